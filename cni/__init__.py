@@ -1,0 +1,1 @@
+"""Plumbline's core library: the CNI protocol, results, kernel edges and state."""

@@ -1,0 +1,39 @@
+"""The one exception type that crosses module borders, and the error codes of the CNI specification."""
+
+from __future__ import annotations
+
+# CNI specification 1.1.0, section "Error": codes 1 to 99 are reserved for the specification.
+INCOMPATIBLE_VERSION = 1
+UNSUPPORTED_FIELD = 2
+UNKNOWN_CONTAINER = 3
+BAD_ENVIRONMENT = 4
+IO_FAILURE = 5
+DECODING_FAILURE = 6
+INVALID_CONFIG = 7
+TRY_AGAIN_LATER = 11
+PLUGIN_UNAVAILABLE = 50
+LIMITED_CONNECTIVITY = 51
+# The reference plugins answer with 999 whenever no code of the specification fits; operators' alerts match on it.
+GENERIC = 999
+
+
+class CniError(Exception):
+    """A failure that the runtime is told about.
+
+    code: one of the constants above. msg: one sentence for the operator, naming what was attempted, on which device,
+    with which value. details: what the kernel or a delegate said, and what state things are in now; may be empty.
+    """
+
+    def __init__(self, code: int, msg: str, details: str = "") -> None:
+        super().__init__(msg)
+        self.code = code
+        self.msg = msg
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.msg}; {self.details}" if self.details else self.msg
+
+
+def invalid_config(msg: str, details: str = "") -> CniError:
+    """Return the error for a configuration value that is not allowed (code 7)."""
+    return CniError(INVALID_CONFIG, msg, details)

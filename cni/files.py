@@ -1,0 +1,117 @@
+"""Files that are there whole or not at all, and that survive a power cut.
+
+A zero-byte record is worse than none (containernetworking/cni #1066), so everything that must be believed later is
+written to a temporary file, synced, renamed into place, and the folder synced (rename(2), fsync(2)).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from cni.errors import IO_FAILURE, CniError
+
+TEMPORARY_PREFIX = ".tmp-"
+"""How names of unfinished files begin: no container ID and no IP address can begin with a dot."""
+
+
+def io_failure(attempt: str, path: str, error: OSError) -> CniError:
+    """Return the code 5 error that says what was attempted on which path and what the kernel answered."""
+    return CniError(IO_FAILURE, f"cannot {attempt} {path}: {error.strerror}", f"errno {error.errno}")
+
+
+def ensure_folder(path: str, mode: int = 0o700) -> None:
+    """Create the folder and its missing parents, each with `mode`; an existing one is left as it is.
+
+    Raises CniError (code 5).
+    """
+    try:
+        os.makedirs(path, mode, exist_ok=True)
+    except OSError as e:
+        raise io_failure("create folder", path, e) from e
+
+
+def sync_folder(path: str) -> None:
+    """Make the folder's entries durable (fsync(2), notes). Raises CniError (code 5)."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as e:
+        raise io_failure("sync folder", path, e) from e
+
+
+def write_atomic(path: str, data: bytes, mode: int = 0o600, durable: bool = True) -> None:
+    """Put `data` at `path` so that a reader sees the old content or all of the new, never a part.
+
+    durable: also survive a power cut right after the return. The folder must exist. Raises CniError (code 5), in which
+    case the old content stands and no temporary file is left.
+    """
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{name}-{os.getpid()}")
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        try:
+            write_all(fd, data)
+            if durable:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(temporary, path)
+    except OSError as e:
+        remove(temporary)
+        raise io_failure("write", path, e) from e
+    if durable:
+        sync_folder(folder)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write every byte: write(2) may stop early, on a nearly full disk for one. Raises OSError."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def read(path: str) -> bytes | None:
+    """Return the file's content, or None when it does not exist. Raises CniError (code 5)."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as e:
+        raise io_failure("open", path, e) from e
+    try:
+        chunks = []
+        while chunk := os.read(fd, 1 << 16):
+            chunks.append(chunk)
+        return b"".join(chunks)
+    except OSError as e:
+        raise io_failure("read", path, e) from e
+    finally:
+        os.close(fd)
+
+
+def remove(path: str) -> bool:
+    """Remove the file; return whether it was there. Raises CniError (code 5)."""
+    try:
+        os.unlink(path)
+    except OSError as e:
+        if e.errno in (errno.ENOENT, errno.ENOTDIR):
+            return False
+        raise io_failure("remove", path, e) from e
+    return True
+
+
+def names(folder: str) -> list[str]:
+    """Return the names in the folder, sorted, without unfinished files; none when the folder does not exist.
+
+    Raises CniError (code 5).
+    """
+    try:
+        return sorted(name for name in os.listdir(folder) if not name.startswith(TEMPORARY_PREFIX))
+    except FileNotFoundError:
+        return []
+    except OSError as e:
+        raise io_failure("list folder", folder, e) from e

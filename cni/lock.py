@@ -1,0 +1,89 @@
+"""Advisory locks between processes: flock(2) on a file, with a time limit.
+
+The kernel drops a flock when its holder dies, so a killed plugin never blocks the next one. flock has no time limit of
+its own and alarm signals belong to the whole process, so a contended lock is polled.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+
+from cni.errors import TRY_AGAIN_LATER, CniError
+from cni.files import io_failure
+
+POLL_INTERVAL_S = 0.003
+
+
+class FileLock:
+    """An exclusive lock on a file that stays. Use as a context manager.
+
+    path: the file, created when missing; its folder must exist. timeout_s: how long to wait, in seconds.
+    Entering raises CniError: code 11 when another process holds it for longer, code 5 when the file cannot be used.
+    """
+
+    def __init__(self, path: str, timeout_s: float = 60.0, mode: int = 0o600) -> None:
+        self.path = path
+        self._timeout_s = timeout_s
+        self._mode = mode
+        self._fd = -1
+
+    def __enter__(self) -> FileLock:
+        deadline = time.monotonic() + self._timeout_s
+        while not self._try():
+            if time.monotonic() > deadline:
+                raise CniError(
+                    TRY_AGAIN_LATER,
+                    f"cannot lock {self.path}: another process has held it for {self._timeout_s:g} s",
+                    "nothing was changed",
+                )
+            time.sleep(POLL_INTERVAL_S)
+        return self
+
+    def _try(self) -> bool:
+        try:
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, self._mode)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as e:
+                os.close(fd)
+                if e.errno in (errno.EWOULDBLOCK, errno.EINTR):
+                    return False
+                raise
+        except OSError as e:
+            raise io_failure("lock", self.path, e) from e
+        if not self._is_current(fd):
+            os.close(fd)
+            return False
+        self._fd = fd
+        return True
+
+    def _is_current(self, fd: int) -> bool:
+        return True
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+        self._fd = -1
+
+
+class EphemeralLock(FileLock):
+    """A lock whose file is gone when nobody holds it, for keys that come and go, such as devices.
+
+    The holder removes the file before it lets go. Whoever waited on that file then holds a lock on a name that is no
+    longer there, sees it by the inode, and starts anew.
+    """
+
+    def _is_current(self, fd: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(fd), os.stat(self.path))
+        except FileNotFoundError:
+            return False
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            os.unlink(self.path)
+        except FileNotFoundError:
+            pass
+        super().__exit__()
