@@ -1,0 +1,70 @@
+"""IP addresses of a link: add and list (rtnetlink(7), linux/if_addr.h)."""
+
+from __future__ import annotations
+
+import _socket
+import struct
+from ipaddress import ip_interface
+
+from cni.netlink import codec
+from cni.netlink.socket import NLM_F_CREATE, NLM_F_EXCL, NetlinkSocket
+from cni.result import IPInterface
+
+RTM_NEWADDR = 20
+RTM_GETADDR = 22
+IFA_ADDRESS = 1
+IFA_LOCAL = 2
+IFA_BROADCAST = 4
+IFA_FLAGS = 8
+IFA_F_OPTIMISTIC = 0x04
+IFA_F_DADFAILED = 0x08
+IFA_F_TENTATIVE = 0x40
+
+_IFADDRMSG = struct.Struct("=BBBBI")
+
+
+class Address:
+    """An address on a link: the address with its prefix, and its IFA_F_* flags."""
+
+    __slots__ = ("flags", "interface")
+
+    def __init__(self, interface: IPInterface, flags: int) -> None:
+        self.interface = interface
+        self.flags = flags
+
+
+def family_of(version: int) -> int:
+    """Return AF_INET or AF_INET6 for IP version 4 or 6."""
+    return _socket.AF_INET if version == 4 else _socket.AF_INET6
+
+
+def add(socket: NetlinkSocket, index: int, interface: IPInterface) -> None:
+    """Add the address to the link. An IPv4 one gets the broadcast address of its network, as the peers give it.
+
+    Raises NetlinkError: EEXIST when the link has it.
+    """
+    prefix = interface.network.prefixlen
+    packed = interface.ip.packed
+    body = _IFADDRMSG.pack(family_of(interface.version), prefix, 0, 0, index)
+    body += codec.attribute(IFA_LOCAL, packed) + codec.attribute(IFA_ADDRESS, packed)
+    if interface.version == 4 and prefix < 31:
+        body += codec.attribute(IFA_BROADCAST, interface.network.broadcast_address.packed)
+    socket.change(RTM_NEWADDR, body, NLM_F_CREATE | NLM_F_EXCL)
+
+
+def dump(socket: NetlinkSocket, index: int, family: int = 0) -> list[Address]:
+    """Return the addresses of the link, of one family or (0) of all. Raises NetlinkError."""
+    found = []
+    for body in socket.dump(RTM_GETADDR, _IFADDRMSG.pack(family, 0, 0, 0, index)):
+        _, prefix, _, flags, link = _IFADDRMSG.unpack_from(body)
+        if link != index:  # kernels without strict checking (before 4.20) send every link's
+            continue
+        packed = b""
+        for kind, value in codec.attributes(body, _IFADDRMSG.size):
+            # On a point-to-point link IFA_ADDRESS is the peer's; IFA_LOCAL, where there is one, is always ours.
+            if kind == IFA_LOCAL or (kind == IFA_ADDRESS and not packed):
+                packed = value
+            elif kind == IFA_FLAGS:
+                flags = codec.number(value)
+        found.append(Address(ip_interface((packed, prefix)), flags))
+    return found

@@ -1,0 +1,141 @@
+"""One synchronous rtnetlink socket: a request, its acknowledgement or answer, dumps, and the errors in words.
+
+A socket belongs for good to the namespace in which it was created (netlink(7)), so the plugin opens one on the host and
+one in the pod and never changes namespace to send a message.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import os
+import struct
+
+from cni.netlink.codec import attributes, os_text
+
+NLMSG_ERROR = 2
+NLMSG_DONE = 3
+NLM_F_REQUEST = 0x001
+NLM_F_ACK = 0x004
+NLM_F_DUMP_INTR = 0x010
+NLM_F_CAPPED = 0x100
+NLM_F_ACK_TLVS = 0x200
+NLM_F_DUMP = 0x300
+NLM_F_EXCL = 0x200
+NLM_F_CREATE = 0x400
+NLM_F_APPEND = 0x800
+
+SOL_NETLINK = 270
+NETLINK_CAP_ACK = 10
+NETLINK_EXT_ACK = 11
+NETLINK_GET_STRICT_CHK = 12
+NLMSGERR_ATTR_MSG = 1
+
+# A link with several hundred VFs answers with more than the 32 KiB that are customary (iproute2's "Truncated VF list").
+RECEIVE_BYTES = 1 << 20
+DUMP_ATTEMPTS = 10
+
+_HEADER = struct.Struct("=IHHII")
+_ERRNO = struct.Struct("=i")
+
+
+class NetlinkError(OSError):
+    """The kernel refused a request: errno and strerror as of a system call, with the kernel's own words if it has any."""
+
+
+class NetlinkSocket:
+    """A rtnetlink socket in the namespace that the calling thread is in. Use as a context manager.
+
+    Creating it raises OSError when the kernel has no socket left.
+    """
+
+    __slots__ = ("_sequence", "_socket")
+
+    def __init__(self) -> None:
+        self._socket = _socket.socket(
+            _socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _socket.NETLINK_ROUTE
+        )
+        for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK):
+            try:
+                self._socket.setsockopt(SOL_NETLINK, option, 1)
+            except OSError as e:
+                if e.errno != errno.ENOPROTOOPT:  # an older kernel: plain errors, unfiltered dumps
+                    raise
+        self._socket.bind((0, 0))
+        self._sequence = 0
+
+    def __enter__(self) -> NetlinkSocket:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def change(self, kind: int, body: bytes, flags: int = 0) -> None:
+        """Send a request that changes something and wait until the kernel has done it.
+
+        kind: RTM_*; body: the message after its header; flags: NLM_F_CREATE and the like.
+        Raises NetlinkError when the kernel refuses.
+        """
+        self._exchange(kind, NLM_F_ACK | flags, body)
+
+    def get(self, kind: int, body: bytes) -> bytes:
+        """Ask for one object and return the body of the answer. Raises NetlinkError: ENODEV for an unknown link."""
+        answers, _ = self._exchange(kind, NLM_F_ACK, body)
+        return answers[0]
+
+    def dump(self, kind: int, body: bytes) -> list[bytes]:
+        """Ask for all objects of a kind; return the bodies of the answers, from one consistent walk of the kernel.
+
+        The kernel marks a dump during which the table changed (NLM_F_DUMP_INTR); such a list may lack entries, so it is
+        asked for again. The number of attempts is bounded: where links never stop changing, the last list has to do.
+        Raises NetlinkError.
+        """
+        answers: list[bytes] = []
+        for _ in range(DUMP_ATTEMPTS):
+            answers, interrupted = self._exchange(kind, NLM_F_DUMP, body)
+            if not interrupted:
+                break
+        return answers
+
+    def _exchange(self, kind: int, flags: int, body: bytes) -> tuple[list[bytes], bool]:
+        """Send a request; return the bodies of its answers, and whether the kernel marked them as inconsistent."""
+        self._sequence += 1
+        header = _HEADER.pack(_HEADER.size + len(body), kind, NLM_F_REQUEST | flags, self._sequence, 0)
+        self._socket.send(header + body)
+        answers: list[bytes] = []
+        interrupted = False
+        while True:
+            data = self._socket.recv(RECEIVE_BYTES)
+            offset = 0
+            while offset + _HEADER.size <= len(data):
+                length, answer, answer_flags, sequence, _ = _HEADER.unpack_from(data, offset)
+                answer_body = data[offset + _HEADER.size : offset + length]
+                offset += (length + 3) & ~3
+                if sequence != self._sequence:
+                    continue  # what is left of an exchange that an exception cut short
+                interrupted = interrupted or bool(answer_flags & NLM_F_DUMP_INTR)
+                if answer in (NLMSG_ERROR, NLMSG_DONE):
+                    _raise_error(answer_body, answer, answer_flags)
+                    return answers, interrupted
+                answers.append(answer_body)
+
+
+def _raise_error(body: bytes, kind: int, flags: int) -> None:
+    """Raise NetlinkError unless the message that ends an exchange says that all went well (netlink(7), nlmsgerr)."""
+    number = -_ERRNO.unpack_from(body)[0] if len(body) >= 4 else 0
+    if number <= 0:
+        return
+    reason = os.strerror(number)
+    if flags & NLM_F_ACK_TLVS:
+        # nlmsgerr holds the errno and the header of the request, and the whole request unless NLM_F_CAPPED says not.
+        start = 4
+        if kind == NLMSG_ERROR:
+            start = 20 if flags & NLM_F_CAPPED else 4 + ((_HEADER.unpack_from(body, 4)[0] + 3) & ~3)
+        for attribute, value in attributes(body, start):
+            if attribute == NLMSGERR_ATTR_MSG:
+                reason += f" ({os_text(value)})"
+    raise NetlinkError(number, reason)

@@ -1,0 +1,92 @@
+"""A pod's network namespace: opened once, verified before anything is done in it, entered by one thread at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from cni.errors import BAD_ENVIRONMENT, IO_FAILURE, CniError
+from cni.libc import CLONE_NEWNET, setns
+
+NS_GET_NSTYPE = 0xB703  # linux/nsfs.h, Linux 4.11; ENOTTY on anything that is no namespace
+OWN_NAMESPACE = "/proc/thread-self/ns/net"
+
+
+class NetNS:
+    """An open network namespace. Use as a context manager; leaving it closes the descriptor, not the namespace.
+
+    path: as the runtime gave it. fd: an open descriptor. Entering it is `with netns.entered():`.
+    """
+
+    __slots__ = ("fd", "path")
+
+    def __init__(self, path: str, fd: int) -> None:
+        self.path = path
+        self.fd = fd
+
+    def __enter__(self) -> NetNS:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.fd)
+
+    def entered(self) -> Entered:
+        """Return a context manager inside which the calling thread is in this namespace."""
+        return Entered(self)
+
+
+class Entered:
+    """The calling thread is in the namespace between entry and exit; other threads and open sockets are not moved."""
+
+    __slots__ = ("_home", "_netns")
+
+    def __init__(self, netns: NetNS) -> None:
+        self._netns = netns
+        self._home = -1
+
+    def __enter__(self) -> None:
+        self._home = os.open(OWN_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            setns(self._netns.fd, CLONE_NEWNET)
+        except OSError as e:
+            os.close(self._home)
+            raise CniError(
+                IO_FAILURE, f"cannot enter network namespace {self._netns.path}: {e.strerror}", f"errno {e.errno}"
+            ) from e
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            setns(self._home, CLONE_NEWNET)
+        finally:
+            os.close(self._home)
+
+
+def open_netns(path: str) -> NetNS:
+    """Open the namespace of a pod and make sure that it is one, and not the plugin's own.
+
+    A recycled process ID can turn /proc/PID/ns/net into the host's namespace (containernetworking/plugins #714);
+    moving a device "into the pod" would then reconfigure the host.
+    Raises CniError (code 4) naming CNI_NETNS, its value and what is wrong with it.
+    """
+    try:
+        # O_NONBLOCK: opening a FIFO that somebody put here must not wait for a writer.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as e:
+        raise _unusable(path, f"cannot be opened: {e.strerror}") from e
+    try:
+        try:
+            kind = fcntl.ioctl(fd, NS_GET_NSTYPE)
+        except OSError as e:
+            raise _unusable(path, "is not a namespace") from e
+        if kind != CLONE_NEWNET:
+            raise _unusable(path, "is a namespace, but not a network namespace")
+        if os.path.samestat(os.fstat(fd), os.stat(OWN_NAMESPACE)):
+            raise _unusable(path, "is the network namespace that the plugin itself runs in, not a pod's")
+    except BaseException:
+        os.close(fd)
+        raise
+    return NetNS(path, fd)
+
+
+def _unusable(path: str, reason: str) -> CniError:
+    return CniError(BAD_ENVIRONMENT, f'failed to open netns: CNI_NETNS "{path}" {reason}', "nothing was changed")
