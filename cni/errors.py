@@ -34,6 +34,16 @@ class CniError(Exception):
         return f"{self.msg}; {self.details}" if self.details else self.msg
 
 
+def combined(attempt: str, errors: list[CniError]) -> CniError:
+    """Return one error for what went wrong in a command that goes on after a failure, with the first one's code.
+
+    attempt: the command in words, such as `DEL of net1`. errors: at least one.
+    """
+    if len(errors) == 1:
+        return errors[0]
+    return CniError(errors[0].code, f"{attempt}: {len(errors)} steps failed", "; ".join(str(e) for e in errors))
+
+
 def invalid_config(msg: str, details: str = "") -> CniError:
     """Return the error for a configuration value that is not allowed (code 7)."""
     return CniError(INVALID_CONFIG, msg, details)

@@ -1,4 +1,4 @@
-"""A pod's network namespace: opened once, verified before anything is done in it, entered by one thread at a time."""
+"""A network namespace: opened once, verified, with a netlink socket in it; entered only for what needs a thread inside."""
 
 from __future__ import annotations
 
@@ -7,51 +7,56 @@ import os
 
 from cni.errors import BAD_ENVIRONMENT, IO_FAILURE, CniError
 from cni.libc import CLONE_NEWNET, setns
+from cni.netlink.socket import NetlinkSocket
 
 NS_GET_NSTYPE = 0xB703  # linux/nsfs.h, Linux 4.11; ENOTTY on anything that is no namespace
 OWN_NAMESPACE = "/proc/thread-self/ns/net"
 
 
 class NetNS:
-    """An open network namespace. Use as a context manager; leaving it closes the descriptor, not the namespace.
+    """An open network namespace. Use as a context manager; leaving it closes the descriptors, not the namespace.
 
-    path: as the runtime gave it. fd: an open descriptor. Entering it is `with netns.entered():`.
+    path: as the runtime gave it. fd: an open descriptor of it. netlink: a socket in it. Being in it with the calling
+    thread, for sysctls and packet sockets, is `with netns.entered():`.
     """
 
-    __slots__ = ("fd", "path")
+    __slots__ = ("fd", "netlink", "path")
 
-    def __init__(self, path: str, fd: int) -> None:
+    def __init__(self, path: str, fd: int, netlink: NetlinkSocket) -> None:
         self.path = path
         self.fd = fd
+        self.netlink = netlink
 
     def __enter__(self) -> NetNS:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.netlink.close()
         os.close(self.fd)
 
     def entered(self) -> Entered:
         """Return a context manager inside which the calling thread is in this namespace."""
-        return Entered(self)
+        return Entered(self.path, self.fd)
 
 
 class Entered:
     """The calling thread is in the namespace between entry and exit; other threads and open sockets are not moved."""
 
-    __slots__ = ("_home", "_netns")
+    __slots__ = ("_fd", "_home", "_path")
 
-    def __init__(self, netns: NetNS) -> None:
-        self._netns = netns
+    def __init__(self, path: str, fd: int) -> None:
+        self._path = path
+        self._fd = fd
         self._home = -1
 
     def __enter__(self) -> None:
         self._home = os.open(OWN_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            setns(self._netns.fd, CLONE_NEWNET)
+            setns(self._fd, CLONE_NEWNET)
         except OSError as e:
             os.close(self._home)
             raise CniError(
-                IO_FAILURE, f"cannot enter network namespace {self._netns.path}: {e.strerror}", f"errno {e.errno}"
+                IO_FAILURE, f"cannot enter network namespace {self._path}: {e.strerror}", f"errno {e.errno}"
             ) from e
 
     def __exit__(self, *_: object) -> None:
@@ -61,7 +66,12 @@ class Entered:
             os.close(self._home)
 
 
-def open_netns(path: str) -> NetNS:
+def own() -> NetNS:
+    """Return the namespace that the plugin runs in, the host's. Raises OSError when the kernel has no descriptor left."""
+    return NetNS(OWN_NAMESPACE, os.open(OWN_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC), NetlinkSocket())
+
+
+def of_pod(path: str) -> NetNS:
     """Open the namespace of a pod and make sure that it is one, and not the plugin's own.
 
     A recycled process ID can turn /proc/PID/ns/net into the host's namespace (containernetworking/plugins #714);
@@ -82,10 +92,12 @@ def open_netns(path: str) -> NetNS:
             raise _unusable(path, "is a namespace, but not a network namespace")
         if os.path.samestat(os.fstat(fd), os.stat(OWN_NAMESPACE)):
             raise _unusable(path, "is the network namespace that the plugin itself runs in, not a pod's")
+        with Entered(path, fd):
+            netlink = NetlinkSocket()
     except BaseException:
         os.close(fd)
         raise
-    return NetNS(path, fd)
+    return NetNS(path, fd, netlink)
 
 
 def _unusable(path: str, reason: str) -> CniError:

@@ -84,7 +84,7 @@ def get(socket: NetlinkSocket, name: str = "", index: int = 0) -> Link | None:
     """
     body = _header(index) + codec.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
     if name:
-        # The kernel looks a name up among the alternative names only when it comes as IFLA_ALT_IFNAME.
+        # Either attribute finds proper and alternative names; IFLA_IFNAME has room for proper ones only.
         body += codec.text(IFLA_ALT_IFNAME if len(codec.os_bytes(name)) >= IFNAMSIZ else IFLA_IFNAME, name)
     try:
         return parse(socket.get(RTM_GETLINK, body))

@@ -24,7 +24,6 @@ RTAX_ADVMSS = 8
 RTPROT_BOOT = 3
 RTN_UNICAST = 1
 RT_SCOPE_UNIVERSE = 0
-RT_SCOPE_LINK = 253
 RT_TABLE_UNSPEC = 0
 RT_TABLE_MAIN = 254
 
@@ -35,11 +34,9 @@ _RTNEXTHOP = struct.Struct("=HBBi")
 def add(socket: NetlinkSocket, index: int, route: Route, gateway: IPAddress | None) -> None:
     """Add the route through the link: by way of the gateway, or on-link when it is None. Raises NetlinkError.
 
-    Without NLM_F_EXCL a second route to the same destination is added beside the first, as the peers do it.
+    Without NLM_F_EXCL a second route to the same destination is added beside the first; a route without a scope gets
+    the universe's, on-link or not. The peers do both.
     """
-    scope = route.scope
-    if scope is None:
-        scope = RT_SCOPE_UNIVERSE if gateway is not None or route.dst.version == 6 else RT_SCOPE_LINK
     table = route.table if route.table else RT_TABLE_MAIN
     body = _RTMSG.pack(
         family_of(route.dst.version),
@@ -48,7 +45,7 @@ def add(socket: NetlinkSocket, index: int, route: Route, gateway: IPAddress | No
         0,
         table if table < 256 else RT_TABLE_UNSPEC,
         RTPROT_BOOT,
-        scope,
+        RT_SCOPE_UNIVERSE if route.scope is None else route.scope,
         RTN_UNICAST,
         0,
     )

@@ -40,7 +40,7 @@ _ERRNO = struct.Struct("=i")
 
 
 class NetlinkError(OSError):
-    """The kernel refused a request: errno and strerror as of a system call, with the kernel's own words if it has any."""
+    """The kernel refused a request: errno and strerror as of a system call, and the kernel's own words if any."""
 
 
 class NetlinkSocket:

@@ -1,0 +1,76 @@
+"""Tell the neighbours that an address has moved here: gratuitous ARP (RFC 5227, section 3) and unsolicited neighbour
+advertisements (RFC 4861, section 7.2.6).
+
+Without it switches and neighbours go on sending to the device that held the address before, until their caches expire.
+"""
+
+from __future__ import annotations
+
+import _socket
+import struct
+from ipaddress import IPv6Address
+
+from cni.result import IPAddress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+BROADCAST = b"\xff" * 6
+ETHERTYPE_ARP = 0x0806
+ETHERTYPE_IPV6 = 0x86DD
+ARP_REQUEST = 1
+IPPROTO_ICMPV6 = 58
+ICMPV6_NEIGHBOUR_ADVERTISEMENT = 136
+OVERRIDE = 0x20000000
+OPTION_TARGET_LINK_LAYER_ADDRESS = 2
+ALL_NODES = IPv6Address("ff02::1")
+ALL_NODES_MAC = bytes.fromhex("333300000001")
+
+
+def announce(ifname: str, mac: str, addresses: Iterable[IPAddress]) -> None:
+    """Send one announcement for each address. The calling thread must be in the pod's namespace, the link up.
+
+    mac: the link's address; anything but a 48-bit one (InfiniBand has 160 bits) is left alone.
+    Raises OSError when the kernel cannot send.
+    """
+    hardware = bytes.fromhex(mac.replace(":", ""))
+    frames = [frame(hardware, address) for address in addresses] if len(hardware) == 6 else []
+    if not frames:
+        return
+    socket = _socket.socket(_socket.AF_PACKET, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC)
+    try:
+        socket.bind((ifname, 0))
+        for data in frames:
+            socket.send(data)
+    finally:
+        socket.close()
+
+
+def frame(mac: bytes, address: IPAddress) -> bytes:
+    """Return the Ethernet frame that announces `address` at the 48-bit `mac`."""
+    if isinstance(address, IPv6Address):
+        return ALL_NODES_MAC + mac + struct.pack("!H", ETHERTYPE_IPV6) + _neighbour_advertisement(mac, address)
+    arp = struct.pack("!HHBBH", 1, 0x0800, 6, 4, ARP_REQUEST) + mac + address.packed + bytes(6) + address.packed
+    return BROADCAST + mac + struct.pack("!H", ETHERTYPE_ARP) + arp
+
+
+def _neighbour_advertisement(mac: bytes, address: IPv6Address) -> bytes:
+    """Return an IPv6 packet with an unsolicited advertisement that overrides what the neighbours remember."""
+    option = struct.pack("!BB", OPTION_TARGET_LINK_LAYER_ADDRESS, 1) + mac
+    body = struct.pack("!I", OVERRIDE) + address.packed + option
+    head = struct.pack("!BB", ICMPV6_NEIGHBOUR_ADVERTISEMENT, 0)
+    length = len(head) + 2 + len(body)
+    pseudo_header = address.packed + ALL_NODES.packed + struct.pack("!II", length, IPPROTO_ICMPV6)
+    checksum = internet_checksum(pseudo_header + head + b"\0\0" + body)
+    # Hop limit 255: receivers drop a neighbour discovery packet that a router may have passed on.
+    ipv6 = struct.pack("!IHBB", 6 << 28, length, IPPROTO_ICMPV6, 255) + address.packed + ALL_NODES.packed
+    return ipv6 + head + struct.pack("!H", checksum) + body
+
+
+def internet_checksum(data: bytes) -> int:
+    """Return the ones' complement checksum of RFC 1071 over an even number of bytes."""
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return 0xFFFF - total

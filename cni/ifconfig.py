@@ -1,0 +1,203 @@
+"""Give a link in a pod what a result says, and verify later that it still has it (ADD and CHECK)."""
+
+from __future__ import annotations
+
+import time
+
+from cni import sysctl
+from cni.errors import GENERIC, CniError
+from cni.netlink import addr, link, route
+from cni.netlink.monitor import RTMGRP_IPV6_IFADDR, RTMGRP_LINK, Monitor
+from cni.netlink.socket import NetlinkError
+from cni.netns import NetNS
+from cni.result import IPAddress, IPConfig, Result, Route
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.log import Logger
+
+DAD_TIMEOUT_S = 5.0
+CARRIER_TIMEOUT_S = 0.2
+
+
+class PodLink:
+    """A link inside a pod: the open namespace, and the link's index and name there."""
+
+    __slots__ = ("index", "name", "netns")
+
+    def __init__(self, netns: NetNS, index: int, name: str) -> None:
+        self.netns = netns
+        self.index = index
+        self.name = name
+
+
+def prepare_ipv6(pod: PodLink, result: Result, log: Logger) -> None:
+    """If there are IPv6 addresses to come, set the sysctls that they need: IPv6 on, addresses usable while duplicate
+    address detection runs, and kept when the link goes down. Raises CniError (code 5) when IPv6 cannot be turned on.
+    """
+    if all(ip.address.version == 4 for ip in result.ips):
+        return
+    with pod.netns.entered():
+        for name in ("lo", pod.name):
+            if not sysctl.ensure(f"net/ipv6/conf/{name}/disable_ipv6", "0"):
+                raise CniError(
+                    GENERIC,
+                    f"cannot give IPv6 addresses to {pod.name}: the kernel has no IPv6",
+                    f"net/ipv6/conf/{name}/disable_ipv6 does not exist",
+                )
+        for setting in ("optimistic_dad", "keep_addr_on_down"):
+            if not sysctl.ensure(f"net/ipv6/conf/{pod.name}/{setting}", "1"):
+                log.debug(f"this kernel has no {setting} for {pod.name}")
+
+
+def apply(pod: PodLink, result: Result, log: Logger) -> None:
+    """Put the addresses and routes of the result on the link, which is up. Announcing them comes later.
+
+    Addresses that name another interface than the first are not ours. Raises CniError naming the address or route that
+    the kernel refused; what was applied before it stays for the caller's undo.
+    """
+    ours = addresses_of(result)
+    for ip in ours:
+        try:
+            addr.add(pod.netns.netlink, pod.index, ip.address)
+        except NetlinkError as e:
+            raise CniError(
+                GENERIC, f"cannot add address {ip.address} to {pod.name}: {e.strerror}", f"errno {e.errno}"
+            ) from e
+    if any(ip.address.version == 6 for ip in ours):
+        _wait_for_dad(pod, log)
+    for wanted in result.routes:
+        gateway = gateway_of(wanted, ours)
+        try:
+            route.add(pod.netns.netlink, pod.index, wanted, gateway)
+        except NetlinkError as e:
+            raise CniError(
+                GENERIC,
+                f"cannot add route {describe(wanted, gateway)} through {pod.name}: {e.strerror}",
+                f"errno {e.errno}",
+            ) from e
+
+
+def addresses_of(result: Result) -> list[IPConfig]:
+    """Return the addresses that belong to the result's first interface, the one in the pod."""
+    return [ip for ip in result.ips if ip.interface in (None, 0)]
+
+
+def gateway_of(wanted: Route, ips: list[IPConfig]) -> IPAddress | None:
+    """Return the gateway to use for a route, None for on-link.
+
+    A route without `gw` takes the first gateway that an address of its family has (CNI specification, "routes"). The
+    unspecified address, 0.0.0.0 or ::, means on-link.
+    """
+    gateway = wanted.gw
+    if gateway is None:
+        gateway = next(
+            (ip.gateway for ip in ips if ip.gateway is not None and ip.gateway.version == wanted.dst.version), None
+        )
+    return None if gateway is None or gateway.is_unspecified else gateway
+
+
+def describe(wanted: Route, gateway: IPAddress | None) -> str:
+    """Return a route as `ip route` would say it."""
+    return f"{wanted.dst} via {gateway}" if gateway is not None else f"{wanted.dst} (on-link)"
+
+
+def _wait_for_dad(pod: PodLink, log: Logger) -> None:
+    """Wait until duplicate address detection (RFC 4862, section 5.4) has finished on the link's IPv6 addresses.
+
+    Without carrier it does not begin, so there is nothing to wait for. Raises CniError for an address that another
+    node has.
+    """
+    deadline = time.monotonic() + DAD_TIMEOUT_S
+    with pod.netns.entered():
+        monitor = Monitor(RTMGRP_IPV6_IFADDR)
+    with monitor:
+        while True:
+            addresses = addr.dump(pod.netns.netlink, pod.index, addr.family_of(6))
+            for address in addresses:
+                if address.flags & addr.IFA_F_DADFAILED:
+                    raise CniError(
+                        GENERIC,
+                        f"address {address.interface} of {pod.name} is in use by another node on its link",
+                        "duplicate address detection failed",
+                    )
+            tentative = [str(a.interface) for a in addresses if a.flags & addr.IFA_F_TENTATIVE]
+            if not tentative:
+                return
+            current = link.get(pod.netns.netlink, index=pod.index)
+            if current is None or not current.carrier:
+                log.warning(f"{pod.name} has no carrier: {', '.join(tentative)} not checked for duplicates")
+                return
+            if not monitor.wait(deadline):
+                log.warning(f"{', '.join(tentative)} on {pod.name} still tentative after {DAD_TIMEOUT_S:g} s")
+                return
+
+
+def announce(pod: PodLink, mac: str, result: Result, log: Logger) -> None:
+    """Announce the addresses to the neighbours once the link has carrier, for which it waits at most 200 ms.
+
+    Never fails: a link without carrier has no neighbours, and an announcement is a courtesy.
+    """
+    addresses = [ip.address.ip for ip in addresses_of(result)]
+    if not addresses:
+        return
+    from cni.announce import announce as send
+
+    try:
+        with pod.netns.entered():
+            if _has_carrier(pod):
+                send(pod.name, mac, addresses)
+            else:
+                log.debug(f"{pod.name} has no carrier after {CARRIER_TIMEOUT_S:g} s: addresses not announced")
+    except OSError as e:
+        log.warning(f"cannot announce the addresses of {pod.name}: {e.strerror}")
+
+
+def _has_carrier(pod: PodLink) -> bool:
+    current = link.get(pod.netns.netlink, index=pod.index)
+    if current is not None and current.carrier:
+        return True
+    deadline = time.monotonic() + CARRIER_TIMEOUT_S
+    with Monitor(RTMGRP_LINK) as monitor:
+        while True:
+            current = link.get(pod.netns.netlink, index=pod.index)
+            if current is None or current.carrier:
+                return current is not None
+            if not monitor.wait(deadline):
+                return False
+
+
+def verify(pod: PodLink, result: Result) -> None:
+    """Check that the link still has the addresses and routes of the result (CHECK). Raises CniError naming the first
+    that is missing. What is there beside them is the pod's own affair.
+    """
+    ours = addresses_of(result)
+    present = {str(address.interface) for address in addr.dump(pod.netns.netlink, pod.index)} if ours else set()
+    for ip in ours:
+        if str(ip.address) not in present:
+            raise CniError(
+                GENERIC,
+                f"address {ip.address} is missing on {pod.name}",
+                f"it has {', '.join(sorted(present)) or 'no address'}",
+            )
+    routes: dict[int, list[Route]] = {}
+    for wanted in result.routes:
+        version = wanted.dst.version
+        if version not in routes:
+            routes[version] = route.dump(pod.netns.netlink, pod.index, version)
+        gateway = gateway_of(wanted, ours)
+        if not any(_matches(found, wanted, gateway) for found in routes[version]):
+            raise CniError(
+                GENERIC,
+                f"route {describe(wanted, gateway)} through {pod.name} is missing",
+                f"it has {', '.join(describe(found, found.gw) for found in routes[version]) or 'no route'}",
+            )
+
+
+def _matches(found: Route, wanted: Route, gateway: IPAddress | None) -> bool:
+    if found.dst != wanted.dst or found.gw != gateway:
+        return False
+    if found.table != (wanted.table or route.RT_TABLE_MAIN):
+        return False
+    asked = ((wanted.priority, found.priority), (wanted.mtu, found.mtu), (wanted.advmss, found.advmss))
+    return all(not want or want == have for want, have in asked)

@@ -1,0 +1,143 @@
+"""Move a link between two namespaces and give it its name there, with one move each way.
+
+A move costs some 15 ms under the kernel's RTNL lock, which a node's pods queue for; everything else costs next to
+nothing. One RTM_SETLINK carries both the namespace and the name. It is not quite atomic: the kernel moves first and
+renames then (net/core/rtnetlink.c, do_setlink), so when the name is taken, the link is in the target under its old name
+and the answer is EEXIST. Both functions look before they move, and after a failure find out where the link is.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from cni.errors import GENERIC, CniError
+from cni.netlink import link
+from cni.netlink.link import IFNAMSIZ, Link
+from cni.netlink.socket import NetlinkError
+from cni.netns import NetNS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.log import Logger
+
+RACES = 5
+"""How often a name is chosen anew when others on the host take the chosen one first."""
+
+
+def into_pod(host: NetNS, pod: NetNS, device: Link, ifname: str, log: Logger) -> None:
+    """Move a link of the host into a pod under the name `ifname`. It arrives down, without addresses.
+
+    device: the link as it is on the host. Raises CniError: the link is on the host then, under its name, unless the
+    details say otherwise.
+    """
+    try:
+        # An alternative name that the link itself carries blocks a rename to it just as another link's name would.
+        _drop_altnames(host, device, [ifname], log)
+        try:
+            link.change(host.netlink, device.index, netns_fd=pod.fd, name=ifname)
+        except NetlinkError as e:
+            if e.errno != errno.EEXIST or not _is_at(host, device):
+                raise
+            # Not even moved: one of its alternative names is taken in the pod.
+            if not _drop_altnames(host, device, _names(pod), log):
+                raise
+            link.change(host.netlink, device.index, netns_fd=pod.fd, name=ifname)
+    except NetlinkError as e:
+        raise CniError(
+            GENERIC,
+            f"cannot move {device.name} into {pod.path} as {ifname}: {e.strerror}",
+            f"errno {e.errno}; {_bring_back(host, pod, device)}",
+        ) from e
+
+
+def _bring_back(host: NetNS, pod: NetNS, device: Link) -> str:
+    """Undo a move whose rename failed; return what state the link is in now, for the error."""
+    if _is_at(host, device):
+        return f"{device.name} is on the host as before"
+    stray = link.get(pod.netlink, name=device.name)
+    if stray is None:
+        return f"{device.name} is no longer on the host"
+    try:
+        link.change(pod.netlink, stray.index, netns_fd=host.fd)
+    except NetlinkError as e:
+        return f"{device.name} is in the pod under that name, and moving it back failed: {e.strerror}"
+    return f"{device.name} was moved back to the host"
+
+
+def onto_host(host: NetNS, pod: NetNS, device: Link, name: str, log: Logger) -> str:
+    """Move a link of a pod to the host under the name `name`; return the name it has there.
+
+    When the name is taken on the host, the link gets a free one that begins with it, and that is logged: a device under
+    another name can be found, a device left in a dying pod cannot.
+    device: the link as it is in the pod. Raises CniError, whose details say where the link is.
+    """
+    try:
+        _drop_altnames(pod, device, [name], log)
+        target = _free_name(host, name)
+        for _ in range(RACES):
+            try:
+                if _is_at(pod, device):
+                    link.change(pod.netlink, device.index, netns_fd=host.fd, name=target)
+                else:
+                    link.change(host.netlink, _index_of(host, device.name), name=target)
+                break
+            except NetlinkError as e:
+                if e.errno != errno.EEXIST:
+                    raise
+                # Taken since we looked, or an alternative name of the link is taken on the host.
+                if _is_at(pod, device):
+                    _drop_altnames(pod, device, _names(host), log)
+                target = _free_name(host, name)
+    except NetlinkError as e:
+        raise CniError(
+            GENERIC,
+            f"cannot move {device.name} of {pod.path} to the host as {name}: {e.strerror}",
+            f"errno {e.errno}; it is {'still in the pod' if _is_at(pod, device) else 'on the host'}; repeat DEL",
+        ) from e
+    if target != name:
+        log.warning(f"the name {name} is taken on the host: the device that had it is called {target} now")
+    return target
+
+
+def _is_at(netns: NetNS, device: Link) -> bool:
+    """Return whether the link is in this namespace, where it was seen before."""
+    found = link.get(netns.netlink, index=device.index)
+    return found is not None and (found.name, found.mac) == (device.name, device.mac)
+
+
+def _index_of(netns: NetNS, name: str) -> int:
+    """Return the index of the link with this name. Raises NetlinkError (ENODEV)."""
+    found = link.get(netns.netlink, name=name)
+    if found is None:
+        raise NetlinkError(errno.ENODEV, f"no link {name}")
+    return found.index
+
+
+def _free_name(netns: NetNS, name: str) -> str:
+    """Return the name, or when it is taken, one that begins with it and is free."""
+    if link.get(netns.netlink, name=name) is None:
+        return name
+    taken = set(_names(netns))
+    stem = name[: IFNAMSIZ - 5]
+    return next(free for free in (f"{stem}_{number}" for number in range(1000)) if free not in taken)
+
+
+def _names(netns: NetNS) -> list[str]:
+    """Return every proper and alternative name in use."""
+    return [name for entry in link.dump(netns.netlink) for name in (entry.name, *entry.altnames)]
+
+
+def _drop_altnames(netns: NetNS, device: Link, names: list[str], log: Logger) -> bool:
+    """Take those alternative names from the link that are among `names`; return whether there were any.
+
+    Raises NetlinkError.
+    """
+    conflicting = [altname for altname in device.altnames if altname in names]
+    if not conflicting:
+        return False
+    link.delete_altnames(netns.netlink, device.index, conflicting)
+    device.altnames = [altname for altname in device.altnames if altname not in conflicting]
+    log.info(
+        f"dropped the alternative name {', '.join(conflicting)} of {device.name}: it is in the way of the move"
+    )
+    return True

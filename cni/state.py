@@ -1,0 +1,78 @@
+"""The records of attachments: what a device was like before ADD, so that DEL can put it back, whoever was killed when.
+
+One file per attachment, `<folder>/<container ID>-<interface name>`, mode 0600, holding one JSON object. A record is on
+disk, synced, before the first change it is needed for, and goes when nothing of the attachment is left.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cni import files, jsontext
+from cni.errors import GENERIC, CniError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.log import Logger
+
+CONTAINER_ID = "containerID"
+IFNAME = "ifName"
+
+
+class Store:
+    """The folder of one plugin's records."""
+
+    __slots__ = ("_log", "folder")
+
+    def __init__(self, folder: str, log: Logger) -> None:
+        self.folder = folder
+        self._log = log
+
+    def _path(self, container_id: str, ifname: str) -> str:
+        return os.path.join(self.folder, f"{container_id}-{ifname}")
+
+    def save(self, container_id: str, ifname: str, record: dict[str, object]) -> None:
+        """Write the attachment's record durably, in place of an older one. Raises CniError (code 5)."""
+        files.ensure_folder(self.folder)
+        whole = {CONTAINER_ID: container_id, IFNAME: ifname, **record}
+        files.write_atomic(self._path(container_id, ifname), jsontext.dumps(whole, indent=0).encode())
+
+    def load(self, container_id: str, ifname: str) -> dict[str, object] | None:
+        """Return the attachment's record, or None when there is none that can be believed.
+
+        Raises CniError: code 5 when it cannot be read, 999 when the file belongs to another attachment: container a-b
+        with interface c and container a with interface b-c share a name.
+        """
+        record = self._read(self._path(container_id, ifname))
+        if record is not None and (record[CONTAINER_ID], record[IFNAME]) != (container_id, ifname):
+            raise CniError(
+                GENERIC,
+                f"cannot use the record {self._path(container_id, ifname)} for interface {ifname} of {container_id}",
+                f"it belongs to interface {record[IFNAME]} of {record[CONTAINER_ID]}",
+            )
+        return record
+
+    def remove(self, container_id: str, ifname: str) -> None:
+        """Forget the attachment. A record that is gone is no error. Raises CniError (code 5)."""
+        files.remove(self._path(container_id, ifname))
+
+    def all(self) -> list[dict[str, object]]:
+        """Return all records that can be believed. Raises CniError (code 5)."""
+        paths = (os.path.join(self.folder, name) for name in files.names(self.folder))
+        found = (self._read(path) for path in paths if os.path.isfile(path))
+        return [record for record in found if record is not None]
+
+    def _read(self, path: str) -> dict[str, object] | None:
+        """Return the record in a file. Garbage counts as absent, and is said: it tells of a crash or of a full disk."""
+        data = files.read(path)
+        if data is None:
+            return None
+        try:
+            record = jsontext.loads(data.decode())
+        except ValueError as e:
+            self._log.warning(f"record {path} is damaged and not used: {e}")
+            return None
+        if not isinstance(record, dict) or not all(isinstance(record.get(key), str) for key in (CONTAINER_ID, IFNAME)):
+            self._log.warning(f"record {path} is no record of an attachment and not used")
+            return None
+        return record

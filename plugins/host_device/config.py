@@ -1,0 +1,90 @@
+"""The host-device part of a network configuration: which device, named in one of five ways."""
+
+from __future__ import annotations
+
+import os
+
+from cni import sysfs
+from cni.config import NetConf
+from cni.errors import invalid_config
+
+KERNEL_DEVICES = "/sys/devices/"
+
+
+class DeviceConfig:
+    """How the configuration names the device. Exactly one of the five is used: the first that is not empty.
+
+    device: name on the host. hwaddr: MAC address, lower case. kernelpath: folder under /sys/devices.
+    pci_address, auxiliary_device: on their buses; one of these two at most is set.
+    """
+
+    __slots__ = ("auxiliary_device", "device", "hwaddr", "kernelpath", "pci_address")
+
+    def __init__(self, device: str, hwaddr: str, kernelpath: str, pci_address: str, auxiliary_device: str) -> None:
+        self.device = device
+        self.hwaddr = hwaddr
+        self.kernelpath = kernelpath
+        self.pci_address = pci_address
+        self.auxiliary_device = auxiliary_device
+
+    def describe(self) -> str:
+        """Return the selector that is used with its value, for messages."""
+        for field, value in (
+            ("device", self.device),
+            ("hwaddr", self.hwaddr),
+            ("kernelpath", self.kernelpath),
+            ("pciBusID", self.pci_address),
+            ("deviceID", self.auxiliary_device),
+        ):
+            if value:
+                return f'{field} "{value}"'
+        return "no device"
+
+
+def parse(conf: NetConf) -> DeviceConfig:
+    """Read and check the device selectors; nothing on the host is looked at.
+
+    `runtimeConfig.deviceID`, which a device plugin's allocation fills, replaces `pciBusID`. Raises CniError (code 7)
+    naming field and value.
+    """
+    section = conf.section
+    device = section.string("device")
+    hwaddr = section.string("hwaddr")
+    kernelpath = section.string("kernelpath")
+    pci_address = section.string("pciBusID")
+    auxiliary_device = ""
+    if pci_address and not sysfs.is_pci_address(pci_address):
+        raise invalid_config(f'pciBusID "{pci_address}" is not a PCI address such as 0000:03:02.6')
+    device_id = conf.runtime_config.string("deviceID")
+    if sysfs.is_pci_address(device_id):
+        pci_address = device_id
+    elif sysfs.is_auxiliary_device(device_id):
+        pci_address, auxiliary_device = "", device_id
+    elif device_id:
+        raise invalid_config(
+            f'runtimeConfig.deviceID "{device_id}" is neither a PCI address such as 0000:03:02.6'
+            " nor an auxiliary device such as mlx5_core.sf.4"
+        )
+    if not (device or hwaddr or kernelpath or pci_address or auxiliary_device):
+        raise invalid_config('specify either "device", "hwaddr", "kernelpath" or "pciBusID"')
+    if device and ("/" in device or device in (".", "..") or len(os.fsencode(device)) > 127):
+        raise invalid_config(f'device "{device}" cannot be the name of a network device')
+    if hwaddr:
+        hwaddr = _mac(hwaddr)
+    if kernelpath and (not kernelpath.startswith(KERNEL_DEVICES) or os.path.normpath(kernelpath) != kernelpath):
+        raise invalid_config(
+            f'kernelpath "{kernelpath}" must be an absolute path below {KERNEL_DEVICES} without . or .. in it'
+        )
+    return DeviceConfig(device, hwaddr, kernelpath, pci_address.lower(), auxiliary_device)
+
+
+def _mac(text: str) -> str:
+    """Return a hardware address of 6, 8 or 20 bytes (Ethernet, EUI-64, InfiniBand) in the kernel's notation."""
+    digits = text.replace("-", ":").replace(".", ":").split(":")
+    try:
+        packed = bytes.fromhex("".join(digits))
+    except ValueError:
+        packed = b""
+    if len(packed) not in (6, 8, 20) or len({len(part) for part in digits}) != 1 or len(digits[0]) not in (2, 4):
+        raise invalid_config(f'hwaddr "{text}" is not a MAC address such as 02:00:5e:10:00:01')
+    return packed.hex(":")

@@ -1,0 +1,62 @@
+"""Find on the host the device that a configuration names."""
+
+from __future__ import annotations
+
+import os
+
+from cni import sysfs
+from cni.errors import CniError, invalid_config
+from cni.netlink import link
+from cni.netlink.link import Link
+from cni.netns import NetNS
+from plugins.host_device.config import DeviceConfig
+
+
+def folder(config: DeviceConfig, root: str = sysfs.ROOT) -> str:
+    """Return the sysfs folder of a device that is named by bus address or path, empty when it is named otherwise."""
+    if config.device or config.hwaddr:
+        return ""
+    if config.kernelpath:
+        return os.path.join(root, os.path.relpath(config.kernelpath, sysfs.ROOT))
+    if config.pci_address:
+        return sysfs.pci_device(config.pci_address, root)
+    return sysfs.auxiliary_device(config.auxiliary_device, root)
+
+
+def is_userspace(config: DeviceConfig, root: str = sysfs.ROOT) -> bool:
+    """Return whether a PCI device is bound to a driver for userspace programs, so that it has no link to move."""
+    return bool(config.pci_address) and sysfs.driver(sysfs.pci_device(config.pci_address, root)) in (
+        sysfs.USERSPACE_DRIVERS
+    )
+
+
+def find(config: DeviceConfig, host: NetNS, root: str = sysfs.ROOT) -> Link:
+    """Return the link on the host that the configuration names.
+
+    Raises CniError (code 7) when there is none: the configuration asks for something that the host does not have, or
+    that is in a pod at the moment.
+    """
+    if config.device:
+        found = link.get(host.netlink, name=config.device)
+    elif config.hwaddr:
+        found = next((entry for entry in link.dump(host.netlink) if entry.mac == config.hwaddr), None)
+    else:
+        found = _find_in_folder(config, host, folder(config, root))
+    if found is None:
+        raise missing(config, "it is not in the host's network namespace; it may be in a pod")
+    return found
+
+
+def _find_in_folder(config: DeviceConfig, host: NetNS, path: str) -> Link | None:
+    if not os.path.isdir(path):
+        raise missing(config, f"{path} does not exist")
+    for name in sysfs.netdevs(path):
+        found = link.get(host.netlink, name=name)
+        if found is not None:
+            return found
+    return None
+
+
+def missing(config: DeviceConfig, reason: str) -> CniError:
+    """Return the error for a device that is not there."""
+    return invalid_config(f"failed to find host device: {config.describe()}", reason)

@@ -1,0 +1,56 @@
+"""Fixtures for every test, and the private machine that the session runs in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support import isolation, net
+from tests.support.net import Space
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Enter the private namespaces before the first test; unit tests live there just as well."""
+    isolation.enter()
+
+
+@pytest.fixture
+def make_pod() -> Iterator[Callable[[], Space]]:
+    """A function that makes network namespaces, all deleted after the test."""
+    spaces: list[Space] = []
+
+    def make() -> Space:
+        spaces.append(net.new_space())
+        return spaces[-1]
+
+    yield make
+    for space in spaces:
+        space.delete()
+
+
+@pytest.fixture
+def pod(make_pod: Callable[[], Space]) -> Space:
+    """An empty pod."""
+    return make_pod()
+
+
+@pytest.fixture
+def make_device() -> Iterator[Callable[..., str]]:
+    """A function that makes devices on the host (one end of a veth pair, the other end up), all deleted after the test."""
+    peers: list[tuple[str, Space | None]] = []
+
+    def make(peer_space: Space | None = None) -> str:
+        name, peer = net.new_device(peer_space=peer_space)
+        peers.append((peer, peer_space))
+        return name
+
+    yield make
+    for peer, space in peers:
+        (space or net.HOST).ip("link", "del", peer, check=False)
+
+
+@pytest.fixture
+def device(make_device: Callable[..., str]) -> str:
+    """The name of a device on the host."""
+    return make_device()

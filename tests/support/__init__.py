@@ -1,0 +1,1 @@
+"""What tests share: network namespaces that they make, and plugins run as a runtime runs them."""

@@ -1,0 +1,109 @@
+"""Network namespaces and devices of a test's own, seen through `ip -j`."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+from typing import Any
+
+_numbers = itertools.count(1)
+
+
+def run(*command: str, check: bool = True, **options: Any) -> str:
+    """Run a command and return its output; with check, a failure fails the test with what the command said."""
+    done = subprocess.run(command, capture_output=True, text=True, **options)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{' '.join(command)}: exit status {done.returncode}: {done.stderr}{done.stdout}")
+    return done.stdout
+
+
+def unique(stem: str) -> str:
+    """Return a name that no other test of this session uses, short enough for a link."""
+    return f"{stem}{next(_numbers)}"
+
+
+class Space:
+    """A network namespace. name None is the session's own, which plays the host."""
+
+    def __init__(self, name: str | None) -> None:
+        self.name = name
+        self.path = f"/run/netns/{name}" if name else "/proc/self/ns/net"
+
+    def ip(self, *arguments: str, check: bool = True) -> str:
+        """Run ip(8) in the namespace."""
+        return run("ip", *(("-n", self.name) if self.name else ()), *arguments, check=check)
+
+    def json(self, *arguments: str) -> Any:
+        """Run ip(8) in the namespace and return its JSON, [] for none."""
+        return json.loads(self.ip("-j", *arguments) or "[]")
+
+    def run(self, *command: str, check: bool = True) -> str:
+        """Run any command in the namespace."""
+        return run(*(("ip", "netns", "exec", self.name) if self.name else ()), *command, check=check)
+
+    def links(self) -> list[str]:
+        """Return the names of the links, without lo."""
+        return [link["ifname"] for link in self.json("link", "show") if link["ifname"] != "lo"]
+
+    def link(self, name: str) -> dict[str, Any] | None:
+        """Return what `ip -d -j link show` says of one link, None when there is none."""
+        shown = self.ip("-d", "-j", "link", "show", "dev", name, check=False)
+        return json.loads(shown)[0] if shown.strip() else None
+
+    def addresses(self, name: str) -> list[str]:
+        """Return the addresses of a link with their prefix lengths, sorted, without IPv6 link-local ones."""
+        shown = self.json("addr", "show", "dev", name)
+        return sorted(
+            f"{a['local']}/{a['prefixlen']}" for a in shown[0]["addr_info"] if not a["local"].startswith("fe80:")
+        )
+
+    def routes(self, name: str, family: str = "-4", table: str = "main") -> list[dict[str, Any]]:
+        """Return the routes through a link."""
+        return list(self.json(family, "-d", "route", "show", "table", table, "dev", name))
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """Return what a plugin must give back unchanged: name, address, MTU, up state, alias, alternative names."""
+        link = self.link(name)
+        if link is None:
+            return {}
+        return {
+            "name": link["ifname"],
+            "mac": link["address"],
+            "mtu": link["mtu"],
+            "up": "UP" in link["flags"],
+            "alias": link.get("ifalias", ""),
+            "altnames": sorted(link.get("altnames", [])),
+        }
+
+    def delete(self) -> None:
+        """Delete the namespace, if it is still there."""
+        if self.name and os.path.exists(self.path):
+            run("ip", "netns", "del", self.name)
+
+
+HOST = Space(None)
+
+
+def new_space(stem: str = "pod") -> Space:
+    """Make a network namespace."""
+    space = Space(unique(stem))
+    run("ip", "netns", "add", str(space.name))
+    space.ip("link", "set", "lo", "up")
+    return space
+
+
+def new_device(stem: str = "dev", peer_space: Space | None = None) -> tuple[str, str]:
+    """Make a veth pair; return the host's end, which plays the device, and the other end, up, in peer_space or here."""
+    name, peer = unique(stem), unique("peer")
+    HOST.ip("link", "add", name, "type", "veth", "peer", "name", peer)
+    if peer_space is not None and peer_space.name:
+        HOST.ip("link", "set", peer, "netns", peer_space.name)
+    (peer_space or HOST).ip("link", "set", peer, "up")
+    return name, peer
+
+
+def delete_device(name: str) -> None:
+    """Delete a link of the host, if it is still there."""
+    HOST.ip("link", "del", name, check=False)
