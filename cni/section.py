@@ -1,0 +1,191 @@
+"""Typed reading of JSON objects, with errors that name the field: "ipam.ranges[0][1].subnet"."""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address, ip_address, ip_interface, ip_network
+
+from cni.errors import CniError, invalid_config
+from cni.jsontext import dumps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.result import IPAddress, IPInterface, IPNetwork
+
+SHOWN_LENGTH = 80
+"""How much of a refused value an error message repeats, in characters."""
+
+
+def shown(value: object) -> str:
+    """Return the JSON value for an error message: on one line, in ASCII, shortened."""
+    text = dumps(value, indent=0).replace("\x7f", "\\u007f")
+    return text if len(text) <= SHOWN_LENGTH else text[:SHOWN_LENGTH] + "..."
+
+
+def refused(field: str, value: object, wanted: str) -> CniError:
+    """Return the error (code 7) for a field whose value is not what is wanted, such as "an integer"."""
+    return invalid_config(f"{field}: {shown(value)} is not allowed; it must be {wanted}")
+
+
+class Section:
+    """One JSON object and where it stands in the configuration.
+
+    A key is looked up as it is written, then without regard to case, as the Go plugins do. null counts as absent.
+    No conversion between types takes place: a boolean is not an integer, nor is 1.0, nor "1". A getter raises CniError
+    (code 7) when the value has the wrong type or is out of bounds.
+    """
+
+    __slots__ = ("raw", "where")
+
+    def __init__(self, raw: dict[str, object], where: str = "") -> None:
+        self.raw = raw
+        self.where = where
+
+    def name_of(self, key: str) -> str:
+        """Return the full name of a member, for messages."""
+        return f"{self.where}.{key}" if self.where else key
+
+    def get(self, key: str) -> object:
+        """Return the member's value as it is, None when it is absent."""
+        if key in self.raw:
+            return self.raw[key]
+        folded = key.lower()
+        for name, value in self.raw.items():
+            if name.lower() == folded:
+                return value
+        return None
+
+    def has(self, key: str) -> bool:
+        """Return whether the member is there and not null."""
+        return self.get(key) is not None
+
+    def string(self, key: str, default: str = "") -> str:
+        """Return a string. NUL is refused, since no path or name in the kernel can hold it."""
+        value = self.get(key)
+        return default if value is None else _string(self.name_of(key), value)
+
+    def boolean(self, key: str, default: bool = False) -> bool:
+        """Return true or false."""
+        value = self.get(key)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            raise refused(self.name_of(key), value, "true or false")
+        return value
+
+    def integer(self, key: str, default: int = 0, minimum: int | None = None, maximum: int | None = None) -> int:
+        """Return an integer within the bounds, which are inclusive; `default` need not be."""
+        value = self.optional_integer(key, minimum, maximum)
+        return default if value is None else value
+
+    def optional_integer(self, key: str, minimum: int | None = None, maximum: int | None = None) -> int | None:
+        """Return an integer within the bounds, which are inclusive, or None when it is absent."""
+        value = self.get(key)
+        if value is None:
+            return None
+        if (
+            not isinstance(value, int)
+            or isinstance(value, bool)
+            or (minimum is not None and value < minimum)
+            or (maximum is not None and value > maximum)
+        ):
+            lower = "" if minimum is None else f" from {minimum}"
+            upper = "" if maximum is None else f" up to {maximum}"
+            raise refused(self.name_of(key), value, f"an integer{lower}{upper}")
+        return value
+
+    def strings(self, key: str) -> list[str]:
+        """Return a list of strings, empty when absent."""
+        return [_string(field, item) for field, item in self._items(key, "strings")]
+
+    def section(self, key: str) -> Section:
+        """Return an object, an empty one when absent."""
+        value = self.get(key)
+        return Section({} if value is None else _object(self.name_of(key), value), self.name_of(key))
+
+    def sections(self, key: str) -> list[Section]:
+        """Return a list of objects, empty when absent."""
+        return [Section(_object(field, item), field) for field, item in self._items(key, "objects")]
+
+    def section_lists(self, key: str) -> list[list[Section]]:
+        """Return a list of lists of objects, empty when absent."""
+        lists = []
+        for field, value in self._items(key, "lists of objects"):
+            items = _list(field, value, "objects")
+            lists.append([Section(_object(name, item), name) for name, item in items])
+        return lists
+
+    def _items(self, key: str, wanted: str) -> list[tuple[str, object]]:
+        value = self.get(key)
+        return [] if value is None else _list(self.name_of(key), value, wanted)
+
+    def address(self, key: str) -> IPAddress | None:
+        """Return an IP address without prefix length, None when absent or an empty string.
+
+        An IPv4 address that is written as IPv6 (RFC 4291, section 2.5.5.2) comes back as IPv4: otherwise the same
+        address could be given away twice.
+        """
+        text = self.string(key)
+        if not text:
+            return None
+        try:
+            address = ip_address(_without_zone(text))
+        except ValueError:
+            raise refused(self.name_of(key), text, "an IP address such as 10.1.2.3 or fd00::1") from None
+        return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+
+    def interface(self, key: str) -> IPInterface | None:
+        """Return an IP address with its prefix length, None when absent."""
+        if not self.has(key):
+            return None
+        text = self.string(key)
+        try:
+            return ip_interface(_with_length(text))
+        except ValueError:
+            wanted = "an address with prefix length such as 10.1.2.3/24 or fd00::1/64"
+            raise refused(self.name_of(key), text, wanted) from None
+
+    def network(self, key: str) -> IPNetwork | None:
+        """Return a subnet, None when absent. Bits right of the prefix are cleared."""
+        if not self.has(key):
+            return None
+        text = self.string(key)
+        try:
+            return ip_network(_with_length(text), strict=False)
+        except ValueError:
+            raise refused(self.name_of(key), text, "a subnet such as 10.1.2.0/24 or fd00::/64") from None
+
+
+def _string(field: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise refused(field, value, "a string")
+    if "\0" in value:
+        raise refused(field, value, "a string without NUL characters")
+    return value
+
+
+def _object(field: str, value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise refused(field, value, "an object")
+    return value
+
+
+def _list(field: str, value: object, wanted: str) -> list[tuple[str, object]]:
+    """Return each item with its name."""
+    if not isinstance(value, list):
+        raise refused(field, value, f"a list of {wanted}")
+    return [(f"{field}[{index}]", item) for index, item in enumerate(value)]
+
+
+def _without_zone(text: str) -> str:
+    """Refuse `fe80::1%eth0`, which `ipaddress` takes: a zone means nothing in another namespace."""
+    if "%" in text:
+        raise ValueError
+    return text
+
+
+def _with_length(text: str) -> str:
+    """Refuse what `ipaddress` takes beyond CIDR notation (RFC 4632): no length, a netmask, a zone."""
+    _, slash, length = text.partition("/")
+    if not slash or not length.isdecimal():
+        raise ValueError
+    return _without_zone(text)

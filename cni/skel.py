@@ -1,0 +1,239 @@
+"""From a process with an environment and standard streams to a handler, and back to JSON and an exit status.
+
+Nothing else writes to standard output or chooses the exit status. The order of the checks is that of the reference
+plugins: the environment first, then the configuration, then whether its version has the command at all.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cni import config, request, version
+from cni.convert import render_result
+from cni.errors import (
+    GENERIC,
+    INCOMPATIBLE_VERSION,
+    INVALID_CONFIG,
+    IO_FAILURE,
+    TRY_AGAIN_LATER,
+    CniError,
+)
+from cni.jsontext import dumps
+from cni.log import Logger
+from cni.signals import Terminated, ignore_termination, raise_on_termination
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from io import BufferedIOBase
+    from typing import NoReturn
+
+    from cni.config import NetConf
+    from cni.request import Request
+    from cni.result import Result
+
+SINCE = {"CHECK": "0.4.0", "GC": "1.1.0", "STATUS": "1.1.0"}
+"""Commands that younger versions of the specification brought."""
+
+VERSION_PATIENCE_S = 0.1
+"""How long VERSION waits for its optional input, in seconds: a person at a terminal, or over ssh, sends none."""
+
+
+class Plugin:
+    """What a plugin does, and what it is called.
+
+    name: of the executable. about: the line about it. The handlers take (Request, NetConf, Logger); `add` returns the
+    result, the others nothing; all raise CniError. check_needs_prev_result: whether CHECK without prevResult is an
+    error (an IPAM plugin with a store of its own can do without).
+    """
+
+    __slots__ = ("about", "add", "check", "check_needs_prev_result", "delete", "gc", "name", "status")
+
+    def __init__(
+        self,
+        name: str,
+        about: str,
+        add: Callable[[Request, NetConf, Logger], Result],
+        check: Callable[[Request, NetConf, Logger], None],
+        delete: Callable[[Request, NetConf, Logger], None],
+        gc: Callable[[Request, NetConf, Logger], None],
+        status: Callable[[Request, NetConf, Logger], None],
+        check_needs_prev_result: bool = True,
+    ) -> None:
+        self.name = name
+        self.about = about
+        self.add = add
+        self.check = check
+        self.delete = delete
+        self.gc = gc
+        self.status = status
+        self.check_needs_prev_result = check_needs_prev_result
+
+
+def main(plugin: Plugin) -> NoReturn:
+    """Serve the request that the process was started with, and end the process."""
+    raise_on_termination()
+    _open_missing_streams()
+    status = 1
+    try:
+        stdin, stdout, stderr = open(0, "rb"), open(1, "wb"), open(2, "wb")  # noqa: SIM115  (never closed)
+        status = run(plugin, os.environ, stdin, stdout, stderr)
+    finally:
+        # Everything is flushed; the interpreter's teardown would only cost time.
+        os._exit(status)
+
+
+def _open_missing_streams() -> None:
+    """Keep a socket or file of ours from becoming, say, standard output when the runtime closed that."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is fd
+
+
+def run(
+    plugin: Plugin,
+    environ: Mapping[str, str],
+    stdin: BufferedIOBase,
+    stdout: BufferedIOBase,
+    stderr: BufferedIOBase,
+) -> int:
+    """Serve one request and return the exit status: 0, or 1 after an error object was written to stdout.
+
+    Whatever is raised, stdout gets either one JSON document or nothing.
+    """
+    if not environ.get("CNI_COMMAND"):
+        supported = ", ".join(version.SUPPORTED)
+        return _write(stderr, f"{plugin.about}\nCNI protocol versions supported: {supported}\n", 0)
+    call = _Call(plugin, environ, Logger(stream=stderr))
+    try:
+        answer, status = call.serve(stdin), 0
+    except BaseException as e:
+        answer, status = call.error_object(e), 1
+    return _write(stdout, answer, status)
+
+
+def _write(stream: BufferedIOBase, text: str, status: int) -> int:
+    """Write all at once. Return the status, 1 if nobody takes the text any more."""
+    try:
+        stream.write(text.encode())
+        stream.flush()
+    except OSError:
+        return 1
+    return status
+
+
+class _Call:
+    """One request on its way, and what is known about it so far, for the sake of errors."""
+
+    __slots__ = ("cni_version", "command", "environ", "log", "plugin")
+
+    def __init__(self, plugin: Plugin, environ: Mapping[str, str], log: Logger) -> None:
+        self.plugin = plugin
+        self.environ = environ
+        self.command = environ["CNI_COMMAND"]
+        self.cni_version = version.CURRENT
+        self.log = log
+
+    def serve(self, stdin: BufferedIOBase) -> str:
+        """Return what is to be written to standard output."""
+        req = request.parse(self.environ)
+        if self.command == "VERSION":
+            return dumps(version.reply(_version_asked(stdin)), indent=0) + "\n"
+        req.stdin = _read(stdin)
+        conf = self._configuration(req.stdin)
+        log = self.log = Logger(
+            conf.section.string("logLevel", "info"),
+            self.log.stream,
+            conf.section.string("logFile"),
+            f"{req.container_id} {req.ifname}".strip(),
+        )
+        result = self._dispatch(req, conf, log)
+        # From here on the outcome is settled: a signal must not make an error of it.
+        ignore_termination()
+        return "" if result is None else dumps(render_result(result, self.cni_version)) + "\n"
+
+    def _configuration(self, data: bytes) -> NetConf:
+        raw = config.decode(data)
+        self.cni_version = config.version_of(raw)
+        since = SINCE.get(self.command, version.OLDEST)
+        if not version.at_least(self.cni_version, since):
+            raise CniError(
+                INCOMPATIBLE_VERSION,
+                f"config version does not allow {self.command}",
+                f"cniVersion is {self.cni_version}, {self.command} needs {since} or later",
+            )
+        # Only ADD and CHECK use what came before; the others have to succeed whatever it was.
+        conf = config.NetConf(raw, tolerant=self.command not in ("ADD", "CHECK"))
+        if self.command == "CHECK" and self.plugin.check_needs_prev_result and conf.prev_result is None:
+            raise CniError(INVALID_CONFIG, "missing prevResult", 'CHECK compares with what ADD gave, in "prevResult"')
+        if self.command == "GC" and conf.valid_attachments is None:
+            raise CniError(
+                INVALID_CONFIG,
+                "missing cni.dev/valid-attachments",
+                "GC removes what is not listed there; an empty list means all",
+            )
+        return conf
+
+    def _dispatch(self, req: Request, conf: NetConf, log: Logger) -> Result | None:
+        plugin = self.plugin
+        if self.command == "ADD":
+            return plugin.add(req, conf, log)
+        handlers = {"DEL": plugin.delete, "CHECK": plugin.check, "GC": plugin.gc, "STATUS": plugin.status}
+        handlers[self.command](req, conf, log)
+        return None
+
+    def error_object(self, error: BaseException) -> str:
+        """Return the error as the specification (section "Error") wants it, and log it."""
+        ignore_termination()
+        cni_error = self._cni_error(error)
+        self.log.error(f"{self.command} failed with code {cni_error.code}: {cni_error}")
+        document: dict[str, object] = {"cniVersion": self.cni_version, "code": cni_error.code, "msg": cni_error.msg}
+        if cni_error.details:
+            document["details"] = cni_error.details
+        return dumps(document) + "\n"
+
+    def _cni_error(self, error: BaseException) -> CniError:
+        if isinstance(error, CniError):
+            return error
+        if isinstance(error, Terminated | KeyboardInterrupt):
+            first = f"after: {error.__context__}" if isinstance(error.__context__, CniError) else ""
+            return CniError(TRY_AGAIN_LATER, f"{self.command} was terminated by {str(error) or 'SIGINT'}", first)
+        if self.log.is_debug():
+            import traceback
+
+            for line in "".join(traceback.format_exception(error)).splitlines():
+                self.log.debug(line)
+        return CniError(GENERIC, f"{self.plugin.name} has a fault: {type(error).__name__}: {error}")
+
+
+def _read(stdin: BufferedIOBase) -> bytes:
+    try:
+        return stdin.read(config.MAX_BYTES + 1)
+    except OSError as e:
+        raise CniError(IO_FAILURE, f"cannot read standard input: {e.strerror}", f"errno {e.errno}") from e
+
+
+def _version_asked(stdin: BufferedIOBase) -> str:
+    """Return the cniVersion that came with VERSION, if any did.
+
+    The answer repeats it (specification 1.1.0, section "Version success"). The reference reads no input here and is
+    called without any by hand, so that neither silence nor nonsense is an error.
+    """
+    try:
+        if not _has_input(stdin):
+            return ""
+        return config.Section(config.decode(stdin.read1(config.MAX_BYTES))).string("cniVersion")
+    except (OSError, CniError):
+        return ""
+
+
+def _has_input(stdin: BufferedIOBase) -> bool:
+    from select import select
+
+    try:
+        fd = stdin.fileno()
+    except OSError:  # not a file: all of it is in memory
+        return True
+    return bool(select([fd], [], [], VERSION_PATIENCE_S)[0])
