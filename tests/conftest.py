@@ -37,7 +37,7 @@ def pod(make_pod: Callable[[], Space]) -> Space:
 
 @pytest.fixture
 def make_device() -> Iterator[Callable[..., str]]:
-    """A function that makes devices on the host (one end of a veth pair, the other end up), all deleted after the test."""
+    """A function that makes devices on the host, one end of a veth pair each, all deleted after the test."""
     peers: list[tuple[str, Space | None]] = []
 
     def make(peer_space: Space | None = None) -> str:

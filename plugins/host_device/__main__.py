@@ -10,6 +10,7 @@ if __name__ == "__main__":
     skel.main(
         skel.Plugin(
             name="host-device",
+            about="moves a device of the host into a pod's network namespace, and back",
             add=commands.add,
             check=commands.check,
             delete=commands.delete,

@@ -1,11 +1,11 @@
 """The record of an attachment: what the device was like before it went into the pod.
 
-    {"containerID": "c0ffee", "ifName": "net1",           whose it is (cni.state)
-     "network": "blue", "netns": "/run/netns/pod1",       which network, where the device went
-     "bootID": "5b3c...",                                  the boot in which it went there
-     "key": "0000:03:02.6",                                what its lock is called
-     "devicePath": "/sys/devices/pci0000:00/...",         the device behind the link, empty for a virtual one
-     "original": {"name": "ens5", "mac": "...", "mtu": 1500, "up": false, "alias": "", "altNames": [], "index": 4}}
+{"containerID": "c0ffee", "ifName": "net1",           whose it is (cni.state)
+ "network": "blue", "netns": "/run/netns/pod1",       which network, where the device went
+ "bootID": "5b3c...",                                  the boot in which it went there
+ "key": "0000:03:02.6",                                what its lock is called
+ "devicePath": "/sys/devices/pci0000:00/...",         the device behind the link, empty for a virtual one
+ "original": {"name": "ens5", "mac": "...", "mtu": 1500, "up": false, "alias": "", "altNames": [], "index": 4}}
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from __future__ import annotations
 import os
 
 from cni import sysfs
-from cni.config import Section
 from cni.netlink.link import Link
+from cni.section import Section
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 

@@ -7,8 +7,10 @@ import os
 from cni import sysfs
 from cni.config import NetConf
 from cni.errors import invalid_config
+from cni.section import refused
 
 KERNEL_DEVICES = "/sys/devices/"
+PCI_ADDRESS = "a PCI address such as 0000:03:02.6"
 
 
 class DeviceConfig:
@@ -54,27 +56,23 @@ def parse(conf: NetConf) -> DeviceConfig:
     pci_address = section.string("pciBusID")
     auxiliary_device = ""
     if pci_address and not sysfs.is_pci_address(pci_address):
-        raise invalid_config(f'pciBusID "{pci_address}" is not a PCI address such as 0000:03:02.6')
+        raise refused("pciBusID", pci_address, PCI_ADDRESS)
     device_id = conf.runtime_config.string("deviceID")
     if sysfs.is_pci_address(device_id):
         pci_address = device_id
     elif sysfs.is_auxiliary_device(device_id):
         pci_address, auxiliary_device = "", device_id
     elif device_id:
-        raise invalid_config(
-            f'runtimeConfig.deviceID "{device_id}" is neither a PCI address such as 0000:03:02.6'
-            " nor an auxiliary device such as mlx5_core.sf.4"
-        )
+        wanted = f"{PCI_ADDRESS} or an auxiliary device such as mlx5_core.sf.4"
+        raise refused("runtimeConfig.deviceID", device_id, wanted)
     if not (device or hwaddr or kernelpath or pci_address or auxiliary_device):
         raise invalid_config('specify either "device", "hwaddr", "kernelpath" or "pciBusID"')
     if device and ("/" in device or device in (".", "..") or len(os.fsencode(device)) > 127):
-        raise invalid_config(f'device "{device}" cannot be the name of a network device')
+        raise refused("device", device, "the name of a network device")
     if hwaddr:
         hwaddr = _mac(hwaddr)
     if kernelpath and (not kernelpath.startswith(KERNEL_DEVICES) or os.path.normpath(kernelpath) != kernelpath):
-        raise invalid_config(
-            f'kernelpath "{kernelpath}" must be an absolute path below {KERNEL_DEVICES} without . or .. in it'
-        )
+        raise refused("kernelpath", kernelpath, f"an absolute path below {KERNEL_DEVICES} without . or .. in it")
     return DeviceConfig(device, hwaddr, kernelpath, pci_address.lower(), auxiliary_device)
 
 
@@ -86,5 +84,5 @@ def _mac(text: str) -> str:
     except ValueError:
         packed = b""
     if len(packed) not in (6, 8, 20) or len({len(part) for part in digits}) != 1 or len(digits[0]) not in (2, 4):
-        raise invalid_config(f'hwaddr "{text}" is not a MAC address such as 02:00:5e:10:00:01')
+        raise refused("hwaddr", text, "a MAC address such as 02:00:5e:10:00:01")
     return packed.hex(":")

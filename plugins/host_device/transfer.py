@@ -12,6 +12,7 @@ from plugins.host_device.attachment import Attachment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from cni.log import Logger
@@ -68,16 +69,13 @@ def find_in_pod(attachment: Attachment, pod: NetNS) -> Link | None:
     """
     original = attachment.original
     links = link.dump(pod.netlink)
-    for is_it in (
+    signs: tuple[Callable[[Link], bool], ...] = (
         lambda x: x.alias == original.name and x.name == attachment.ifname,
         lambda x: x.alias == original.name,
         lambda x: x.name == attachment.ifname and x.mac == original.mac,
         lambda x: x.name == attachment.ifname,
-    ):
-        found = next((entry for entry in links if is_it(entry)), None)
-        if found is not None:
-            return found
-    return None
+    )
+    return next((entry for sign in signs for entry in links if sign(entry)), None)
 
 
 def restore(host: NetNS, device: Link, original: Link, log: Logger) -> None:

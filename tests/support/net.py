@@ -16,7 +16,7 @@ def run(*command: str, check: bool = True, **options: Any) -> str:
     done = subprocess.run(command, capture_output=True, text=True, **options)
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(command)}: exit status {done.returncode}: {done.stderr}{done.stdout}")
-    return done.stdout
+    return str(done.stdout)
 
 
 def unique(stem: str) -> str:

@@ -1,4 +1,4 @@
-"""Run a plugin as a container runtime runs it: environment and standard input in, standard output and exit status out."""
+"""Run a plugin as a container runtime runs it: environment and input in, output and exit status out."""
 
 from __future__ import annotations
 

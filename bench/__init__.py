@@ -1,0 +1,1 @@
+"""Measurements beside the reference plugins: `make bench`. No test depends on them."""
