@@ -56,7 +56,7 @@ def dump(socket: NetlinkSocket, index: int, family: int = 0) -> list[Address]:
     """Return the addresses of the link, of one family or (0) of all. Raises NetlinkError."""
     found = []
     for body in socket.dump(RTM_GETADDR, _IFADDRMSG.pack(family, 0, 0, 0, index)):
-        _, prefix, _, flags, link = _IFADDRMSG.unpack_from(body)
+        _, prefix, flags, _, link = _IFADDRMSG.unpack_from(body)
         if link != index:  # kernels without strict checking (before 4.20) send every link's
             continue
         packed = b""

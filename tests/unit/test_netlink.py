@@ -179,9 +179,8 @@ def test_adding_an_address(address: str, attributes: dict[str, str]) -> None:
     assert attributes_of(message) == attributes
 
 
-def _address(index: int, family: int, prefix: int, *attributes: tuple[str, Any], flags: int = 0) -> bytes:
-    fields = {"index": index, "family": family, "prefixlen": prefix, "flags": flags}
-    return encode(ifaddrmsg, fields, list(attributes))
+def _address(index: int, family: int, prefix: int, *attributes: tuple[str, Any]) -> bytes:
+    return encode(ifaddrmsg, {"index": index, "family": family, "prefixlen": prefix}, list(attributes))
 
 
 def test_reading_addresses() -> None:
@@ -191,8 +190,9 @@ def test_reading_addresses() -> None:
             _address(5, socket.AF_INET, 24, ("IFA_ADDRESS", "10.0.0.1"), ("IFA_LOCAL", "10.0.0.1")),
             _address(5, socket.AF_INET, 32, ("IFA_ADDRESS", "10.9.9.9"), ("IFA_LOCAL", "10.0.0.2")),
             _address(5, socket.AF_INET, 32, ("IFA_LOCAL", "10.0.0.3"), ("IFA_ADDRESS", "10.9.9.9")),
-            _address(5, socket.AF_INET6, 64, ("IFA_ADDRESS", "fd00::1"), ("IFA_FLAGS", 0x340), flags=0x40),
-            _address(5, socket.AF_INET6, 64, ("IFA_ADDRESS", "fd00::2"), flags=0x08),
+            _address(5, socket.AF_INET6, 64, ("IFA_ADDRESS", "fd00::1"), ("IFA_FLAGS", 0x340)),
+            struct.pack("=BBBBI", socket.AF_INET6, 64, addr.IFA_F_DADFAILED, 0, 5)
+            + codec.attribute(addr.IFA_ADDRESS, ip_address("fd00::2").packed),
             _address(6, socket.AF_INET, 24, ("IFA_ADDRESS", "10.0.0.4"), ("IFA_LOCAL", "10.0.0.4")),
         ),
         5,
