@@ -133,7 +133,9 @@ def parse_args(text: str, known: frozenset[str] = frozenset()) -> dict[str, str]
     unknown = [key for key in pairs if key not in known]
     if unknown and not _flag("IgnoreUnknown", pairs.get("IgnoreUnknown", "0")):
         listed = ", ".join(ascii(key) for key in unknown)
-        raise _bad_args(f"unknown args {listed}; known are {', '.join(sorted(known))}, or set IgnoreUnknown=1")
+        raise _bad_args(
+            f"unknown args {listed}; known are {', '.join(sorted(known, key=str.lower))}, or set IgnoreUnknown=1"
+        )
     return {key: value for key, value in pairs.items() if key in known}
 
 

@@ -1,0 +1,157 @@
+"""JSON text: equal to the standard library's, but for what we refuse."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+
+import pytest
+
+from cni import jsontext
+from cni.jsontext import MAX_DEPTH, JSONError, dumps, loads
+
+TEXTS = [
+    "{}",
+    "[]",
+    " [ 1 , 2.5 , -0 , 1e5 , -1E-2 , true , false , null ] ",
+    '{"a": {"b": [{"c": "d"}, []]}, "": 0}',
+    '{"a": 1, "a": 2}',
+    '"\\u00e9 \\ud83d\\ude00 \\" \\\\ \\/ \\b\\f\\n\\r\\t"',
+    '"é 😀 \x7f"',
+    "\r\n\t 12345678901234567890123 \n",
+    "[" * MAX_DEPTH + "]" * MAX_DEPTH,
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_reads_as_the_standard_library(text: str) -> None:
+    assert loads(text) == json.loads(text)
+
+
+REFUSED = [
+    pytest.param("", "no text", id="empty"),
+    pytest.param(" \n", "no text", id="blank"),
+    pytest.param("x", "expecting a value at line 1, column 1", id="word"),
+    pytest.param("[1,\n 2,\n  x]", "expecting a value at line 3, column 3", id="position"),
+    pytest.param("[", "expecting a value", id="unfinished-list"),
+    pytest.param('{"a', "nterminated string", id="unfinished-string"),
+    pytest.param('{"a":1,}', "at line 1, column", id="trailing-comma"),
+    pytest.param("{a:1}", "at line 1, column 2", id="bare-key"),
+    pytest.param('"\\x"', "escape", id="bad-escape"),
+    pytest.param('"a\nb"', "control character", id="control-character"),
+    pytest.param("1 2", "more text after the end of the value at line 1, column 2", id="garbage-after"),
+    pytest.param("\u00a01", "expecting a value", id="other-whitespace"),
+    pytest.param("\ufeff{}", "byte order mark", id="byte-order-mark"),
+    pytest.param("NaN", "NaN is not a JSON number", id="nan"),
+    pytest.param("[-Infinity]", "-Infinity is not a JSON number", id="infinity"),
+    pytest.param("1e999", "out of range", id="huge-float"),
+    pytest.param("9" * 5000, "Exceeds the limit", id="huge-integer"),
+    pytest.param('"\\ud800"', "surrogate", id="half-surrogate"),
+    pytest.param('{"\\uDFFF": 1}', "surrogate", id="half-surrogate-key"),
+    pytest.param("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), "nested more than 200", id="deep"),
+    pytest.param("[" * 100_000 + "]" * 100_000, "nested more than 200", id="very-deep"),
+    pytest.param("[" * 1_000_000, "nested more than 200", id="very-deep-unfinished"),
+    pytest.param('{"a":' * 200_000, "nested more than 200", id="very-deep-objects"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), REFUSED)
+def test_refuses(text: str, message: str) -> None:
+    with pytest.raises(JSONError, match=message):
+        loads(text)
+
+
+def test_refuses_when_the_decoder_was_not_imported_before() -> None:
+    """The C scanner takes its exception from json.decoder; CPython 3.11 does not import that by itself."""
+    program = "import sys; sys.path.insert(0, sys.argv[1]); from cni.jsontext import loads; loads('{')"
+    repository = os.path.dirname(os.path.dirname(os.path.abspath(jsontext.__file__)))
+    command = [sys.executable, "-I", "-S", "-c", program, repository]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.stderr.splitlines()[-1].startswith("cni.jsontext.JSONError: Expecting property name")
+
+
+def test_many_brackets_are_not_depth() -> None:
+    assert loads("[" + "[]," * 5000 + "[]]") == [[]] * 5001
+
+
+VALUES: list[object] = [
+    {},
+    [],
+    {"a": {}, "b": []},
+    {"a": [1, -2, 3.5, 1e300, True, False, None], "é😀\x7f\0\n": {"c": ["d"]}},
+    "\ud800",
+    10**30,
+]
+
+
+@pytest.mark.parametrize("indent", [0, 2, 4])
+@pytest.mark.parametrize("value", VALUES, ids=ascii)
+def test_writes_as_the_standard_library(value: object, indent: int) -> None:
+    assert dumps(value, indent) == _stdlib(value, indent)
+
+
+def test_writes_tuples_as_lists() -> None:
+    assert dumps((1, ("a",)), indent=0) == '[1,["a"]]'
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), [-float("inf")]], ids=repr)
+def test_does_not_write_what_is_no_number(value: object) -> None:
+    with pytest.raises(JSONError, match="not a JSON number"):
+        dumps(value)
+
+
+@pytest.mark.parametrize("value", [b"", {1: 2}, {1, 2}, object], ids=repr)
+def test_does_not_write_other_types(value: object) -> None:
+    with pytest.raises(TypeError):
+        dumps(value)
+
+
+def test_random_values() -> None:
+    rng = random.Random(20)
+    for _ in range(300):
+        value = _random_value(rng, 4)
+        for indent in (0, 4):
+            text = dumps(value, indent)
+            assert text == _stdlib(value, indent)
+            assert loads(text) == value
+
+
+def test_random_damage() -> None:
+    """Whatever the standard library refuses we refuse, with our own error; the rest means the same."""
+    rng = random.Random(21)
+    for _ in range(2000):
+        text = list(dumps(_random_value(rng, 3), rng.choice((0, 4))))
+        for _ in range(rng.randrange(3)):
+            text[rng.randrange(len(text))] = rng.choice('[]{}",:\\ux0-.eEn\n\0é ')
+        damaged = "".join(text)
+        try:
+            expected = json.loads(damaged)
+        except ValueError:
+            with pytest.raises(JSONError):
+                loads(damaged)
+            continue
+        try:
+            assert loads(damaged) == expected
+        except JSONError as e:
+            assert "surrogate" in str(e) or "out of range" in str(e)  # noqa: PT017
+
+
+def _stdlib(value: object, indent: int) -> str:
+    return json.dumps(value, indent=indent or None, separators=(",", ": " if indent else ":"))
+
+
+def _random_value(rng: random.Random, depth: int) -> object:
+    kind = rng.randrange(8 if depth else 6)
+    if kind == 6:
+        return [_random_value(rng, depth - 1) for _ in range(rng.randrange(4))]
+    if kind == 7:
+        return {_random_text(rng): _random_value(rng, depth - 1) for _ in range(rng.randrange(4))}
+    scalars: list[object] = [None, True, False, rng.randrange(-(10**20), 10**20), rng.uniform(-1e9, 1e9)]
+    return scalars[kind] if kind < 5 else _random_text(rng)
+
+
+def _random_text(rng: random.Random) -> str:
+    return "".join(chr(rng.choice((rng.randrange(0xD800), rng.randrange(128)))) for _ in range(rng.randrange(8)))

@@ -1,0 +1,107 @@
+"""The undo stack."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from cni.errors import CniError
+from cni.log import Logger
+from cni.rollback import Rollback
+from cni.signals import Terminated, raise_on_termination
+from tests.support.log import Lines
+
+
+class Steps(Lines):
+    """A logger that also serves as the target of undos."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.undone: list[object] = []
+
+    def fail(self, name: str) -> None:
+        """Fail, as an undo may."""
+        self.undone.append(name)
+        raise OSError(16, f"{name} is busy")
+
+
+def _rollback(steps: Steps) -> Rollback:
+    return Rollback(steps)  # type: ignore[arg-type]  # has what a Logger has
+
+
+def test_reverse_order_and_no_hiding() -> None:
+    steps = Steps()
+
+    def add() -> None:
+        with _rollback(steps) as rollback:
+            rollback.push("undo one", steps.undone.append, 1)
+            rollback.push("undo two", steps.fail, "two")
+            rollback.push("undo three", steps.undone.append, 3)
+            raise CniError(5, "the first error")
+
+    with pytest.raises(CniError, match="the first error"):
+        add()
+    assert steps.undone == [3, "two", 1]
+    assert steps.text("error") == "cannot undo two: OSError: [Errno 16] two is busy"
+    assert steps.text("info") == "undo 3 steps after CniError: the first error"
+
+
+@pytest.mark.parametrize("commit", [True, False])
+def test_nothing_is_undone_without_an_error(commit: bool) -> None:
+    steps = Steps()
+    with _rollback(steps) as rollback:
+        rollback.push("undo", steps.undone.append, 1)
+        if commit:
+            rollback.commit()
+    assert steps.undone == []
+    rollback.undo()
+    assert steps.undone == ([] if commit else [1])
+    rollback.undo()
+    assert len(steps.undone) <= 1, "each undo runs once"
+
+
+def test_an_error_after_commit_undoes_nothing() -> None:
+    steps = Steps()
+
+    def add() -> None:
+        with _rollback(steps) as rollback:
+            rollback.push("undo", steps.undone.append, 1)
+            rollback.commit()
+            raise ValueError("late")
+
+    with pytest.raises(ValueError, match="late"):
+        add()
+    assert (steps.undone, steps.lines) == ([], [])
+
+
+def test_another_logger() -> None:
+    steps, other = Steps(), Steps()
+    rollback = _rollback(steps)
+    rollback.push("x", steps.fail, "y")
+    rollback.undo(other)  # type: ignore[arg-type]
+    assert not steps.lines
+    assert "cannot x" in other.text("error")
+
+
+def test_a_signal_waits_for_the_undo() -> None:
+    steps = Steps()
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+
+    def add() -> None:
+        with Rollback(Logger("error")) as rollback:
+            rollback.push("undo one", steps.undone.append, 1)
+            rollback.push("be interrupted", os.kill, os.getpid(), signal.SIGTERM)
+            raise CniError(5, "the first error")
+
+    raise_on_termination()
+    try:
+        with pytest.raises(Terminated, match="SIGTERM") as caught:
+            add()
+        assert steps.undone == [1]
+        assert isinstance(caught.value.__context__, CniError)
+        os.kill(os.getpid(), signal.SIGTERM)  # the second one is ignored
+    finally:
+        for number, handler in zip((signal.SIGTERM, signal.SIGINT), before, strict=True):
+            signal.signal(number, handler)

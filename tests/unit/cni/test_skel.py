@@ -1,0 +1,340 @@
+"""Dispatch: which handler runs, what standard output gets, which exit status; also as a process of its own."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from ipaddress import ip_interface
+
+import pytest
+
+from cni import skel
+from cni.config import NetConf
+from cni.errors import CniError
+from cni.log import Logger
+from cni.request import Request
+from cni.result import IPConfig, Result
+from cni.signals import Terminated
+from cni.version import SUPPORTED
+
+ENVIRON = {
+    "CNI_CONTAINERID": "c1",
+    "CNI_NETNS": "/run/netns/a",
+    "CNI_IFNAME": "net1",
+    "CNI_PATH": "/opt/cni/bin",
+}
+COMMANDS = ("ADD", "CHECK", "DEL", "GC", "STATUS")
+
+
+class Recorder:
+    """A plugin whose handlers note the call, then raise `error` if there is one."""
+
+    def __init__(self, error: BaseException | None = None, needs_prev_result: bool = True) -> None:
+        self.calls: list[str] = []
+        self.conf: NetConf | None = None
+        self._error = error
+        self.plugin = skel.Plugin(
+            "recorder", "CNI recorder plugin", self._add, self._other, self._other, self._other, self._other,
+            check_needs_prev_result=needs_prev_result,
+        )  # fmt: skip
+
+    def _other(self, request: Request, conf: NetConf, log: Logger) -> None:
+        self.calls.append(request.command)
+        self.conf = conf
+        log.debug("called")
+        if self._error is not None:
+            raise self._error
+
+    def _add(self, request: Request, conf: NetConf, log: Logger) -> Result:
+        self._other(request, conf, log)
+        return Result(ips=[IPConfig(ip_interface("10.0.0.5/24"))])
+
+
+class Broken(io.BytesIO):
+    """A stream whose reader is gone."""
+
+    def write(self, _: object) -> int:
+        raise BrokenPipeError
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """The dispatcher ends by ignoring signals, which is right for a process that is about to end."""
+    before = [(number, signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGINT)]
+    yield
+    for number, handler in before:
+        signal.signal(number, handler)
+
+
+def _config(**members: object) -> bytes:
+    return json.dumps({"cniVersion": "1.1.0", "name": "net", **members}).encode()
+
+
+def _run(recorder: Recorder, command: str, stdin: bytes = b"", **environ: str) -> tuple[int, str, str]:
+    stdout, stderr = io.BytesIO(), io.BytesIO()
+    status = skel.run(
+        recorder.plugin, {**ENVIRON, "CNI_COMMAND": command, **environ}, io.BytesIO(stdin), stdout, stderr
+    )
+    return status, stdout.getvalue().decode(), stderr.getvalue().decode()
+
+
+def _error(outcome: tuple[int, str, str]) -> dict[str, object]:
+    status, stdout, _ = outcome
+    assert status == 1
+    error = json.loads(stdout)
+    assert isinstance(error, dict)
+    assert list(error) in (["cniVersion", "code", "msg"], ["cniVersion", "code", "msg", "details"])
+    return error
+
+
+def test_about() -> None:
+    stdout, stderr = io.BytesIO(), io.BytesIO()
+    assert skel.run(Recorder().plugin, {}, io.BytesIO(), stdout, stderr) == 0
+    assert stdout.getvalue() == b""
+    versions = ", ".join(SUPPORTED)
+    assert stderr.getvalue().decode() == f"CNI recorder plugin\nCNI protocol versions supported: {versions}\n"
+
+
+@pytest.mark.parametrize(
+    ("stdin", "version"),
+    [
+        (b"", "1.1.0"),
+        (b'{"cniVersion":"0.4.0"}', "0.4.0"),
+        (b'{"cniVersion":"9.9"}', "1.1.0"),
+        (b'{"cniVersion":4}', "1.1.0"),
+        (b"nonsense \xff", "1.1.0"),
+        (b"[]", "1.1.0"),
+    ],
+)
+def test_version(stdin: bytes, version: str) -> None:
+    status, stdout, stderr = _run(Recorder(), "VERSION", stdin)
+    assert (status, stderr) == (0, "")
+    assert stdout == json.dumps(
+        {"cniVersion": version, "supportedVersions": list(SUPPORTED)}, separators=(",", ":")
+    ) + "\n"  # fmt: skip
+
+
+@pytest.mark.parametrize("version", SUPPORTED)
+def test_add(version: str) -> None:
+    recorder = Recorder()
+    status, stdout, stderr = _run(recorder, "ADD", _config(cniVersion=version))
+    assert (status, stderr, recorder.calls) == (0, "", ["ADD"])
+    result = json.loads(stdout)
+    assert result["cniVersion"] == version
+    assert result["ip4"]["ip"] == "10.0.0.5/24" if version < "0.3.0" else len(result["ips"]) == 1
+
+
+@pytest.mark.parametrize("command", COMMANDS[1:])
+def test_other_commands_are_silent(command: str) -> None:
+    recorder = Recorder()
+    stdin = _config(prevResult={}, **{"cni.dev/valid-attachments": []})
+    assert _run(recorder, command, stdin) == (0, "", "")
+    assert recorder.calls == [command]
+
+
+@pytest.mark.parametrize(
+    ("command", "version", "since"),
+    [("CHECK", "0.3.1", "0.4.0"), ("CHECK", None, "0.4.0"), ("GC", "1.0.0", "1.1.0"), ("STATUS", "1.0.0", "1.1.0")],
+)
+def test_command_that_the_version_lacks(command: str, version: str | None, since: str) -> None:
+    recorder = Recorder()
+    error = _error(_run(recorder, command, _config(cniVersion=version)))
+    assert error["code"] == 1
+    assert error["msg"] == f"config version does not allow {command}"
+    assert error["details"] == f"cniVersion is {version or '0.1.0'}, {command} needs {since} or later"
+    assert error["cniVersion"] == (version or "0.1.0")
+    assert recorder.calls == []
+
+
+def test_check_without_prev_result() -> None:
+    recorder = Recorder()
+    error = _error(_run(recorder, "CHECK", _config(prevResult=None)))
+    assert (error["code"], error["msg"], recorder.calls) == (7, "missing prevResult", [])
+    recorder = Recorder(needs_prev_result=False)
+    assert _run(recorder, "CHECK", _config())[0] == 0
+    assert recorder.calls == ["CHECK"]
+
+
+def test_gc_without_list() -> None:
+    recorder = Recorder()
+    error = _error(_run(recorder, "GC", _config()))
+    assert (error["code"], error["msg"], recorder.calls) == (7, "missing cni.dev/valid-attachments", [])
+
+
+@pytest.mark.parametrize(("command", "status"), [("ADD", 1), ("CHECK", 1), ("DEL", 0), ("STATUS", 0)])
+def test_bad_prev_result(command: str, status: int) -> None:
+    outcome = _run(Recorder(), command, _config(prevResult={"ips": 5}))
+    assert outcome[0] == status
+    if status:
+        assert _error(outcome)["code"] == 7
+
+
+@pytest.mark.parametrize(
+    ("command", "stdin", "code", "version"),
+    [
+        ("FOO", b"", 4, "1.1.0"),
+        ("ADD", b"", 6, "1.1.0"),
+        ("ADD", b"x" * 3_000_000, 6, "1.1.0"),
+        ("ADD", b'{"cniVersion":"9.9","name":"n"}', 1, "1.1.0"),
+        ("ADD", b'{"cniVersion":"0.3.1"}', 7, "0.3.1"),
+        ("DEL", b'{"name":"../x"}', 7, "0.1.0"),
+        ("DEL", b'{"name":"n","logLevel":5}', 7, "0.1.0"),
+    ],
+)
+def test_errors_before_the_handler(command: str, stdin: bytes, code: int, version: str) -> None:
+    recorder = Recorder()
+    error = _error(_run(recorder, command, stdin))
+    assert (error["code"], error["cniVersion"], recorder.calls) == (code, version, [])
+
+
+def test_environment_comes_before_input() -> None:
+    error = _error(_run(Recorder(), "ADD", b"nonsense", CNI_IFNAME=""))
+    assert error["msg"] == "required env variables [CNI_IFNAME] missing"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "msg"),
+    [
+        (CniError(11, "later", "why\n\x1b"), 11, "later"),
+        (KeyError("k"), 999, "recorder has a fault: KeyError: 'k'"),
+        (SystemExit(3), 999, "recorder has a fault: SystemExit: 3"),
+        (MemoryError(), 999, "recorder has a fault: MemoryError: "),
+        (Terminated("SIGTERM"), 11, "{command} was terminated by SIGTERM"),
+        (KeyboardInterrupt(), 11, "{command} was terminated by SIGINT"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_errors_of_handlers(command: str, error: BaseException, code: int, msg: str) -> None:
+    stdin = _config(prevResult={}, **{"cni.dev/valid-attachments": []})
+    outcome = _run(Recorder(error), command, stdin)
+    found = _error(outcome)
+    assert (found["code"], found["msg"]) == (code, msg.format(command=command))
+    assert found.get("details", "") == getattr(error, "details", "")
+    (line,) = outcome[2].splitlines()
+    assert f"error [c1 net1] {command} failed with code {code}: " in line
+    assert "\x1b" not in line
+
+
+def test_traceback_only_in_the_debug_log() -> None:
+    status, stdout, stderr = _run(Recorder(KeyError("k")), "ADD", _config(logLevel="debug"))
+    assert (status, "Traceback" in stdout) == (1, False)
+    assert "debug [c1 net1] Traceback (most recent call last):" in stderr
+
+
+def test_result_that_the_version_cannot_express() -> None:
+    class Empty(Recorder):
+        def _add(self, request: Request, conf: NetConf, log: Logger) -> Result:
+            return Result()
+
+    assert _error(_run(Empty(), "ADD", _config(cniVersion="0.2.0")))["msg"] == "cannot convert: no valid IP addresses"
+
+
+def test_reader_of_stdout_is_gone() -> None:
+    environ = {**ENVIRON, "CNI_COMMAND": "ADD"}
+    assert skel.run(Recorder().plugin, environ, io.BytesIO(_config()), Broken(), io.BytesIO()) == 1
+
+
+PROGRAM = """
+import os, sys, time
+sys.path.insert(0, sys.argv[1])
+from cni import skel
+from cni.result import Result
+from cni.rollback import Rollback
+def add(request, conf, log):
+    with Rollback(log) as rollback:
+        rollback.push("tell", os.write, 2, b"undone\\n")
+        os.write(2, b"ready\\n")
+        time.sleep(30 if conf.section.boolean("wait") else 0)
+        rollback.commit()
+    return Result()
+def other(request, conf, log):
+    pass
+skel.main(skel.Plugin("p", "CNI p plugin", add, other, other, other, other))
+"""
+
+
+def _start(command: str | None, stdout: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+    repository = os.path.dirname(os.path.dirname(os.path.abspath(skel.__file__)))
+    environ = {**ENVIRON, **({"CNI_COMMAND": command} if command else {})}
+    return subprocess.Popen(
+        [sys.executable, "-I", "-c", PROGRAM, repository],
+        env=environ,
+        stdin=subprocess.PIPE,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_process_is_terminated(number: signal.Signals) -> None:
+    process = _start("ADD")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdin.write(_config(wait=True))
+    process.stdin.close()
+    assert process.stderr.readline() == b"ready\n"
+    process.send_signal(number)
+    error = json.loads(process.stdout.read())
+    assert (error["code"], error["msg"]) == (11, f"ADD was terminated by {number.name}")
+    assert b"undone\n" in process.stderr.read()
+    assert process.wait(10) == 1
+
+
+def test_process_is_terminated_while_it_reads() -> None:
+    process = _start("ADD")
+    assert process.stdin is not None
+    process.stdin.write(b"{")
+    process.stdin.flush()
+    time.sleep(0.5)
+    process.terminate()
+    stdout, stderr = process.communicate(timeout=10)
+    assert json.loads(stdout)["code"] == 11
+    assert b"Traceback" not in stderr
+    assert process.returncode == 1
+
+
+def test_process_without_command() -> None:
+    process = _start(None)
+    stdout, stderr = process.communicate(timeout=10)
+    assert (process.returncode, stdout) == (0, b"")
+    assert stderr.startswith(b"CNI p plugin\n")
+
+
+def test_process_with_closed_output() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = _start("VERSION", stdout=writer)
+    os.close(writer)
+    _, stderr = process.communicate(timeout=10)
+    assert (process.returncode, stderr) == (1, b"")
+
+
+def test_version_does_not_wait_for_input() -> None:
+    process = _start("VERSION")
+    assert process.stdout is not None
+    started = time.monotonic()
+    assert json.loads(process.stdout.read())["cniVersion"] == "1.1.0"
+    assert time.monotonic() - started < 5
+    process.communicate(timeout=10)
+
+
+def test_process_without_streams() -> None:
+    """Standard streams that are closed become /dev/null, so that no file of ours takes their numbers."""
+    repository = os.path.dirname(os.path.dirname(os.path.abspath(skel.__file__)))
+    script = 'exec "$0" -I -c "$1" "$2" <&- >&- 2>&-'
+    run = subprocess.run(
+        ["sh", "-c", script, sys.executable, PROGRAM, repository],
+        env={**ENVIRON, "CNI_COMMAND": "VERSION"},
+        capture_output=True,
+        timeout=10,
+        check=False,
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")

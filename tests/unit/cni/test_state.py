@@ -1,0 +1,107 @@
+"""Records of attachments."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from cni.errors import GENERIC, IO_FAILURE, CniError
+from cni.state import Store
+from tests.support.log import Lines
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A store whose folder does not exist yet."""
+    return Store(str(tmp_path / "state"), Lines())
+
+
+def test_save_and_load(store: Store) -> None:
+    """A record comes back with its owner in it; the file is the owner's alone."""
+    store.save("c0ffee", "net1", {"key": "x", "original": {"mtu": 1500}})
+    assert store.load("c0ffee", "net1") == {
+        **{"containerID": "c0ffee", "ifName": "net1", "key": "x"},
+        "original": {"mtu": 1500},
+    }
+    path = os.path.join(store.folder, "c0ffee-net1")
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(store.folder).st_mode) == 0o700
+    assert json.loads(Path(path).read_text())["key"] == "x"
+
+
+def test_overwrite(store: Store) -> None:
+    """A second save replaces the first."""
+    store.save("c0ffee", "net1", {"key": "a long value that leaves nothing behind"})
+    store.save("c0ffee", "net1", {"key": "x"})
+    assert store.load("c0ffee", "net1") == {"containerID": "c0ffee", "ifName": "net1", "key": "x"}
+    assert os.listdir(store.folder) == ["c0ffee-net1"]
+
+
+def test_remove(store: Store) -> None:
+    """A record goes once; that it is gone is no error."""
+    store.save("c0ffee", "net1", {})
+    store.remove("c0ffee", "net1")
+    store.remove("c0ffee", "net1")
+    assert store.load("c0ffee", "net1") is None
+    assert os.listdir(store.folder) == []
+
+
+def test_nothing_there(store: Store) -> None:
+    """Neither load, all nor remove makes the folder."""
+    assert store.load("c0ffee", "net1") is None
+    assert store.all() == []
+    store.remove("c0ffee", "net1")
+    assert not os.path.exists(store.folder)
+
+
+def test_two_attachments_with_one_name(store: Store) -> None:
+    """Container a-b with c and container a with b-c have one file name: the second is refused, not mistaken."""
+    store.save("a-b", "c", {})
+    with pytest.raises(CniError, match="it belongs to interface c of a-b") as caught:
+        store.load("a", "b-c")
+    assert caught.value.code == GENERIC
+
+
+DAMAGE = {
+    "empty": b"",
+    "truncated": b'{"containerID":"c0ffee","ifNa',
+    "zeros": bytes(100),
+    "not UTF-8": b'{"containerID":"\xff","ifName":"net1"}',
+    "no object": b'["c0ffee"]',
+    "no owner": b'{"key":"x"}',
+    "owner of another type": b'{"containerID":1,"ifName":"net1"}',
+    "deeply nested": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("data", DAMAGE.values(), ids=DAMAGE)
+def test_damaged_records(tmp_path: Path, data: bytes) -> None:
+    """Garbage counts as absent, and is said with the file's path; the others are read all the same."""
+    log = Lines()
+    store = Store(str(tmp_path), log)
+    store.save("other", "net1", {})
+    (tmp_path / "c0ffee-net1").write_bytes(data)
+    assert store.load("c0ffee", "net1") is None
+    assert [record["containerID"] for record in store.all()] == ["other"]
+    assert f"record {tmp_path}/c0ffee-net1" in log.text("warning")
+
+
+def test_a_folder_in_place_of_a_record(store: Store) -> None:
+    """What cannot be read is an error, not an absence."""
+    os.makedirs(os.path.join(store.folder, "c0ffee-net1"))
+    with pytest.raises(CniError) as caught:
+        store.load("c0ffee", "net1")
+    assert caught.value.code == IO_FAILURE
+    assert store.all() == []
+
+
+def test_all(store: Store) -> None:
+    """Every record, in a fixed order; folders beside them are passed over."""
+    for name in ("b", "a", "c"):
+        store.save(name, "net1", {})
+    os.mkdir(os.path.join(store.folder, "lock"))
+    assert [record["containerID"] for record in store.all()] == ["a", "b", "c"]
