@@ -28,7 +28,7 @@ class Steps(Lines):
 
 
 def _rollback(steps: Steps) -> Rollback:
-    return Rollback(steps)  # type: ignore[arg-type]  # has what a Logger has
+    return Rollback(steps)
 
 
 def test_reverse_order_and_no_hiding() -> None:
@@ -80,7 +80,7 @@ def test_another_logger() -> None:
     steps, other = Steps(), Steps()
     rollback = _rollback(steps)
     rollback.push("x", steps.fail, "y")
-    rollback.undo(other)  # type: ignore[arg-type]
+    rollback.undo(other)
     assert not steps.lines
     assert "cannot x" in other.text("error")
 
