@@ -92,6 +92,30 @@ def from_record(record: dict[str, object]) -> Attachment:
     )
 
 
+def load(store: Store, container_id: str, ifname: str, log: Logger) -> Attachment | None:
+    """Return the recorded attachment, None when there is no record that can be believed. Raises CniError."""
+    record = store.load(container_id, ifname)
+    return None if record is None else _believed(record, log)
+
+
+def load_all(store: Store, log: Logger) -> list[Attachment]:
+    """Return all recorded attachments whose records can be believed. Raises CniError (code 5)."""
+    found = (_believed(record, log) for record in store.all())
+    return [entry for entry in found if entry is not None]
+
+
+def _believed(record: dict[str, object], log: Logger) -> Attachment | None:
+    """Return the record's attachment, None when it is incomplete: one bad file must not stop everybody's commands."""
+    try:
+        found = from_record(record)
+        if not found.original.name or not found.key:
+            raise CniError(GENERIC, "it does not say which device it is about")
+    except CniError as e:
+        log.warning(f"the record of {record['ifName']} of {record['containerID']} is damaged and not used: {e}")
+        return None
+    return found
+
+
 def device_path(link: Link, folder: str, root: str = sysfs.ROOT) -> str:
     """Return the real sysfs folder of the device behind a link on the host, empty for a virtual link.
 

@@ -1,0 +1,58 @@
+"""CHECK and STATUS: is the pod as ADD left it, and could ADD work here?"""
+
+from __future__ import annotations
+
+from cni import ifconfig, netns
+from cni.errors import GENERIC, PLUGIN_UNAVAILABLE, CniError
+from cni.ifconfig import PodLink
+from cni.netlink import link
+from cni.result import Result
+from ipam import delegate
+from plugins.host_device import config, device
+from plugins.host_device.claims import Claims
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.config import NetConf
+    from cni.log import Logger
+    from cni.request import Request
+
+
+def check(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
+    """Verify that the pod still has what ADD returned. Raises CniError naming the first thing that is not so."""
+    wanted = config.parse(conf)
+    result = conf.prev_result or Result()
+    if conf.ipam is not None:
+        delegate.check(request, conf, log)
+    with netns.of_pod(request.netns) as pod:
+        if device.is_userspace(wanted, claims.sysfs_root):
+            return
+        expected = next((x for x in result.interfaces if x.name == request.ifname and x.sandbox), None)
+        if expected is None:
+            raise CniError(GENERIC, f"prevResult has no interface {request.ifname} in a sandbox")
+        found = link.get(pod.netlink, name=request.ifname)
+        if found is None:
+            raise CniError(GENERIC, f"{request.ifname} is missing in {pod.path}")
+        for what, want, have in (("MAC address", expected.mac, found.mac), ("MTU", expected.mtu, found.mtu)):
+            if want and want != have:
+                raise CniError(GENERIC, f"{request.ifname} in {pod.path} has {what} {have}, ADD gave {want}")
+        ifconfig.verify(PodLink(pod, found.index, found.name), result)
+
+
+def status(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
+    """Say whether ADD could work here: the device is on the host or attached by us, and IPAM has addresses.
+
+    Raises CniError: code 50 for a device that this host does not have, IPAM's own codes.
+    """
+    wanted = config.parse(conf)
+    delegate.validate(request, conf)
+    if conf.ipam is not None:
+        delegate.status(request, conf, log)
+    if device.is_userspace(wanted, claims.sysfs_root):
+        return
+    with netns.own() as host:
+        try:
+            # A device in a pod is no fault: it has a record, and comes back.
+            claims.key(wanted, host)
+        except CniError as e:
+            raise CniError(PLUGIN_UNAVAILABLE, e.msg, e.details) from e

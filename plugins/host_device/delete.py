@@ -1,0 +1,66 @@
+"""DEL and GC: addresses are released and devices given back, as far as anything is still there."""
+
+from __future__ import annotations
+
+from cni import netns
+from cni.errors import CniError, combined
+from ipam import delegate
+from plugins.host_device import config, device, transfer
+from plugins.host_device.claims import Claims, OptionalPod
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.config import NetConf
+    from cni.log import Logger
+    from cni.request import Request
+
+
+def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
+    """Release the addresses, then give the device back. What is gone already counts as done.
+
+    Raises CniError naming every step that failed, after doing all the others; what could not be given back keeps its
+    record for the next DEL.
+    """
+    wanted = config.parse(conf)
+    errors: list[CniError] = []
+    if conf.ipam is not None:
+        try:
+            delegate.delete(request, conf, log)
+        except CniError as e:
+            errors.append(e)
+    try:
+        with OptionalPod(request.netns, log) as pod, netns.own() as host:
+            if claims.is_recorded(request.container_id, request.ifname):
+                claims.detach(request.container_id, request.ifname, host, pod)
+            elif pod is not None and not device.is_userspace(wanted, claims.sysfs_root):
+                transfer.give_back_unrecorded(wanted.device, request.ifname, host, pod, log)
+    except CniError as e:
+        errors.append(e)
+    if errors:
+        raise combined(f"DEL of {request.ifname}", errors)
+
+
+def collect_garbage(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
+    """Take back the devices and addresses of this network's attachments that are no longer valid (GC).
+
+    Raises CniError naming every step that failed, after doing all the others.
+    """
+    valid = set(conf.valid_attachments or ())
+    errors: list[CniError] = []
+    with netns.own() as host:
+        for record in claims.records():
+            if record.network != conf.name or (record.container_id, record.ifname) in valid:
+                continue
+            log.info(f"giving back {record.original.name}, which {record.container_id} no longer needs")
+            try:
+                with OptionalPod(record.netns, log) as pod:
+                    claims.detach(record.container_id, record.ifname, host, pod)
+            except CniError as e:
+                errors.append(e)
+    if conf.ipam is not None:
+        try:
+            delegate.gc(request, conf, log)
+        except CniError as e:
+            errors.append(e)
+    if errors:
+        raise combined(f"GC of network {conf.name}", errors)
