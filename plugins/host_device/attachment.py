@@ -13,8 +13,14 @@ from __future__ import annotations
 import os
 
 from cni import sysfs
+from cni.errors import GENERIC, CniError
 from cni.netlink.link import Link
 from cni.section import Section
+from cni.state import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.log import Logger
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 

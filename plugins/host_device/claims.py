@@ -1,10 +1,10 @@
-"""Whose a device is: the lock of a device, the records of attachments, and what becomes of a device without an owner."""
+"""Whose a device is: the lock of a device, the records of attachments, and the taking back of what dead pods left."""
 
 from __future__ import annotations
 
 import os
 
-from cni import files, netns, sysfs
+from cni import files, lock, netns, sysfs
 from cni.errors import CniError
 from cni.lock import EphemeralLock
 from cni.netlink.link import Link
@@ -40,10 +40,9 @@ class Claims:
         try:
             return self._key_of(wanted, device.find(wanted, host, self.sysfs_root))
         except CniError:
-            for record in self.records():
-                if wanted.device == record.original.name or (
-                    not wanted.device and wanted.hwaddr == record.original.mac
-                ):
+            for record in self.load_all():
+                original = record.original
+                if original.name == wanted.device or (original.mac == wanted.hwaddr and not wanted.device):
                     return record.key
             raise
 
@@ -56,17 +55,24 @@ class Claims:
 
     def lock(self, key: str) -> EphemeralLock:
         """Return the lock of a device; entering it raises CniError (code 11) when others hold it for a minute."""
-        folder = os.path.join(self.store.folder, "lock")
-        files.ensure_folder(folder)
-        return EphemeralLock(os.path.join(folder, key))
+        files.ensure_folder(self._lock_folder)
+        return EphemeralLock(os.path.join(self._lock_folder, key))
 
-    def records(self) -> list[Attachment]:
+    @property
+    def _lock_folder(self) -> str:
+        return os.path.join(self.store.folder, "lock")
+
+    def load(self, container_id: str, ifname: str) -> Attachment | None:
+        """Return the record of an attachment, None when there is none that can be believed."""
+        return attachment.load(self.store, container_id, ifname, self._log)
+
+    def load_all(self) -> list[Attachment]:
         """Return the records of all attachments."""
-        return [attachment.from_record(record) for record in self.store.all()]
+        return attachment.load_all(self.store, self._log)
 
-    def is_recorded(self, container_id: str, ifname: str) -> bool:
-        """Return whether the attachment has a record."""
-        return self.store.load(container_id, ifname) is not None
+    def forget(self, container_id: str, ifname: str) -> None:
+        """Remove the attachment's record, whatever state the file is in."""
+        self.store.remove(container_id, ifname)
 
     def make(self, claim: Attachment) -> None:
         """Write the record, durably."""
@@ -77,26 +83,28 @@ class Claims:
 
         The caller holds the device's lock, so no other command is at work on it.
         """
-        for record in self.records():
+        for record in self.load_all():
             if record.key == key and transfer.find_on_host(record, host) is not None:
                 self._log.warning(f"{record.original.name} was left behind by {record.container_id}: taking it over")
                 self.give_back(record, host, None)
 
-    def detach(self, container_id: str, ifname: str, host: NetNS, pod: NetNS | None) -> None:
+    def detach(self, claim: Attachment, host: NetNS, pod: NetNS | None) -> None:
         """Give the device of a recorded attachment back, under the device's lock. pod: None when it is gone."""
-        stored = self.store.load(container_id, ifname)
-        if stored is None:
-            return
-        with self.lock(attachment.from_record(stored).key):
+        with self.lock(claim.key):
             # Another DEL, or an ADD that took the device over, may have been faster.
-            stored = self.store.load(container_id, ifname)
-            if stored is not None:
-                self.give_back(attachment.from_record(stored), host, pod)
+            current = self.load(claim.container_id, claim.ifname)
+            if current is not None:
+                self.give_back(current, host, pod)
 
     def give_back(self, record: Attachment, host: NetNS, pod: NetNS | None) -> None:
         """Give the device back and forget the attachment; the caller holds the device's lock."""
         transfer.give_back(record, host, pod, self._log)
-        self.store.remove(record.container_id, record.ifname)
+        self.forget(record.container_id, record.ifname)
+
+    def forget_remains(self, container_id: str, ifname: str) -> None:
+        """Remove what a damaged record, or a killed ADD or DEL, left of an attachment that has no record."""
+        self.store.remove(container_id, ifname)
+        lock.sweep(self._lock_folder)
 
 
 class OptionalPod:

@@ -32,8 +32,10 @@ def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
         with OptionalPod(request.netns, log) as pod, netns.own() as host:
             if claims.is_recorded(request.container_id, request.ifname):
                 claims.detach(request.container_id, request.ifname, host, pod)
-            elif pod is not None and not device.is_userspace(wanted, claims.sysfs_root):
-                transfer.give_back_unrecorded(wanted.device, request.ifname, host, pod, log)
+            else:
+                if pod is not None and not device.is_userspace(wanted, claims.sysfs_root):
+                    transfer.give_back_unrecorded(wanted.device, request.ifname, host, pod, log)
+                claims.forget_remains(request.container_id, request.ifname)
     except CniError as e:
         errors.append(e)
     if errors:
