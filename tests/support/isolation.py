@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
+import tempfile
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
@@ -27,8 +28,13 @@ def enter() -> None:
     for folder in FRESH_FOLDERS:
         _run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", folder)
     os.makedirs("/run/netns")
-    # sysfs shows the links of the namespace in which it was mounted.
-    _run("mount", "-t", "sysfs", "sysfs", "/sys")
+    # sysfs shows the links of the namespace in which it was mounted. The control groups, which the container runtime
+    # needs, are mounted below it: they are kept in view.
+    with tempfile.TemporaryDirectory(dir="/run") as aside:
+        _run("mount", "--rbind", "/sys/fs/cgroup", aside)
+        _run("mount", "-t", "sysfs", "sysfs", "/sys")
+        _run("mount", "--rbind", aside, "/sys/fs/cgroup")
+        _run("umount", "--recursive", "--lazy", aside)
     _run("ip", "link", "set", "lo", "up")
 
 

@@ -99,7 +99,9 @@ class Attachment:
         self.args = args
         self.result: dict[str, Any] | None = None
 
-    def call(self, command: str, folder: str | None = None, prefix: tuple[str, ...] = (), **extra: Any) -> Outcome:
+    def call(
+        self, command: str, /, *, folder: str | None = None, prefix: tuple[str, ...] = (), **extra: Any
+    ) -> Outcome:
         """Give one command; `extra` goes on top of the configuration, `folder` chooses another implementation."""
         stdin = json.dumps({**self.conf, **extra}).encode()
         variables = environment(command, self.container_id, self.netns, self.ifname, self.args, self.path)

@@ -1,0 +1,390 @@
+"""Our host-device beside the reference one: same configuration, same result, same pod, same files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support import disk, net
+from tests.support.bus import Bus
+from tests.support.net import HOST, Space
+from tests.support.plugin import DIST, REFERENCE, Attachment, Outcome
+
+DEVICE = "par0"
+PEER = "parpeer"
+MAC = "02:00:5e:10:00:01"
+POD = "parity"
+NETWORK = "blue"
+VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0")
+"""What the reference 1.1.1 knows; 1.1.0 came with the plugins 1.5."""
+
+BOTH_WAYS = [
+    pytest.param(REFERENCE, DIST, id="theirs-then-ours"),
+    pytest.param(DIST, REFERENCE, id="ours-then-theirs"),
+]
+LINK_IDENTITY = ("ifindex", "link_index", "link_netnsid", "link")
+"""What differs between any two links, whoever moved them."""
+
+DIFFERENCES = {
+    "alias": "the reference leaves its note of the host name in the alias after DEL; FACTS: `cleared on DEL`",
+    "optimistic_dad": "FACTS 16: optimistic_dad is set, so that an address is usable while its detection runs",
+    "keep_addr_on_down": "FACTS 16: keep_addr_on_down is set for every link that gets IPv6 addresses",
+}
+"""Known differences: what is not compared, and why. Everything else is."""
+
+
+def v4(*routes: dict[str, Any], gateway: str | None = "10.1.0.1", **more: Any) -> dict[str, Any]:
+    """Return a static IPAM section with one IPv4 address."""
+    address = {"address": "10.1.0.5/24", **({"gateway": gateway} if gateway else {})}
+    return {"ipam": {"type": "static", "addresses": [address], "routes": list(routes), **more}}
+
+
+def host_local(*subnets: str, routes: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
+    """Return a host-local IPAM section with a range set for each subnet."""
+    ranges = [[{"subnet": subnet}] for subnet in subnets]
+    return {"ipam": {"type": "host-local", "ranges": ranges, "routes": [{"dst": dst} for dst in routes], **more}}
+
+
+DUAL_STATIC: dict[str, Any] = {
+    "ipam": {
+        "type": "static",
+        "addresses": [
+            {"address": "10.1.0.5/24", "gateway": "10.1.0.1"},
+            {"address": "fd00:1::5/64", "gateway": "fd00:1::1"},
+        ],
+        "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}],
+        "dns": {"nameservers": ["10.1.0.53"]},
+    }
+}
+DUAL_HOST_LOCAL = host_local("10.1.0.0/24", "fd00:1::/64", routes=("0.0.0.0/0", "::/0"))
+DNS = {"nameservers": ["10.1.0.53", "fd00:1::53"], "domain": "lan", "search": ["a", "b.lan"], "options": ["ndots:2"]}
+
+CASES: dict[str, dict[str, Any]] = {
+    "no-ipam": {},
+    "no-ipam-dns": {"dns": DNS},
+    "ipam-empty": {"ipam": {}},
+    "ipam-type-empty": {"ipam": {"type": ""}},
+    "static-v4": v4(),
+    "static-v4-no-gateway": v4(gateway=None),
+    "static-v4-default-route": v4({"dst": "0.0.0.0/0"}),
+    "static-v4-explicit-gw": v4({"dst": "10.7.0.0/16", "gw": "10.1.0.9"}, {"dst": "10.8.0.0/16", "gw": "10.1.0.8"}),
+    "static-v4-several-routes": v4(
+        {"dst": "0.0.0.0/0"}, {"dst": "10.7.0.0/16"}, {"dst": "10.7.1.0/24", "gw": "10.1.0.9"}
+    ),
+    "static-v4-same-route-twice": v4(
+        {"dst": "10.7.0.0/16", "gw": "10.1.0.8"}, {"dst": "10.7.0.0/16", "gw": "10.1.0.9"}
+    ),
+    "static-v4-onlink-route": v4({"dst": "10.7.0.0/16"}, gateway=None),
+    "static-v4-gateway-zero": v4({"dst": "10.1.0.0/24", "gw": "0.0.0.0"}, gateway="0.0.0.0"),
+    "static-v4-gateway-zero-default": v4({"dst": "10.7.0.0/16"}, gateway="0.0.0.0"),
+    "static-v4-route-unmasked": v4({"dst": "10.7.3.4/16"}),
+    "static-v4-slash32": {
+        "ipam": {
+            "type": "static",
+            "addresses": [{"address": "10.1.0.5/32"}],
+            "routes": [{"dst": "10.1.0.1/32", "gw": "0.0.0.0"}],
+        }
+    },
+    "static-v4-two-addresses": {
+        "ipam": {
+            "type": "static",
+            "addresses": [
+                {"address": "10.1.0.5/24", "gateway": "10.1.0.1"},
+                {"address": "10.2.0.5/24", "gateway": "10.2.0.1"},
+            ],
+            "routes": [{"dst": "0.0.0.0/0"}],
+        }
+    },
+    "static-v4-dns-both": {**v4(dns={"nameservers": ["10.9.9.9"]}), "dns": DNS},
+    "static-v4-dns-ipam": v4(dns=DNS),
+    "static-v6": {
+        "ipam": {
+            "type": "static",
+            "addresses": [{"address": "fd00:1::5/64", "gateway": "fd00:1::1"}],
+            "routes": [{"dst": "::/0"}, {"dst": "fd00:7::/48", "gw": "fd00:1::9"}],
+        }
+    },
+    "static-v6-gateway-zero": {
+        "ipam": {
+            "type": "static",
+            "addresses": [{"address": "fd00:1::5/64", "gateway": "::"}],
+            "routes": [{"dst": "fd00:7::/48", "gw": "::"}],
+        }
+    },
+    "static-v6-unusual-spelling": {
+        "ipam": {"type": "static", "addresses": [{"address": "FD00:0001:0:0::0005/64", "gateway": "fd00:1:0::1"}]}
+    },
+    "static-dual": DUAL_STATIC,
+    "host-local-v4": host_local("10.1.0.0/24"),
+    "host-local-v4-default-route": host_local("10.1.0.0/24", routes=("0.0.0.0/0",)),
+    "host-local-single-subnet": {
+        "ipam": {
+            "type": "host-local",
+            "subnet": "10.1.0.0/24",
+            "rangeStart": "10.1.0.40",
+            "rangeEnd": "10.1.0.50",
+            "gateway": "10.1.0.254",
+            "routes": [{"dst": "0.0.0.0/0"}, {"dst": "10.7.0.0/16", "gw": "10.1.0.9"}],
+        }
+    },
+    "host-local-v6": host_local("fd00:1::/64", routes=("::/0",)),
+    "host-local-dual": DUAL_HOST_LOCAL,
+    "host-local-two-ranges-in-a-set": {
+        "ipam": {
+            "type": "host-local",
+            "ranges": [[{"subnet": "10.1.0.0/30", "rangeStart": "10.1.0.2"}, {"subnet": "10.1.1.0/24"}]],
+        }
+    },
+    "host-local-data-dir": host_local("10.1.0.0/24", dataDir="/var/lib/cni/networks/elsewhere"),
+    "host-local-dns-both": {**host_local("10.1.0.0/24"), "dns": DNS},
+    "host-local-ranges-by-runtime": {
+        "ipam": {"type": "host-local"},
+        "runtimeConfig": {"ipRanges": [[{"subnet": "10.3.0.0/24", "gateway": "10.3.0.9"}]]},
+    },
+    "host-local-ips-by-runtime": {
+        **host_local("10.1.0.0/24", "fd00:1::/64"),
+        "runtimeConfig": {"ips": ["10.1.0.77", "fd00:1::77"]},
+    },
+    "host-local-ips-by-args": {**host_local("10.1.0.0/24"), "args": {"cni": {"ips": ["10.1.0.78"]}}},
+    "static-ips-by-runtime": {
+        "ipam": {"type": "static"},
+        "capabilities": {"ips": True},
+        "runtimeConfig": {"ips": ["10.1.0.79/24", "fd00:1::79/64"]},
+    },
+    "static-ips-by-args": {"ipam": {"type": "static"}, "args": {"cni": {"ips": ["10.1.0.80/24"]}}},
+    "prev-result": {
+        **v4({"dst": "0.0.0.0/0"}),
+        "prevResult": {
+            "cniVersion": "1.0.0",
+            "interfaces": [{"name": "eth0", "sandbox": "/run/netns/other"}],
+            "ips": [{"address": "10.200.0.2/16", "interface": 0}],
+        },
+    },
+}
+
+CNI_ARGS = {
+    "static-ip": ({"ipam": {"type": "static"}}, "IP=10.1.0.81/24,fd00:1::81/64;GATEWAY=10.1.0.1,fd00:1::1"),
+    "host-local-ip": (host_local("10.1.0.0/24"), "IP=10.1.0.82"),
+    "host-local-kubernetes": (
+        host_local("10.1.0.0/24"),
+        "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web;K8S_POD_INFRA_CONTAINER_ID=c1;K8S_POD_UID=1-2",
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def clean() -> Iterator[None]:
+    """Leave nothing of a failed case to the next one."""
+    yield
+    _clear()
+
+
+def _clear() -> None:
+    net.Space(POD).delete()
+    HOST.ip("link", "del", PEER, check=False)
+    shutil.rmtree(disk.NETWORKS, ignore_errors=True)
+    shutil.rmtree(disk.HOST_DEVICE, ignore_errors=True)
+
+
+def _stage(folder: str, conf: dict[str, Any], version: str, args: str | None = None) -> tuple[Space, Attachment]:
+    """Return an empty pod and an attachment to be, always under the same names and with the same device."""
+    _clear()
+    net.run("ip", "netns", "add", POD)
+    pod = Space(POD)
+    pod.ip("link", "set", "lo", "up")
+    # Without probes an address is usable at once; with them every IPv6 case would take two seconds.
+    pod.run("sysctl", "-qw", "net.ipv6.conf.default.dad_transmits=0")
+    HOST.ip(
+        *f"link add {DEVICE} address {MAC} type veth peer name {PEER} address 02:00:5e:10:00:02".split(),
+    )
+    HOST.ip("link", "set", PEER, "up")
+    whole = {"cniVersion": version, "name": NETWORK, "type": "host-device", "device": DEVICE, **conf}
+    return pod, Attachment(whole, "c0ffee", pod.path, folder=folder, path=folder, args=args)
+
+
+def _inside(pod: Space, name: str = "net1") -> dict[str, Any]:
+    """Return all that can be seen of the pod's network, without what differs between any two links."""
+    link = pod.link(name)
+    assert link is not None
+    shown = pod.json("addr", "show", "dev", name)[0]["addr_info"]
+    return {
+        "link": {key: value for key, value in link.items() if key not in LINK_IDENTITY},
+        "addresses": sorted(shown, key=lambda a: str(a["local"])),
+        "routes": {family: pod.json(family, "-d", "route", "show", "table", "all") for family in ("-4", "-6")},
+        "rules": pod.json("rule", "show"),
+        "sysctls": _sysctls(pod, name),
+        "links": sorted(pod.links()),
+    }
+
+
+def _sysctls(pod: Space, name: str) -> dict[str, str]:
+    listed = pod.run("sysctl", "-a", "-r", rf"^net\.ipv[46]\.(conf|neigh)\.({name}|lo|all)\.")
+    settings = dict(line.split(" = ", 1) for line in listed.splitlines() if " = " in line)
+    return {
+        key: value
+        for key, value in settings.items()
+        if key.rpartition(".")[2] not in DIFFERENCES and not key.endswith("stable_secret")
+    }
+
+
+def _added(folder: str, conf: dict[str, Any], version: str, args: str | None = None) -> dict[str, Any]:
+    """ADD, and return everything that can be seen of it."""
+    pod, attachment = _stage(folder, conf, version, args)
+    result = attachment.add()
+    seen = {"result": result, "pod": _inside(pod), "host": HOST.links(), "files": disk.files(disk.NETWORKS)}
+    if version in ("0.4.0", "1.0.0"):
+        seen["check"] = attachment.check().ok()
+    attachment.delete()
+    given_back = HOST.settings(DEVICE)
+    seen["given back"] = {key: value for key, value in given_back.items() if key not in DIFFERENCES}
+    seen["files after DEL"] = disk.files(disk.NETWORKS)
+    assert folder == REFERENCE or given_back["alias"] == ""
+    assert disk.records() == []
+    return seen
+
+
+def _assert_equal(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    for key in theirs:
+        assert ours[key] == theirs[key], key
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_same_as_reference(case: str) -> None:
+    """Result, links, addresses, routes, sysctls and files are equal after ADD, and again after DEL."""
+    theirs = _added(REFERENCE, CASES[case], "1.0.0")
+    _assert_equal(_added(DIST, CASES[case], "1.0.0"), theirs)
+
+
+@pytest.mark.parametrize("case", CNI_ARGS)
+def test_same_with_cni_args(case: str) -> None:
+    """CNI_ARGS mean to our IPAM what they mean to the reference's."""
+    conf, args = CNI_ARGS[case]
+    theirs = _added(REFERENCE, conf, "1.0.0", args)
+    _assert_equal(_added(DIST, conf, "1.0.0", args), theirs)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("ipam", ["static", "host-local"])
+def test_same_in_every_version(ipam: str, version: str) -> None:
+    """Every version that the reference knows gives its form of result."""
+    conf = DUAL_STATIC if ipam == "static" else {**DUAL_HOST_LOCAL, "dns": DNS}
+    theirs = _added(REFERENCE, conf, version)
+    ours = _added(DIST, conf, version)
+    _assert_equal(ours, theirs)
+    assert ours["result"]["cniVersion"] == version
+
+
+def test_same_without_version() -> None:
+    """No cniVersion means 0.1.0."""
+
+    def result(folder: str) -> dict[str, Any]:
+        _, attachment = _stage(folder, DUAL_STATIC, "")
+        del attachment.conf["cniVersion"]
+        return attachment.add()
+
+    assert result(DIST) == result(REFERENCE)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_same_without_ipam_in_every_version(version: str) -> None:
+    """A result without addresses has a form in some versions, and is the same error in the others."""
+
+    def outcome(folder: str) -> dict[str, Any]:
+        _, attachment = _stage(folder, {}, version)
+        done: Outcome = attachment.call("ADD")
+        return {"status": done.status, **done.json}
+
+    theirs, ours = outcome(REFERENCE), outcome(DIST)
+    # The reference's error objects lack the cniVersion; the specification has it.
+    assert ours["cniVersion"] == version
+    assert {**ours, "cniVersion": ""} == {**theirs, "cniVersion": ""}
+    if ours["status"]:
+        assert HOST.link(DEVICE) is not None, "ADD failed: the device must be on the host"
+
+
+def test_same_with_duplicate_address_detection() -> None:
+    """With probes on, the address is usable when ADD returns, as with the reference."""
+
+    def flags(folder: str) -> list[dict[str, Any]]:
+        pod, attachment = _stage(folder, DUAL_STATIC, "1.0.0")
+        pod.run("sysctl", "-qw", "net.ipv6.conf.default.dad_transmits=1")
+        attachment.add()
+        shown = pod.json("addr", "show", "dev", "net1")[0]["addr_info"]
+        return [address for address in shown if address["scope"] == "global"]
+
+    assert flags(DIST) == flags(REFERENCE)
+
+
+@pytest.mark.parametrize("driver", ["vfio-pci", "uio_pci_generic", "igb_uio"])
+@pytest.mark.parametrize("ipam", ["static", "none"])
+def test_same_on_userspace_driver(driver: str, ipam: str) -> None:
+    """A device without a link gets addresses and a result, and nothing happens in the pod."""
+    selector = {"device": None, "pciBusID": "0000:03:02.6", **(DUAL_STATIC if ipam == "static" else {})}
+    bus = Bus()
+    try:
+        bus.pci("0000:03:02.6", driver=driver)
+        seen = []
+        for folder in (REFERENCE, DIST):
+            pod, attachment = _stage(folder, selector, "1.0.0")
+            result = attachment.add()
+            seen.append((result, pod.links(), HOST.links(), disk.files(disk.NETWORKS)))
+            attachment.delete()
+    finally:
+        bus.remove()
+    theirs, ours = seen
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("case", ["static-dual", "host-local-dual", "no-ipam", "host-local-single-subnet"])
+@pytest.mark.parametrize(("adds", "deletes"), BOTH_WAYS)
+def test_one_finishes_what_the_other_began(case: str, adds: str, deletes: str) -> None:
+    """DEL of either implementation gives back what the other attached: the device and the addresses."""
+    pod, attachment = _stage(adds, CASES[case], "1.0.0")
+    before = HOST.settings(DEVICE)
+    attachment.add()
+    attachment.path = deletes
+    attachment.delete(folder=deletes)
+    after = HOST.settings(DEVICE)
+    if deletes == REFERENCE:
+        del before["alias"], after["alias"]
+        # The record cannot go with a DEL of theirs; the next ADD must not stumble over it.
+        attachment.path = DIST
+        attachment.add(folder=DIST)
+        attachment.delete(folder=DIST)
+        assert HOST.settings(DEVICE)["alias"] == ""
+    assert after == before
+    assert pod.links() == []
+    assert disk.reserved(NETWORK) == {}
+    assert disk.records() == []
+
+
+@pytest.mark.parametrize(("adds", "checks"), BOTH_WAYS)
+@pytest.mark.parametrize("case", ["static-dual", "host-local-dual", "static-v4-explicit-gw", "no-ipam"])
+def test_one_checks_what_the_other_made(case: str, adds: str, checks: str) -> None:
+    """CHECK of either implementation is content with what the other's ADD did."""
+    _, attachment = _stage(adds, CASES[case], "1.0.0")
+    attachment.add()
+    attachment.path = checks
+    attachment.check(folder=checks).ok()
+
+
+def test_known_differences_still_exist() -> None:
+    """What the table above leaves out really differs; when the reference changes, this says so."""
+    aliases, optimistic = [], []
+    for folder in (REFERENCE, DIST):
+        pod, attachment = _stage(folder, DUAL_STATIC, "1.0.0")
+        attachment.add()
+        optimistic.append(pod.run("sysctl", "-n", "net.ipv6.conf.net1.optimistic_dad").strip())
+        attachment.delete()
+        aliases.append(HOST.settings(DEVICE)["alias"])
+    assert aliases == [DEVICE, ""]
+    assert optimistic == ["0", "1"]
+    _, attachment = _stage(REFERENCE, DUAL_STATIC, "1.1.0")
+    assert attachment.call("ADD").error()["code"] == 1
+    _, attachment = _stage(DIST, DUAL_STATIC, "1.1.0")
+    assert json.dumps(attachment.add()["interfaces"][0]["mtu"]) == "1500"

@@ -1,0 +1,126 @@
+"""Under a real container runtime: containerd, with a network in its configuration folder that names our binaries."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import daemon, disk, net
+from tests.support.net import HOST
+from tests.support.plugin import binary
+
+CONTAINERD = "/usr/bin/containerd"
+CTR = "/usr/bin/ctr"
+BUSYBOX = "/usr/bin/busybox"
+FOLDER = "/run/plumbline-containerd"
+SOCKET = f"{FOLDER}/containerd.sock"
+NETWORK = "runtime-net"
+APPLETS = ("sh", "ip", "cat", "ping", "sleep", "true", "false")
+
+# No CRI, no snapshots: `ctr run --rootfs` needs the runtime alone.
+CONFIGURATION = f"""version = 2
+root = "{FOLDER}/root"
+state = "{FOLDER}/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]
+[grpc]
+  address = "{SOCKET}"
+[ttrpc]
+  address = "{SOCKET}.ttrpc"
+"""
+
+
+@pytest.fixture
+def containerd() -> Iterator[None]:
+    """containerd with folders of its own, in this session's private mounts."""
+    os.makedirs(FOLDER)
+    Path(FOLDER, "config.toml").write_text(CONFIGURATION)
+    command = (CONTAINERD, "--config", f"{FOLDER}/config.toml", "--log-level", "warn")
+    with daemon.running(*command, ready=lambda: ctr("version", check=False) != ""):
+        yield
+    shutil.rmtree(FOLDER)
+
+
+@pytest.fixture
+def rootfs(tmp_path: Path) -> str:
+    """A root file system with busybox in it, for which no image is needed."""
+    folder = tmp_path / "rootfs"
+    for name in ("bin", "dev", "proc", "sys", "etc", "tmp", "run"):
+        (folder / name).mkdir(parents=True)
+    shutil.copy(BUSYBOX, folder / "bin/busybox")
+    for applet in APPLETS:
+        (folder / "bin" / applet).symlink_to("busybox")
+    return str(folder)
+
+
+@pytest.fixture
+def network(device: str) -> Iterator[str]:
+    """The network in /etc/cni/net.d, our binaries in /opt/cni/bin; the device's far end has the gateway's address."""
+    link = HOST.link(device)
+    assert link is not None
+    HOST.ip("addr", "add", "10.30.0.1/24", "dev", link["link"])
+    plugin: dict[str, Any] = {
+        "type": "host-device",
+        "device": device,
+        "ipam": {
+            "type": "host-local",
+            "ranges": [[{"subnet": "10.30.0.0/24", "rangeStart": "10.30.0.20", "rangeEnd": "10.30.0.29"}]],
+            "routes": [{"dst": "0.0.0.0/0"}],
+        },
+    }
+    os.makedirs("/etc/cni/net.d", exist_ok=True)
+    os.makedirs("/opt/cni/bin", exist_ok=True)
+    conflist = Path("/etc/cni/net.d/10-plumbline.conflist")
+    conflist.write_text(json.dumps({"cniVersion": "1.0.0", "name": NETWORK, "plugins": [plugin]}))
+    for name in ("host-device", "host-local"):
+        os.symlink(binary(name), f"/opt/cni/bin/{name}")
+    yield device
+    conflist.unlink()
+    for name in ("host-device", "host-local"):
+        os.unlink(f"/opt/cni/bin/{name}")
+
+
+def ctr(*arguments: str, check: bool = True) -> str:
+    """Run ctr against this test's containerd."""
+    return net.run(CTR, "--address", SOCKET, *arguments, check=check)
+
+
+@pytest.mark.usefixtures("containerd")
+def test_container(network: str, rootfs: str) -> None:
+    """A container sees interface, address and route, and reaches its gateway; afterwards nothing is left."""
+    mac = HOST.settings(network)["mac"]
+    script = "ip -o addr show dev eth0; ip route; ping -c 1 -W 5 10.30.0.1; cat /sys/class/net/eth0/ifalias"
+    output = ctr("run", "--rm", "--cni", "--rootfs", rootfs, "web1", "/bin/sh", "-c", script)
+    assert "10.30.0.20/24" in output
+    assert "default via 10.30.0.1 dev eth0" in output
+    assert "1 packets received" in output
+    assert f"\n{network}\n" in output
+    assert mac
+    assert disk.reserved(NETWORK) == {}
+    assert disk.records() == []
+    # The device was one end of a veth pair, which dies with the container's namespace, as it should.
+    assert network not in HOST.links()
+    assert ctr("containers", "list", "-q") == ""
+
+
+@pytest.mark.usefixtures("containerd")
+def test_container_that_fails(network: str, rootfs: str) -> None:
+    """A container that ends with an error, or cannot start at all, leaves nothing either."""
+    ctr("run", "--rm", "--cni", "--rootfs", rootfs, "web2", "/bin/false", check=False)
+    assert disk.reserved(NETWORK) == {}
+    assert disk.records() == []
+
+
+@pytest.mark.usefixtures("containerd")
+def test_no_device(network: str, rootfs: str) -> None:
+    """ADD fails, for want of the device: the container does not start, and our message reaches the user."""
+    HOST.ip("link", "del", network)
+    with pytest.raises(AssertionError, match=network):
+        ctr("run", "--rm", "--cni", "--rootfs", rootfs, "web3", "/bin/true")
+    assert disk.reserved(NETWORK) == {}
+    assert disk.records() == []

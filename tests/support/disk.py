@@ -1,0 +1,35 @@
+"""What plugins leave on disk."""
+
+from __future__ import annotations
+
+import os
+
+CNI = "/var/lib/cni"
+NETWORKS = f"{CNI}/networks"
+HOST_DEVICE = f"{CNI}/host-device"
+
+
+def files(folder: str) -> dict[str, bytes]:
+    """Return every file below a folder: path from there, and content."""
+    found = {}
+    for root, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(root, name)
+            with open(path, "rb") as file:
+                found[os.path.relpath(path, folder)] = file.read()
+    return found
+
+
+def reserved(network: str) -> dict[str, str]:
+    """Return host-local's reservations in a network: address and owner (container ID, CR LF, interface name)."""
+    everything = files(os.path.join(NETWORKS, network))
+    return {
+        name: owner.decode()
+        for name, owner in sorted(everything.items())
+        if name != "lock" and not name.startswith("last_reserved_ip.")
+    }
+
+
+def records() -> list[str]:
+    """Return the names of host-device's records."""
+    return sorted(files(HOST_DEVICE))
