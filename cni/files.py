@@ -47,12 +47,15 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600, durable: bool = True
     """Put `data` at `path` so that a reader sees the old content or all of the new, never a part.
 
     durable: also survive a power cut right after the return. The folder must exist. Raises CniError (code 5), in which
-    case the old content stands and no temporary file is left.
+    case the old content stands and no temporary file is left. Writers of one path must exclude each other: they share
+    the temporary file, so that the next writer, or `remove`, finds what a killed one left.
     """
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{name}-{os.getpid()}")
+    folder = os.path.dirname(path)
+    temporary = temporary_path(path)
+    created = False
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        created = True
         try:
             write_all(fd, data)
             if durable:
@@ -61,10 +64,17 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600, durable: bool = True
             os.close(fd)
         os.rename(temporary, path)
     except OSError as e:
-        remove(temporary)
+        if created:
+            remove(temporary)
         raise io_failure("write", path, e) from e
     if durable:
         sync_folder(folder)
+
+
+def temporary_path(path: str) -> str:
+    """Return where `write_atomic` prepares the content of `path`."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, TEMPORARY_PREFIX + name)
 
 
 def write_all(fd: int, data: bytes) -> None:

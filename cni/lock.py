@@ -12,7 +12,7 @@ import os
 import time
 
 from cni.errors import TRY_AGAIN_LATER, CniError
-from cni.files import io_failure
+from cni.files import io_failure, names
 
 POLL_INTERVAL_S = 0.003
 
@@ -82,8 +82,20 @@ class EphemeralLock(FileLock):
             return False
 
     def __exit__(self, *_: object) -> None:
-        try:
+        if self._is_current(self._fd):  # somebody who tidied the folder may have made way for another holder
             os.unlink(self.path)
-        except FileNotFoundError:
-            pass
         super().__exit__()
+
+
+def sweep(folder: str) -> None:
+    """Remove the files of ephemeral locks whose holders were killed; those that are held are left.
+
+    Raises CniError (code 5).
+    """
+    for name in names(folder):
+        try:
+            with EphemeralLock(os.path.join(folder, name), 0):
+                pass
+        except CniError as e:
+            if e.code != TRY_AGAIN_LATER:
+                raise

@@ -53,8 +53,13 @@ class Store:
         return record
 
     def remove(self, container_id: str, ifname: str) -> None:
-        """Forget the attachment. A record that is gone is no error. Raises CniError (code 5)."""
-        files.remove(self._path(container_id, ifname))
+        """Forget the attachment, a damaged record and one that a killed ADD left unfinished included.
+
+        A record that is gone is no error. Raises CniError (code 5).
+        """
+        path = self._path(container_id, ifname)
+        files.remove(files.temporary_path(path))
+        files.remove(path)
 
     def all(self) -> list[dict[str, object]]:
         """Return all records that can be believed. Raises CniError (code 5)."""

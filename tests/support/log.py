@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
+from cni.log import DEBUG, ERROR, INFO, WARNING, Logger
 
-class Lines:
-    """Stands where functions expect a cni.log.Logger. lines: (level, message) in order."""
+LEVELS = {DEBUG: "debug", INFO: "info", WARNING: "warning", ERROR: "error"}
+
+
+class Lines(Logger):
+    """Keeps every line instead of writing it. lines: (level, message) in order."""
 
     def __init__(self) -> None:
+        super().__init__("debug")
         self.lines: list[tuple[str, str]] = []
 
-    def debug(self, message: str) -> None:
-        """Keep a line for whoever looks into the plugin."""
-        self.lines.append(("debug", message))
-
-    def info(self, message: str) -> None:
-        """Keep a line about the normal course."""
-        self.lines.append(("info", message))
-
-    def warning(self, message: str) -> None:
-        """Keep a line about something odd."""
-        self.lines.append(("warning", message))
-
-    def error(self, message: str) -> None:
-        """Keep a line about a failure."""
-        self.lines.append(("error", message))
+    def _log(self, level: int, msg: str) -> None:
+        self.lines.append((LEVELS[level], msg))
 
     def text(self, level: str = "") -> str:
         """Return all messages, or those of one level, as one text."""

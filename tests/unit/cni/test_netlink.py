@@ -117,7 +117,7 @@ def test_several_alternative_names() -> None:
 
 
 def test_reading_a_link() -> None:
-    """Every attribute that a plugin looks at is read from a message of pyroute2's making; the others are passed over."""
+    """Every attribute that a plugin looks at is read from a message of pyroute2's; others are passed over."""
     body = encode(
         ifinfmsg,
         {"index": 42, "flags": 0x1043},

@@ -50,6 +50,16 @@ def test_remove(store: Store) -> None:
     assert os.listdir(store.folder) == []
 
 
+def test_remove_takes_an_unfinished_record(store: Store) -> None:
+    """What an ADD that was killed while it wrote has left goes too."""
+    os.makedirs(store.folder)
+    path = os.path.join(store.folder, ".tmp-c0ffee-net1")
+    Path(path).touch()
+    assert store.all() == []
+    store.remove("c0ffee", "net1")
+    assert os.listdir(store.folder) == []
+
+
 def test_nothing_there(store: Store) -> None:
     """Neither load, all nor remove makes the folder."""
     assert store.load("c0ffee", "net1") is None
