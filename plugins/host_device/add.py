@@ -35,8 +35,13 @@ def add(request: Request, conf: NetConf, log: Logger, claims: Claims) -> Result:
     with netns.of_pod(request.netns) as pod, netns.own() as host:
         if device.is_userspace(wanted, claims.sysfs_root):
             return _add_userspace(request, conf, log)
-        if claims.is_recorded(request.container_id, request.ifname):
-            _undo_earlier(request, conf, host, pod, log, claims)
+        earlier = claims.load(request.container_id, request.ifname)
+        if earlier is not None:
+            # The runtime cannot know that ADD's result: it would not ask again.
+            log.info("an earlier ADD of this attachment was not finished: undoing it first")
+            if conf.ipam is not None:
+                delegate.delete(request, conf, log)
+            claims.detach(earlier, host, pod)
         if link.get(pod.netlink, name=request.ifname) is not None:
             raise CniError(
                 BAD_ENVIRONMENT, f'CNI_IFNAME "{request.ifname}" exists already in {pod.path}', "nothing was changed"
@@ -57,14 +62,6 @@ def add(request: Request, conf: NetConf, log: Logger, claims: Claims) -> Result:
                 found,
             )
             return _attach(request, conf, claim, host, pod, log, claims)
-
-
-def _undo_earlier(request: Request, conf: NetConf, host: NetNS, pod: NetNS, log: Logger, claims: Claims) -> None:
-    """Undo an earlier ADD of the same attachment. The runtime cannot know its result: it would not ask again."""
-    log.info("an earlier ADD of this attachment was not finished: undoing it first")
-    if conf.ipam is not None:
-        delegate.delete(request, conf, log)
-    claims.detach(request.container_id, request.ifname, host, pod)
 
 
 def _attach(

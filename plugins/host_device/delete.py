@@ -30,8 +30,9 @@ def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
             errors.append(e)
     try:
         with OptionalPod(request.netns, log) as pod, netns.own() as host:
-            if claims.is_recorded(request.container_id, request.ifname):
-                claims.detach(request.container_id, request.ifname, host, pod)
+            claim = claims.load(request.container_id, request.ifname)
+            if claim is not None:
+                claims.detach(claim, host, pod)
             else:
                 if pod is not None and not device.is_userspace(wanted, claims.sysfs_root):
                     transfer.give_back_unrecorded(wanted.device, request.ifname, host, pod, log)
@@ -50,13 +51,13 @@ def collect_garbage(request: Request, conf: NetConf, log: Logger, claims: Claims
     valid = set(conf.valid_attachments or ())
     errors: list[CniError] = []
     with netns.own() as host:
-        for record in claims.records():
+        for record in claims.load_all():
             if record.network != conf.name or (record.container_id, record.ifname) in valid:
                 continue
             log.info(f"giving back {record.original.name}, which {record.container_id} no longer needs")
             try:
                 with OptionalPod(record.netns, log) as pod:
-                    claims.detach(record.container_id, record.ifname, host, pod)
+                    claims.detach(record, host, pod)
             except CniError as e:
                 errors.append(e)
     if conf.ipam is not None:
