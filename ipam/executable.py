@@ -1,0 +1,200 @@
+"""Other plugins' executables: found in CNI_PATH, run, listened to (CNI specification 1.1.0, section 4)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from _signal import (  # type: ignore[import-not-found]
+    SIGINT,
+    SIGKILL,
+    SIGPIPE,
+    SIGTERM,
+)
+from select import POLLIN, POLLOUT, poll
+
+from cni.errors import GENERIC, CniError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_OUTPUT_BYTES = 1 << 20
+"""How much of each output stream is kept; the rest is read and dropped, so that the plugin never blocks."""
+
+PATIENCE_S = 2.0
+"""How long a plugin may take to end after SIGTERM, in seconds."""
+
+BUSY_RETRIES, BUSY_INTERVAL_S = 25, 0.2
+"""An executable that is just being replaced cannot be run (ETXTBSY, execve(2)): 5 s in all."""
+
+_CHUNK = 1 << 16
+
+
+class Completed:
+    """How a run ended. status: exit status, or the negative number of the signal that killed it.
+
+    stdout, stderr: what it wrote, up to MAX_OUTPUT_BYTES each; cut: whether there was more on stdout.
+    """
+
+    __slots__ = ("cut", "status", "stderr", "stdout")
+
+    def __init__(self, status: int, stdout: bytes, stderr: bytes, cut: bool) -> None:
+        self.status = status
+        self.stdout = stdout
+        self.stderr = stderr
+        self.cut = cut
+
+
+def find(name: str, folders: list[str]) -> str:
+    """Return the path of the first regular, executable file of this name.
+
+    Raises CniError (code 999) that names the folders, in the words of the reference.
+    """
+    unusable = ""
+    for folder in folders:
+        path = os.path.join(folder, name)
+        if os.path.isfile(path):
+            if os.access(path, os.X_OK):
+                return path
+            unusable = f"{path} is not executable"
+    raise CniError(GENERIC, f'ipam.type: failed to find plugin "{name}" in path [{" ".join(folders)}]', unusable)
+
+
+def run(path: str, environ: Mapping[str, str], stdin: bytes) -> Completed:
+    """Run the executable to its end. Processes that it leaves behind are not waited for, though they hold its pipes.
+
+    The specification sets no time limit, so neither do we: the runtime has one and ends us with a signal. Any exception
+    here, that of the signal too, ends the executable first.
+    Raises CniError (code 999) when it cannot be run.
+    """
+    pipes = _Pipes()
+    try:
+        pid = _spawn(path, environ, pipes)
+        try:
+            return _converse(pid, pipes, stdin)
+        except BaseException:
+            _end(pid)
+            raise
+    finally:
+        pipes.close()
+
+
+class _Pipes:
+    """Three pipes; each end is -1 once it is closed."""
+
+    __slots__ = ("ends",)
+
+    def __init__(self) -> None:
+        self.ends: dict[str, int] = {}
+        for stream in ("stdin", "stdout", "stderr"):
+            reading, writing = os.pipe2(os.O_CLOEXEC)
+            theirs = reading if stream == "stdin" else writing
+            self.ends[stream] = writing if stream == "stdin" else reading
+            self.ends[f"their {stream}"] = theirs
+            os.set_blocking(self.ends[stream], False)
+
+    def close(self, *names: str) -> None:
+        """Close some ends, or all."""
+        for name in names or tuple(self.ends):
+            if self.ends[name] >= 0:
+                os.close(self.ends[name])
+                self.ends[name] = -1
+
+
+def _spawn(path: str, environ: Mapping[str, str], pipes: _Pipes) -> int:
+    actions = [
+        (os.POSIX_SPAWN_DUP2, pipes.ends["their stdin"], 0),
+        (os.POSIX_SPAWN_DUP2, pipes.ends["their stdout"], 1),
+        (os.POSIX_SPAWN_DUP2, pipes.ends["their stderr"], 2),
+    ]
+    for attempt in range(BUSY_RETRIES + 1):
+        try:
+            # What we ignore or block for ourselves, the interpreter's SIGPIPE among it, is not for the plugin to keep.
+            pid = os.posix_spawn(
+                path, [path], environ, file_actions=actions, setsigmask=(), setsigdef=(SIGPIPE, SIGINT, SIGTERM)
+            )
+            pipes.close("their stdin", "their stdout", "their stderr")
+            return pid
+        except OSError as e:
+            if e.errno != errno.ETXTBSY or attempt == BUSY_RETRIES:
+                raise CniError(GENERIC, f"cannot run {path}: {e.strerror}", f"errno {e.errno}") from e
+        time.sleep(BUSY_INTERVAL_S)
+    raise AssertionError
+
+
+def _converse(pid: int, pipes: _Pipes, stdin: bytes) -> Completed:
+    """Feed the process and listen to it until it has ended."""
+    exited = os.pidfd_open(pid)
+    pipes.ends["exited"] = exited
+    kept = {"stdout": bytearray(), "stderr": bytearray()}
+    cut = False
+    unsent = memoryview(stdin)
+    waiting = poll()
+    waiting.register(exited, POLLIN)
+    streams = {pipes.ends[name]: name for name in ("stdin", "stdout", "stderr")}
+    for fd, name in streams.items():
+        waiting.register(fd, POLLOUT if name == "stdin" else POLLIN)
+    alive = True
+    while alive:
+        # The process' end comes last in turn, so that everything it wrote before is read.
+        ready = {fd for fd, _ in waiting.poll()}
+        alive = exited not in ready
+        for fd, name in list(streams.items()):
+            if fd not in ready and alive:
+                continue
+            if name == "stdin":
+                unsent = _send(fd, unsent) if alive else unsent[:0]
+                more = bool(unsent)
+            else:
+                more, dropped = _receive(fd, kept[name], until_empty=not alive)
+                cut = cut or (dropped and name == "stdout")
+            if not more:
+                waiting.unregister(fd)
+                del streams[fd]
+                pipes.close(name)
+    _, status = os.waitpid(pid, 0)
+    return Completed(os.waitstatus_to_exitcode(status), bytes(kept["stdout"]), bytes(kept["stderr"]), cut)
+
+
+def _send(fd: int, unsent: memoryview) -> memoryview:
+    try:
+        return unsent[os.write(fd, unsent[:_CHUNK]) :] if unsent else unsent
+    except BlockingIOError:
+        return unsent
+    except BrokenPipeError:  # the plugin has heard enough
+        return unsent[:0]
+
+
+def _receive(fd: int, kept: bytearray, until_empty: bool) -> tuple[bool, bool]:
+    """Read once, or all there is; return whether more may come and whether something was dropped.
+
+    All there is has a limit: a process that the plugin left behind may go on writing for ever.
+    """
+    dropped = False
+    for _ in range(MAX_OUTPUT_BYTES // _CHUNK if until_empty else 1):
+        try:
+            chunk = os.read(fd, _CHUNK)
+        except BlockingIOError:
+            return True, dropped
+        if not chunk:
+            return False, dropped
+        room = MAX_OUTPUT_BYTES - len(kept)
+        kept += chunk[:room]
+        dropped = dropped or len(chunk) > room
+    return True, dropped
+
+
+def _end(pid: int) -> None:
+    """Terminate the process, with force if it does not listen, and leave no zombie."""
+    deadline = time.monotonic() + PATIENCE_S
+    try:
+        os.kill(pid, SIGTERM)
+        while os.waitpid(pid, os.WNOHANG) == (0, 0):
+            if time.monotonic() > deadline:
+                os.kill(pid, SIGKILL)
+                os.waitpid(pid, 0)
+                return
+            time.sleep(0.01)
+    except (ChildProcessError, ProcessLookupError):  # it was waited for already
+        return

@@ -1,0 +1,151 @@
+"""Which addresses an attachment gets: policy alone, on what is known of the store. The messages are the reference's.
+
+One address from each range set: the one that the runtime asks for, else the next free one in turn, else one that is
+certain to be nobody's any more.
+"""
+
+from __future__ import annotations
+
+from cni.errors import GENERIC, CniError, invalid_config
+from ipam.host_local.store import parse_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from cni.result import IPAddress
+    from ipam.host_local.ranges import Range, RangeSet
+
+
+class Allocation:
+    """One address of the attachment. range: where it lies. abandoned: its file is there, of somebody long gone."""
+
+    __slots__ = ("abandoned", "address", "range")
+
+    def __init__(self, address: IPAddress, range_: Range, abandoned: bool = False) -> None:
+        self.address = address
+        self.range = range_
+        self.abandoned = abandoned
+
+
+class Knowledge:
+    """What is known of the store while it is locked.
+
+    taken: the addresses that have files, as text. held: those of this attachment. last: gives the address that came
+    last from the range set of an index. abandoned: says which of some taken addresses nobody can have any more, oldest
+    first; asked only where nothing else is left.
+    """
+
+    __slots__ = ("abandoned", "held", "last", "taken")
+
+    def __init__(
+        self,
+        taken: Collection[str],
+        held: Collection[str],
+        last: Callable[[int], IPAddress | None],
+        abandoned: Callable[[list[str]], list[str]],
+    ) -> None:
+        self.taken = taken
+        self.held = held
+        self.last = last
+        self.abandoned = abandoned
+
+
+def assign(range_sets: list[RangeSet], requested: list[IPAddress]) -> list[IPAddress | None]:
+    """Return for each range set the first requested address that lies in it.
+
+    Raises CniError (code 7) when one is left over or may not be given to a pod.
+    """
+    left = list(requested)
+    assigned: list[IPAddress | None] = []
+    for index, one in enumerate(range_sets):
+        wanted = next((address for address in left if address in one), None)
+        if wanted is not None:
+            left.remove(wanted)
+            _check_usable(index, wanted, one.range_of(wanted))
+        assigned.append(wanted)
+    if left:
+        listed = "; ".join(str(one) for one in range_sets)
+        raise invalid_config(
+            f"failed to allocate all requested IPs: {' '.join(str(address) for address in left)}",
+            f"each range set gives one address, if it is in a range; the sets are {listed}",
+        )
+    return assigned
+
+
+def _check_usable(index: int, wanted: IPAddress, range_: Range) -> None:
+    if wanted == range_.gateway:
+        raise invalid_config(f"failed to allocate for range {index}: requested ip {wanted} is subnet's gateway")
+    if range_.is_reserved(wanted):
+        kind = "the network" if wanted == range_.subnet.network_address else "the broadcast"
+        what = f"requested ip {wanted} is {kind} address of {range_.subnet}"
+        raise invalid_config(f"failed to allocate for range {index}: {what}")
+
+
+def choose(
+    range_sets: list[RangeSet], assigned: list[IPAddress | None], container_id: str, known: Knowledge
+) -> list[Allocation]:
+    """Return one allocation for each range set; nothing is written.
+
+    assigned: as `assign` returns it. Raises CniError (code 999): an address that is taken or held already, a set that
+    is full.
+    """
+    allocations = []
+    for index, (one, wanted) in enumerate(zip(range_sets, assigned, strict=True)):
+        try:
+            if wanted is None:
+                allocations.append(_choose_next(index, one, container_id, known))
+            else:
+                allocations.append(_choose_wanted(one, wanted, container_id, known))
+        except CniError as e:
+            raise CniError(e.code, f"failed to allocate for range {index}: {e.msg}", e.details) from None
+    return allocations
+
+
+def _choose_wanted(one: RangeSet, wanted: IPAddress, container_id: str, known: Knowledge) -> Allocation:
+    name = str(wanted)
+    abandoned = name in known.taken and bool(known.abandoned([name]))
+    if name in known.taken and not abandoned:
+        holder = f"it is {container_id}'s own" if name in known.held else "another attachment has it"
+        raise CniError(GENERIC, f"requested IP address {wanted} is not available in range set {one}", holder)
+    _refuse_duplicate(one, container_id, known)
+    return Allocation(wanted, one.range_of(wanted), abandoned)
+
+
+def _choose_next(index: int, one: RangeSet, container_id: str, known: Knowledge) -> Allocation:
+    _refuse_duplicate(one, container_id, known)
+    address = one.next_free(known.last(index), known.taken)
+    if address is not None:
+        return Allocation(address, one.range_of(address))
+    for name in known.abandoned([name for name in known.taken if _is_usable(name, one)]):
+        address = parse_name(name)
+        if address is not None:
+            return Allocation(address, one.range_of(address), abandoned=True)
+    raise exhausted(one)
+
+
+def _refuse_duplicate(one: RangeSet, container_id: str, known: Knowledge) -> None:
+    """One attachment, one address from a set (specification 1.1.0: no second ADD without DEL)."""
+    for name in known.held:
+        address = parse_name(name)
+        if address is not None and address in one:
+            raise CniError(
+                GENERIC, f"{address} has been allocated to {container_id}, duplicate allocation is not allowed"
+            )
+
+
+def _is_usable(name: str, one: RangeSet) -> bool:
+    address = parse_name(name)
+    return address is not None and address in one and not one.range_of(address).is_reserved(address)
+
+
+def exhausted(one: RangeSet) -> CniError:
+    """Return the error for a range set without a free address."""
+    return CniError(GENERIC, f"no IP addresses available in range set: {one}")
+
+
+def is_full(one: RangeSet, known: Knowledge) -> bool:
+    """Return whether an attachment would get no address from the set."""
+    if one.next_free(None, known.taken) is not None:
+        return False
+    return not known.abandoned([name for name in known.taken if _is_usable(name, one)])

@@ -1,0 +1,83 @@
+"""Which boot of which machine a file was written in: what tells the address of a dead pod from that of a living one.
+
+No pod outlives a reboot, but its address file does, and the runtime may never call DEL for it. Wall-clock times cannot
+tell the two apart, because clocks are set after boot. So each file that we write carries a label, the extended
+attribute `user.plumbline.boot` with the machine ID and the kernel's boot ID. The content stays as the reference plugin
+writes it, which neither knows nor disturbs the label.
+
+A label says: this file was there in that boot. Hence one with another boot ID of the same machine is of a dead pod.
+Files without a label, those of the reference plugin, are labelled when we first see them in a boot, and are known to be
+older from the next boot on. Where the file system has no extended attributes, nothing is ever known to be older.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from cni import files
+
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+MACHINE_ID = "/etc/machine-id"
+ATTRIBUTE = "user.plumbline.boot"
+
+_NO_LABEL = (errno.ENODATA, errno.ENOTSUP, errno.ENOENT, errno.ELOOP, errno.EPERM, errno.ERANGE)
+
+
+class Boot:
+    """The boot that this process runs in."""
+
+    __slots__ = ("_boot_id", "_boot_id_path", "_machine_id", "_machine_id_path")
+
+    def __init__(self, boot_id_path: str = BOOT_ID, machine_id_path: str = MACHINE_ID) -> None:
+        self._boot_id_path = boot_id_path
+        self._machine_id_path = machine_id_path
+        self._boot_id = ""
+        self._machine_id = ""
+
+    def _label(self) -> bytes:
+        """Return the label of this boot, empty when the kernel does not tell.
+
+        The machine ID is in it for stores that several machines share: what another one wrote may well be alive.
+        """
+        if not self._boot_id:
+            self._boot_id = (files.read(self._boot_id_path) or b"").decode("ascii", "replace").strip()
+            self._machine_id = (files.read(self._machine_id_path) or b"").decode("ascii", "replace").strip()
+        return f"{self._machine_id} {self._boot_id}".encode() if self._boot_id else b""
+
+    def mark(self, target: int | str) -> bool:
+        """Label a file, given open or by path, with this boot; return whether that was possible.
+
+        A file without a label counts as written today, which is safe, so no failure matters here.
+        """
+        label = self._label()
+        if not label:
+            return False
+        try:
+            os.setxattr(target, ATTRIBUTE, label)
+        except OSError:  # not supported, no space, read-only
+            return False
+        return True
+
+    def is_marked(self, path: str) -> bool:
+        """Return whether the file carries a label, of whatever boot."""
+        return bool(_read(path))
+
+    def is_current(self, path: str) -> bool:
+        """Return whether the file carries the label of this boot."""
+        return bool(self._label()) and _read(path) == self._label()
+
+    def is_earlier(self, path: str) -> bool:
+        """Return whether the file is known to be from an earlier boot of this machine."""
+        machine, _, boot_id = _read(path).partition(b" ")
+        current_machine, _, current_boot_id = self._label().partition(b" ")
+        return bool(boot_id and current_boot_id) and machine == current_machine and boot_id != current_boot_id
+
+
+def _read(path: str) -> bytes:
+    try:
+        return os.getxattr(path, ATTRIBUTE, follow_symlinks=False)
+    except OSError as e:
+        if e.errno in _NO_LABEL:
+            return b""
+        raise files.io_failure("read the boot label of", path, e) from e

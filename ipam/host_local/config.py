@@ -1,0 +1,179 @@
+"""The host-local part of a network configuration: ranges, requested addresses, routes, and where the store is."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+from cni.convert import read_route
+from cni.errors import BAD_ENVIRONMENT, CniError, invalid_config
+from cni.request import parse_args
+from cni.section import Section, refused
+from cni.version import at_least
+from ipam import cidr
+from ipam.host_local.ranges import HOST_BITS, Range, RangeSet
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.config import NetConf
+    from cni.request import Request
+    from cni.result import IPAddress, IPNetwork, Route
+
+
+class HostLocalConfig:
+    """range_sets: at least one. requested: addresses that the runtime asks for, each once. routes: for the result.
+
+    resolv_conf: path of the file whose settings go into the result, empty for none.
+    """
+
+    __slots__ = ("range_sets", "requested", "resolv_conf", "routes")
+
+    def __init__(
+        self, range_sets: list[RangeSet], requested: list[IPAddress], routes: list[Route], resolv_conf: str
+    ) -> None:
+        self.range_sets = range_sets
+        self.requested = requested
+        self.routes = routes
+        self.resolv_conf = resolv_conf
+
+
+def parse(request: Request, conf: NetConf) -> HostLocalConfig:
+    """Read and check everything that can be checked without the store.
+
+    Raises CniError: code 7 naming field and value, code 4 for CNI_ARGS.
+    """
+    ipam = _ipam(conf)
+    return HostLocalConfig(
+        _range_sets(conf, ipam),
+        _requested(request, conf),
+        [read_route(route) for route in ipam.sections("routes")],
+        ipam.string("resolvConf"),
+    )
+
+
+def data_dir(conf: NetConf, default: str) -> str:
+    """Return the folder that holds the stores of all networks. DEL and GC need no more than this.
+
+    Raises CniError (code 7).
+    """
+    return _ipam(conf).string("dataDir") or default
+
+
+def _ipam(conf: NetConf) -> Section:
+    if conf.ipam is None:
+        raise invalid_config("IPAM config missing 'ipam' key", 'the configuration has no "ipam" with a "type"')
+    return conf.ipam
+
+
+# Range sets ---------------------------------------------------------------------------------------------------------
+
+
+def _range_sets(conf: NetConf, ipam: Section) -> list[RangeSet]:
+    """Return the runtime's range sets, then the one in the old single form, then those of `ranges`."""
+    groups = conf.runtime_config.section_lists("ipRanges")
+    if ipam.has("subnet"):
+        groups.append([ipam])
+    groups += ipam.section_lists("ranges")
+    if not groups:
+        raise invalid_config("no IP ranges specified", 'the configuration has neither "ipam.ranges" nor "ipam.subnet"')
+    sets = [_range_set(index, group) for index, group in enumerate(groups)]
+    _check_families(sets, conf.cni_version)
+    for index, one in enumerate(sets):
+        for other in range(index + 1, len(sets)):
+            if one.overlaps(sets[other]):
+                details = f"the sets are {one} and {sets[other]}"
+                raise invalid_config(f"range set {index} overlaps with {other}", details)
+    return sets
+
+
+def _range_set(index: int, group: list[Section]) -> RangeSet:
+    try:
+        ranges = [_range(section) for section in group]
+        if not ranges:
+            raise invalid_config("empty range set", "a range set needs at least one range")
+        if len({one.subnet.version for one in ranges}) > 1:
+            raise invalid_config("mixed address families", f"the set is {', '.join(str(one.subnet) for one in ranges)}")
+        for position, one in enumerate(ranges):
+            for other in ranges[position + 1 :]:
+                if one.overlaps(other):
+                    raise invalid_config(f"subnets {one} and {other} overlap")
+    except CniError as e:
+        raise invalid_config(f"invalid range set {index}: {e.msg}", e.details) from None
+    return RangeSet(ranges)
+
+
+def _range(section: Section) -> Range:
+    subnet = _subnet(section)
+    gateway = section.address("gateway")
+    # A gateway outside of the subnet is allowed: it may be on-link.
+    if gateway is not None and gateway.version != subnet.version:
+        wanted = f"an IPv{subnet.version} address, as subnet {subnet} is"
+        raise refused(section.name_of("gateway"), str(gateway), wanted)
+    start = _bound(section, "rangeStart", "RangeStart", subnet)
+    end = _bound(section, "rangeEnd", "RangeEnd", subnet)
+    found = Range(subnet, start, end, gateway)
+    if int(found.start) > int(found.end):
+        wanted = f"an address up to the range's end {found.end}"
+        raise refused(section.name_of("rangeStart"), str(found.start), wanted)
+    return found
+
+
+def _subnet(section: Section) -> IPNetwork:
+    """Return the subnet. Bits right of the prefix are a mistake, not decoration: the reference refuses them too."""
+    field, text = section.name_of("subnet"), section.string("subnet")
+    if not section.has("subnet"):
+        raise refused(section.where, section.raw, 'an object with "subnet"')
+    try:
+        interface = cidr.parse_interface(text)
+    except ValueError:
+        raise refused(field, text, "a subnet such as 10.1.2.0/24 or fd00::/64") from None
+    subnet: IPNetwork = ip_network(str(interface), strict=False)
+    if interface.ip != subnet.network_address:
+        raise refused(field, text, f"{subnet}; the network has host bits set")
+    if subnet.prefixlen > subnet.max_prefixlen - HOST_BITS:
+        limit = subnet.max_prefixlen - HOST_BITS
+        raise refused(field, text, f"a subnet of /{limit} or larger; network {subnet} too small to allocate from")
+    return subnet
+
+
+def _bound(section: Section, key: str, label: str, subnet: IPNetwork) -> IPAddress | None:
+    address = section.address(key)
+    if address is not None and address not in subnet:
+        wanted = f"an address of the subnet; {label} {address} not in network {subnet}"
+        raise refused(section.name_of(key), str(address), wanted)
+    return address
+
+
+def _check_families(sets: list[RangeSet], cni_version: str) -> None:
+    """Results before 0.3.0 have room for one address of each family."""
+    families = [one.version for one in sets]
+    if len(set(families)) < len(families) and not at_least(cni_version, "0.3.0"):
+        msg = f"CNI version {cni_version} does not support more than 1 address per family"
+        raise invalid_config(msg, f"there are {len(sets)} range sets: {'; '.join(map(str, sets))}")
+
+
+# Requested addresses ------------------------------------------------------------------------------------------------
+
+
+def _requested(request: Request, conf: NetConf) -> list[IPAddress]:
+    """Return what CNI_ARGS, `args.cni.ips` and `runtimeConfig.ips` ask for, in this order."""
+    addresses = []
+    text = parse_args(request.args, frozenset(("IP",))).get("IP", "")
+    if text:
+        try:
+            addresses.append(_with_or_without_length(text))
+        except ValueError:
+            msg = f"CNI_ARGS: IP: {text!a} is not allowed; it must be an IP address such as 10.1.2.3"
+            raise CniError(BAD_ENVIRONMENT, msg) from None
+    for section in (conf.args, conf.runtime_config):
+        for index, item in enumerate(section.strings("ips")):
+            try:
+                addresses.append(_with_or_without_length(item))
+            except ValueError:
+                field = f"{section.name_of('ips')}[{index}]"
+                raise refused(field, item, "an IP address, with or without prefix length") from None
+    return list(dict.fromkeys(addresses))
+
+
+def _with_or_without_length(text: str) -> IPAddress:
+    """The length is that of the range, so one that is given is checked for sense and then dropped."""
+    return cidr.parse_interface(text).ip if "/" in text else cidr.parse_address(text)

@@ -1,0 +1,267 @@
+"""The addresses of one network that are taken, as files of one folder. The format is the reference plugin's:
+
+    <dataDir>/<network>/            0755
+        lock                        0750, empty: whoever changes anything holds a flock(2) on it
+        10.1.0.7                    0644, `<container ID>\\r\\n<interface name>` without a final newline
+        fd00::7                     0644, the same; old versions wrote the container ID alone
+        last_reserved_ip.0          0644, the address given out last from range set 0
+        .tmp-10.1.0.7-<process>     ours, while it is being written; the reference plugin takes it for nobody's
+
+An address file is written and synced under another name and then renamed, so that it is there whole or not at all,
+after a power cut too. The folder is not synced: a power cut ends all pods, and an address that is free again after it
+is as it should be. `last_reserved_ip` is not synced either: to lose it costs one turn of the round robin.
+
+Finding what an attachment holds takes reading every file, since any plugin may have written it. That grows with the
+number of addresses taken in the network: docs/ipam.md has figures.
+"""
+
+from __future__ import annotations
+
+import os
+from ipaddress import ip_address
+
+from cni import files
+from cni.config import is_safe_name
+from cni.errors import IO_FAILURE, CniError
+from cni.lock import FileLock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.log import Logger
+    from cni.result import IPAddress
+    from ipam.host_local.boot import Boot
+
+LOCK = "lock"
+LAST_RESERVED = "last_reserved_ip."
+SEPARATOR = b"\r\n"
+FOLDER_MODE = 0o755
+FILE_MODE = 0o644
+LOCK_MODE = 0o750
+MAX_RECORD_BYTES = 4096
+"""More than any container ID and interface name have together."""
+
+_IN_ADDRESSES = frozenset("0123456789abcdef.:")
+_READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Owner:
+    """Whose an address is. ifname None: a file of an old version, which has the container ID alone."""
+
+    __slots__ = ("container_id", "ifname")
+
+    def __init__(self, container_id: str, ifname: str | None) -> None:
+        self.container_id = container_id
+        self.ifname = ifname
+
+    def __str__(self) -> str:
+        return self.container_id if self.ifname is None else f"interface {self.ifname} of {self.container_id}"
+
+
+class Store:
+    """One network's folder. `name` in arguments and results is that of an address file: the address as text.
+
+    Methods raise CniError (code 5) where the file system refuses. Those that change something want the lock held.
+    """
+
+    __slots__ = ("_boot", "_log", "folder")
+
+    def __init__(self, folder: str, boot: Boot, log: Logger) -> None:
+        self.folder = folder
+        self._boot = boot
+        self._log = log
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self.folder, name)
+
+    def exists(self) -> bool:
+        """Return whether the folder is there: without it, no address is taken."""
+        return os.path.isdir(self.folder)
+
+    def lock(self) -> FileLock:
+        """Return the lock, to be entered. The folder and its parents are made where they are missing."""
+        files.ensure_folder(self.folder, FOLDER_MODE)
+        return FileLock(self._path(LOCK), mode=LOCK_MODE)
+
+    # Reading ---------------------------------------------------------------------------------------------------------
+
+    def names(self) -> list[str]:
+        """Return the names of all address files, in no order; none when there is no folder.
+
+        A name may look like an address and be none; see `parse_name`.
+        """
+        return [name for name in self._listed() if _looks_like_address(name)]
+
+    def take_stock(self) -> list[str]:
+        """Return the same with the lock held, and put the folder in order first.
+
+        Nobody writes now, so what is unfinished was left by a process that was killed. The first time in a boot, files
+        without a label get one (see `boot`).
+        """
+        names = []
+        for name in self._listed():
+            if _looks_like_address(name):
+                names.append(name)
+            elif name.startswith(files.TEMPORARY_PREFIX):
+                files.remove(self._path(name))
+        lock = self._path(LOCK)
+        if not self._boot.is_current(lock):
+            paths = [self._path(name) for name in names]
+            if all(self._boot.mark(path) for path in paths if not self._boot.is_marked(path)):
+                self._boot.mark(lock)
+        return names
+
+    def _listed(self) -> list[str]:
+        try:
+            return os.listdir(self.folder)
+        except FileNotFoundError:
+            return []
+        except OSError as e:
+            raise files.io_failure("list folder", self.folder, e) from e
+
+    def held_by(self, container_id: str, ifname: str, names: list[str]) -> tuple[list[str], list[str]]:
+        """Return which of the address files are the attachment's, and which are the container's in the old format."""
+        old = container_id.encode()
+        new = old + SEPARATOR + os.fsencode(ifname)
+        mine: list[str] = []
+        of_container: list[str] = []
+        for name, data in self._contents(names):
+            content = data.strip()
+            if content == new:
+                mine.append(name)
+            elif content == old:
+                of_container.append(name)
+        return mine, of_container
+
+    def owners(self, names: list[str]) -> list[tuple[str, Owner | None]]:
+        """Return whose each address is: None for a damaged file, which is logged. Files that are gone are left out."""
+        return [(name, self._parsed(name, data)) for name, data in self._contents(names)]
+
+    def _contents(self, names: list[str]) -> list[tuple[str, bytes]]:
+        """Return what is in the files, as far as they can be read: this is where 10,000 files cost time."""
+        contents = []
+        if not names:
+            return []
+        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for name in names:
+                try:
+                    fd = os.open(name, _READ_ONLY, dir_fd=folder)
+                    try:
+                        data = os.read(fd, MAX_RECORD_BYTES)
+                    finally:
+                        os.close(fd)
+                except FileNotFoundError:
+                    continue
+                except OSError as e:
+                    self._log.warning(f"cannot read address file {self._path(name)}: {e.strerror}")
+                    continue
+                if not data:
+                    self._log.warning(f"address file {self._path(name)} is empty: no attachment holds the address")
+                contents.append((name, data))
+        finally:
+            os.close(folder)
+        return contents
+
+    def _parsed(self, name: str, data: bytes) -> Owner | None:
+        container_id, separator, ifname = data.strip().partition(SEPARATOR)
+        try:
+            owner = Owner(container_id.decode("ascii"), ifname.decode() if separator else None)
+        except UnicodeDecodeError:
+            owner = Owner("", None)
+        if is_safe_name(owner.container_id):
+            return owner
+        if data:
+            self._log.warning(f"address file {self._path(name)} is damaged: it holds {data[:80]!r}")
+        return None
+
+    def abandoned(self, names: list[str]) -> list[str]:
+        """Return those of the address files of which it is certain that no living pod has the address, oldest first."""
+        return sorted((name for name in names if self.is_abandoned(name)), key=self._age)
+
+    def is_abandoned(self, name: str) -> bool:
+        """Return whether the file is of an earlier boot, or empty.
+
+        An empty one was left by a process that was killed before it answered, or by a power cut.
+        """
+        path = self._path(name)
+        try:
+            return os.lstat(path).st_size == 0 or self._boot.is_earlier(path)
+        except FileNotFoundError:
+            return False
+        except OSError as e:
+            raise files.io_failure("look at", path, e) from e
+
+    def _age(self, name: str) -> tuple[int, str]:
+        try:
+            return os.lstat(self._path(name)).st_mtime_ns, name
+        except OSError:
+            return 0, name
+
+    def check_usable(self) -> None:
+        """Raise CniError (code 5) unless files can be made here: the folder or its nearest parent can be written."""
+        folder = self.folder
+        while not os.path.lexists(folder) and os.path.dirname(folder) != folder:
+            folder = os.path.dirname(folder)
+        if not os.path.isdir(folder):
+            raise CniError(IO_FAILURE, f"cannot use the store {self.folder}: {folder} is not a folder")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise CniError(IO_FAILURE, f"cannot use the store {self.folder}: {folder} cannot be written")
+
+    def last_reserved(self, index: int) -> IPAddress | None:
+        """Return the address given out last from the range set, None when that is not known."""
+        data = files.read(self._path(f"{LAST_RESERVED}{index}"))
+        if data is None:
+            return None
+        address = parse_name(data.decode("ascii", "replace").strip())
+        if address is None:
+            self._log.info(f"{self._path(LAST_RESERVED)}{index} holds no address: starting with the first")
+        return address
+
+    # Writing ---------------------------------------------------------------------------------------------------------
+
+    def reserve(self, name: str, container_id: str, ifname: str) -> None:
+        """Make the address the attachment's. It must be free. On an error nothing is left."""
+        path = self._path(name)
+        temporary = self._path(f"{files.TEMPORARY_PREFIX}{name}-{os.getpid()}")
+        try:
+            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
+            try:
+                files.write_all(fd, container_id.encode() + SEPARATOR + os.fsencode(ifname))
+                self._boot.mark(fd)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            os.rename(temporary, path)
+        except OSError as e:
+            files.remove(temporary)
+            raise files.io_failure("write", path, e) from e
+
+    def remember_last(self, index: int, address: IPAddress) -> None:
+        """Note the address given out last from the range set. A failure is only logged: it costs fairness, no more."""
+        path = self._path(f"{LAST_RESERVED}{index}")
+        try:
+            files.write_atomic(path, str(address).encode(), FILE_MODE, durable=False)
+        except CniError as e:
+            self._log.warning(f"{e}; the next address will be taken from the same place")
+
+    def release(self, name: str) -> bool:
+        """Make the address free; return whether it was taken."""
+        return files.remove(self._path(name))
+
+    def release_own(self, name: str, container_id: str, ifname: str) -> None:
+        """Make the address free if it is the attachment's."""
+        if self.held_by(container_id, ifname, [name])[0]:
+            self.release(name)
+
+
+def _looks_like_address(name: str) -> bool:
+    """Full parsing takes 2 microseconds a name: it is left to whoever goes by the name alone."""
+    return _IN_ADDRESSES.issuperset(name) and name[0] != "." and ("." in name or ":" in name)
+
+
+def parse_name(name: str) -> IPAddress | None:
+    """Return the address that a file stands for, None when its name is not one, whatever it looks like."""
+    try:
+        return ip_address(name)
+    except ValueError:
+        return None

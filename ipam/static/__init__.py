@@ -1,0 +1,1 @@
+"""The static IPAM type: the addresses that the configuration or the runtime names."""

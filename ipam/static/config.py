@@ -1,0 +1,104 @@
+"""The static part of a network configuration: addresses from four places, routes and DNS.
+
+What names addresses, the later winning: `ipam.addresses` together with CNI_ARGS `IP`; `args.cni.ips` instead of these;
+`runtimeConfig.ips` instead of all. CNI_ARGS `GATEWAY` is for the addresses of CNI_ARGS.
+"""
+
+from __future__ import annotations
+
+from cni.convert import read_dns, read_route
+from cni.errors import BAD_ENVIRONMENT, CniError, invalid_config
+from cni.request import parse_args
+from cni.result import IPConfig
+from cni.section import Section, refused
+from cni.version import at_least
+from ipam import cidr
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.config import NetConf
+    from cni.request import Request
+    from cni.result import DNS, Route
+
+IN_CIDR_NOTATION = "an address with prefix length in CIDR notation, such as 10.1.2.3/24 or fd00::1/64"
+
+
+class StaticConfig:
+    """What the pod gets. addresses: may be none, which is for the calling plugin to judge."""
+
+    __slots__ = ("addresses", "dns", "routes")
+
+    def __init__(self, addresses: list[IPConfig], routes: list[Route], dns: DNS) -> None:
+        self.addresses = addresses
+        self.routes = routes
+        self.dns = dns
+
+
+def parse(request: Request, conf: NetConf) -> StaticConfig:
+    """Read and check everything. Raises CniError: code 7 naming field and value, code 4 for CNI_ARGS."""
+    ipam = conf.ipam
+    if ipam is None:
+        raise invalid_config("IPAM config missing 'ipam' key", 'the configuration has no "ipam" with a "type"')
+    addresses = _addresses(request, conf, ipam)
+    families = {one.address.version for one in addresses}
+    if len(families) < len(addresses) and not at_least(conf.cni_version, "0.3.0"):
+        msg = f"CNI version {conf.cni_version} does not support more than 1 address per family"
+        raise invalid_config(msg, f"the addresses are {', '.join(str(one.address) for one in addresses)}")
+    routes = [read_route(route) for route in ipam.sections("routes")]
+    return StaticConfig(addresses, routes, read_dns(ipam.section("dns")))
+
+
+def _addresses(request: Request, conf: NetConf, ipam: Section) -> list[IPConfig]:
+    # All that the runtime says is read, also what something else outdoes: a mistake in it is one.
+    of_environment = _of_environment(request)
+    of_args = _listed(conf.args)
+    of_runtime = _listed(conf.runtime_config)
+    # What the configuration says may be a placeholder, if something else outdoes it.
+    return of_runtime or of_args or [_configured(one) for one in ipam.sections("addresses")] + of_environment
+
+
+def _configured(section: Section) -> IPConfig:
+    text = section.string("address")
+    try:
+        return IPConfig(cidr.parse_interface(text), section.address("gateway"))
+    except ValueError:
+        raise refused(section.name_of("address"), text, IN_CIDR_NOTATION) from None
+
+
+def _listed(section: Section) -> list[IPConfig]:
+    """Return the addresses of `ips`. They come without gateway, also when an `addresses` entry has one."""
+    addresses = []
+    for index, text in enumerate(section.strings("ips")):
+        try:
+            addresses.append(IPConfig(cidr.parse_interface(text)))
+        except ValueError:
+            raise refused(f"{section.name_of('ips')}[{index}]", text, IN_CIDR_NOTATION) from None
+    return addresses
+
+
+def _of_environment(request: Request) -> list[IPConfig]:
+    """Return the addresses of CNI_ARGS, each with the last of its gateways that lies in its subnet."""
+    pairs = parse_args(request.args, frozenset(("IP", "GATEWAY")))
+    addresses = []
+    for text in _items(pairs.get("IP", "")):
+        try:
+            addresses.append(IPConfig(cidr.parse_interface(text)))
+        except ValueError:
+            raise _bad_args("IP", text, IN_CIDR_NOTATION) from None
+    for text in _items(pairs.get("GATEWAY", "")):
+        try:
+            gateway = cidr.parse_address(text)
+        except ValueError:
+            raise _bad_args("GATEWAY", text, "an IP address such as 10.1.2.1") from None
+        for one in addresses:
+            if gateway in one.address.network:
+                one.gateway = gateway
+    return addresses
+
+
+def _items(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",")] if text else []
+
+
+def _bad_args(key: str, value: str, wanted: str) -> CniError:
+    return CniError(BAD_ENVIRONMENT, f"CNI_ARGS: {key}: {value!a} is not allowed; it must be {wanted}")
