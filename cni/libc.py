@@ -17,8 +17,17 @@ else:
 
     def setns(fd: int, nstype: int) -> None:
         """Move the calling thread into the namespace that `fd` stands for (setns(2)). Raises OSError."""
-        import ctypes  # 1.5 ms: not for commands that enter no namespace
+        # The module under ctypes: the package around it costs another millisecond and more in the binary.
+        import _ctypes
 
-        if ctypes.CDLL(None, use_errno=True).setns(fd, nstype) != 0:
-            error = ctypes.get_errno()
+        class Int(_ctypes._SimpleCData):  # type: ignore[type-arg]
+            _type_ = "i"
+
+        class Function(_ctypes.CFuncPtr):
+            _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
+            _restype_ = Int
+
+        address = _ctypes.dlsym(_ctypes.dlopen(None, os.RTLD_NOW), "setns")  # type: ignore[arg-type]
+        if Function(address)(fd, nstype) != 0:
+            error = _ctypes.get_errno()
             raise OSError(error, os.strerror(error))
