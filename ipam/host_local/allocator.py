@@ -144,8 +144,6 @@ def exhausted(one: RangeSet) -> CniError:
     return CniError(GENERIC, f"no IP addresses available in range set: {one}")
 
 
-def is_full(one: RangeSet, known: Knowledge) -> bool:
-    """Return whether an attachment would get no address from the set."""
-    if one.next_free(None, known.taken) is not None:
-        return False
-    return not known.abandoned([name for name in known.taken if _is_usable(name, one)])
+def is_full(one: RangeSet, taken: set[str], abandoned: Callable[[list[str]], list[str]]) -> bool:
+    """Return whether an attachment would get no address from the set; `taken` and `abandoned` as in Knowledge."""
+    return one.next_free(None, taken) is None and not abandoned([name for name in taken if _is_usable(name, one)])

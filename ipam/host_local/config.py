@@ -41,27 +41,16 @@ def parse(request: Request, conf: NetConf) -> HostLocalConfig:
 
     Raises CniError: code 7 naming field and value, code 4 for CNI_ARGS.
     """
-    ipam = _ipam(conf)
+    ipam = conf.ipam
+    if ipam is None:
+        raise invalid_config("IPAM config missing 'ipam' key", 'the configuration has no "ipam" with a "type"')
+    ipam.string("dataDir")  # its type is checked here, with all the rest
     return HostLocalConfig(
         _range_sets(conf, ipam),
         _requested(request, conf),
         [read_route(route) for route in ipam.sections("routes")],
         ipam.string("resolvConf"),
     )
-
-
-def data_dir(conf: NetConf, default: str) -> str:
-    """Return the folder that holds the stores of all networks. DEL and GC need no more than this.
-
-    Raises CniError (code 7).
-    """
-    return _ipam(conf).string("dataDir") or default
-
-
-def _ipam(conf: NetConf) -> Section:
-    if conf.ipam is None:
-        raise invalid_config("IPAM config missing 'ipam' key", 'the configuration has no "ipam" with a "type"')
-    return conf.ipam
 
 
 # Range sets ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,78 @@
+"""ADD: an address from each range set, all or none."""
+
+from __future__ import annotations
+
+from ipaddress import ip_interface
+
+from cni.result import IPConfig, Result
+from cni.rollback import Rollback
+from ipam.host_local import allocator, config, resolvconf
+from ipam.host_local.allocator import Allocation, Knowledge
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.config import NetConf
+    from cni.log import Logger
+    from cni.request import Request
+    from cni.result import DNS, IPAddress
+    from ipam.host_local.config import HostLocalConfig
+    from ipam.host_local.store import Store
+
+
+class Prepared:
+    """All that is known before the store is looked at. assigned: for each range set the address that is asked for."""
+
+    __slots__ = ("assigned", "dns", "wanted")
+
+    def __init__(self, wanted: HostLocalConfig, assigned: list[IPAddress | None], dns: DNS) -> None:
+        self.wanted = wanted
+        self.assigned = assigned
+        self.dns = dns
+
+
+def prepare(request: Request, conf: NetConf) -> Prepared:
+    """Read and check everything that can be checked without the store. Raises CniError."""
+    wanted = config.parse(request, conf)
+    assigned = allocator.assign(wanted.range_sets, wanted.requested)
+    return Prepared(wanted, assigned, resolvconf.read(wanted.resolv_conf))
+
+
+def add(request: Request, conf: NetConf, store: Store, log: Logger) -> Result:
+    """Serve ADD. Raises CniError."""
+    prepared = prepare(request, conf)
+    wanted = prepared.wanted
+    with store.lock():
+        known = _knowledge(store, request, log)
+        allocations = allocator.choose(wanted.range_sets, prepared.assigned, request.container_id, known)
+        _reserve(store, allocations, request, log)
+    ips = [
+        IPConfig(ip_interface((int(one.address), one.range.subnet.prefixlen)), one.range.gateway) for one in allocations
+    ]
+    return Result(ips=ips, routes=wanted.routes, dns=prepared.dns)
+
+
+def _knowledge(store: Store, request: Request, log: Logger) -> Knowledge:
+    """Return what the allocator needs to know. The attachment's own files of an earlier boot are released first."""
+    names = store.take_stock()
+    taken = set(names)
+    mine, of_container = store.held_by(request.container_id, request.ifname, names)
+    held = mine + of_container
+    for name in [name for name in held if store.is_abandoned(name)]:
+        log.info(f"releasing {name}, which this attachment had before the machine was booted")
+        store.release(name)
+        held.remove(name)
+        taken.remove(name)
+    return Knowledge(taken, held, store.last_reserved, store.abandoned)
+
+
+def _reserve(store: Store, allocations: list[Allocation], request: Request, log: Logger) -> None:
+    """Write the files of all addresses, or none."""
+    with Rollback(log) as undo:
+        for index, one in enumerate(allocations):
+            name = str(one.address)
+            if one.abandoned:
+                log.info(f"taking {name}, which no living pod can have: nothing else is free")
+            undo.push(f"release {name}", store.release_own, name, request.container_id, request.ifname)
+            store.reserve(name, request.container_id, request.ifname)
+            store.remember_last(index, one.address)
+        undo.commit()

@@ -1,0 +1,51 @@
+"""CHECK and STATUS: is what should be, can what will be asked for. Nothing is changed, and no lock is taken."""
+
+from __future__ import annotations
+
+from cni.errors import GENERIC, PLUGIN_UNAVAILABLE, CniError
+from ipam.host_local import allocator, config, resolvconf
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.config import NetConf
+    from cni.request import Request
+    from ipam.host_local.store import Store
+
+
+def check(request: Request, conf: NetConf, store: Store) -> None:
+    """Serve CHECK. The reference plugin is content with any address; an address of prevResult in our ranges that
+    another attachment has, or nobody, is a conflict to come, so that is an error here. Raises CniError.
+    """
+    wanted = config.parse(request, conf)
+    mine, of_container = store.held_by(request.container_id, request.ifname, store.names())
+    held = mine + of_container
+    if not held:
+        raise CniError(
+            GENERIC,
+            f"host-local: Failed to find address added by container {request.container_id}",
+            f"{store.folder} has no file of its interface {request.ifname}",
+        )
+    for ip in conf.prev_result.ips if conf.prev_result else []:
+        address = ip.address.ip
+        if any(address in one for one in wanted.range_sets) and str(address) not in held:
+            raise CniError(
+                GENERIC,
+                f"host-local: {address} is not reserved for container {request.container_id}",
+                f"prevResult has it; for interface {request.ifname}, {store.folder} has {', '.join(held)}",
+            )
+
+
+def status(request: Request, conf: NetConf, store: Store) -> None:
+    """Serve STATUS. Raises CniError: what ADD would say of the configuration; code 50 for the store and for a full
+    range set, since pods that are attached go on working.
+    """
+    wanted = config.parse(request, conf)
+    resolvconf.read(wanted.resolv_conf)
+    try:
+        store.check_usable()
+        names = store.names()
+        for one in wanted.range_sets:
+            if allocator.is_full(one, set(names), store.abandoned):
+                raise allocator.exhausted(one)
+    except CniError as e:
+        raise CniError(PLUGIN_UNAVAILABLE, e.msg, e.details) from e
