@@ -253,7 +253,7 @@ def test_altname_taken_on_host(pod: Space, make_device: MakeDevice) -> None:
 
 @pytest.mark.parametrize("as_altname", [False, True], ids=["name", "altname"])
 def test_host_name_taken(as_altname: bool, pod: Space, make_device: MakeDevice) -> None:
-    """When another link has the device's name, DEL succeeds, the device gets a free name like it, and that is logged."""
+    """When another link has the device's name, DEL succeeds, the device gets a free name like it; that is logged."""
     device, usurper = make_device(), make_device()
     before = HOST.settings(device)
     one = attachment(pod, device=device, ipam=HOST_LOCAL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 CNI = "/var/lib/cni"
 NETWORKS = f"{CNI}/networks"
@@ -33,3 +34,12 @@ def reserved(network: str) -> dict[str, str]:
 def records() -> list[str]:
     """Return the names of host-device's records."""
     return sorted(files(HOST_DEVICE))
+
+
+def clear() -> None:
+    """Remove all that plugins left in this session's own folder."""
+    for entry in os.scandir(CNI):
+        if entry.is_dir():
+            shutil.rmtree(entry.path)
+        else:
+            os.unlink(entry.path)

@@ -1,0 +1,16 @@
+"""Fixtures for the tests of the executables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support import disk
+
+
+@pytest.fixture(autouse=True)
+def empty_disk() -> Iterator[None]:
+    """Take away what a failed test left on disk, so that the next one does not fail for it."""
+    yield
+    disk.clear()
