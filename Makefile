@@ -1,0 +1,49 @@
+# What each target does, `make` alone prints. Every target installs what it needs; see scripts/setup.
+
+.DEFAULT_GOAL := help
+.PHONY: help binaries demo test lint bench lock clean
+
+PYTHON := .venv/bin/python
+BINARIES := dist/host-device dist/host-local dist/static
+SOURCES := build.spec requirements.txt $(wildcard launcher/*) $(shell find cni ipam plugins -name '*.py')
+
+help:           ## print this
+	@sed -n 's/^\([a-z]*\): .*##/  make \1\t/p' Makefile
+
+binaries: $(BINARIES) ## build dist/host-device, dist/host-local and dist/static
+
+$(BINARIES) &: $(SOURCES)
+	@scripts/setup build
+	@echo "building $(BINARIES)"
+	@mkdir -p build
+	@$(PYTHON) -m PyInstaller --noconfirm --log-level WARN --workpath build/work --distpath build/folders build.spec \
+	    >build/log 2>&1 || { cat build/log; exit 1; }
+	@ls -lh $(BINARIES) | awk '{print "  " $$9, $$5}'
+
+demo: binaries  ## attach a device to a pod before your eyes, ping through it, give it back
+	@scripts/setup test
+	@scripts/demo
+
+test: binaries  ## build everything and run all tests
+	@scripts/setup test
+	@$(MAKE) --no-print-directory lint
+	@$(PYTHON) -m pytest -q
+
+lint: .venv/requirements.txt ## style, types, import boundaries
+	@$(PYTHON) -m ruff check --quiet && $(PYTHON) -m ruff format --quiet --check
+	@$(PYTHON) -m mypy
+	@.venv/bin/lint-imports --no-cache
+
+bench: binaries ## measure beside the reference plugins
+	@scripts/setup test
+	@$(PYTHON) -m bench
+
+lock:           ## pin the newest versions in requirements.txt (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-header --group dev pyproject.toml -o requirements.txt
+
+.venv/requirements.txt: requirements.txt scripts/setup
+	@scripts/setup build
+
+clean:          ## remove what was built
+	rm -rf build dist .venv
