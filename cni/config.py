@@ -75,10 +75,10 @@ def parse(stdin: bytes, max_bytes: int = MAX_BYTES, tolerant: bool = False) -> N
 
 def decode(stdin: bytes, max_bytes: int = MAX_BYTES) -> dict[str, object]:
     """Return the JSON object that standard input holds. Raises CniError (code 6)."""
-    if not stdin.strip():
-        raise _undecodable("standard input is empty")
     if len(stdin) > max_bytes:
         raise _undecodable(f"standard input is longer than {max_bytes} bytes")
+    if not stdin.strip():
+        raise _undecodable("standard input is empty")
     try:
         value = loads(stdin.decode())
     except UnicodeDecodeError as e:

@@ -168,12 +168,10 @@ def _failure(name: str, command: str, done: Completed) -> CniError:
 
 
 def _signal_name(number: int) -> str:
-    from signal import Signals
+    import _signal  # type: ignore[import-not-found]  # the `signal` module brings `enum`; no binary holds it
 
-    try:
-        return Signals(number).name
-    except ValueError:  # a real-time signal
-        return f"signal {number}"
+    names = (name for name in dir(_signal) if name.startswith("SIG") and name[3] != "_")
+    return next((name for name in names if getattr(_signal, name) == number), f"signal {number}")
 
 
 def _shown(output: bytes) -> str:

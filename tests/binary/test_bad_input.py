@@ -112,9 +112,9 @@ STDIN: dict[str, tuple[bytes, str]] = {
     "list": (b'[{"cniVersion": "1.1.0"}]', "not a JSON object"),
     "string": (b'"1.1.0"', "not a JSON object"),
     "number": (b"1.1", "not a JSON object"),
-    "nested lists": (b"[" * 200_000, "nested too deeply"),
-    "nested objects": (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "nested too deeply"),
-    "nested in a field": (b'{"name": "x", "ipam": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
+    "nested lists": (b"[" * 200_000, "levels deep"),
+    "nested objects": (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "levels deep"),
+    "nested in a field": (b'{"name": "x", "ipam": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "levels deep"),
     "2 MB": (json.dumps({"cniVersion": "1.1.0", "x": "y" * 2_000_000}).encode(), "longer than 1048576 bytes"),
     "2 MB of blanks": (b" " * 2_000_000 + b"{}", "longer than 1048576 bytes"),
 }
@@ -229,8 +229,10 @@ def base_for(bench: Bench, name: str, field: str) -> dict[str, Any]:
         conf.pop("device")
     if field.startswith("ipam.ranges"):
         conf["ipam"] = {"type": "host-local"}
-    if ".ranges[0][0]" in field and not field.endswith("subnet"):
-        conf["ipam"] = {"type": "host-local", "ranges": [[{"subnet": "10.77.0.0/24"}]]}
+    if "anges[0][0]" in field and not field.endswith("subnet"):
+        parent, _, key = field.partition("[")[0].partition(".")
+        conf["ipam"] = {"type": "host-local"}
+        conf[parent] = {**conf.get(parent, {}), key: [[{"subnet": "10.77.0.0/24"}]]}
     if field.startswith("ipam.routes[0]") and not field.endswith("dst"):
         conf["ipam"] = {**conf["ipam"], "routes": [{"dst": "192.168.0.0/16"}]}
     if field == "ipam.addresses[0].gateway":
@@ -254,7 +256,9 @@ def test_wrong_type_or_value(bench: Bench, name: str, field: str, value: Any) ->
     outcome = bench.call(name, conf=placed(base_for(bench, name, field), field, value))
     bench.refused(outcome, INVALID_CONFIG, field)
     # A wrong item of a list is named with its place, and its own value is shown.
-    inner = value[0] if isinstance(value, list) and value else value
+    inner = value
+    while isinstance(inner, list) and inner:
+        inner = inner[0]
     said = outcome.json["msg"] + outcome.json.get("details", "")
     assert any(compact(shown).strip('"') in said for shown in (value, inner)), said
 
@@ -272,7 +276,7 @@ def test_wrong_type_or_value(bench: Bench, name: str, field: str, value: Any) ->
 def test_ipam_through_host_device(bench: Bench, field: str, value: Any) -> None:
     """What the built-in IPAM refuses is refused before the device is touched."""
     outcome = bench.call(conf=placed(bench.conf(), field, value))
-    bench.refused(outcome, INVALID_CONFIG, field.removeprefix("ipam."), compact(value).strip('"')[:20].strip("["))
+    bench.refused(outcome, INVALID_CONFIG, field.removeprefix("ipam."), compact(value).strip('"[]'))
 
 
 @pytest.mark.parametrize("name", PLUGINS)
@@ -325,7 +329,7 @@ def test_container_id(bench: Bench, name: str, command: str, value: str) -> None
     [
         ("", "CNI_IFNAME"),
         ("sixteen-bytes-xx", "too long"),
-        ("äääääääx", "too long"),
+        ("ääääääää", "too long"),
         (".", ". or .."),
         ("..", ". or .."),
         ("a/b", "contains /"),
@@ -466,30 +470,30 @@ def test_interface_that_exists(bench: Bench, ifname: str) -> None:
 SELECTORS = (
     ("device", "absent0", "failed to find host device"),
     ("device", "an-absent-alternative-name-of-some-length", "failed to find host device"),
-    ("device", "../x", "cannot be the name of a network device"),
-    ("device", "a/b", "cannot be the name of a network device"),
-    ("device", "..", "cannot be the name of a network device"),
-    ("device", "x" * 128, "cannot be the name of a network device"),
+    ("device", "../x", "must be the name of a network device"),
+    ("device", "a/b", "must be the name of a network device"),
+    ("device", "..", "must be the name of a network device"),
+    ("device", "x" * 128, "must be the name of a network device"),
     ("device", "a\0b", "NUL"),
     ("hwaddr", "02:00:5e:99:99:99", "failed to find host device"),
-    ("hwaddr", "02:00:5e:10:00", "is not a MAC address"),
-    ("hwaddr", "02:00:5e:10:00:0g", "is not a MAC address"),
-    ("hwaddr", "02:00:5e:10:00:01:02", "is not a MAC address"),
-    ("hwaddr", "2:0:5e:10:0:1", "is not a MAC address"),
-    ("hwaddr", "02005e100001", "is not a MAC address"),
-    ("hwaddr", "../../x", "is not a MAC address"),
-    ("hwaddr", "02:00:5e:10:00:01 ", "is not a MAC address"),
+    ("hwaddr", "02:00:5e:10:00", "must be a MAC address"),
+    ("hwaddr", "02:00:5e:10:00:0g", "must be a MAC address"),
+    ("hwaddr", "02:00:5e:10:00:01:02", "must be a MAC address"),
+    ("hwaddr", "2:0:5e:10:0:1", "must be a MAC address"),
+    ("hwaddr", "02005e100001", "must be a MAC address"),
+    ("hwaddr", "../../x", "must be a MAC address"),
+    ("hwaddr", "02:00:5e:10:00:01 ", "must be a MAC address"),
     ("pciBusID", "ffff:ff:1f.7", "failed to find host device"),
-    ("pciBusID", "03:02.6", "is not a PCI address"),
-    ("pciBusID", "0000:03:02.8", "is not a PCI address"),
-    ("pciBusID", "0000:03:20.0", "is not a PCI address"),
-    ("pciBusID", "../0000:03:02.6", "is not a PCI address"),
-    ("pciBusID", "0000:03:02.6/../x", "is not a PCI address"),
-    ("pciBusID", "..", "is not a PCI address"),
-    ("pciBusID", "x", "is not a PCI address"),
-    ("runtimeConfig.deviceID", "0000:03:02", "neither a PCI address"),
-    ("runtimeConfig.deviceID", "../x.sf.4", "neither a PCI address"),
-    ("runtimeConfig.deviceID", "mlx5_core.sf.4/..", "neither a PCI address"),
+    ("pciBusID", "03:02.6", "must be a PCI address"),
+    ("pciBusID", "0000:03:02.8", "must be a PCI address"),
+    ("pciBusID", "0000:03:20.0", "must be a PCI address"),
+    ("pciBusID", "../0000:03:02.6", "must be a PCI address"),
+    ("pciBusID", "0000:03:02.6/../x", "must be a PCI address"),
+    ("pciBusID", "..", "must be a PCI address"),
+    ("pciBusID", "x", "must be a PCI address"),
+    ("runtimeConfig.deviceID", "0000:03:02", "must be a PCI address"),
+    ("runtimeConfig.deviceID", "../x.sf.4", "must be a PCI address"),
+    ("runtimeConfig.deviceID", "mlx5_core.sf.4/..", "must be a PCI address"),
     ("runtimeConfig.deviceID", "mlx5_core.sf.99999", "failed to find host device"),
     ("runtimeConfig.deviceID", "fffe:ff:1f.7", "failed to find host device"),
     ("kernelpath", "sys/devices/x", "must be an absolute path"),
@@ -534,7 +538,7 @@ def test_ipam_type_that_is_nowhere(bench: Bench, path: str) -> None:
     """A type that no folder of CNI_PATH holds is found out before the device is touched."""
     outcome = bench.call(conf=bench.conf(ipam={"type": "no-such-ipam"}), environ={"CNI_PATH": path})
     error = outcome.error()
-    for fragment in ("no-such-ipam", path.strip(":")):
+    for fragment in ("no-such-ipam", *filter(None, path.split(":"))):
         assert fragment in f"{error['msg']} {error.get('details', '')}"
 
 
@@ -623,7 +627,7 @@ def _ranges(*sets: list[dict[str, str]]) -> dict[str, Any]:
 RANGES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "none": ({}, ("range",)),
     "no sets": ({"ranges": []}, ("range",)),
-    "empty set": ({"ranges": [[]]}, ("ranges",)),
+    "empty set": ({"ranges": [[]]}, ("range set 0", "empty")),
     "overlap in a set": (
         _ranges(
             [

@@ -1,0 +1,579 @@
+"""Faults: killed at any step, refused by the kernel at any step, told to end, out of disk, damaged records, races."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import queue
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.support import disk, faults, net
+from tests.support.faults import MOVE_FIRST, MOVE_LAST, THREAD_END, Call
+from tests.support.net import HOST, Space
+from tests.support.plugin import Attachment, Outcome
+from tests.support.untouched import left_on_disk, untouched
+
+WORKERS = 2
+
+
+class Rig:
+    """A device with settings of its own, a pod, and their attachment to a network of its own."""
+
+    def __init__(self) -> None:
+        self.make()
+
+    def make(self) -> None:
+        """Make all of it, anew."""
+        self.device, self._peer = net.new_device()
+        self.pod = net.new_space()
+        HOST.ip("link", "set", self.device, "mtu", "1400", "up")
+        HOST.ip("link", "property", "add", "dev", self.device, "altname", f"{self.device}-by-another-name")
+        self.original = HOST.settings(self.device)
+        self.network = net.unique("faults")
+        conf = {
+            **{"cniVersion": "1.1.0", "name": self.network, "type": "host-device", "device": self.device},
+            "ipam": {"type": "host-local", "subnet": "10.66.0.0/24"},
+        }
+        self.attachment = Attachment(conf, net.unique("container"), self.pod.path)
+
+    def remove(self) -> None:
+        """Delete all."""
+        self.pod.delete()
+        net.delete_device(self._peer)
+
+    def tamper(self) -> None:
+        """Do in the pod what pods do: another address and another MTU."""
+        self.pod.ip("link", "set", "net1", "mtu", "1300", "address", "02:00:5e:66:66:66")
+
+    def assert_clean(self) -> None:
+        """Assert that the device is back as it was, and that nothing of the attachment is left on disk."""
+        assert HOST.settings(self.device) == self.original
+        assert self.pod.links() == []
+        ours = (self.attachment.container_id, self.device, self.network)
+        assert [path for path in left_on_disk() if any(name in path for name in ours)] == []
+
+    def assert_attached(self) -> None:
+        """Assert that the device is in the pod, with one address, for which there is one reservation."""
+        assert self.device not in HOST.links()
+        addresses = self.pod.addresses("net1")
+        owner = f"{self.attachment.container_id}\r\nnet1"
+        assert {f"{address}/24": owner for address, owner in disk.reserved(self.network).items()} == {
+            address: owner for address in addresses
+        }
+        assert len(addresses) == 1
+
+
+@pytest.fixture
+def make_rig() -> Iterator[Callable[[], Rig]]:
+    """A function that makes rigs, all removed after the test."""
+    rigs: list[Rig] = []
+
+    def make() -> Rig:
+        rigs.append(Rig())
+        # The folders are there and the executable is unpacked, as on any node but at the very first attachment.
+        rigs[-1].attachment.add()
+        rigs[-1].attachment.delete()
+        rigs[-1].assert_clean()
+        return rigs[-1]
+
+    yield make
+    for rig in rigs:
+        rig.remove()
+
+
+@pytest.fixture
+def rig(make_rig: Callable[[], Rig]) -> Rig:
+    """One rig."""
+    return make_rig()
+
+
+@pytest.fixture
+def rigs(make_rig: Callable[[], Rig]) -> list[Rig]:
+    """Rigs to work side by side."""
+    return [make_rig() for _ in range(WORKERS)]
+
+
+Case = tuple[Call, str]
+"""A call at which something happens, and the order of the two threads."""
+
+
+def go_through(rigs: list[Rig], cases: Iterable[Case], trial: Callable[[Rig, Call, str], None]) -> None:
+    """Try every case, each on a rig that is free; assert that none failed, listing those that did."""
+    free: queue.SimpleQueue[Rig] = queue.SimpleQueue()
+    for rig in rigs:
+        free.put(rig)
+    failures: list[str] = []
+
+    def run(case: Case) -> None:
+        call, order = case
+        rig = free.get()
+        try:
+            trial(rig, call, order)
+        except AssertionError as e:
+            failures.append(f"{call!r} {order}: {e}")
+            # Make the rig good for the next case, whatever it takes.
+            rig.pod.ip("link", "del", "net1", check=False)
+            rig.remove()
+            rig.make()
+        finally:
+            free.put(rig)
+
+    with ThreadPoolExecutor(len(rigs)) as pool:
+        list(pool.map(run, cases))
+    assert not failures, "\n\n".join(failures)
+    assert left_on_disk() == {}
+
+
+def both_orders(calls: list[Call]) -> list[Case]:
+    """Return every call as it comes; those that run beside the move, with the move before and after them too."""
+    cases = [(call, "") for call in calls]
+    start = next(index for index, call in enumerate(calls) if call.name.startswith("clone"))
+    end = next(index for index, call in enumerate(calls) if index > start and call.name == "sendto")
+    beside = calls[start + 1 : end + 1]
+    return [*cases, (THREAD_END, ""), *((call, order) for order in (MOVE_FIRST, MOVE_LAST) for call in beside)]
+
+
+def recorded(rig: Rig) -> tuple[list[Call], list[Call]]:
+    """Return the calls of an ADD and of the DEL after it."""
+    return faults.calls(rig.attachment, "ADD"), faults.calls(rig.attachment, "DEL")
+
+
+def killed(outcome: Outcome) -> None:
+    """Assert that the fault has struck: a case that did not would prove nothing."""
+    assert outcome.status == -9, f"was not killed: {outcome!r}"
+
+
+def test_the_recording_sees_every_step(rig: Rig) -> None:
+    """The sweeps below stand on it: the calls that change things are all among those that are gone through."""
+    add, delete = recorded(rig)
+    names = [call.name for call in add]
+    assert {"openat", "write", "fsync", "flock", "setns", "sendto"} <= set(names)
+    assert any(call.name.startswith("rename") for call in add)
+    assert any(call.name.startswith("unlink") for call in delete)
+    assert names.count("sendto") >= 5
+    assert len(add) >= 30
+    assert len(delete) >= 20
+
+
+def test_add_killed_then_delete(rigs: list[Rig]) -> None:
+    """SIGKILL before each step of ADD: one DEL puts everything right."""
+
+    def trial(rig: Rig, call: Call, order: str) -> None:
+        killed(faults.inject(rig.attachment, "ADD", "signal=SIGKILL", call, order))
+        rig.attachment.delete()
+        rig.assert_clean()
+
+    go_through(rigs, both_orders(recorded(rigs[0])[0]), trial)
+
+
+def test_add_killed_then_add(rigs: list[Rig]) -> None:
+    """SIGKILL before each step of ADD: the next ADD works and holds one address, and DEL puts everything right."""
+
+    def trial(rig: Rig, call: Call, order: str) -> None:
+        killed(faults.inject(rig.attachment, "ADD", "signal=SIGKILL", call, order))
+        rig.attachment.add()
+        rig.assert_attached()
+        rig.attachment.delete()
+        rig.assert_clean()
+
+    go_through(rigs, both_orders(recorded(rigs[0])[0]), trial)
+
+
+def test_delete_killed(rigs: list[Rig]) -> None:
+    """SIGKILL before each step of DEL: the next DEL finishes."""
+
+    def trial(rig: Rig, call: Call, order: str) -> None:
+        rig.attachment.add()
+        rig.tamper()
+        killed(faults.inject(rig.attachment, "DEL", "signal=SIGKILL", call))
+        rig.attachment.delete()
+        rig.assert_clean()
+
+    go_through(rigs, [(call, "") for call in recorded(rigs[0])[1]], trial)
+
+
+def test_delete_killed_then_another_pod(rigs: list[Rig], make_pod: Callable[[], Space]) -> None:
+    """SIGKILL before each step of DEL, and then the namespace goes: the next pod gets the device as it was, if it is
+    still there, and the late DEL of the first leaves it alone.
+    """
+
+    def trial(rig: Rig, call: Call, order: str) -> None:
+        rig.attachment.add()
+        killed(faults.inject(rig.attachment, "DEL", "signal=SIGKILL", call))
+        if rig.device not in HOST.links():
+            rig.attachment.delete()
+            return
+        pod = make_pod()
+        other = Attachment(rig.attachment.conf, net.unique("container"), pod.path)
+        other.add()
+        before = pod.settings("net1")
+        rig.attachment.delete()
+        assert pod.settings("net1") == before
+        assert other.check().status == 0
+        other.delete()
+        rig.assert_clean()
+
+    go_through(rigs, [(call, "") for call in recorded(rigs[0])[1]], trial)
+
+
+@pytest.mark.parametrize("name", ["mkdir", "mkdirat"])
+def test_first_add_of_a_node_killed(rig: Rig, name: str) -> None:
+    """The same where no folder exists yet: SIGKILL between the folders that the first ADD makes."""
+
+    def forget() -> None:
+        for folder in (disk.HOST_DEVICE, disk.NETWORKS):
+            shutil.rmtree(folder)
+
+    forget()
+    folders = [call for call in faults.calls(rig.attachment, "ADD") if call.name in ("mkdir", "mkdirat")]
+    rig.attachment.delete()
+    assert len(folders) >= 4
+    for call in folders:
+        if call.name == name:
+            forget()
+            killed(faults.inject(rig.attachment, "ADD", "signal=SIGKILL", call))
+            rig.attachment.delete()
+            rig.assert_clean()
+
+
+ERRORS = {
+    **{"sendto": "EBUSY", "setns": "EPERM", "socket": "EMFILE", "flock": "EIO", "clone": "EAGAIN", "clone3": "EAGAIN"},
+    "unlink": "EIO",
+}
+"""What a call fails with; ENOSPC where nothing else is said."""
+
+
+def test_add_refused(rigs: list[Rig]) -> None:
+    """An error from the kernel at each step of ADD: it succeeds nevertheless, or fails with everything undone."""
+    outcomes: list[str] = []
+
+    def trial(rig: Rig, call: Call, order: str) -> None:
+        outcome = faults.inject(rig.attachment, "ADD", f"error={ERRORS.get(call.name, 'ENOSPC')}", call)
+        if outcome.status == 0 or call.text.startswith("write(1,"):
+            outcomes.append("success")
+            rig.assert_attached()
+            rig.attachment.delete()
+        else:
+            outcomes.append("failure")
+            assert outcome.error()["msg"]
+        rig.assert_clean()
+
+    # The last clone is refused as clone3 is, and retried by the C library.
+    go_through(rigs, [(call, "") for call in recorded(rigs[0])[0]], trial)
+    assert outcomes.count("failure") > outcomes.count("success")
+
+
+@pytest.mark.parametrize("error", ["EBUSY", "EAGAIN", "ENOBUFS"])
+def test_messages_of_add_refused(rigs: list[Rig], error: str) -> None:
+    """The kernel has no time for one message of ADD: the same."""
+
+    def trial(rig: Rig, call: Call, order: str) -> None:
+        outcome = faults.inject(rig.attachment, "ADD", f"error={error}", call)
+        if outcome.status == 0:
+            rig.assert_attached()
+            rig.attachment.delete()
+        else:
+            assert os.strerror(getattr(errno, error)) in outcome.error()["msg"]
+        rig.assert_clean()
+
+    go_through(rigs, [(call, "") for call in recorded(rigs[0])[0] if call.name == "sendto"], trial)
+
+
+def test_delete_refused(rigs: list[Rig]) -> None:
+    """An error from the kernel at each step of DEL: it is reported unless it is harmless; the next DEL finishes."""
+    outcomes: list[str] = []
+
+    def trial(rig: Rig, call: Call, order: str) -> None:
+        rig.attachment.add()
+        rig.tamper()
+        outcome = faults.inject(rig.attachment, "DEL", f"error={ERRORS.get(call.name, 'ENOSPC')}", call)
+        if outcome.status == 0:
+            outcomes.append("success")
+            if not call.name.startswith(("unlink", "openat", "mkdir")):
+                rig.assert_clean()
+        else:
+            outcomes.append("failure")
+            assert outcome.error()["msg"]
+        rig.attachment.delete()
+        rig.assert_clean()
+
+    go_through(rigs, [(call, "") for call in recorded(rigs[0])[1]], trial)
+    assert outcomes.count("failure") >= 10
+
+
+def test_add_told_to_end(rigs: list[Rig]) -> None:
+    """SIGTERM before each step of ADD: everything is undone without a DEL, unless all was done already."""
+    outcomes: list[int] = []
+
+    def trial(rig: Rig, call: Call, order: str) -> None:
+        outcome = faults.inject(rig.attachment, "ADD", "signal=SIGTERM", call, order)
+        outcomes.append(outcome.status)
+        if outcome.status == 0:
+            rig.assert_attached()
+            rig.attachment.delete()
+        elif outcome.status == 1:
+            assert "SIGTERM" in outcome.error()["msg"]
+        else:
+            assert outcome.status == -15, outcome  # before the plugin was ready to hear of it
+        rig.assert_clean()
+
+    cases = both_orders(recorded(rigs[0])[0])
+    go_through(rigs, [case for case in cases if case[0] is not THREAD_END], trial)
+    assert outcomes.count(1) > 20
+
+
+def test_delete_told_to_end(rigs: list[Rig]) -> None:
+    """SIGTERM before each step of DEL: the next DEL finishes."""
+
+    def trial(rig: Rig, call: Call, order: str) -> None:
+        rig.attachment.add()
+        faults.inject(rig.attachment, "DEL", "signal=SIGTERM", call)
+        rig.attachment.delete()
+        rig.assert_clean()
+
+    go_through(rigs, [(call, "") for call in recorded(rigs[0])[1]], trial)
+
+
+@contextmanager
+def disk_of(size: str) -> Iterator[None]:
+    """A small file system over /var/lib/cni, empty at first."""
+    net.run("mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", disk.CNI)
+    try:
+        yield
+    finally:
+        net.run("umount", disk.CNI)
+
+
+def fill() -> Path:
+    """Leave no free byte on that file system; return the file that fills it."""
+    filler = Path(disk.CNI) / "filler"
+    subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=4k"], stderr=subprocess.DEVNULL)
+    assert os.statvfs(disk.CNI).f_bavail == 0
+    return filler
+
+
+def test_full_disk(rig: Rig) -> None:
+    """ADD on a full disk: code 5 with the kernel's words, nothing touched; once there is room, it works."""
+    with disk_of("64k"):
+        filler = fill()
+        with untouched(rig.pod):
+            error = rig.attachment.call("ADD").error(5)
+        assert "No space left on device" in error["msg"]
+        assert disk.CNI in error["msg"]
+        filler.unlink()
+        rig.attachment.add()
+        rig.attachment.delete()
+        rig.assert_clean()
+
+
+def test_disk_that_has_room_for_the_record_only(rig: Rig) -> None:
+    """The address cannot be noted: code 5, and the record that was written goes again."""
+    with disk_of("64k"):
+        filler = fill()
+        os.truncate(filler, filler.stat().st_size - 4096)
+        with untouched(rig.pod):
+            error = rig.attachment.call("ADD").error(5)
+        assert "No space left on device" in error["msg"]
+
+
+def test_delete_on_a_full_disk(rig: Rig) -> None:
+    """DEL needs no room."""
+    with disk_of("64k"):
+        rig.attachment.add()
+        filler = fill()
+        rig.attachment.delete()
+        filler.unlink()
+        rig.assert_clean()
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda _: b"",
+    "truncated": lambda data: data[: len(data) // 2],
+    "without its last byte": lambda data: data[:-1],
+    "zeros": lambda data: bytes(len(data)),
+    "garbage": lambda data: os.urandom(len(data)),
+    "another object": lambda _: b'{"colour":"blue"}',
+    "only its owner": lambda data: json.dumps(
+        {key: value for key, value in json.loads(data).items() if key in ("containerID", "ifName")}
+    ).encode(),
+    "a member of another type": lambda data: json.dumps({**json.loads(data), "original": 5}).encode(),
+    "an inner member of another type": lambda data: json.dumps(
+        {**json.loads(data), "original": {**json.loads(data)["original"], "mtu": "x"}}
+    ).encode(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_damaged_record(rig: Rig, damage: Callable[[bytes], bytes]) -> None:
+    """DEL goes by the alias then: the device comes back under its name, the record goes, and it is said."""
+    rig.attachment.add()
+    (name,) = disk.records()
+    path = Path(disk.HOST_DEVICE) / name
+    path.write_bytes(damage(path.read_bytes()))
+    outcome = rig.attachment.call("DEL")
+    outcome.ok()
+    assert "record" in outcome.stderr
+    assert rig.attachment.container_id in outcome.stderr
+    assert left_on_disk() == {}
+    settings = HOST.settings(rig.device)
+    assert {**settings, "up": True} == rig.original
+
+
+@pytest.mark.parametrize("damage", ["empty", "only its owner", "a member of another type"])
+def test_damaged_record_of_another_attachment(make_rig: Callable[[], Rig], damage: str) -> None:
+    """One bad record stops nobody else's ADD, CHECK, DEL or GC."""
+    damaged, rig = make_rig(), make_rig()
+    damaged.attachment.add()
+    (name,) = disk.records()
+    path = Path(disk.HOST_DEVICE) / name
+    path.write_bytes(DAMAGE[damage](path.read_bytes()))
+    rig.attachment.add()
+    rig.attachment.check().ok()
+    rig.attachment.conf["cni.dev/valid-attachments"] = []
+    rig.attachment.call("GC").ok()
+    rig.assert_clean()
+    damaged.attachment.delete()
+    assert left_on_disk() == {}
+
+
+def test_add_over_a_damaged_record(rig: Rig) -> None:
+    """A record that a crash left damaged does not stand in the way of an ADD of the same attachment."""
+    path = Path(disk.HOST_DEVICE) / f"{rig.attachment.container_id}-net1"
+    path.write_bytes(b'{"containerID"')
+    rig.attachment.add()
+    rig.assert_attached()
+    rig.attachment.delete()
+    rig.assert_clean()
+
+
+def at_once(*functions: Callable[[], Outcome]) -> list[Outcome]:
+    """Call all functions at the same time; return what each returned."""
+    barrier = threading.Barrier(len(functions))
+
+    def call(function: Callable[[], Outcome]) -> Outcome:
+        barrier.wait()
+        return function()
+
+    with ThreadPoolExecutor(len(functions)) as pool:
+        return list(pool.map(call, functions))
+
+
+def test_two_pods_want_one_device(rig: Rig, make_pod: Callable[[], Space]) -> None:
+    """One gets it; the other is told that it is gone, and holds no address."""
+    for _ in range(10):
+        pods = [make_pod(), make_pod()]
+        rivals = [Attachment(rig.attachment.conf, net.unique("rival"), pod.path) for pod in pods]
+        outcomes = at_once(*(partial(rival.call, "ADD") for rival in rivals))
+        assert sorted(outcome.status for outcome in outcomes) == [0, 1], outcomes
+        winner, loser = sorted(range(2), key=lambda index: outcomes[index].status)
+        assert "failed to find host device" in outcomes[loser].error(7)["msg"]
+        assert pods[loser].links() == []
+        assert list(disk.reserved(rig.network).values()) == [f"{rivals[winner].container_id}\r\nnet1"]
+        rivals[loser].delete()
+        assert pods[winner].links() == ["net1"]
+        rivals[winner].delete()
+        rig.assert_clean()
+
+
+def test_late_delete(rig: Rig, pod: Space) -> None:
+    """The DEL of a pod that has gone, repeated when another pod has the device, changes nothing."""
+    rig.attachment.add()
+    rig.attachment.delete()
+    other = Attachment(rig.attachment.conf, net.unique("other"), pod.path)
+    other.add()
+    with untouched(pod, rig.pod):
+        for netns in (rig.pod.path, "", "/run/netns/absent"):
+            rig.attachment.netns = netns
+            rig.attachment.delete()
+    other.check().ok()
+    other.delete()
+    rig.assert_clean()
+
+
+def test_delete_and_add_at_once(rig: Rig, make_pod: Callable[[], Space]) -> None:
+    """The old pod's DEL beside the new pod's ADD: whichever is first, the device has one owner, or is back."""
+    for _ in range(10):
+        rig.attachment.add()
+        pod = make_pod()
+        other = Attachment(rig.attachment.conf, net.unique("other"), pod.path)
+        deleted, added = at_once(partial(rig.attachment.call, "DEL"), partial(other.call, "ADD"))
+        deleted.ok()
+        if added.status == 0:
+            assert pod.links() == ["net1"]
+            assert len(disk.reserved(rig.network)) == 1
+        else:
+            assert "failed to find host device" in added.error(7)["msg"]
+        other.delete()
+        rig.assert_clean()
+
+
+def test_two_deletes_at_once(rig: Rig) -> None:
+    """A runtime that lost its patience sends DEL again while the first still runs: both succeed."""
+    for _ in range(10):
+        rig.attachment.add()
+        for outcome in at_once(*[partial(rig.attachment.call, "DEL")] * 3):
+            outcome.ok()
+        rig.assert_clean()
+
+
+def test_ipam_that_cannot_release(rig: Rig, tmp_path: Path) -> None:
+    """DEL reports what IPAM said, and gives the device back nevertheless; the next DEL asks IPAM again."""
+    script = tmp_path / "test-ipam"
+    script.write_text(
+        "#!/bin/sh\n"
+        f"echo $CNI_COMMAND >>{tmp_path}/commands\n"
+        'case "$CNI_COMMAND" in\n'
+        'ADD) echo \'{"cniVersion":"1.1.0","ips":[{"address":"10.9.9.9/24"}]}\';;\n'
+        f"DEL) test -e {tmp_path}/works || "
+        '{ echo \'{"cniVersion":"1.1.0","code":11,"msg":"the address server is away"}\'; exit 1; };;\n'
+        "esac\n"
+    )
+    script.chmod(0o755)
+    rig.attachment.conf["ipam"] = {"type": "test-ipam"}
+    rig.attachment.path = str(tmp_path)
+    rig.attachment.add()
+    for _ in range(2):
+        error = rig.attachment.call("DEL").error(11)
+        assert "the address server is away" in error["msg"]
+        rig.assert_clean()
+    (tmp_path / "works").touch()
+    rig.attachment.delete()
+    rig.assert_clean()
+    assert (tmp_path / "commands").read_text().split() == ["ADD", "DEL", "DEL", "DEL"]
+
+
+def test_failing_release_while_undoing(rig: Rig, tmp_path: Path) -> None:
+    """An undo that fails hides neither the first error nor the other undos."""
+    script = tmp_path / "test-ipam"
+    script.write_text("#!/bin/sh\necho broken in $CNI_COMMAND >&2\nexit 1\n")
+    script.chmod(0o755)
+    rig.attachment.conf["ipam"] = {"type": "test-ipam"}
+    rig.attachment.path = str(tmp_path)
+    outcome = rig.attachment.call("ADD")
+    assert "broken in ADD" in json.dumps(outcome.error())
+    assert "broken in DEL" in outcome.stderr
+    rig.assert_clean()
+
+
+def test_device_that_may_not_be_moved(rig: Rig) -> None:
+    """The kernel refuses the move itself, as for a bridge: the address that was chosen meanwhile is released."""
+    bridge = net.unique("bridge")
+    HOST.ip("link", "add", bridge, "type", "bridge")
+    try:
+        rig.attachment.conf["device"] = bridge
+        with untouched(rig.pod):
+            error = rig.attachment.call("ADD").error(999)
+        assert f"cannot move {bridge} into {rig.pod.path} as net1" in error["msg"]
+        assert f"{bridge} is on the host as before" in error["details"]
+    finally:
+        HOST.ip("link", "del", bridge)

@@ -1,0 +1,81 @@
+"""Run a plugin under strace and let it fail, or die, at a chosen system call.
+
+strace counts the calls of each thread and of each name on their own (strace(1), `when=`). `calls` lists those of the
+main thread, so that a test can go through them one by one. A plugin that moves a device has a second thread, which
+changes one thing by one message: the device is moved or it is not. What a kill finds depends on whether that message
+came before or after a step of the main thread, so tests force both orders: with `MOVE_FIRST` the main thread sleeps
+where it has started the other one, with `MOVE_LAST` the other one sleeps before its first step. (Every thread registers
+its list of locks at its start; the main one sleeps there too, which does no harm.)
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections import Counter
+
+from tests.support.plugin import Attachment, Outcome
+
+# What changes something, or waits for something that does. Marked with ?: not every architecture has them.
+CHANGES = (
+    "openat,?open,?mkdir,mkdirat,?rename,?renameat,renameat2,?link,linkat,?symlink,symlinkat,?unlink,unlinkat,"
+    "write,pwrite64,ftruncate,fsync,fdatasync,?chmod,fchmod,fchmodat,flock,setns,sendto,sendmsg,"
+    "clone,clone3,socket"
+)
+DELAY_US = 60_000
+MOVE_FIRST = f"clone,clone3:delay_exit={DELAY_US}"
+MOVE_LAST = f"set_robust_list:delay_enter={DELAY_US}"
+
+
+class Call:
+    """One system call of the main thread. number: which of its calls of this name it is, from 1 on, for `when=`."""
+
+    def __init__(self, name: str, number: int, text: str) -> None:
+        self.name = name
+        self.number = number
+        self.text = text
+
+    def __repr__(self) -> str:
+        return f"{self.name} number {self.number}: {self.text}"
+
+    @property
+    def matters(self) -> bool:
+        """Whether the call can change something: a look into a file cannot, nor can a log line."""
+        if self.name in ("open", "openat"):
+            return "O_CREAT" in self.text
+        return not (self.name == "write" and self.text.startswith("write(2,"))
+
+
+THREAD_END = Call("exit", 1, "the end of the second thread: only threads end by exit(2)")
+
+
+def calls(attachment: Attachment, command: str, syscalls: str = CHANGES) -> list[Call]:
+    """Run a command, which must succeed, and return the main thread's calls of the set that matter, in order."""
+    with tempfile.NamedTemporaryFile() as log:
+        prefix = ("strace", "-f", "-qq", "-s", "64", "-o", log.name, "-e", f"trace={syscalls}", "-e", "signal=none")
+        attachment.call(command, prefix=prefix).ok()
+        lines = log.read().decode(errors="replace").splitlines()
+    main = lines[0].split()[0]
+    numbers: Counter[str] = Counter()
+    found = []
+    for line in lines:
+        process, _, text = line.partition(" ")
+        called = re.match(r"\s*(\w+)\(", text)
+        if process == main and called:
+            numbers[called[1]] += 1
+            found.append(Call(called[1], numbers[called[1]], text.strip()))
+    return [call for call in found if call.matters]
+
+
+def inject(attachment: Attachment, command: str, fault: str, call: Call, order: str = "") -> Outcome:
+    """Run a command with a fault, such as `signal=SIGKILL` or `error=EBUSY`, at a call.
+
+    order: empty for as it comes, MOVE_FIRST or MOVE_LAST.
+    """
+    names = ",".join(name for name in (call.name, order.partition(":")[0]) if name)
+    prefix = ["strace", "-f", "-qq", "-o", os.devnull, "-e", f"trace={names}", "-e", "signal=none"]
+    if order:
+        prefix += ["-e", f"inject={order}"]
+    prefix += ["-e", f"inject={call.name}:{fault}:when={call.number}"]
+    return attachment.call(command, prefix=tuple(prefix))
