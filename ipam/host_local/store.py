@@ -209,12 +209,17 @@ class Store:
 
     def last_reserved(self, index: int) -> IPAddress | None:
         """Return the address given out last from the range set, None when that is not known."""
-        data = files.read(self._path(f"{LAST_RESERVED}{index}"))
+        path = self._path(f"{LAST_RESERVED}{index}")
+        try:
+            data = files.read(path)
+        except CniError as e:
+            self._log.warning(f"{e}; starting with the first address")
+            return None
         if data is None:
             return None
         address = parse_name(data.decode("ascii", "replace").strip())
         if address is None:
-            self._log.info(f"{self._path(LAST_RESERVED)}{index} holds no address: starting with the first")
+            self._log.info(f"{path} holds no address: starting with the first")
         return address
 
     # Writing ---------------------------------------------------------------------------------------------------------
