@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cni import ifconfig, move, netns, sysfs
 from cni.background import Background
+from cni.convert import render_result
 from cni.errors import BAD_ENVIRONMENT, GENERIC, CniError
 from cni.ifconfig import PodLink
 from cni.netlink import link
@@ -32,6 +33,9 @@ def add(request: Request, conf: NetConf, log: Logger, claims: Claims) -> Result:
     """
     wanted = config.parse(conf)
     delegate.validate(request, conf)
+    if conf.ipam is None:
+        # Versions before 0.3.0 have no form for a result without addresses: better said now than with the device moved.
+        render_result(Result(), conf.cni_version)
     with netns.of_pod(request.netns) as pod, netns.own() as host:
         if device.is_userspace(wanted, claims.sysfs_root):
             return _add_userspace(request, conf, log)
@@ -103,7 +107,7 @@ def _attach(
 def _add_userspace(request: Request, conf: NetConf, log: Logger) -> Result:
     """A device on a userspace driver has no link: the pod's program gets addresses to use, if IPAM is configured."""
     if conf.ipam is None:
-        return Result(dns=conf.dns)
+        return Result()
     with Rollback(log) as undo:
         undo.push("releasing the addresses", delegate.delete, request, conf, log)
         addresses = delegate.add(request, conf, log)
@@ -138,7 +142,9 @@ def _missing_addresses() -> CniError:
 
 
 def _result(interfaces: list[Interface], addresses: Result, conf: NetConf) -> Result:
-    """Return IPAM's result for our interface. DNS is the network configuration's, as in the reference plugin."""
+    """Return IPAM's result for our interface. As in the reference plugin, DNS is the network configuration's and not
+    IPAM's, and a network without IPAM has none.
+    """
     for ip in addresses.ips:
         ip.interface = 0
-    return Result(interfaces, addresses.ips, addresses.routes, conf.dns)
+    return Result(interfaces, addresses.ips, addresses.routes, conf.dns if conf.ipam is not None else None)

@@ -29,8 +29,10 @@ def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
         except CniError as e:
             errors.append(e)
     try:
-        with OptionalPod(request.netns, log) as pod, netns.own() as host:
-            claim = claims.load(request.container_id, request.ifname)
+        claim = claims.load(request.container_id, request.ifname)
+        # The runtime may have forgotten the namespace while it is still there, with the device in it.
+        path = request.netns or (claim.netns if claim is not None else "")
+        with OptionalPod(path, log) as pod, netns.own() as host:
             if claim is not None:
                 claims.detach(claim, host, pod)
             else:

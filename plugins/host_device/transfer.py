@@ -34,8 +34,8 @@ def give_back(attachment: Attachment, host: NetNS, pod: NetNS | None, log: Logge
         if in_pod is not None:
             name = move.onto_host(host, pod, in_pod, original.name, log)
             found = link.get(host.netlink, name=name)
-    elif found is not None and found.name == attachment.ifname != original.name:
-        # The kernel saved it from the dying pod, under the name that it had there.
+    elif found is not None and found.name != original.name:
+        # The kernel saved it from the dying pod, under the name that it had there last.
         found = _rename(host, found, original.name, log)
     if found is None:
         log.info(f"{original.name} is neither on the host nor in the pod: nothing to give back")
@@ -53,8 +53,10 @@ def find_on_host(attachment: Attachment, host: NetNS) -> Link | None:
     if attachment.device_path:
         entries = [link.get(host.netlink, name=name) for name in sysfs.netdevs(attachment.device_path)]
         found = [entry for entry in entries if entry is not None]
+        # Several netdevs can share the folder: ours has the name or the mark, or is the only one there is.
+        marked = [entry for entry in found if entry.alias == original.name]
         named = [entry for entry in found if entry.name in (original.name, attachment.ifname)]
-        return next(iter(named or found), None)
+        return next(iter(marked or named or (found if len(found) == 1 else [])), None)
     candidate = link.get(host.netlink, name=original.name)
     if candidate is not None and (candidate.index == original.index or candidate.alias == original.name):
         return candidate
@@ -65,7 +67,8 @@ def find_in_pod(attachment: Attachment, pod: NetNS) -> Link | None:
     """Return the attachment's link in the pod, which may have renamed it and changed its address.
 
     ADD notes the host name in the alias, which a pod has no reason to touch. Without that mark the link is believed by
-    its name and address (ADD was killed before it could set the mark), then by its name alone.
+    its name and address (ADD was killed before it could set the mark), then by its name and index, which a move keeps
+    unless it is taken. Never by its name alone: the path may be that of another pod's namespace by now.
     """
     original = attachment.original
     links = link.dump(pod.netlink)
@@ -73,7 +76,7 @@ def find_in_pod(attachment: Attachment, pod: NetNS) -> Link | None:
         lambda x: x.alias == original.name and x.name == attachment.ifname,
         lambda x: x.alias == original.name,
         lambda x: x.name == attachment.ifname and x.mac == original.mac,
-        lambda x: x.name == attachment.ifname,
+        lambda x: x.name == attachment.ifname and x.index == original.index,
     )
     return next((entry for sign in signs for entry in links if sign(entry)), None)
 
@@ -93,6 +96,12 @@ def restore(host: NetNS, device: Link, original: Link, log: Logger) -> None:
     if device.up != original.up:
         changes["up"] = original.up
     errors = _change(host, device, changes) if changes else []
+    added = [altname for altname in device.altnames if altname not in original.altnames]
+    if added:
+        try:
+            link.delete_altnames(host.netlink, device.index, added)
+        except NetlinkError as e:
+            log.warning(f"cannot take the alternative names {', '.join(added)} from {device.name}: {e.strerror}")
     for altname in original.altnames:
         if altname not in device.altnames and altname != device.name:
             try:
