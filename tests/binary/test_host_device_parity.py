@@ -81,7 +81,6 @@ CASES: dict[str, dict[str, Any]] = {
     "static-v4-onlink-route": v4({"dst": "10.7.0.0/16"}, gateway=None),
     "static-v4-gateway-zero": v4({"dst": "10.1.0.0/24", "gw": "0.0.0.0"}, gateway="0.0.0.0"),
     "static-v4-gateway-zero-default": v4({"dst": "10.7.0.0/16"}, gateway="0.0.0.0"),
-    "static-v4-route-unmasked": v4({"dst": "10.7.3.4/16"}),
     "static-v4-slash32": {
         "ipam": {
             "type": "static",
@@ -106,13 +105,6 @@ CASES: dict[str, dict[str, Any]] = {
             "type": "static",
             "addresses": [{"address": "fd00:1::5/64", "gateway": "fd00:1::1"}],
             "routes": [{"dst": "::/0"}, {"dst": "fd00:7::/48", "gw": "fd00:1::9"}],
-        }
-    },
-    "static-v6-gateway-zero": {
-        "ipam": {
-            "type": "static",
-            "addresses": [{"address": "fd00:1::5/64", "gateway": "::"}],
-            "routes": [{"dst": "fd00:7::/48", "gw": "::"}],
         }
     },
     "static-v6-unusual-spelling": {
@@ -196,8 +188,7 @@ def _stage(folder: str, conf: dict[str, Any], version: str, args: str | None = N
     net.run("ip", "netns", "add", POD)
     pod = Space(POD)
     pod.ip("link", "set", "lo", "up")
-    # Without probes an address is usable at once; with them every IPv6 case would take two seconds.
-    pod.run("sysctl", "-qw", "net.ipv6.conf.default.dad_transmits=0")
+    pod.without_dad()
     HOST.ip(
         *f"link add {DEVICE} address {MAC} type veth peer name {PEER} address 02:00:5e:10:00:02".split(),
     )
@@ -236,8 +227,9 @@ def _added(folder: str, conf: dict[str, Any], version: str, args: str | None = N
     pod, attachment = _stage(folder, conf, version, args)
     result = attachment.add()
     seen = {"result": result, "pod": _inside(pod), "host": HOST.links(), "files": disk.files(disk.NETWORKS)}
-    if version in ("0.4.0", "1.0.0"):
-        seen["check"] = attachment.check().ok()
+    if folder == DIST and version in ("0.4.0", "1.0.0"):
+        # The reference's own CHECK does not find every route that its ADD made: one without gw beside a default route.
+        attachment.check().ok()
     attachment.delete()
     given_back = HOST.settings(DEVICE)
     seen["given back"] = {key: value for key, value in given_back.items() if key not in DIFFERENCES}
@@ -249,8 +241,16 @@ def _added(folder: str, conf: dict[str, Any], version: str, args: str | None = N
 
 def _assert_equal(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
     for key in theirs:
-        assert ours[key] == theirs[key], key
-    assert ours == theirs
+        assert ours[key] == theirs[key], f"{key}: {_difference(ours[key], theirs[key])}"
+    assert ours.keys() >= theirs.keys()
+
+
+def _difference(ours: Any, theirs: Any, where: str = "") -> str:
+    """Say where two observations differ first."""
+    if isinstance(ours, dict) and isinstance(theirs, dict) and ours.keys() == theirs.keys():
+        key = next(key for key in ours if ours[key] != theirs[key])
+        return _difference(ours[key], theirs[key], f"{where}.{key}")
+    return f"{where} is\n{ours}\nthe reference has\n{theirs}"
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -312,7 +312,7 @@ def test_same_with_duplicate_address_detection() -> None:
 
     def flags(folder: str) -> list[dict[str, Any]]:
         pod, attachment = _stage(folder, DUAL_STATIC, "1.0.0")
-        pod.run("sysctl", "-qw", "net.ipv6.conf.default.dad_transmits=1")
+        pod.run("sysctl", "-qw", "net.ipv6.conf.default.accept_dad=1")
         attachment.add()
         shown = pod.json("addr", "show", "dev", "net1")[0]["addr_info"]
         return [address for address in shown if address["scope"] == "global"]
@@ -373,6 +373,36 @@ def test_one_checks_what_the_other_made(case: str, adds: str, checks: str) -> No
     attachment.check(folder=checks).ok()
 
 
+BEYOND_REFERENCE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "route-unmasked": (v4({"dst": "10.7.3.4/16"}), {"dst": "10.7.0.0/16", "gateway": "10.1.0.1"}),
+    "v6-gateway-zero": (
+        {
+            "ipam": {
+                "type": "static",
+                "addresses": [{"address": "fd00:1::5/64", "gateway": "::"}],
+                "routes": [{"dst": "fd00:7::/48", "gw": "::"}],
+            }
+        },
+        {"dst": "fd00:7::/48", "gateway": None},
+    ),
+}
+"""Routes that the reference passes to the kernel in a form that it refuses (EINVAL)."""
+
+
+@pytest.mark.parametrize("case", BEYOND_REFERENCE)
+def test_works_where_reference_fails(case: str) -> None:
+    """What the configuration says clearly enough is done."""
+    conf, expected = BEYOND_REFERENCE[case]
+    _, attachment = _stage(REFERENCE, conf, "1.0.0")
+    assert "invalid argument" in attachment.call("ADD").json["msg"]
+    pod, attachment = _stage(DIST, conf, "1.0.0")
+    attachment.add()
+    found = [{"gateway": None, **route} for family in ("-4", "-6") for route in pod.routes("net1", family)]
+    assert expected in [{key: route[key] for key in expected} for route in found]
+    attachment.check().ok()
+    attachment.delete()
+
+
 def test_known_differences_still_exist() -> None:
     """What the table above leaves out really differs; when the reference changes, this says so."""
     aliases, optimistic = [], []
@@ -385,6 +415,6 @@ def test_known_differences_still_exist() -> None:
     assert aliases == [DEVICE, ""]
     assert optimistic == ["0", "1"]
     _, attachment = _stage(REFERENCE, DUAL_STATIC, "1.1.0")
-    assert attachment.call("ADD").error()["code"] == 1
+    assert attachment.call("ADD").json["code"] == 1
     _, attachment = _stage(DIST, DUAL_STATIC, "1.1.0")
     assert json.dumps(attachment.add()["interfaces"][0]["mtu"]) == "1500"

@@ -52,8 +52,3 @@ class Bus:
         whole = self.folder(os.path.join(pci_address, name), netdev)
         os.symlink(whole, f"{BUS}/auxiliary/devices/{name}")
         return whole
-
-
-def rename(folder: str, old: str, new: str) -> None:
-    """Rename a netdev in its device's folder, as the kernel does with the link."""
-    os.rename(os.path.join(folder, "net", old), os.path.join(folder, "net", new))
