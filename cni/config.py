@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cni.convert import parse_result, read_dns
 from cni.errors import DECODING_FAILURE, INCOMPATIBLE_VERSION, CniError, invalid_config
 from cni.jsontext import JSONError, loads
 from cni.section import Section, refused
@@ -37,15 +36,15 @@ class NetConf:
     valid_attachments: (container ID, interface name) pairs for GC; None when the runtime sent no list.
 
     Building one raises CniError: code 1 for a version that we do not speak, code 7 for a field that is not allowed.
+    `dns` and `prev_result` are read when they are asked for: DEL has to succeed without, and need not load what reads
+    them. `read_results` finds out beforehand whether they can be read.
     """
 
     __slots__ = (
         "args",
         "cni_version",
-        "dns",
         "ipam",
         "name",
-        "prev_result",
         "raw",
         "runtime_config",
         "section",
@@ -53,8 +52,7 @@ class NetConf:
         "valid_attachments",
     )
 
-    def __init__(self, raw: dict[str, object], tolerant: bool = False) -> None:
-        """tolerant: take a prevResult that cannot be understood for absent. DEL has to succeed without it."""
+    def __init__(self, raw: dict[str, object]) -> None:
         self.raw = raw
         self.section = section = Section(raw)
         self.cni_version = version_of(raw)
@@ -63,14 +61,31 @@ class NetConf:
         self.ipam = _ipam(section)
         self.runtime_config = section.section("runtimeConfig")
         self.args = section.section("args").section("cni")
-        self.dns: DNS = read_dns(section.section("dns"))
-        self.prev_result = _prev_result(section, self.cni_version, tolerant)
         self.valid_attachments = _valid_attachments(section)
 
+    @property
+    def dns(self) -> DNS:
+        """The configuration's `dns`. Raises CniError (code 7)."""
+        from cni.convert import read_dns
 
-def parse(stdin: bytes, max_bytes: int = MAX_BYTES, tolerant: bool = False) -> NetConf:
+        return read_dns(self.section.section("dns"))
+
+    @property
+    def prev_result(self) -> Result | None:
+        """The configuration's `prevResult`, None when it has none. Raises CniError (code 7)."""
+        from cni.convert import parse_result
+
+        raw = self.section.get("prevResult")
+        return None if raw is None else parse_result(raw, self.cni_version, "prevResult")
+
+    def read_results(self) -> None:
+        """Make sure that `dns` and `prev_result` can be read. Raises CniError (code 7)."""
+        _ = self.dns, self.prev_result
+
+
+def parse(stdin: bytes, max_bytes: int = MAX_BYTES) -> NetConf:
     """Return the configuration that standard input holds. Raises CniError, code 6 or as NetConf does."""
-    return NetConf(decode(stdin, max_bytes), tolerant)
+    return NetConf(decode(stdin, max_bytes))
 
 
 def decode(stdin: bytes, max_bytes: int = MAX_BYTES) -> dict[str, object]:
@@ -125,18 +140,6 @@ def _ipam(section: Section) -> Section | None:
     if "/" in kind or kind in (".", ".."):
         raise refused("ipam.type", kind, "the name of an executable without a path")
     return ipam if kind else None
-
-
-def _prev_result(section: Section, version: str, tolerant: bool) -> Result | None:
-    raw = section.get("prevResult")
-    if raw is None:
-        return None
-    try:
-        return parse_result(raw, version, "prevResult")
-    except CniError:
-        if tolerant:
-            return None
-        raise
 
 
 def _valid_attachments(section: Section) -> list[tuple[str, str]] | None:

@@ -1,4 +1,4 @@
-"""A network namespace: opened once, verified, with a netlink socket in it; entered only for what needs a thread inside."""
+"""A network namespace: opened once, verified, with a netlink socket in it; entered only where a thread must be inside."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Entered:
 
 
 def own() -> NetNS:
-    """Return the namespace that the plugin runs in, the host's. Raises OSError when the kernel has no descriptor left."""
+    """Return the namespace that the plugin runs in, the host's. Raises OSError when no descriptor is left."""
     return NetNS(OWN_NAMESPACE, os.open(OWN_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC), NetlinkSocket())
 
 

@@ -46,7 +46,7 @@ class IPConfig:
 
 
 class Route:
-    """One entry of `routes`. gw None means the gateway of the address family; mtu and advmss in bytes, None if unset."""
+    """One entry of `routes`. gw None: the gateway of the address family. mtu and advmss in bytes; None where unset."""
 
     __slots__ = ("advmss", "dst", "gw", "mtu", "priority", "scope", "table")
 

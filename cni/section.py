@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address, ip_address, ip_interface, ip_network
-
 from cni.errors import CniError, invalid_config
 from cni.jsontext import dumps
 
@@ -31,7 +29,7 @@ class Section:
 
     A key is looked up as it is written, then without regard to case, as the Go plugins do. null counts as absent.
     No conversion between types takes place: a boolean is not an integer, nor is 1.0, nor "1". A getter raises CniError
-    (code 7) when the value has the wrong type or is out of bounds.
+    (code 7) when the value has the wrong type or is out of bounds. `ipaddress` is loaded by the getters that need it.
     """
 
     __slots__ = ("raw", "where")
@@ -127,6 +125,8 @@ class Section:
         text = self.string(key)
         if not text:
             return None
+        from ipaddress import IPv6Address, ip_address
+
         try:
             address = ip_address(_without_zone(text))
         except ValueError:
@@ -137,6 +137,8 @@ class Section:
         """Return an IP address with its prefix length, None when absent."""
         if not self.has(key):
             return None
+        from ipaddress import ip_interface
+
         text = self.string(key)
         try:
             return ip_interface(_with_length(text))
@@ -148,6 +150,8 @@ class Section:
         """Return a subnet, None when absent. Bits right of the prefix are cleared."""
         if not self.has(key):
             return None
+        from ipaddress import ip_network
+
         text = self.string(key)
         try:
             return ip_network(_with_length(text), strict=False)

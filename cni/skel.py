@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 
 from cni import config, request, version
-from cni.convert import render_result
 from cni.errors import (
     GENERIC,
     INCOMPATIBLE_VERSION,
@@ -152,7 +151,11 @@ class _Call:
         result = self._dispatch(req, conf, log)
         # From here on the outcome is settled: a signal must not make an error of it.
         ignore_termination()
-        return "" if result is None else dumps(render_result(result, self.cni_version)) + "\n"
+        if result is None:
+            return ""
+        from cni.convert import render_result
+
+        return dumps(render_result(result, self.cni_version)) + "\n"
 
     def _configuration(self, data: bytes) -> NetConf:
         raw = config.decode(data)
@@ -164,8 +167,9 @@ class _Call:
                 f"config version does not allow {self.command}",
                 f"cniVersion is {self.cni_version}, {self.command} needs {since} or later",
             )
-        # Only ADD and CHECK use what came before; the others have to succeed whatever it was.
-        conf = config.NetConf(raw, tolerant=self.command not in ("ADD", "CHECK"))
+        conf = config.NetConf(raw)
+        if self.command in ("ADD", "CHECK"):  # the others have to succeed whatever came before
+            conf.read_results()
         if self.command == "CHECK" and self.plugin.check_needs_prev_result and conf.prev_result is None:
             raise CniError(INVALID_CONFIG, "missing prevResult", 'CHECK compares with what ADD gave, in "prevResult"')
         if self.command == "GC" and conf.valid_attachments is None:

@@ -1,4 +1,4 @@
-"""Runs in the unpacked program before the plugin (a PyInstaller runtime hook): undo what the launcher set up for the start.
+"""Runs in the unpacked program before the plugin, as a PyInstaller runtime hook: undoes what the launcher set up.
 
 The variables would confuse programs that the plugin executes, an IPAM plugin of ours among them. The descriptor, whose
 lock says that this version is in use, is for this process, not for those.

@@ -138,7 +138,7 @@ def test_undecodable(data: bytes, message: str) -> None:
 )
 def test_refused(members: dict[str, object], message: str) -> None:
     with pytest.raises(CniError) as caught:
-        _parse(**members)
+        _parse(**members).read_results()
     assert caught.value.code == INVALID_CONFIG
     assert message in caught.value.msg
 
@@ -151,8 +151,8 @@ def test_unknown_version() -> None:
     assert "0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0" in caught.value.details
 
 
-def test_tolerant_of_prev_result_only() -> None:
-    data = b'{"name":"n","prevResult":{"ips":5,"cniVersion":"1.0.0"}}'
-    assert parse(data, tolerant=True).prev_result is None
-    with pytest.raises(CniError, match=r"prevResult\.ips"):
-        parse(data)
+@pytest.mark.parametrize("member", [{"prevResult": {"ips": 5, "cniVersion": "1.0.0"}}, {"dns": {"domain": 5}}])
+def test_results_are_read_when_asked_for(member: dict[str, object]) -> None:
+    conf = _parse(**member)
+    with pytest.raises(CniError, match=r"(prevResult\.ips|dns\.domain): 5 is not allowed"):
+        conf.read_results()
