@@ -82,8 +82,11 @@ class EphemeralLock(FileLock):
             return False
 
     def __exit__(self, *_: object) -> None:
-        if self._is_current(self._fd):  # somebody who tidied the folder may have made way for another holder
-            os.unlink(self.path)
+        try:
+            if self._is_current(self._fd):  # somebody who tidied the folder may have made way for another holder
+                os.unlink(self.path)
+        except OSError:
+            pass  # what was done under the lock stands; the file serves the next holder, or is swept
         super().__exit__()
 
 

@@ -1,7 +1,8 @@
-"""A network namespace: opened once, verified, with a netlink socket in it; entered only where a thread must be inside."""
+"""A network namespace: opened once, verified, with a netlink socket; entered only where a thread must be inside."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 
@@ -10,6 +11,7 @@ from cni.libc import CLONE_NEWNET, setns
 from cni.netlink.socket import NetlinkSocket
 
 NS_GET_NSTYPE = 0xB703  # linux/nsfs.h, Linux 4.11; ENOTTY on anything that is no namespace
+OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EINTR)
 OWN_NAMESPACE = "/proc/thread-self/ns/net"
 
 
@@ -76,12 +78,17 @@ def of_pod(path: str) -> NetNS:
 
     A recycled process ID can turn /proc/PID/ns/net into the host's namespace (containernetworking/plugins #714);
     moving a device "into the pod" would then reconfigure the host.
-    Raises CniError (code 4) naming CNI_NETNS, its value and what is wrong with it.
+    Raises CniError: code 4 naming CNI_NETNS, its value and what is wrong with it; code 5 when the kernel cannot open or
+    enter it at the moment, which says nothing about the namespace.
     """
     try:
         # O_NONBLOCK: opening a FIFO that somebody put here must not wait for a writer.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as e:
+        if e.errno in OUT_OF_RESOURCES:
+            raise CniError(
+                IO_FAILURE, f'failed to open netns: CNI_NETNS "{path}": {e.strerror}', f"errno {e.errno}; try again"
+            ) from e
         raise _unusable(path, f"cannot be opened: {e.strerror}") from e
     try:
         try:

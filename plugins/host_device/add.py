@@ -13,6 +13,7 @@ from cni.netlink.socket import NetlinkError
 from cni.netns import NetNS
 from cni.result import Interface, Result
 from cni.rollback import Rollback
+from cni.signals import Deferred
 from ipam import delegate
 from plugins.host_device import attachment, config, device
 from plugins.host_device.attachment import Attachment
@@ -79,8 +80,9 @@ def _attach(
         claims.make(claim)
         if conf.ipam is not None:
             undo.push("releasing the addresses", delegate.delete, request, conf, log)
-        moving = Background(move.into_pod, host, pod, claim.original, request.ifname, log)
-        undo.push("ending the move", moving.join)
+        with Deferred():  # were we told to end in between, the undo would run beside the move, on the same socket
+            moving = Background(move.into_pod, host, pod, claim.original, request.ifname, log)
+            undo.push("ending the move", moving.join)
         if in_process:
             # The kernel takes its time over the move: the addresses are chosen meanwhile.
             addresses = delegate.add(request, conf, log)

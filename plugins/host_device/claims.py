@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cni import files, lock, netns, sysfs
-from cni.errors import CniError
+from cni.errors import BAD_ENVIRONMENT, CniError
 from cni.lock import EphemeralLock
 from cni.netlink.link import Link
 from cni.netns import NetNS
@@ -122,6 +122,8 @@ class OptionalPod:
             try:
                 self._pod = netns.of_pod(self._path)
             except CniError as e:
+                if e.code != BAD_ENVIRONMENT:  # it is there: to take it for gone would leave the device in it for good
+                    raise
                 self._log.info(f"the pod is gone: {e.msg}")
         return self._pod
 
