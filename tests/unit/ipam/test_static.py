@@ -31,8 +31,8 @@ def given(ipam: dict[str, Any], cni_args: str = "", version: str = "1.1.0", **to
             id="gateway 0.0.0.0",
         ),
         pytest.param(
-            {"addresses": [{"address": "10.1.0.5/24", "gateway": "192.168.0.1"}, {"address": "fd00::5/64", "gateway": ""}]
-             }, "", {}, "10.1.0.5/24>192.168.0.1 fd00::5/64", id="gateway elsewhere, empty gateway",
+            {"addresses": [{"address": "10.1.0.5/24", "gateway": "10.9.0.1"}, {"address": "fd::5/64", "gateway": ""}]},
+            "", {}, "10.1.0.5/24>10.9.0.1 fd::5/64", id="gateway elsewhere, empty gateway",
         ),
         pytest.param(
             {"addresses": [{"address": "::ffff:10.1.0.5/120", "gateway": "::ffff:10.1.0.1"}]}, "", {},
