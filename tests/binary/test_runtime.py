@@ -43,6 +43,9 @@ def containerd() -> Iterator[None]:
     command = (CONTAINERD, "--config", f"{FOLDER}/config.toml", "--log-level", "warn")
     with daemon.running(*command, ready=lambda: ctr("version", check=False) != ""):
         yield
+        # A container whose network fails stays behind as a task that was never started, with a process of its own.
+        for name in ctr("tasks", "list", "-q").split():
+            ctr("tasks", "delete", "--force", name)
     shutil.rmtree(FOLDER)
 
 
@@ -85,6 +88,11 @@ def network(device: str) -> Iterator[str]:
         os.unlink(f"/opt/cni/bin/{name}")
 
 
+def run_container(rootfs: str, name: str, *command: str, check: bool = True) -> str:
+    """Run a container on the network until it ends. Its control group is at the top, so that no parent of it is left."""
+    return ctr("run", "--rm", "--cni", "--cgroup", "", "--rootfs", rootfs, name, *command, check=check)
+
+
 def ctr(*arguments: str, check: bool = True) -> str:
     """Run ctr against this test's containerd."""
     return net.run(CTR, "--address", SOCKET, *arguments, check=check)
@@ -95,7 +103,7 @@ def test_container(network: str, rootfs: str) -> None:
     """A container sees interface, address and route, and reaches its gateway; afterwards nothing is left."""
     mac = HOST.settings(network)["mac"]
     script = "ip -o addr show dev eth0; ip route; ping -c 1 -W 5 10.30.0.1; cat /sys/class/net/eth0/ifalias"
-    output = ctr("run", "--rm", "--cni", "--rootfs", rootfs, "web1", "/bin/sh", "-c", script)
+    output = run_container(rootfs, "plumbline-web1", "/bin/sh", "-c", script)
     assert "10.30.0.20/24" in output
     assert "default via 10.30.0.1 dev eth0" in output
     assert "1 packets received" in output
@@ -111,7 +119,7 @@ def test_container(network: str, rootfs: str) -> None:
 @pytest.mark.usefixtures("containerd")
 def test_container_that_fails(network: str, rootfs: str) -> None:
     """A container that ends with an error, or cannot start at all, leaves nothing either."""
-    ctr("run", "--rm", "--cni", "--rootfs", rootfs, "web2", "/bin/false", check=False)
+    run_container(rootfs, "plumbline-web2", "/bin/false", check=False)
     assert disk.reserved(NETWORK) == {}
     assert disk.records() == []
 
@@ -121,6 +129,6 @@ def test_no_device(network: str, rootfs: str) -> None:
     """ADD fails, for want of the device: the container does not start, and our message reaches the user."""
     HOST.ip("link", "del", network)
     with pytest.raises(AssertionError, match=network):
-        ctr("run", "--rm", "--cni", "--rootfs", rootfs, "web3", "/bin/true")
+        run_container(rootfs, "plumbline-web3", "/bin/true")
     assert disk.reserved(NETWORK) == {}
     assert disk.records() == []
