@@ -13,6 +13,7 @@ import time
 
 from cni.errors import TRY_AGAIN_LATER, CniError
 from cni.files import io_failure, names
+from cni.signals import Deferred
 
 POLL_INTERVAL_S = 0.003
 
@@ -32,15 +33,25 @@ class FileLock:
 
     def __enter__(self) -> FileLock:
         deadline = time.monotonic() + self._timeout_s
-        while not self._try():
-            if time.monotonic() > deadline:
-                raise CniError(
-                    TRY_AGAIN_LATER,
-                    f"cannot lock {self.path}: another process has held it for {self._timeout_s:g} s",
-                    "nothing was changed",
-                )
-            time.sleep(POLL_INTERVAL_S)
+        try:
+            while not self._attempt():
+                if time.monotonic() > deadline:
+                    raise CniError(
+                        TRY_AGAIN_LATER,
+                        f"cannot lock {self.path}: another process has held it for {self._timeout_s:g} s",
+                        "nothing was changed",
+                    )
+                time.sleep(POLL_INTERVAL_S)
+        except BaseException:
+            if self._fd >= 0:  # told to end just when the lock was ours: an undo may need it once more
+                self.__exit__()
+            raise
         return self
+
+    def _attempt(self) -> bool:
+        """Try once; a signal takes effect before or after, so that it is known whether the lock is ours."""
+        with Deferred():
+            return self._try()
 
     def _try(self) -> bool:
         try:
@@ -64,8 +75,13 @@ class FileLock:
         return True
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._fd)
-        self._fd = -1
+        with Deferred():
+            self._release()
+            os.close(self._fd)
+            self._fd = -1
+
+    def _release(self) -> None:
+        """Do what is to be done under the lock as the last thing."""
 
 
 class EphemeralLock(FileLock):
@@ -81,13 +97,12 @@ class EphemeralLock(FileLock):
         except FileNotFoundError:
             return False
 
-    def __exit__(self, *_: object) -> None:
+    def _release(self) -> None:
         try:
             if self._is_current(self._fd):  # somebody who tidied the folder may have made way for another holder
                 os.unlink(self.path)
         except OSError:
             pass  # what was done under the lock stands; the file serves the next holder, or is swept
-        super().__exit__()
 
 
 def sweep(folder: str) -> None:

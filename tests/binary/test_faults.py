@@ -266,9 +266,10 @@ def test_add_refused(rigs: list[Rig]) -> None:
         else:
             outcomes.append("failure")
             assert outcome.error()["msg"]
+            if call.name == "flock":  # a lock that cannot be taken may be somebody's: its file is swept by DEL
+                rig.attachment.delete()
         rig.assert_clean()
 
-    # The last clone is refused as clone3 is, and retried by the C library.
     go_through(rigs, [(call, "") for call in recorded(rigs[0])[0]], trial)
     assert outcomes.count("failure") > outcomes.count("success")
 
