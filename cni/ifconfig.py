@@ -31,32 +31,20 @@ class PodLink:
         self.name = name
 
 
-def prepare_ipv6(pod: PodLink, result: Result, log: Logger) -> None:
-    """If there are IPv6 addresses to come, set the sysctls that they need: IPv6 on, addresses usable while duplicate
-    address detection runs, and kept when the link goes down. Raises CniError (code 5) when IPv6 cannot be turned on.
-    """
-    if all(ip.address.version == 4 for ip in result.ips):
-        return
-    with pod.netns.entered():
-        for name in ("lo", pod.name):
-            if not sysctl.ensure(f"net/ipv6/conf/{name}/disable_ipv6", "0"):
-                raise CniError(
-                    GENERIC,
-                    f"cannot give IPv6 addresses to {pod.name}: the kernel has no IPv6",
-                    f"net/ipv6/conf/{name}/disable_ipv6 does not exist",
-                )
-        for setting in ("optimistic_dad", "keep_addr_on_down"):
-            if not sysctl.ensure(f"net/ipv6/conf/{pod.name}/{setting}", "1"):
-                log.debug(f"this kernel has no {setting} for {pod.name}")
+def add_addresses(pod: PodLink, result: Result, log: Logger) -> None:
+    """Put the result's addresses on the link, which may be down still: what comes up with addresses is announced.
 
-
-def apply(pod: PodLink, result: Result, log: Logger) -> None:
-    """Put the addresses and routes of the result on the link, which is up. Announcing them comes later.
-
-    Addresses that name another interface than the first are not ours. Raises CniError naming the address or route that
-    the kernel refused; what was applied before it stays for the caller's undo.
+    Addresses that name another interface than the first are not ours. Raises CniError naming the address that the
+    kernel refused, or the setting; what was done before it stays for the caller's undo.
     """
     ours = addresses_of(result)
+    if not ours:
+        return
+    with pod.netns.entered():
+        if any(ip.address.version == 6 for ip in ours):
+            _prepare_ipv6(pod, log)
+        # The kernel announces IPv4 addresses when the link comes up (net/ipv4/devinet.c, inetdev_event).
+        sysctl.ensure(f"net/ipv4/conf/{pod.name}/arp_notify", "1")
     for ip in ours:
         try:
             addr.add(pod.netns.netlink, pod.index, ip.address)
@@ -64,6 +52,31 @@ def apply(pod: PodLink, result: Result, log: Logger) -> None:
             raise CniError(
                 GENERIC, f"cannot add address {ip.address} to {pod.name}: {e.strerror}", f"errno {e.errno}"
             ) from e
+
+
+def _prepare_ipv6(pod: PodLink, log: Logger) -> None:
+    """Turn IPv6 on for the link, whose addresses are to be usable while duplicate address detection runs, and to stay
+    when the link goes down. The calling thread is in the pod. Raises CniError when IPv6 cannot be turned on.
+    """
+    for name in ("lo", pod.name):
+        if not sysctl.ensure(f"net/ipv6/conf/{name}/disable_ipv6", "0"):
+            raise CniError(
+                GENERIC,
+                f"cannot give IPv6 addresses to {pod.name}: the kernel has no IPv6",
+                f"net/ipv6/conf/{name}/disable_ipv6 does not exist",
+            )
+    for setting in ("optimistic_dad", "keep_addr_on_down"):
+        if not sysctl.ensure(f"net/ipv6/conf/{pod.name}/{setting}", "1"):
+            log.debug(f"this kernel has no {setting} for {pod.name}")
+
+
+def add_routes(pod: PodLink, result: Result, log: Logger) -> None:
+    """Add the result's routes through the link, which is up and has the addresses, when these are found to be unique.
+
+    Raises CniError naming the address that another node has, or the route that the kernel refused; what was added
+    before it stays for the caller's undo.
+    """
+    ours = addresses_of(result)
     if any(ip.address.version == 6 for ip in ours):
         _wait_for_dad(pod, log)
     for wanted in result.routes:
@@ -124,8 +137,7 @@ def _wait_for_dad(pod: PodLink, log: Logger) -> None:
             tentative = [str(a.interface) for a in addresses if a.flags & addr.IFA_F_TENTATIVE]
             if not tentative:
                 return
-            current = link.get(pod.netns.netlink, index=pod.index)
-            if current is None or not current.carrier:
+            if not has_carrier(pod):
                 log.warning(f"{pod.name} has no carrier: {', '.join(tentative)} not checked for duplicates")
                 return
             if not monitor.wait(deadline):
@@ -133,38 +145,44 @@ def _wait_for_dad(pod: PodLink, log: Logger) -> None:
                 return
 
 
-def announce(pod: PodLink, mac: str, result: Result, log: Logger) -> None:
+def has_carrier(pod: PodLink) -> bool:
+    """Return whether the link has carrier at this moment."""
+    current = link.get(pod.netns.netlink, index=pod.index)
+    return current is not None and current.carrier
+
+
+def announce(pod: PodLink, mac: str, result: Result, kernel_did: bool, log: Logger) -> None:
     """Announce the addresses to the neighbours once the link has carrier, for which it waits at most 200 ms.
 
-    Never fails: a link without carrier has no neighbours, and an announcement is a courtesy.
+    kernel_did: the link came up with its addresses and with carrier, so the kernel has announced the IPv4 ones. That
+    saves the packet socket, whose closing waits for an RCU grace period of 5 to 15 ms (net/packet/af_packet.c,
+    packet_release). Never fails: a link without carrier has no neighbours, and an announcement is a courtesy.
     """
-    addresses = [ip.address.ip for ip in addresses_of(result)]
+    addresses = [ip.address.ip for ip in addresses_of(result) if not (kernel_did and ip.address.version == 4)]
     if not addresses:
         return
     from cni.announce import announce as send
 
     try:
         with pod.netns.entered():
-            if _has_carrier(pod):
+            if _wait_for_carrier(pod):
                 send(pod.name, mac, addresses)
             else:
                 log.debug(f"{pod.name} has no carrier after {CARRIER_TIMEOUT_S:g} s: addresses not announced")
-    except (OSError, CniError) as e:
-        log.warning(f"cannot announce the addresses of {pod.name}: {e}")
+    except OSError as e:
+        log.warning(f"cannot announce the addresses of {pod.name}: {e.strerror}")
 
 
-def _has_carrier(pod: PodLink) -> bool:
-    current = link.get(pod.netns.netlink, index=pod.index)
-    if current is not None and current.carrier:
+def _wait_for_carrier(pod: PodLink) -> bool:
+    """Return whether the link has carrier, at once or within 200 ms. The calling thread is in the pod."""
+    if has_carrier(pod):
         return True
     deadline = time.monotonic() + CARRIER_TIMEOUT_S
     with Monitor(RTMGRP_LINK) as monitor:
-        while True:
-            current = link.get(pod.netns.netlink, index=pod.index)
-            if current is None or current.carrier:
-                return current is not None
+        while not has_carrier(pod):
             if not monitor.wait(deadline):
                 return False
+    return True
 
 
 def verify(pod: PodLink, result: Result) -> None:

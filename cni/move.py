@@ -137,7 +137,5 @@ def _drop_altnames(netns: NetNS, device: Link, names: list[str], log: Logger) ->
         return False
     link.delete_altnames(netns.netlink, device.index, conflicting)
     device.altnames = [altname for altname in device.altnames if altname not in conflicting]
-    log.info(
-        f"dropped the alternative name {', '.join(conflicting)} of {device.name}: it is in the way of the move"
-    )
+    log.info(f"dropped the alternative name {', '.join(conflicting)} of {device.name}: it is in the way of the move")
     return True

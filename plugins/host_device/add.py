@@ -13,7 +13,7 @@ from cni.netlink.socket import NetlinkError
 from cni.netns import NetNS
 from cni.result import Interface, Result
 from cni.rollback import Rollback
-from cni.signals import Deferred
+from cni.signals import Deferred, ignore_termination
 from ipam import delegate
 from plugins.host_device import attachment, config, device
 from plugins.host_device.attachment import Attachment
@@ -89,20 +89,22 @@ def _attach(
         moving.wait()
         arrived = _arrived(pod, request.ifname)
         inside = PodLink(pod, arrived.index, request.ifname)
-        ifconfig.prepare_ipv6(inside, addresses, log)
+        ifconfig.add_addresses(inside, addresses, log)
         _mark_and_bring_up(inside, name)
+        kernel_did = in_process and ifconfig.has_carrier(inside)
         if conf.ipam is not None and not in_process:
             # An IPAM plugin such as dhcp talks through the link, which therefore is there and up.
             addresses = delegate.add(request, conf, log)
-            ifconfig.prepare_ipv6(inside, addresses, log)
+            ifconfig.add_addresses(inside, addresses, log)
         if conf.ipam is not None and not addresses.ips:
             raise _missing_addresses()
         pci_address = sysfs.pci_address_of(claim.device_path)
         interface = Interface(request.ifname, arrived.mac, arrived.mtu, pod.path, "", pci_address)
         result = _result([interface], addresses, conf)
-        ifconfig.apply(inside, result, log)
+        ifconfig.add_routes(inside, result, log)
+        ifconfig.announce(inside, arrived.mac, result, kernel_did, log)
+        ignore_termination()  # from here on the attachment stands: an error would say that it does not
         undo.commit()
-    ifconfig.announce(inside, arrived.mac, result, log)
     return result
 
 
@@ -115,6 +117,7 @@ def _add_userspace(request: Request, conf: NetConf, log: Logger) -> Result:
         addresses = delegate.add(request, conf, log)
         if not addresses.ips:
             raise _missing_addresses()
+        ignore_termination()  # from here on the attachment stands: an error would say that it does not
         undo.commit()
     return _result([], addresses, conf)
 
