@@ -23,6 +23,14 @@ def parse_address(text: str) -> IPAddress:
     return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
 
 
+def address_or_none(text: str) -> IPAddress | None:
+    """Return the address that the text is in its usual notation, None when it is not one."""
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
 def parse_interface(text: str) -> IPInterface:
     """Return an address with its prefix length, which must be there; IPv4 in IPv6 notation comes back as IPv4.
 

@@ -7,7 +7,7 @@ certain to be nobody's any more.
 from __future__ import annotations
 
 from cni.errors import GENERIC, CniError, invalid_config
-from ipam.host_local.store import parse_name
+from ipam.cidr import address_or_none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _choose_next(index: int, one: RangeSet, container_id: str, known: Knowledge)
     if address is not None:
         return Allocation(address, one.range_of(address))
     for name in known.abandoned([name for name in known.taken if _is_usable(name, one)]):
-        address = parse_name(name)
+        address = address_or_none(name)
         if address is not None:
             return Allocation(address, one.range_of(address), abandoned=True)
     raise exhausted(one)
@@ -127,7 +127,7 @@ def _choose_next(index: int, one: RangeSet, container_id: str, known: Knowledge)
 def _refuse_duplicate(one: RangeSet, container_id: str, known: Knowledge) -> None:
     """One attachment, one address from a set (specification 1.1.0: no second ADD without DEL)."""
     for name in known.held:
-        address = parse_name(name)
+        address = address_or_none(name)
         if address is not None and address in one:
             raise CniError(
                 GENERIC, f"{address} has been allocated to {container_id}, duplicate allocation is not allowed"
@@ -135,7 +135,7 @@ def _refuse_duplicate(one: RangeSet, container_id: str, known: Knowledge) -> Non
 
 
 def _is_usable(name: str, one: RangeSet) -> bool:
-    address = parse_name(name)
+    address = address_or_none(name)
     return address is not None and address in one and not one.range_of(address).is_reserved(address)
 
 

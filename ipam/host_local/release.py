@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from cni.errors import CniError, combined, invalid_config
-from ipam.host_local.store import Owner, parse_name
+from ipam.cidr import address_or_none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni.config import NetConf
     from cni.log import Logger
     from cni.request import Request
-    from ipam.host_local.store import Store
+    from ipam.host_local.store import Owner, Store
 
 
 def release_attachment(request: Request, store: Store) -> None:
@@ -39,7 +39,7 @@ def collect_garbage(conf: NetConf, store: Store, log: Logger) -> None:
     with store.lock():
         stale = []
         for name, owner in store.owners(store.take_stock()):
-            if parse_name(name) is None or (owner is not None and _is_valid(owner, valid, containers)):
+            if address_or_none(name) is None or (owner is not None and _is_valid(owner, valid, containers)):
                 continue
             log.info(f"releasing {name}, which {owner or 'nobody'} held")
             stale.append(name)

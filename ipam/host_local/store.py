@@ -18,12 +18,12 @@ number of addresses taken in the network: docs/ipam.md has figures.
 from __future__ import annotations
 
 import os
-from ipaddress import ip_address
 
 from cni import files
 from cni.config import is_safe_name
 from cni.errors import IO_FAILURE, CniError
 from cni.lock import FileLock
+from ipam.cidr import address_or_none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Store:
     def names(self) -> list[str]:
         """Return the names of all address files, in no order; none when there is no folder.
 
-        A name may look like an address and be none; see `parse_name`.
+        A name may look like an address and be none: `cidr.address_or_none` says for certain.
         """
         return [name for name in self._listed() if _looks_like_address(name)]
 
@@ -217,7 +217,7 @@ class Store:
             return None
         if data is None:
             return None
-        address = parse_name(data.decode("ascii", "replace").strip())
+        address = address_or_none(data.decode("ascii", "replace").strip())
         if address is None:
             self._log.info(f"{path} holds no address: starting with the first")
         return address
@@ -262,11 +262,3 @@ class Store:
 def _looks_like_address(name: str) -> bool:
     """Full parsing takes 2 microseconds a name: it is left to whoever goes by the name alone."""
     return _IN_ADDRESSES.issuperset(name) and name[0] != "." and ("." in name or ":" in name)
-
-
-def parse_name(name: str) -> IPAddress | None:
-    """Return the address that a file stands for, None when its name is not one, whatever it looks like."""
-    try:
-        return ip_address(name)
-    except ValueError:
-        return None
