@@ -21,7 +21,7 @@ def io_failure(attempt: str, path: str, error: OSError) -> CniError:
 
 
 def ensure_folder(path: str, mode: int = 0o700) -> None:
-    """Create the folder and its missing parents, each with `mode`; an existing one is left as it is.
+    """Create the folder with `mode` and its missing parents as usual; an existing one is left as it is.
 
     Raises CniError (code 5).
     """

@@ -55,6 +55,7 @@ class Claims:
 
     def lock(self, key: str) -> EphemeralLock:
         """Return the lock of a device; entering it raises CniError (code 11) when others hold it for a minute."""
+        files.ensure_folder(self.store.folder)
         files.ensure_folder(self._lock_folder)
         return EphemeralLock(os.path.join(self._lock_folder, key))
 

@@ -36,7 +36,7 @@ class DeviceConfig:
             ("hwaddr", self.hwaddr),
             ("kernelpath", self.kernelpath),
             ("pciBusID", self.pci_address),
-            ("deviceID", self.auxiliary_device),
+            ("runtimeConfig.deviceID", self.auxiliary_device),
         ):
             if value:
                 return f'{field} "{value}"'

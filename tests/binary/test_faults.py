@@ -7,6 +7,7 @@ import json
 import os
 import queue
 import shutil
+import stat
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -167,13 +168,16 @@ def test_the_recording_sees_every_step(rig: Rig) -> None:
 
 def test_add_killed_then_delete(rigs: list[Rig]) -> None:
     """SIGKILL before each step of ADD: one DEL puts everything right."""
+    places: set[tuple[str, bool]] = set()
 
     def trial(rig: Rig, call: Call, order: str) -> None:
         killed(faults.inject(rig.attachment, "ADD", "signal=SIGKILL", call, order))
+        places.add((order, rig.device in HOST.links()))
         rig.attachment.delete()
         rig.assert_clean()
 
     go_through(rigs, both_orders(recorded(rigs[0])[0]), trial)
+    assert {(MOVE_FIRST, False), (MOVE_LAST, True)} <= places, "the two orders are what they say"
 
 
 def test_add_killed_then_add(rigs: list[Rig]) -> None:
@@ -244,6 +248,20 @@ def test_first_add_of_a_node_killed(rig: Rig, name: str) -> None:
             killed(faults.inject(rig.attachment, "ADD", "signal=SIGKILL", call))
             rig.attachment.delete()
             rig.assert_clean()
+
+
+def test_what_is_kept_is_for_root_alone(rig: Rig) -> None:
+    """Folders of our own are 0700 and files 0600, whatever the umask, from the first ADD of a node on."""
+    shutil.rmtree(disk.HOST_DEVICE)
+    rig.attachment.add(prefix=("sh", "-c", 'umask 0; exec "$@"', "sh"))
+    folders = {
+        folder: (folder, *(os.path.join(folder, name) for name in names))
+        for folder, _, names in os.walk(disk.HOST_DEVICE)
+    }
+    modes = {path: stat.S_IMODE(os.stat(path).st_mode) for paths in folders.values() for path in paths}
+    assert {path: 0o700 if path in folders else 0o600 for path in modes} == modes
+    assert len(modes) == 3
+    rig.attachment.delete()
 
 
 ERRORS = {

@@ -101,7 +101,7 @@ def test_remove(tmp_path: Path) -> None:
 
 
 def test_ensure_folder(tmp_path: Path) -> None:
-    """Missing folders are made for the owner alone; one that is there keeps its mode."""
+    """A missing folder is made for the owner alone; one that is there keeps its mode."""
     (tmp_path / "there").mkdir(mode=0o755)
     files.ensure_folder(str(tmp_path / "there/a/b"))
     assert stat.S_IMODE((tmp_path / "there/a/b").stat().st_mode) == 0o700
