@@ -10,6 +10,7 @@ from _signal import (  # type: ignore[import-not-found]
     SIGKILL,
     SIGPIPE,
     SIGTERM,
+    SIGXFSZ,
 )
 from select import POLLIN, POLLOUT, poll
 
@@ -27,6 +28,9 @@ PATIENCE_S = 2.0
 
 BUSY_RETRIES, BUSY_INTERVAL_S = 25, 0.2
 """An executable that is just being replaced cannot be run (ETXTBSY, execve(2)): 5 s in all."""
+
+IGNORED = (SIGPIPE, SIGXFSZ, SIGINT, SIGTERM)
+"""What the interpreter ignores, and we at times. That is inherited, so the plugin gets the defaults back."""
 
 _CHUNK = 1 << 16
 
@@ -110,10 +114,7 @@ def _spawn(path: str, environ: Mapping[str, str], pipes: _Pipes) -> int:
     ]
     for attempt in range(BUSY_RETRIES + 1):
         try:
-            # What we ignore or block for ourselves, the interpreter's SIGPIPE among it, is not for the plugin to keep.
-            pid = os.posix_spawn(
-                path, [path], environ, file_actions=actions, setsigmask=(), setsigdef=(SIGPIPE, SIGINT, SIGTERM)
-            )
+            pid = os.posix_spawn(path, [path], environ, file_actions=actions, setsigmask=(), setsigdef=IGNORED)
             pipes.close("their stdin", "their stdout", "their stderr")
             return pid
         except OSError as e:
