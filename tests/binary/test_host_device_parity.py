@@ -34,7 +34,7 @@ DIFFERENCES = {
     "alias": "the reference leaves its note of the host name in the alias after DEL, 1.9 clears it",
     "arp_notify": "addresses are announced; the kernel does it for those on a link that comes up",
     "optimistic_dad": "optimistic_dad is set, so that an address is usable while its detection runs",
-    "tentative": "ours waits for duplicate address detection, the reference for addresses with a gateway only",
+    "tentative": "ours waits for duplicate address detection, theirs only for addresses with a gateway",
     "keep_addr_on_down": "keep_addr_on_down is set for every link that gets IPv6 addresses",
 }
 """Known differences: what is not compared, and why. Everything else is."""
@@ -424,12 +424,13 @@ def test_known_differences_still_exist() -> None:
     for folder in (REFERENCE, DIST):
         pod, attachment = _stage(folder, DUAL_STATIC, "1.0.0")
         attachment.add()
-        optimistic.append(pod.run("sysctl", "-n", "net.ipv6.conf.net1.optimistic_dad").strip())
+        names = [f"net.ipv6.conf.net1.{name}" for name in ("optimistic_dad", "keep_addr_on_down")]
+        settings.append(pod.run("sysctl", "-n", *names).split())
         notify.append(pod.run("sysctl", "-n", "net.ipv4.conf.net1.arp_notify").strip())
         attachment.delete()
         aliases.append(HOST.settings(DEVICE)["alias"])
     assert aliases == [DEVICE, ""]
-    assert optimistic == ["0", "1"]
+    assert settings == [["0", "0"], ["1", "1"]]
     assert notify == ["0", "1"]
     _, attachment = _stage(REFERENCE, DUAL_STATIC, "1.1.0")
     assert attachment.call("ADD").json["code"] == 1

@@ -89,8 +89,12 @@ def network(device: str) -> Iterator[str]:
 
 
 def run_container(rootfs: str, name: str, *command: str, check: bool = True) -> str:
-    """Run a container on the network until it ends. Its control group is at the top, so that no parent of it is left."""
-    return ctr("run", "--rm", "--cni", "--cgroup", "", "--rootfs", rootfs, name, *command, check=check)
+    """Run a container on the network until it ends, under a name that no other session uses.
+
+    Its control group, which the whole machine shares, is at the top, so that no parent of it is left.
+    """
+    unique = f"plumbline-{os.getpid()}-{name}"
+    return ctr("run", "--rm", "--cni", "--cgroup", "", "--rootfs", rootfs, unique, *command, check=check)
 
 
 def ctr(*arguments: str, check: bool = True) -> str:
@@ -103,7 +107,7 @@ def test_container(network: str, rootfs: str) -> None:
     """A container sees interface, address and route, and reaches its gateway; afterwards nothing is left."""
     mac = HOST.settings(network)["mac"]
     script = "ip -o addr show dev eth0; ip route; ping -c 1 -W 5 10.30.0.1; cat /sys/class/net/eth0/ifalias"
-    output = run_container(rootfs, "plumbline-web1", "/bin/sh", "-c", script)
+    output = run_container(rootfs, "web1", "/bin/sh", "-c", script)
     assert "10.30.0.20/24" in output
     assert "default via 10.30.0.1 dev eth0" in output
     assert "1 packets received" in output
@@ -119,7 +123,7 @@ def test_container(network: str, rootfs: str) -> None:
 @pytest.mark.usefixtures("containerd")
 def test_container_that_fails(network: str, rootfs: str) -> None:
     """A container that ends with an error, or cannot start at all, leaves nothing either."""
-    run_container(rootfs, "plumbline-web2", "/bin/false", check=False)
+    run_container(rootfs, "web2", "/bin/false", check=False)
     assert disk.reserved(NETWORK) == {}
     assert disk.records() == []
 
@@ -129,6 +133,6 @@ def test_no_device(network: str, rootfs: str) -> None:
     """ADD fails, for want of the device: the container does not start, and our message reaches the user."""
     HOST.ip("link", "del", network)
     with pytest.raises(AssertionError, match=network):
-        run_container(rootfs, "plumbline-web3", "/bin/true")
+        run_container(rootfs, "web3", "/bin/true")
     assert disk.reserved(NETWORK) == {}
     assert disk.records() == []
