@@ -58,6 +58,6 @@ def _launcher() -> bytes:
     source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launcher.c")
     with tempfile.TemporaryDirectory() as folder:
         program = os.path.join(folder, "launcher")
-        subprocess.run([os.environ.get("CC", "gcc"), *FLAGS, "-o", program, source], check=True)
+        subprocess.run([os.environ.get("CC", "musl-gcc"), *FLAGS, "-o", program, source], check=True)
         with open(program, "rb") as file:
             return file.read()

@@ -420,18 +420,16 @@ def test_works_where_reference_fails(case: str) -> None:
 
 def test_known_differences_still_exist() -> None:
     """What the table above leaves out really differs; when the reference changes, this says so."""
-    aliases, optimistic, notify = [], [], []
+    aliases, settings = [], []
     for folder in (REFERENCE, DIST):
         pod, attachment = _stage(folder, DUAL_STATIC, "1.0.0")
         attachment.add()
-        names = [f"net.ipv6.conf.net1.{name}" for name in ("optimistic_dad", "keep_addr_on_down")]
-        settings.append(pod.run("sysctl", "-n", *names).split())
-        notify.append(pod.run("sysctl", "-n", "net.ipv4.conf.net1.arp_notify").strip())
+        names = ("ipv6.conf.net1.optimistic_dad", "ipv6.conf.net1.keep_addr_on_down", "ipv4.conf.net1.arp_notify")
+        settings.append(pod.run("sysctl", "-n", *(f"net.{name}" for name in names)).split())
         attachment.delete()
         aliases.append(HOST.settings(DEVICE)["alias"])
     assert aliases == [DEVICE, ""]
-    assert settings == [["0", "0"], ["1", "1"]]
-    assert notify == ["0", "1"]
+    assert settings == [["0", "0", "0"], ["1", "1", "1"]]
     _, attachment = _stage(REFERENCE, DUAL_STATIC, "1.1.0")
     assert attachment.call("ADD").json["code"] == 1
     _, attachment = _stage(DIST, DUAL_STATIC, "1.1.0")
