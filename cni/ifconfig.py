@@ -169,8 +169,8 @@ def announce(pod: PodLink, mac: str, result: Result, kernel_did: bool, log: Logg
                 send(pod.name, mac, addresses)
             else:
                 log.debug(f"{pod.name} has no carrier after {CARRIER_TIMEOUT_S:g} s: addresses not announced")
-    except OSError as e:
-        log.warning(f"cannot announce the addresses of {pod.name}: {e.strerror}")
+    except (OSError, CniError) as e:
+        log.warning(f"cannot announce the addresses of {pod.name}: {e}")
 
 
 def _wait_for_carrier(pod: PodLink) -> bool:

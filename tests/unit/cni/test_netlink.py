@@ -13,7 +13,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from cni.netlink import addr, codec, link, route
-from cni.netlink.socket import NetlinkError, _raise_error
+from cni.netlink.socket import NetlinkError, NetlinkSocket, _raise_error
 from cni.result import Route
 from tests.support.messages import Recorder, attributes_of, decode, encode
 
@@ -389,3 +389,24 @@ def test_refusals(body: bytes, kind: int, flags: int, message: str) -> None:
 def test_success(body: bytes) -> None:
     """An acknowledgement raises nothing."""
     _raise_error(body, 2, 0)
+
+
+class Interrupted(NetlinkSocket):
+    """A socket whose dumps the kernel marks as inconsistent, for a number of times."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+        self.asked = 0
+
+    def _exchange(self, kind: int, flags: int, body: bytes) -> tuple[list[bytes], bool]:
+        assert flags == 0x300
+        self.asked += 1
+        return [str(self.asked).encode()], self.asked <= self.times
+
+
+@pytest.mark.parametrize(("times", "asked"), [(0, 1), (1, 2), (3, 4), (1000, 10)])
+def test_interrupted_dumps(times: int, asked: int) -> None:
+    """A dump during which the table changed is asked for again, but not for ever; the last answer counts."""
+    socket = Interrupted(times)
+    assert socket.dump(18, b"") == [str(asked).encode()]
+    assert socket.asked == asked
