@@ -17,10 +17,16 @@ from tests.support.log import Lines
 from tests.support.net import HOST, Space
 
 
+def set_ipv6(pod: Space, name: str, setting: str, value: str) -> None:
+    """Change a sysctl of a link."""
+    pod.run("sh", "-c", f"echo {value} >/proc/sys/net/ipv6/conf/{name}/{setting}")
+
+
 @pytest.fixture
 def inside(pod: Space, device: str) -> Iterator[PodLink]:
     """A link called net1, down, in a pod; its other end is on the host and up."""
     HOST.ip("link", "set", device, "netns", str(pod.name), "name", "net1")
+    set_ipv6(pod, "net1", "accept_dad", "0")  # it takes seconds; one test below turns it on again
     with netns.of_pod(pod.path) as opened:
         found = link.get(opened.netlink, name="net1")
         assert found is not None
@@ -59,7 +65,7 @@ def test_addresses_of_both_families(inside: PodLink, pod: Space) -> None:
 def test_ipv6_where_it_is_turned_off(inside: PodLink, pod: Space) -> None:
     """IPv6 is turned on for the link and for lo, and set so that addresses serve at once and stay."""
     for name in ("all", "default", "lo", "net1"):
-        pod.run("sysctl", "-qw", f"net.ipv6.conf.{name}.disable_ipv6=1")
+        set_ipv6(pod, name, "disable_ipv6", "1")
     apply(inside, Result(ips=[ip("fd00::2/64")]))
     assert pod.addresses("net1") == ["fd00::2/64"]
     for setting, value in (("disable_ipv6", "0"), ("optimistic_dad", "1"), ("keep_addr_on_down", "1")):
@@ -68,13 +74,14 @@ def test_ipv6_where_it_is_turned_off(inside: PodLink, pod: Space) -> None:
 
 def test_ipv6_stays_off_without_ipv6_addresses(inside: PodLink, pod: Space) -> None:
     """A result with IPv4 alone does not meddle with IPv6."""
-    pod.run("sysctl", "-qw", "net.ipv6.conf.net1.disable_ipv6=1")
+    set_ipv6(pod, "net1", "disable_ipv6", "1")
     apply(inside, Result(ips=[ip("10.1.0.2/16")]))
     assert pod.run("cat", "/proc/sys/net/ipv6/conf/net1/disable_ipv6").strip() == "1"
 
 
 def test_duplicate_detection_is_over(inside: PodLink, pod: Space) -> None:
     """No address is tentative any more when the routes are in."""
+    set_ipv6(pod, "net1", "accept_dad", "1")
     apply(inside, Result(ips=[ip("fd00::2/64")], routes=[to("::/0", "fd00::1")]))
     assert pod.json("-6", "addr", "show", "dev", "net1", "tentative") in ([], [{}])
 
