@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cni import netns
-from cni.errors import CniError, combined
+from cni.errors import GENERIC, CniError, combined
 from ipam import delegate
 from plugins.host_device import config, device, transfer
 from plugins.host_device.claims import Claims, OptionalPod
@@ -39,8 +39,8 @@ def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
                 if pod is not None and not device.is_userspace(wanted, claims.sysfs_root):
                     transfer.give_back_unrecorded(wanted.device, request.ifname, host, pod, log)
                 claims.forget_remains(request.container_id, request.ifname)
-    except CniError as e:
-        errors.append(e)
+    except (CniError, OSError) as e:
+        errors.append(_failure(e))
     if errors:
         raise combined(f"DEL of {request.ifname}", errors)
 
@@ -60,8 +60,8 @@ def collect_garbage(request: Request, conf: NetConf, log: Logger, claims: Claims
             try:
                 with OptionalPod(record.netns, log) as pod:
                     claims.detach(record, host, pod)
-            except CniError as e:
-                errors.append(e)
+            except (CniError, OSError) as e:
+                errors.append(_failure(e))
     if conf.ipam is not None:
         try:
             delegate.gc(request, conf, log)
@@ -69,3 +69,12 @@ def collect_garbage(request: Request, conf: NetConf, log: Logger, claims: Claims
             errors.append(e)
     if errors:
         raise combined(f"GC of network {conf.name}", errors)
+
+
+def _failure(error: CniError | OSError) -> CniError:
+    """Return the failure of one step, which is no reason to leave the others undone."""
+    if isinstance(error, CniError):
+        return error
+    return CniError(
+        GENERIC, f"the kernel did not answer: {error.strerror}", f"errno {error.errno}; the record was kept"
+    )

@@ -22,7 +22,7 @@ from tests.support import disk, faults, net
 from tests.support.faults import MOVE_FIRST, MOVE_LAST, THREAD_END, Call
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment, Outcome
-from tests.support.untouched import left_on_disk, untouched
+from tests.support.untouched import left_on_disk, links, untouched
 
 WORKERS = 2
 
@@ -330,6 +330,26 @@ def test_delete_refused(rigs: list[Rig]) -> None:
     assert outcomes.count("failure") >= 10
 
 
+def test_gc_refused(make_rig: Callable[[], Rig]) -> None:
+    """The kernel has no time for one message of GC: the other device comes back, and the next GC finishes."""
+    pair = [make_rig(), make_rig()]
+    for rig in pair:
+        rig.attachment.conf.update({"name": pair[0].network, "cni.dev/valid-attachments": []})
+        rig.attachment.add()
+    messages = [call for call in faults.calls(pair[0].attachment, "GC") if call.name == "sendto"]
+    assert len(messages) >= 8
+    for call in messages:
+        for rig in pair:
+            rig.attachment.add()
+        outcome = faults.inject(pair[0].attachment, "GC", "error=EBUSY", call)
+        assert "Device or resource busy" in json.dumps(outcome.error())
+        assert [rig for rig in pair if HOST.settings(rig.device) == rig.original], call
+        assert disk.reserved(pair[0].network) == {}
+        pair[1].attachment.call("GC").ok()
+        for rig in pair:
+            rig.assert_clean()
+
+
 def test_add_told_to_end(rigs: list[Rig]) -> None:
     """SIGTERM before each step of ADD: everything is undone without a DEL, unless all was done already."""
     outcomes: list[int] = []
@@ -517,6 +537,23 @@ def test_late_delete(rig: Rig, pod: Space) -> None:
     other.check().ok()
     other.delete()
     rig.assert_clean()
+
+
+def test_namespace_that_another_pod_has_by_now(make_rig: Callable[[], Rig]) -> None:
+    """The device is gone, and the path of its namespace is another pod's, whose interface has the same name."""
+    old, new = make_rig(), make_rig()
+    old.attachment.add()
+    old.pod.ip("link", "del", "net1")
+    new.attachment.netns = old.pod.path
+    new.attachment.add()
+    before = links(old.pod)
+    for netns in ("", old.pod.path):
+        old.attachment.netns = netns
+        old.attachment.delete()
+        assert links(old.pod) == before
+    new.attachment.check().ok()
+    new.attachment.delete()
+    new.assert_clean()
 
 
 def test_delete_and_add_at_once(rig: Rig, make_pod: Callable[[], Space]) -> None:
