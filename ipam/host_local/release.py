@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cni.errors import CniError, combined, invalid_config
-from ipam.cidr import address_or_none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +33,8 @@ def collect_garbage(conf: NetConf, store: Store, log: Logger) -> None:
         raise invalid_config("missing cni.dev/valid-attachments", "without it nothing can be known to be stale")
     if not store.exists():
         return
+    from ipam.cidr import address_or_none  # not for DEL, which has no use for `ipaddress`
+
     valid = set(conf.valid_attachments)
     containers = {container_id for container_id, _ in valid}
     with store.lock():

@@ -23,7 +23,6 @@ from cni import files
 from cni.config import is_safe_name
 from cni.errors import IO_FAILURE, CniError
 from cni.lock import FileLock
-from ipam.cidr import address_or_none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -217,6 +216,8 @@ class Store:
             return None
         if data is None:
             return None
+        from ipam.cidr import address_or_none  # not for DEL, which has no use for `ipaddress`
+
         address = address_or_none(data.decode("ascii", "replace").strip())
         if address is None:
             self._log.info(f"{path} holds no address: starting with the first")
