@@ -5,7 +5,7 @@
 
 PYTHON := .venv/bin/python
 BINARIES := dist/host-device dist/host-local dist/static
-SOURCES := build.spec requirements.txt $(wildcard launcher/*) $(shell find cni ipam plugins -name '*.py')
+SOURCES := build.spec requirements.txt $(wildcard launcher/*.py launcher/*.[ch]) $(shell find cni ipam plugins -name '*.py')
 
 help:           ## print this
 	@sed -n 's/^\([a-z]*\): .*##/  make \1\t/p' Makefile

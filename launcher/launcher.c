@@ -7,12 +7,13 @@
  *     <root>/                         0700, ours: /run/plumbline, or the first other place that will do
  *         lock                        held while somebody unpacks or sweeps
  *         host-device-<digest>/       the program; every process that runs from it holds a shared flock on the folder
- *         .new-<process>/             being unpacked; renamed when it is complete
+ *         .new/                       being unpacked; renamed when it is complete
  *
  * What follows the launcher in the file (integers in the byte order of the machine it was built for):
  *
- *     entries, sorted by path         struct entry, path, content; folders have no content
- *     struct footer                   the last bytes of the file
+ *     contents        of the files, each compressed (raw DEFLATE)
+ *     index           struct entry and path for each folder and file, sorted by path; the contents are in this order
+ *     struct footer   the last bytes of the file
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -32,35 +33,40 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "inflate.h"
 #include "sha256.h"
 
-#define MAGIC "plumbln1"
+#define MAGIC "plumbln2"
 #define MODIFIED 1             /* every file's time, in seconds: a file that somebody wrote to has another */
 #define LOCK_PATIENCE_S 60
+#define OTHERS_GRACE_S 600     /* two versions in use by turns must not sweep each other away */
 #define TMPFS_MAGIC 0x01021994 /* linux/magic.h */
 
 struct entry {
     uint64_t size;
+    uint64_t packed_size;
     uint32_t mode;
     uint32_t path_length; /* the terminating zero included */
 };
 
 struct footer {
-    char name[32];       /* of the plugin, and of the program in the folder */
-    char digest[65];     /* SHA-256 of the entries, in hexadecimal */
+    char name[32];   /* of the plugin, and of the program in the folder */
+    char digest[65]; /* SHA-256 of contents and index, in hexadecimal */
     char padding[7];
-    uint64_t length;     /* of the entries, in bytes */
+    uint64_t index_length;
+    uint64_t length; /* of contents and index */
     char magic[8];
 };
 
 static const uint8_t *payload;
 static struct footer footer;
-static char problem[PATH_MAX + 512]; /* why the last place did not do */
+static char target[sizeof footer.name + sizeof footer.digest]; /* the folder's name */
+static char problem[PATH_MAX + 512];                           /* why the places so far did not do */
 
-/* Note what failed, for the case that no place does; always false. */
-static int failed(const char *format, ...)
+/* Note what failed, for the case that no place does. */
+static void note(const char *format, ...)
 {
-    int number = errno;
+    const char *reason = strerror(errno);
     size_t used = strlen(problem);
     if (used > 0)
         used += (size_t)snprintf(problem + used, sizeof problem - used, "; ");
@@ -70,8 +76,7 @@ static int failed(const char *format, ...)
         used += (size_t)vsnprintf(problem + used, sizeof problem - used, format, arguments);
     va_end(arguments);
     if (used < sizeof problem)
-        snprintf(problem + used, sizeof problem - used, ": %s", strerror(number));
-    return 0;
+        snprintf(problem + used, sizeof problem - used, ": %s", reason);
 }
 
 /* Tell the operator on stderr and the container runtime on stdout, as an error of the CNI specification (code 5). */
@@ -80,11 +85,18 @@ static _Noreturn void die(const char *message)
     fprintf(stderr, "cannot start: %s (%s)\n", message, problem);
     printf("{\"cniVersion\": \"1.1.0\", \"code\": 5, \"msg\": \"cannot start the plugin: %s\", \"details\": \"", message);
     for (const char *c = problem; *c; c++)
-        if (*c >= ' ' && *c != '"' && *c != '\\')
+        if ((unsigned char)*c >= ' ' && (unsigned char)*c < 127 && *c != '"' && *c != '\\')
             putchar(*c);
     printf("\"}\n");
     fflush(stdout);
     exit(1);
+}
+
+static _Noreturn void die_of_damage(const char *what)
+{
+    errno = EILSEQ;
+    note("%s", what);
+    die("its file is damaged, copy it again");
 }
 
 /* Map the file that this process was started from and find what follows the launcher in it. */
@@ -92,46 +104,51 @@ static void find_payload(void)
 {
     struct stat st;
     int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0) {
-        failed("/proc/self/exe");
+    const uint8_t *file = MAP_FAILED;
+    if (fd >= 0 && fstat(fd, &st) == 0)
+        file = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (file == MAP_FAILED) {
+        note("/proc/self/exe");
         die("it cannot read its own file");
     }
-    const uint8_t *file = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     close(fd);
-    if (file == MAP_FAILED || (size_t)st.st_size < sizeof footer) {
-        failed("/proc/self/exe");
-        die("it cannot read its own file");
-    }
-    memcpy(&footer, file + st.st_size - sizeof footer, sizeof footer);
-    if (memcmp(footer.magic, MAGIC, sizeof footer.magic) != 0 || footer.length > (uint64_t)st.st_size - sizeof footer) {
-        errno = ENOEXEC;
-        failed("no program behind the launcher");
-        die("its file is damaged, copy it again");
-    }
-    payload = file + st.st_size - sizeof footer - footer.length;
+    size_t rest = (size_t)st.st_size - sizeof footer;
+    memcpy(&footer, file + rest, sizeof footer);
+    if (memcmp(footer.magic, MAGIC, sizeof footer.magic) != 0 || footer.length > rest
+        || footer.index_length > footer.length)
+        die_of_damage("no program behind the launcher");
+    payload = file + rest - footer.length;
+    snprintf(target, sizeof target, "%s-%s", footer.name, footer.digest);
 }
 
-/* One entry of the payload. Return its content and set what belongs to it; *next goes on to the following one. */
-static const uint8_t *read_entry(const uint8_t **next, struct entry *entry, const char **path)
+/* Go on to the next entry of the index, from NULL to the first; return NULL after the last. */
+static const uint8_t *next_entry(const uint8_t *at, struct entry *entry, const char **path)
 {
-    memcpy(entry, *next, sizeof *entry);
-    *path = (const char *)*next + sizeof *entry;
-    const uint8_t *content = *next + sizeof *entry + entry->path_length;
-    *next = content + entry->size;
-    return content;
+    const uint8_t *end = payload + footer.length;
+    at = at == NULL ? end - footer.index_length : at + sizeof *entry + entry->path_length;
+    if (at == end)
+        return NULL;
+    if ((size_t)(end - at) < sizeof *entry)
+        die_of_damage("the index is cut off");
+    memcpy(entry, at, sizeof *entry);
+    *path = (const char *)at + sizeof *entry;
+    if (entry->path_length == 0 || entry->path_length > (size_t)(end - at) - sizeof *entry
+        || (*path)[entry->path_length - 1] != '\0')
+        die_of_damage("the index is cut off");
+    return at;
 }
 
 /* Is the unpacked folder as we left it? Owner, mode, size and time of each file tell of damage and of strangers. */
 static int is_sound(int folder)
 {
     struct stat st;
-    if (fstat(folder, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 07777) != 0700)
+    struct entry entry;
+    const char *path;
+    uid_t owner = geteuid();
+    if (fstat(folder, &st) < 0 || st.st_uid != owner || (st.st_mode & 07777) != 0700)
         return 0;
-    for (const uint8_t *next = payload; next < payload + footer.length;) {
-        struct entry entry;
-        const char *path;
-        read_entry(&next, &entry, &path);
-        if (fstatat(folder, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_uid != geteuid() || st.st_mode != entry.mode)
+    for (const uint8_t *at = NULL; (at = next_entry(at, &entry, &path)) != NULL;) {
+        if (fstatat(folder, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_uid != owner || st.st_mode != entry.mode)
             return 0;
         if (S_ISREG(entry.mode) && ((uint64_t)st.st_size != entry.size || st.st_mtime != MODIFIED))
             return 0;
@@ -143,27 +160,32 @@ static int write_all(int fd, const uint8_t *data, uint64_t size)
 {
     while (size > 0) {
         ssize_t written = write(fd, data, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
+        if (written < 0 && errno != EINTR)
             return 0;
-        data += written;
-        size -= (uint64_t)written;
+        if (written > 0) {
+            data += written;
+            size -= (uint64_t)written;
+        }
     }
     return 1;
 }
 
 /* Write one file with its final mode and time. */
-static int unpack_file(int folder, const char *path, const struct entry *entry, const uint8_t *content, int durable)
+static int unpack_file(int folder, const char *path, const struct entry *entry, const uint8_t *packed, int durable)
 {
     const struct timespec times[2] = {{.tv_sec = MODIFIED}, {.tv_sec = MODIFIED}};
-    int fd = openat(folder, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
+    uint8_t *content = malloc(entry->size + 1);
+    if (content == NULL)
         return 0;
-    int done = write_all(fd, content, entry->size) && fchmod(fd, entry->mode & 07777) == 0 && futimens(fd, times) == 0
-               && (!durable || fsync(fd) == 0);
+    if (!inflate_to(content, entry->size, packed, entry->packed_size))
+        die_of_damage(path);
+    int fd = openat(folder, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int done = fd >= 0 && write_all(fd, content, entry->size) && fchmod(fd, entry->mode & 07777) == 0
+               && futimens(fd, times) == 0 && (!durable || fsync(fd) == 0);
     int number = errno;
-    close(fd);
+    free(content);
+    if (fd >= 0)
+        close(fd);
     errno = number;
     return done;
 }
@@ -183,65 +205,67 @@ static void remove_tree(int parent, const char *name)
     unlinkat(parent, name, AT_REMOVEDIR);
 }
 
-/* Unpack everything beside the final place and rename it there: the folder is complete or not there. */
-static int unpack(int root, const char *target)
+static int fill(int folder, int durable)
+{
+    struct entry entry;
+    const char *path;
+    const uint8_t *packed = payload;
+    for (const uint8_t *at = NULL; (at = next_entry(at, &entry, &path)) != NULL;) {
+        if (S_ISDIR(entry.mode) ? mkdirat(folder, path, entry.mode & 07777) < 0
+                                : !unpack_file(folder, path, &entry, packed, durable))
+            return 0;
+        packed += entry.packed_size;
+    }
+    return !durable || fsync(folder) == 0;
+}
+
+/* Unpack everything beside the final place and rename it there: the folder is complete or not there. The lock is held,
+ * so that whatever lies in .new was left by a killed process. */
+static int unpack(int root)
 {
     struct statfs fs;
-    char fresh[32], digest[65];
-    int durable = fstatfs(root, &fs) == 0 && fs.f_type != TMPFS_MAGIC;
+    char digest[65];
+    /* What a power failure leaves on a disk could have the right size and time, and other content. */
+    int durable = fstatfs(root, &fs) < 0 || fs.f_type != TMPFS_MAGIC;
     sha256_hex(payload, footer.length, digest);
-    if (strcmp(digest, footer.digest) != 0) {
-        errno = EILSEQ;
-        failed("the digest of the program is wrong");
-        die("its file is damaged, copy it again");
-    }
-    snprintf(fresh, sizeof fresh, ".new-%d", (int)getpid());
-    remove_tree(root, fresh);
-    if (mkdirat(root, fresh, 0700) < 0)
+    if (strcmp(digest, footer.digest) != 0)
+        die_of_damage("the digest of the program is wrong");
+    remove_tree(root, ".new");
+    if (mkdirat(root, ".new", 0700) < 0)
         return 0;
-    int folder = openat(root, fresh, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    int done = folder >= 0 && fchmod(folder, 0700) == 0;
-    for (const uint8_t *next = payload; done && next < payload + footer.length;) {
-        struct entry entry;
-        const char *path;
-        const uint8_t *content = read_entry(&next, &entry, &path);
-        if (S_ISDIR(entry.mode))
-            done = mkdirat(folder, path, 0700) == 0 && fchmodat(folder, path, entry.mode & 07777, 0) == 0;
-        else
-            done = unpack_file(folder, path, &entry, content, durable);
-    }
-    done = done && (!durable || syncfs(folder) == 0);
-    if (done && renameat(root, fresh, root, target) < 0) {
+    int folder = openat(root, ".new", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int done = folder >= 0 && fill(folder, durable);
+    if (done && renameat(root, ".new", root, target) < 0) {
         /* Damaged or foreign: out of the way. Processes that run from it keep their open files. */
         remove_tree(root, target);
-        done = renameat(root, fresh, root, target) == 0;
+        done = renameat(root, ".new", root, target) == 0;
     }
+    done = done && (!durable || fsync(root) == 0);
     int number = errno;
     if (folder >= 0)
         close(folder);
     if (!done)
-        remove_tree(root, fresh);
+        remove_tree(root, ".new");
     errno = number;
     return done;
 }
 
-/* Remove what killed unpackers left, and other versions of this plugin that nobody runs from. The lock is held. */
-static void sweep(int root, const char *target)
+/* Remove other versions of this plugin that nobody runs from. The lock is held. */
+static void sweep(int root)
 {
-    size_t stem = strlen(footer.name);
+    size_t stem = strlen(footer.name) + 1;
+    struct stat st;
     int copy = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = copy < 0 ? NULL : fdopendir(copy);
     if (folder == NULL)
         return;
     for (struct dirent *item; (item = readdir(folder)) != NULL;) {
         const char *name = item->d_name;
-        int unfinished = strncmp(name, ".new-", 5) == 0;
-        int other = strncmp(name, footer.name, stem) == 0 && name[stem] == '-' && strlen(name) == strlen(target)
-                    && strcmp(name, target) != 0;
-        if (!unfinished && !other)
+        if (strncmp(name, target, stem) != 0 || strlen(name) != strlen(target) || strcmp(name, target) == 0)
             continue;
         int fd = openat(root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        if (fd >= 0 && fstat(fd, &st) == 0 && time(NULL) - st.st_mtime > OTHERS_GRACE_S
+            && flock(fd, LOCK_EX | LOCK_NB) == 0)
             remove_tree(root, name);
         if (fd >= 0)
             close(fd);
@@ -264,7 +288,7 @@ static int take_lock(int root)
 }
 
 /* Open the program's folder for use: a shared lock on it says so to whoever sweeps. -1 if it is not there or unsound. */
-static int open_folder(int root, const char *target)
+static int open_folder(int root)
 {
     struct stat held, named;
     int fd = openat(root, target, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -284,18 +308,18 @@ static int open_root(const char *path)
     struct stat st;
     struct statvfs fs;
     if (mkdir(path, 0700) < 0 && errno != EEXIST) {
-        failed("%s", path);
+        note("%s", path);
         return -1;
     }
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) < 0 || fstatvfs(fd, &fs) < 0) {
-        failed("%s", path);
+        note("%s", path);
     } else if (st.st_uid != geteuid() || (st.st_mode & 077) != 0) {
         errno = EPERM;
-        failed("%s is open to others", path);
+        note("%s belongs to, or is open to, others", path);
     } else if ((fs.f_flag & (ST_NOEXEC | ST_RDONLY)) != 0) {
         errno = EACCES;
-        failed("%s forbids execution or writing", path);
+        note("%s forbids execution or writing", path);
     } else {
         return fd;
     }
@@ -304,66 +328,80 @@ static int open_root(const char *path)
     return -1;
 }
 
-/* Become the program. The caller's settings for loaders and interpreters are not the program's business. */
-static void start(const char *root, const char *target, int folder, char **argv)
+/* Become the program. The caller's settings for loaders and frozen programs are not the program's business. */
+static void start(const char *root, int folder, char **argv)
 {
-    char program[PATH_MAX + 256], libraries[PATH_MAX + 256], number[16];
-    snprintf(program, sizeof program, "%s/%s/%s", root, target, footer.name);
-    snprintf(libraries, sizeof libraries, "%s/%s/_internal", root, target);
+    static const char *const foreign[] = {"LD_", "_PYI_", "PYINSTALLER_", "_PLUMBLINE_"};
+    char program[2 * PATH_MAX], libraries[PATH_MAX + sizeof target], number[16];
+    const char *callers = getenv("LD_LIBRARY_PATH");
+    snprintf(libraries, sizeof libraries, "%s/%s", root, target);
+    snprintf(program, sizeof program, "%s/%s", libraries, footer.name);
     snprintf(number, sizeof number, "%d", folder);
-    unsetenv("LD_PRELOAD");
-    unsetenv("LD_AUDIT");
-    /* What PyInstaller's loader would set before executing itself a second time. hook.py takes all of it away again. */
+    if (callers != NULL)
+        callers = strdup(callers);
+    char **kept = environ;
+    for (char **variable = environ; *variable != NULL; variable++) {
+        int is_foreign = 0;
+        for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
+            is_foreign |= strncmp(*variable, foreign[i], strlen(foreign[i])) == 0;
+        if (!is_foreign)
+            *kept++ = *variable;
+    }
+    *kept = NULL;
+    /* What PyInstaller's loader would set before executing itself a second time. start.py takes it all away again. */
     setenv("LD_LIBRARY_PATH", libraries, 1);
     setenv("_PYI_ARCHIVE_FILE", program, 1);
     setenv("_PYI_LINUX_PROCESS_NAME", footer.name, 1);
     setenv("_PYI_PARENT_PROCESS_LEVEL", "-1", 1);
     setenv("_PLUMBLINE_FOLDER", number, 1);
+    if (callers != NULL)
+        setenv("_PLUMBLINE_LD_LIBRARY_PATH", callers, 1);
     execv(program, argv);
-    failed("%s", program);
+    note("%s", program);
+    close(folder);
 }
 
 /* Start the program from this place, unpacking it first where needed; returns only if the place will not do. */
 static void start_from(const char *path, char **argv)
 {
-    char target[sizeof footer.name + sizeof footer.digest + 1];
     int root = open_root(path);
     if (root < 0)
         return;
-    snprintf(target, sizeof target, "%s-%s", footer.name, footer.digest);
-    int folder = open_folder(root, target);
-    if (folder < 0) {
-        int lock = take_lock(root);
-        if (lock < 0) {
-            failed("%s/lock", path);
-        } else {
-            folder = open_folder(root, target); /* somebody else may have unpacked it while we waited */
-            if (folder < 0) {
-                sweep(root, target);
-                if (!unpack(root, target))
-                    failed("%s", path);
-                else if ((folder = open_folder(root, target)) < 0)
-                    failed("%s/%s was changed while it was unpacked", path, target);
-            }
-            close(lock);
+    int folder = open_folder(root);
+    int lock = folder < 0 ? take_lock(root) : -1;
+    if (lock >= 0) {
+        folder = open_folder(root); /* somebody else may have unpacked it while we waited */
+        if (folder < 0) {
+            sweep(root);
+            if (unpack(root))
+                folder = open_folder(root);
         }
     }
+    if (folder < 0)
+        note("%s", path);
+    close(lock);
     close(root);
     if (folder >= 0)
-        start(path, target, folder, argv);
+        start(path, folder, argv);
 }
 
 int main(int argc, char **argv)
 {
-    static const char *const places[] = {"/run/plumbline", "/var/lib/plumbline", "/dev/shm/plumbline", "/tmp/plumbline"};
-    char path[PATH_MAX];
+    /* tmpfs first; the binary's own folder allows execution for certain, but may be read-only. */
+    static const char *const places[] = {"/run/", "/var/lib/", "", "/dev/shm/", "/tmp/"};
+    char path[PATH_MAX + 64], own[PATH_MAX] = "";
     (void)argc;
     find_payload();
+    ssize_t length = readlink("/proc/self/exe", own, sizeof own - 1);
+    own[length < 0 ? 0 : length] = '\0';
+    char *slash = strrchr(own, '/');
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        if (geteuid() == 0)
-            snprintf(path, sizeof path, "%s", places[i]);
+        if (*places[i] == '\0' && slash != NULL)
+            snprintf(path, sizeof path, "%.*s/.plumbline", (int)(slash - own), own);
         else
-            snprintf(path, sizeof path, "%s-%u", places[i], (unsigned)geteuid());
+            snprintf(path, sizeof path, "%splumbline", places[i]);
+        if (geteuid() != 0)
+            snprintf(path + strlen(path), sizeof path - strlen(path), "-%u", (unsigned)geteuid());
         start_from(path, argv);
     }
     die("no folder to unpack it to");

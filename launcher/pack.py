@@ -8,11 +8,12 @@ import stat
 import struct
 import subprocess
 import tempfile
+import zlib
 
-ENTRY = struct.Struct("=QII")
-FOOTER = struct.Struct("=32s65s7xQ8s")
-MAGIC = b"plumbln1"
-FLAGS = ("-O2", "-static", "-s", "-Wall", "-Wextra", "-Werror")
+ENTRY = struct.Struct("=QQII")
+FOOTER = struct.Struct("=32s65s7xQQ8s")
+MAGIC = b"plumbln2"
+COMPILE = ("-O2", "-static", "-s", "-Wall", "-Wextra", "-Werror")
 
 
 def pack(folder: str, name: str, target: str) -> None:
@@ -21,9 +22,14 @@ def pack(folder: str, name: str, target: str) -> None:
     The same content gives the same file, so the same digest. Raises OSError, and subprocess.CalledProcessError when the
     launcher does not compile.
     """
-    payload = b"".join(_entry(folder, path) for path in sorted(_paths(folder)))
+    contents, index = b"", b""
+    for path in sorted(_paths(folder)):
+        entry, content = _entry(folder, path)
+        index += entry
+        contents += content
+    payload = contents + index
     digest = hashlib.sha256(payload).hexdigest()
-    footer = FOOTER.pack(name.encode(), digest.encode(), len(payload), MAGIC)
+    footer = FOOTER.pack(name.encode(), digest.encode(), len(index), len(payload), MAGIC)
     os.makedirs(os.path.dirname(target), exist_ok=True)
     temporary = target + ".new"
     with open(temporary, "wb") as file:
@@ -41,16 +47,18 @@ def _paths(folder: str) -> list[str]:
     ]
 
 
-def _entry(folder: str, path: str) -> bytes:
-    """Return one entry: header, path, content. Symbolic links are followed."""
+def _entry(folder: str, path: str) -> tuple[bytes, bytes]:
+    """Return one entry of the index (header and path), and the packed content. Symbolic links are followed."""
     full = os.path.join(folder, path)
     encoded = path.encode() + b"\0"
     if os.path.isdir(full):
-        return ENTRY.pack(0, stat.S_IFDIR | 0o700, len(encoded)) + encoded
+        return ENTRY.pack(0, 0, stat.S_IFDIR | 0o700, len(encoded)) + encoded, b""
     with open(full, "rb") as file:
         content = file.read()
+    compressor = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)  # raw: the digest makes a checksum needless
+    packed = compressor.compress(content) + compressor.flush()
     mode = 0o700 if os.access(full, os.X_OK) else 0o600
-    return ENTRY.pack(len(content), stat.S_IFREG | mode, len(encoded)) + encoded + content
+    return ENTRY.pack(len(content), len(packed), stat.S_IFREG | mode, len(encoded)) + encoded, packed
 
 
 def _launcher() -> bytes:
@@ -58,6 +66,6 @@ def _launcher() -> bytes:
     source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launcher.c")
     with tempfile.TemporaryDirectory() as folder:
         program = os.path.join(folder, "launcher")
-        subprocess.run([os.environ.get("CC", "musl-gcc"), *FLAGS, "-o", program, source], check=True)
+        subprocess.run([os.environ.get("CC", "musl-gcc"), *COMPILE, "-o", program, source], check=True)
         with open(program, "rb") as file:
             return file.read()
