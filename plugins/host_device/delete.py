@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from cni import netns
 from cni.errors import GENERIC, CniError, combined
+from cni.netlink import link
+from cni.netns import NetNS
 from ipam import delegate
 from plugins.host_device import config, device, transfer
 from plugins.host_device.claims import Claims, OptionalPod
@@ -37,12 +39,27 @@ def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
                 claims.detach(claim, host, pod)
             else:
                 if pod is not None and not device.is_userspace(wanted, claims.sysfs_root):
-                    transfer.give_back_unrecorded(wanted.device, request.ifname, host, pod, log)
+                    _give_back_unrecorded(request, wanted.device, host, pod, log, claims)
                 claims.forget_remains(request.container_id, request.ifname)
     except (CniError, OSError) as e:
         errors.append(_failure(e))
     if errors:
         raise combined(f"DEL of {request.ifname}", errors)
+
+
+def _give_back_unrecorded(
+    request: Request, device_name: str, host: NetNS, pod: NetNS, log: Logger, claims: Claims
+) -> None:
+    """Give back what the reference plugin attached, unless it is ours and another attachment's: the namespace's path may
+    have been given to a new pod since.
+    """
+    found = link.get(pod.netlink, name=request.ifname)
+    for claim in claims.load_all():
+        owned = transfer.find_in_pod(claim, pod)
+        if found is not None and owned is not None and owned.index == found.index:
+            log.warning(f"{request.ifname} in {pod.path} belongs to {claim.container_id} by now: left alone")
+            return
+    transfer.give_back_unrecorded(device_name, request.ifname, host, pod, log)
 
 
 def collect_garbage(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:

@@ -539,6 +539,19 @@ def test_late_delete(rig: Rig, pod: Space) -> None:
     rig.assert_clean()
 
 
+def test_late_delete_at_the_new_owners_path(rig: Rig) -> None:
+    """The same, when the new pod's namespace has the path that the old one's had: the alias alone proves nothing."""
+    rig.attachment.add()
+    rig.attachment.delete()
+    other = Attachment(rig.attachment.conf, net.unique("other"), rig.pod.path)
+    other.add()
+    with untouched(rig.pod):
+        rig.attachment.delete()
+    other.check().ok()
+    other.delete()
+    rig.assert_clean()
+
+
 def test_namespace_that_another_pod_has_by_now(make_rig: Callable[[], Rig]) -> None:
     """The device is gone, and the path of its namespace is another pod's, whose interface has the same name."""
     old, new = make_rig(), make_rig()
