@@ -92,7 +92,7 @@ class Bench:
         The kernel counts into a process's peak what its parent had when it was forked, so that this needs a small one.
         """
         executable, variables, stdin = self.request(implementation, command, 0)
-        timed = ["busybox", "time", "-f", "%M", executable]
+        timed = ["/usr/bin/time", "-f", "%M", executable]
         done = subprocess.run(timed, env=variables, input=stdin, capture_output=True, check=True)
         return int(done.stderr.split()[-1]) / 1024
 

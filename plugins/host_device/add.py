@@ -92,9 +92,14 @@ def _attach(
 
 
 def _attach_userspace(request: Request, conf: NetConf, log: Logger) -> Result:
-    """Attach a device on a userspace driver, which has no link: nothing is moved, but IPAM is asked."""
+    """Attach a device on a userspace driver, which has no link: nothing is moved, but IPAM is asked.
+
+    There is no record, so an earlier ADD that was not finished shows only in the built-in IPAM's store.
+    """
     from plugins.host_device import configure
 
+    if delegate.is_built_in(conf):
+        delegate.delete(request, conf, log)
     with Rollback(log) as undo:
         if conf.ipam is not None:
             undo.push("release the addresses", delegate.delete, request, conf, log)

@@ -105,6 +105,10 @@ class Claims:
     def forget_remains(self, container_id: str, ifname: str) -> None:
         """Remove what a damaged record, or a killed ADD or DEL, left of an attachment that has no record."""
         self.store.remove(container_id, ifname)
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Remove the lock files of killed commands."""
         lock.sweep(self._lock_folder)
 
 

@@ -79,11 +79,12 @@ def collect_garbage(request: Request, conf: NetConf, log: Logger, claims: Claims
                     claims.detach(record, host, pod)
             except (CniError, OSError) as e:
                 errors.append(_failure(e))
-    if conf.ipam is not None:
-        try:
+    try:
+        claims.sweep()
+        if conf.ipam is not None:
             delegate.gc(request, conf, log)
-        except CniError as e:
-            errors.append(e)
+    except CniError as e:
+        errors.append(e)
     if errors:
         raise combined(f"GC of network {conf.name}", errors)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 from collections.abc import Callable, Iterator
@@ -164,6 +165,9 @@ def test_userspace_driver(driver: str, bus: Bus, pod: Space) -> None:
     assert list(disk.reserved(one.conf["name"])) == ["10.9.0.2"]
     one.check().ok()
     one.call("STATUS").ok()
+    # The same attachment again: the runtime never saw the first result.
+    assert len(one.add()["ips"]) == 1
+    assert len(disk.reserved(one.conf["name"])) == 1
     one.delete()
     assert_nothing_left(one)
 
@@ -789,6 +793,20 @@ def test_gc(key: str, valid: tuple[int, ...], three: list[tuple[Attachment, Spac
             assert pod.links() == []
             assert HOST.settings(name) == before
             assert f"{one.container_id}-net1" not in disk.records()
+
+
+def test_gc_sweeps_locks_of_killed_commands(three: list[tuple[Attachment, Space, dict[str, Any]]]) -> None:
+    """A lock file that nobody holds goes; the lock is the file's, not the name's."""
+    folder = os.path.join(disk.HOST_DEVICE, "lock")
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "killed"), "w"):
+        pass
+    with open(os.path.join(folder, "held"), "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        valid = [{"containerID": one.container_id, "ifname": one.ifname} for one, _, _ in three]
+        three[0][0].call("GC", **{"cni.dev/valid-attachments": valid}).ok()
+        assert os.listdir(folder) == ["held"]
+    os.unlink(held.name)
 
 
 def test_gc_without_list(three: list[tuple[Attachment, Space, dict[str, Any]]]) -> None:
