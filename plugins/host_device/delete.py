@@ -50,8 +50,8 @@ def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
 def _give_back_unrecorded(
     request: Request, device_name: str, host: NetNS, pod: NetNS, log: Logger, claims: Claims
 ) -> None:
-    """Give back what the reference plugin attached, unless it is ours and another attachment's: the namespace's path may
-    have been given to a new pod since.
+    """Give back what the reference plugin attached, unless it is ours and another attachment's: the namespace's path
+    may have been given to a new pod since.
     """
     found = link.get(pod.netlink, name=request.ifname)
     for claim in claims.load_all():

@@ -13,8 +13,8 @@ from tests.support.plugin import REPOSITORY, environment
 
 HEAVY = {
     "argparse", "asyncio", "click", "contextlib", "ctypes", "dataclasses", "enum", "inspect", "json", "logging",
-    "netaddr", "pathlib", "pyroute2", "pyudev", "re", "shutil", "signal", "socket", "subprocess", "tempfile", "threading",
-    "traceback", "typing",
+    "netaddr", "pathlib", "pyroute2", "pyudev", "re", "shutil", "signal", "socket", "subprocess", "tempfile",
+    "threading", "traceback", "typing",
 }  # fmt: skip
 ADDRESSES = {"cni.convert", "cni.result", "collections", "functools", "ipaddress"}
 CONFIGURING = {"cni.announce", "cni.ifconfig", "cni.netlink.addr", "cni.netlink.route", "ipam.host_local.allocator"}
