@@ -8,135 +8,34 @@
  *         lock                        held while somebody unpacks or sweeps
  *         host-device-<digest>/       the program; every process that runs from it holds a shared flock on the folder
  *         .new/                       being unpacked; renamed when it is complete
- *
- * What follows the launcher in the file (integers in the byte order of the machine it was built for):
- *
- *     contents        of the files, each compressed (raw DEFLATE)
- *     index           struct entry and path for each folder and file, sorted by path; the contents are in this order
- *     struct footer   the last bytes of the file
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "failure.h"
 #include "inflate.h"
+#include "payload.h"
 #include "sha256.h"
 
-#define MAGIC "plumbln2"
-#define MODIFIED 1             /* every file's time, in seconds: a file that somebody wrote to has another */
+#define MODIFIED 1 /* every file's time, in seconds: a file that somebody wrote to has another */
 #define LOCK_PATIENCE_S 60
-#define OTHERS_GRACE_S 600     /* two versions in use by turns must not sweep each other away */
+#define OTHERS_GRACE_S 600 /* two versions in use by turns must not sweep each other away */
 #define TMPFS_MAGIC 0x01021994 /* linux/magic.h */
 
-struct entry {
-    uint64_t size;
-    uint64_t packed_size;
-    uint32_t mode;
-    uint32_t path_length; /* the terminating zero included */
-};
-
-struct footer {
-    char name[32];   /* of the plugin, and of the program in the folder */
-    char digest[65]; /* SHA-256 of contents and index, in hexadecimal */
-    char padding[7];
-    uint64_t index_length;
-    uint64_t length; /* of contents and index */
-    char magic[8];
-};
-
-static const uint8_t *payload;
-static struct footer footer;
 static char target[sizeof footer.name + sizeof footer.digest]; /* the folder's name */
-static char problem[PATH_MAX + 512];                           /* why the places so far did not do */
-
-/* Note what failed, for the case that no place does. */
-static void note(const char *format, ...)
-{
-    const char *reason = strerror(errno);
-    size_t used = strlen(problem);
-    if (used > 0)
-        used += (size_t)snprintf(problem + used, sizeof problem - used, "; ");
-    va_list arguments;
-    va_start(arguments, format);
-    if (used < sizeof problem)
-        used += (size_t)vsnprintf(problem + used, sizeof problem - used, format, arguments);
-    va_end(arguments);
-    if (used < sizeof problem)
-        snprintf(problem + used, sizeof problem - used, ": %s", reason);
-}
-
-/* Tell the operator on stderr and the container runtime on stdout, as an error of the CNI specification (code 5). */
-static _Noreturn void die(const char *message)
-{
-    fprintf(stderr, "cannot start: %s (%s)\n", message, problem);
-    printf("{\"cniVersion\": \"1.1.0\", \"code\": 5, \"msg\": \"cannot start the plugin: %s\", \"details\": \"", message);
-    for (const char *c = problem; *c; c++)
-        if ((unsigned char)*c >= ' ' && (unsigned char)*c < 127 && *c != '"' && *c != '\\')
-            putchar(*c);
-    printf("\"}\n");
-    fflush(stdout);
-    exit(1);
-}
-
-static _Noreturn void die_of_damage(const char *what)
-{
-    errno = EILSEQ;
-    note("%s", what);
-    die("its file is damaged, copy it again");
-}
-
-/* Map the file that this process was started from and find what follows the launcher in it. */
-static void find_payload(void)
-{
-    struct stat st;
-    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    const uint8_t *file = MAP_FAILED;
-    if (fd >= 0 && fstat(fd, &st) == 0)
-        file = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (file == MAP_FAILED) {
-        note("/proc/self/exe");
-        die("it cannot read its own file");
-    }
-    close(fd);
-    size_t rest = (size_t)st.st_size - sizeof footer;
-    memcpy(&footer, file + rest, sizeof footer);
-    if (memcmp(footer.magic, MAGIC, sizeof footer.magic) != 0 || footer.length > rest
-        || footer.index_length > footer.length)
-        die_of_damage("no program behind the launcher");
-    payload = file + rest - footer.length;
-    snprintf(target, sizeof target, "%s-%s", footer.name, footer.digest);
-}
-
-/* Go on to the next entry of the index, from NULL to the first; return NULL after the last. */
-static const uint8_t *next_entry(const uint8_t *at, struct entry *entry, const char **path)
-{
-    const uint8_t *end = payload + footer.length;
-    at = at == NULL ? end - footer.index_length : at + sizeof *entry + entry->path_length;
-    if (at == end)
-        return NULL;
-    if ((size_t)(end - at) < sizeof *entry)
-        die_of_damage("the index is cut off");
-    memcpy(entry, at, sizeof *entry);
-    *path = (const char *)at + sizeof *entry;
-    if (entry->path_length == 0 || entry->path_length > (size_t)(end - at) - sizeof *entry
-        || (*path)[entry->path_length - 1] != '\0')
-        die_of_damage("the index is cut off");
-    return at;
-}
 
 /* Is the unpacked folder as we left it? Owner, mode, size and time of each file tell of damage and of strangers. */
 static int is_sound(int folder)
@@ -328,17 +227,11 @@ static int open_root(const char *path)
     return -1;
 }
 
-/* Become the program. The caller's settings for loaders and frozen programs are not the program's business. */
-static void start(const char *root, int folder, char **argv)
+/* The caller's settings for loaders and frozen programs are not the program's business. */
+static void clean_environment(void)
 {
     static const char *const foreign[] = {"LD_", "_PYI_", "PYINSTALLER_", "_PLUMBLINE_"};
-    char program[2 * PATH_MAX], libraries[PATH_MAX + sizeof target], number[16];
-    const char *callers = getenv("LD_LIBRARY_PATH");
-    snprintf(libraries, sizeof libraries, "%s/%s", root, target);
-    snprintf(program, sizeof program, "%s/%s", libraries, footer.name);
-    snprintf(number, sizeof number, "%d", folder);
-    if (callers != NULL)
-        callers = strdup(callers);
+    const char *libraries = getenv("LD_LIBRARY_PATH");
     char **kept = environ;
     for (char **variable = environ; *variable != NULL; variable++) {
         int is_foreign = 0;
@@ -348,14 +241,23 @@ static void start(const char *root, int folder, char **argv)
             *kept++ = *variable;
     }
     *kept = NULL;
+    if (libraries != NULL) /* for what the program executes in turn */
+        setenv("_PLUMBLINE_LD_LIBRARY_PATH", libraries, 1);
+}
+
+/* Become the program; returns only if that fails. */
+static void start(const char *root, int folder, char **argv)
+{
+    char program[2 * PATH_MAX], libraries[PATH_MAX + sizeof target], number[16];
+    snprintf(libraries, sizeof libraries, "%s/%s", root, target);
+    snprintf(program, sizeof program, "%s/%s", libraries, footer.name);
+    snprintf(number, sizeof number, "%d", folder);
     /* What PyInstaller's loader would set before executing itself a second time. start.py takes it all away again. */
     setenv("LD_LIBRARY_PATH", libraries, 1);
     setenv("_PYI_ARCHIVE_FILE", program, 1);
     setenv("_PYI_LINUX_PROCESS_NAME", footer.name, 1);
     setenv("_PYI_PARENT_PROCESS_LEVEL", "-1", 1);
     setenv("_PLUMBLINE_FOLDER", number, 1);
-    if (callers != NULL)
-        setenv("_PLUMBLINE_LD_LIBRARY_PATH", callers, 1);
     execv(program, argv);
     note("%s", program);
     close(folder);
@@ -387,11 +289,13 @@ static void start_from(const char *path, char **argv)
 
 int main(int argc, char **argv)
 {
-    /* tmpfs first; the binary's own folder allows execution for certain, but may be read-only. */
-    static const char *const places[] = {"/run/", "/var/lib/", "", "/dev/shm/", "/tmp/"};
+    /* Memory first. The last is the folder of the binary, which allows execution for certain but may be read-only. */
+    static const char *const places[] = {"/run/", "/var/lib/", "/dev/shm/", "/tmp/", ""};
     char path[PATH_MAX + 64], own[PATH_MAX] = "";
     (void)argc;
+    clean_environment();
     find_payload();
+    snprintf(target, sizeof target, "%s-%s", footer.name, footer.digest);
     ssize_t length = readlink("/proc/self/exe", own, sizeof own - 1);
     own[length < 0 ? 0 : length] = '\0';
     char *slash = strrchr(own, '/');

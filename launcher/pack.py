@@ -1,4 +1,4 @@
-"""Put a folder behind the launcher: the build's last step. The format is drawn in launcher.c."""
+"""Put a folder behind the launcher: the build's last step. The format is drawn in payload.h."""
 
 from __future__ import annotations
 

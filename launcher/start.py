@@ -37,7 +37,7 @@ class Bundle:
         if isinstance(found, str):
             origin = f"{self.folder}/{found}"
             return ModuleSpec(name, ExtensionFileLoader(name, origin), origin=origin)
-        return ModuleSpec(name, self, is_package=found[0])  # type: ignore[arg-type]  (a Loader in all but name)
+        return ModuleSpec(name, self, is_package=found[0])  # type: ignore[arg-type]  # a Loader in all but name
 
     def create_module(self, spec: ModuleSpec) -> None:
         """Leave it to the interpreter."""

@@ -30,6 +30,7 @@ def _private_places() -> Iterator[None]:
     """The places to unpack to are private ones; /run is in the whole session, and nothing here gets as far as /tmp."""
     for place in ("/var/lib", "/dev/shm"):
         net.run("mount", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", place)
+    os.mkdir("/var/lib/cni")
     yield
     for place in ("/var/lib", "/dev/shm"):
         net.run("umount", place)
@@ -150,7 +151,7 @@ def test_noexec(noexec: list[str], expected: str) -> None:
     script = f"""mount -t tmpfs tmpfs /opt/cni; cp "$0" /opt/cni/host-device; {mounts}; /opt/cni/host-device
                  find {" ".join(places)} /opt/cni -name 'host-device-*' >&2"""
     done = subprocess.run(["unshare", "--mount", "sh", "-ec", script, binary("host-device")],
-                          env=environment("VERSION"), stdin=subprocess.DEVNULL, capture_output=True, text=True)  # fmt: skip
+                          env=environment("VERSION"), capture_output=True, text=True)  # fmt: skip
     assert done.returncode == 0, done
     assert "supportedVersions" in done.stdout
     assert [os.path.dirname(found) for found in done.stderr.split()] == [expected]
@@ -345,6 +346,7 @@ def test_other_plugins_are_not_swept(tmp_path: Path) -> None:
     """Each plugin sweeps its own versions only."""
     for name in NAMES:
         assert works(version(binary(name)))
+    make_old(*unpacked())
     assert works(version(another_version(tmp_path)))
     assert sorted(entry.rpartition("-")[0] for entry in unpacked()) == sorted(NAMES)
 
@@ -363,8 +365,10 @@ def test_not_root() -> None:
 def test_disk_full() -> None:
     """Without room anywhere: an error that says so, for the operator and for the runtime, and nothing is left."""
     places = "/run /var/lib /dev/shm /tmp /opt/cni"
-    script = f"""cp "$0" /run/host-device; for place in /var/lib /dev/shm /tmp /opt/cni; do mount -t tmpfs -o size=6m tmpfs $place; done
-                 mv /run/host-device /opt/cni; mount -t tmpfs -o size=6m tmpfs /run; /opt/cni/host-device || status=$?
+    script = f"""exec 3<"$0"
+                 for place in {places}; do mount -t tmpfs -o size=6m tmpfs $place; done
+                 cat <&3 >/opt/cni/host-device; chmod 755 /opt/cni/host-device
+                 /opt/cni/host-device || status=$?
                  find {places} -mindepth 2 ! -name lock >&2; exit $status"""
     done = subprocess.run(["unshare", "--mount", "sh", "-ec", script, binary("host-device")],
                           env=environment("VERSION"), capture_output=True, text=True)  # fmt: skip
