@@ -16,8 +16,8 @@ $(BINARIES) &: $(SOURCES)
 	@scripts/setup build
 	@echo "building $(BINARIES)"
 	@mkdir -p build
-	@$(PYTHON) -m PyInstaller --noconfirm --log-level WARN --workpath build/work --distpath build/folders build.spec \
-	    >build/log 2>&1 || { cat build/log; exit 1; }
+	@PYINSTALLER_CONFIG_DIR=build/cache $(PYTHON) -m PyInstaller --clean --noconfirm --log-level WARN \
+	    --workpath build/work --distpath build/folders build.spec >build/log 2>&1 || { cat build/log; exit 1; }
 	@ls -lh $(BINARIES) | awk '{print "  " $$9, $$5}'
 
 demo: binaries  ## attach a device to a pod before your eyes, ping through it, give it back

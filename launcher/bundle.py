@@ -49,14 +49,12 @@ def write_bundle(
         file.write(len(head).to_bytes(8, "little") + head + blob)
 
 
-def trim_base_library(path: str, encodings: Iterable[str]) -> None:
-    """Leave only these modules of the package `encodings` in PyInstaller's zip: the rest is in the bundle."""
-    kept = [f"encodings/{name}.pyc" for name in sorted(encodings)]
-    with zipfile.ZipFile(path) as library:
-        contents = {name: library.read(name) for name in kept}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as library:
-        for name, content in contents.items():
-            library.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content)
+def trim_base_library(source: str, target: str, encodings: Iterable[str]) -> None:
+    """Copy PyInstaller's zip with nothing but these modules of the package `encodings`: the rest is in the bundle."""
+    with zipfile.ZipFile(source) as library, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as trimmed:
+        for name in sorted(encodings):
+            path = f"encodings/{name}.pyc"
+            trimmed.writestr(zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0)), library.read(path))
 
 
 def _add(codes: dict[str, tuple[bool, bytes]], path: str, code: bytes) -> None:
