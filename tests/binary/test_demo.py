@@ -25,7 +25,7 @@ def test_demo() -> None:
     done = subprocess.run([DEMO], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr
     assert "3 packets transmitted, 3 received" in done.stdout
-    steps = ["ADD:", '"address": "10.88.0.2/24"', "CHECK:", "DEL:", "ens5", "left in /var/lib/cni: none"]
+    steps = ["ADD:", '"address": "10.88.0.2/24"', "CHECK:", "DEL:", "left in /var/lib/cni: none"]
     positions = [done.stdout.index(step) for step in steps]
     assert positions == sorted(positions)
     assert _mounts() == before
@@ -43,7 +43,7 @@ def test_interrupted() -> None:
             break
     os.killpg(demo.pid, signal.SIGINT)
     demo.communicate(timeout=60)
-    assert demo.returncode != 0
+    assert demo.returncode == 130
     with pytest.raises(ProcessLookupError):
         os.killpg(demo.pid, 0)
     after = (_mounts(), os.listdir("/sys/class/net"), os.listdir("/run/netns"), os.listdir("/var/lib/cni"))
