@@ -803,7 +803,7 @@ def test_gc_sweeps_locks_of_killed_commands(three: list[tuple[Attachment, Space,
         pass
     with open(os.path.join(folder, "held"), "w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        valid = [{"containerID": one.container_id, "ifname": one.ifname} for one, _, _ in three]
+        valid: Any = [{"containerID": one.container_id, "ifname": one.ifname} for one, _, _ in three]
         three[0][0].call("GC", **{"cni.dev/valid-attachments": valid}).ok()
         assert os.listdir(folder) == ["held"]
     os.unlink(held.name)
