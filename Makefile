@@ -32,7 +32,7 @@ test: binaries  ## build everything and run all tests
 lint: .venv/requirements.txt ## style, types, import boundaries
 	@$(PYTHON) -m ruff check --quiet && $(PYTHON) -m ruff format --quiet --check
 	@$(PYTHON) -m mypy
-	@.venv/bin/lint-imports --no-cache
+	@mkdir -p build; .venv/bin/lint-imports --no-cache >build/imports 2>&1 || { cat build/imports; exit 1; }
 
 bench: binaries ## measure beside the reference plugins
 	@scripts/setup test
