@@ -74,9 +74,10 @@ def onto_host(host: NetNS, pod: NetNS, device: Link, name: str, log: Logger) -> 
     try:
         _drop_altnames(pod, device, [name], log)
         target = _free_name(host, name)
+        in_pod = True
         for _ in range(RACES):
             try:
-                if _is_at(pod, device):
+                if in_pod:
                     link.change(pod.netlink, device.index, netns_fd=host.fd, name=target)
                 else:
                     link.change(host.netlink, _index_of(host, device.name), name=target)
@@ -85,7 +86,8 @@ def onto_host(host: NetNS, pod: NetNS, device: Link, name: str, log: Logger) -> 
                 if e.errno != errno.EEXIST:
                     raise
                 # Taken since we looked, or an alternative name of the link is taken on the host.
-                if _is_at(pod, device):
+                in_pod = _is_at(pod, device)
+                if in_pod:
                     _drop_altnames(pod, device, _names(host), log)
                 target = _free_name(host, name)
     except NetlinkError as e:
