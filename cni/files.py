@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
 from cni.errors import IO_FAILURE, CniError
 
 TEMPORARY_PREFIX = ".tmp-"
 """How names of unfinished files begin: no container ID and no IP address can begin with a dot."""
+
+MAX_BYTES = 1 << 20
+"""How much a file that is read may hold; records, resolv.conf and the like have a few hundred bytes."""
 
 
 def io_failure(attempt: str, path: str, error: OSError) -> CniError:
@@ -85,18 +89,26 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 def read(path: str) -> bytes | None:
-    """Return the file's content, or None when it does not exist. Raises CniError (code 5)."""
+    """Return the file's content, or None when it does not exist.
+
+    Raises CniError (code 5), also for anything but a regular file and for one of more than a mebibyte: the path may
+    come from a configuration, and a FIFO or /dev/zero would keep the plugin for ever.
+    """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as e:
         raise io_failure("open", path, e) from e
     try:
-        chunks = []
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        content = b""
         while chunk := os.read(fd, 1 << 16):
-            chunks.append(chunk)
-        return b"".join(chunks)
+            content += chunk
+            if len(content) > MAX_BYTES:
+                raise OSError(errno.EFBIG, f"longer than {MAX_BYTES} bytes")
+        return content
     except OSError as e:
         raise io_failure("read", path, e) from e
     finally:
@@ -108,7 +120,8 @@ def remove(path: str) -> bool:
     try:
         os.unlink(path)
     except OSError as e:
-        if e.errno in (errno.ENOENT, errno.ENOTDIR):
+        # A read-only file system says EROFS before it looks whether there is such a file.
+        if e.errno in (errno.ENOENT, errno.ENOTDIR) or (e.errno == errno.EROFS and not os.path.lexists(path)):
             return False
         raise io_failure("remove", path, e) from e
     return True

@@ -31,20 +31,20 @@ class PodLink:
         self.name = name
 
 
-def add_addresses(pod: PodLink, result: Result, log: Logger) -> None:
-    """Put the result's addresses on the link, which may be down still: what comes up with addresses is announced.
+def add_addresses(pod: PodLink, result: Result, log: Logger) -> bool:
+    """Put the result's addresses on the link; return whether the kernel will announce IPv4 ones if it comes up now.
 
     Addresses that name another interface than the first are not ours. Raises CniError naming the address that the
     kernel refused, or the setting; what was done before it stays for the caller's undo.
     """
     ours = addresses_of(result)
     if not ours:
-        return
+        return False
     with pod.netns.entered():
         if any(ip.address.version == 6 for ip in ours):
             _prepare_ipv6(pod, log)
         # The kernel announces IPv4 addresses when the link comes up (net/ipv4/devinet.c, inetdev_event).
-        sysctl.ensure(f"net/ipv4/conf/{pod.name}/arp_notify", "1")
+        announcing = _prefer(pod, "ipv4", "arp_notify", log)
     for ip in ours:
         try:
             addr.add(pod.netns.netlink, pod.index, ip.address)
@@ -52,6 +52,7 @@ def add_addresses(pod: PodLink, result: Result, log: Logger) -> None:
             raise CniError(
                 GENERIC, f"cannot add address {ip.address} to {pod.name}: {e.strerror}", f"errno {e.errno}"
             ) from e
+    return announcing
 
 
 def _prepare_ipv6(pod: PodLink, log: Logger) -> None:
@@ -66,8 +67,21 @@ def _prepare_ipv6(pod: PodLink, log: Logger) -> None:
                 f"net/ipv6/conf/{name}/disable_ipv6 does not exist",
             )
     for setting in ("optimistic_dad", "keep_addr_on_down"):
-        if not sysctl.ensure(f"net/ipv6/conf/{pod.name}/{setting}", "1"):
-            log.debug(f"this kernel has no {setting} for {pod.name}")
+        _prefer(pod, "ipv6", setting, log)
+
+
+def _prefer(pod: PodLink, family: str, setting: str, log: Logger) -> bool:
+    """Turn on a setting of the link that is good to have, and no reason to fail; return whether it is on.
+
+    The calling thread is in the pod.
+    """
+    try:
+        if sysctl.ensure(f"net/{family}/conf/{pod.name}/{setting}", "1"):
+            return True
+        log.debug(f"this kernel has no {setting} for {pod.name}")
+    except CniError as e:
+        log.warning(str(e))
+    return False
 
 
 def add_routes(pod: PodLink, result: Result, log: Logger) -> None:
@@ -215,7 +229,8 @@ def verify(pod: PodLink, result: Result) -> None:
 def _matches(found: Route, wanted: Route, gateway: IPAddress | None) -> bool:
     if found.dst != wanted.dst or found.gw != gateway:
         return False
-    if found.table != (wanted.table or route.RT_TABLE_MAIN):
+    # A plugin later in the chain (sbr, vrf) may have moved a route for which no table was asked to one of its own.
+    if wanted.table and found.table != wanted.table:
         return False
     asked = ((wanted.priority, found.priority), (wanted.mtu, found.mtu), (wanted.advmss, found.advmss))
     return all(not want or want == have for want, have in asked)

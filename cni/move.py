@@ -9,6 +9,7 @@ and the answer is EEXIST. Both functions look before they move, and after a fail
 from __future__ import annotations
 
 import errno
+import os
 
 from cni.errors import GENERIC, CniError
 from cni.netlink import link
@@ -120,7 +121,8 @@ def _free_name(netns: NetNS, name: str) -> str:
     if link.get(netns.netlink, name=name) is None:
         return name
     taken = set(_names(netns))
-    stem = name[: IFNAMSIZ - 5]
+    # By bytes, which is what the kernel counts, and not through the middle of a character.
+    stem = os.fsencode(name)[: IFNAMSIZ - 5].decode("utf-8", "ignore")
     return next(free for free in (f"{stem}_{number}" for number in range(1000)) if free not in taken)
 
 

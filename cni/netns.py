@@ -10,6 +10,10 @@ from cni.errors import BAD_ENVIRONMENT, IO_FAILURE, CniError
 from cni.libc import CLONE_NEWNET, setns
 from cni.netlink.socket import NetlinkSocket
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.log import Logger
+
 NS_GET_NSTYPE = 0xB703  # linux/nsfs.h, Linux 4.11; ENOTTY on anything that is no namespace
 OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EINTR)
 OWN_NAMESPACE = "/proc/thread-self/ns/net"
@@ -35,6 +39,11 @@ class NetNS:
     def __exit__(self, *_: object) -> None:
         self.netlink.close()
         os.close(self.fd)
+
+    @property
+    def cookie(self) -> int:
+        """The number of the namespace, never given twice in a boot, whatever its path is; 0 before Linux 5.14."""
+        return self.netlink.netns_cookie
 
     def entered(self) -> Entered:
         """Return a context manager inside which the calling thread is in this namespace."""
@@ -105,6 +114,23 @@ def of_pod(path: str) -> NetNS:
         os.close(fd)
         raise
     return NetNS(path, fd, netlink)
+
+
+def if_there(path: str, log: Logger) -> NetNS | None:
+    """Return the namespace of a pod for a command that goes on without one: None, logged, when it is gone, replaced
+    by a plain file, or not given at all.
+
+    Raises CniError when it is there and cannot be entered: to take it for gone would leave the device in it for good.
+    """
+    if not path:
+        return None
+    try:
+        return of_pod(path)
+    except CniError as e:
+        if e.code != BAD_ENVIRONMENT:
+            raise
+        log.info(f"the pod is gone: {e.msg}")
+        return None
 
 
 def _unusable(path: str, reason: str) -> CniError:

@@ -10,6 +10,7 @@ Each undo is registered beside its step, before anything after it can fail.
 
 from __future__ import annotations
 
+from cni.errors import CniError
 from cni.signals import Deferred
 
 TYPE_CHECKING = False
@@ -32,20 +33,24 @@ class Rollback:
         """Register what undoes a step. description: what the undo does, in the infinitive, for the log."""
         self._steps.append((description, undo, args))
 
-    def undo(self, log: Logger | None = None) -> None:
-        """Call what was registered, the last first, each once. An undo that fails is logged, and the rest goes on.
+    def undo(self) -> list[str]:
+        """Call what was registered, the last first, each once; return what became of each, in words.
 
-        SIGTERM and SIGINT wait until all is done: an undo that stops half-way helps nobody.
+        An undo that fails is logged, and the rest goes on. SIGTERM and SIGINT wait until all is done: an undo that stops
+        half-way helps nobody.
         """
-        log = log or self._log
+        log = self._log
+        outcomes = []
         with Deferred():
             while self._steps:
                 description, undo, args = self._steps.pop()
-                log.debug(f"undo: {description}")
                 try:
                     undo(*args)
+                    outcomes.append(f"{description}: done")
                 except Exception as e:
                     log.error(f"cannot {description}: {type(e).__name__}: {e}")
+                    outcomes.append(f"{description}: failed ({e})")
+        return outcomes
 
     def commit(self) -> None:
         """Forget every undo: the steps are to stay."""
@@ -56,6 +61,6 @@ class Rollback:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if error is not None:
-            if self._steps:
-                self._log.info(f"undo {len(self._steps)} steps after {type(error).__name__}: {error}")
-            self.undo()
+            undone = ", ".join(self.undo())
+            if isinstance(error, CniError) and undone:
+                error.details = f"{error.details}; undone: {undone}" if error.details else f"undone: {undone}"

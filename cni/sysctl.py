@@ -17,16 +17,23 @@ def ensure(name: str, value: str, root: str = ROOT) -> bool:
     """
     path = os.path.join(root, name)
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        # Reading first: where /proc/sys is read-only, a setting may have the value already.
+        if _transfer(path, os.O_RDONLY, None) != value:
+            _transfer(path, os.O_WRONLY, value)
     except FileNotFoundError:
         return False
     except OSError as e:
         raise CniError(IO_FAILURE, f"cannot set {path} to {value}: {e.strerror}", f"errno {e.errno}") from e
+    return True
+
+
+def _transfer(path: str, flags: int, value: str | None) -> str:
+    """Write the value, or read and return the present one. Raises OSError."""
+    fd = os.open(path, flags | os.O_CLOEXEC)
     try:
-        if os.read(fd, 4096).decode().strip() != value:
-            os.pwrite(fd, value.encode(), 0)
-    except OSError as e:
-        raise CniError(IO_FAILURE, f"cannot set {path} to {value}: {e.strerror}", f"errno {e.errno}") from e
+        if value is None:
+            return os.read(fd, 4096).decode().strip()
+        os.write(fd, value.encode())
+        return value
     finally:
         os.close(fd)
-    return True

@@ -73,6 +73,15 @@ def netdevs(device: str) -> list[str]:
     return sorted(names)
 
 
+def is_representor_port(port: str) -> bool:
+    """Return whether a physical port's name is that of a representor: a VF's or sub-function's stand-in at the PF.
+
+    Such names are pf0vf3 and pf0sf88, c1pf0vf3 on another host's controller (net/core/devlink, port flavours).
+    """
+    _, pf, rest = port.partition("pf")
+    return bool(pf) and any(kind in rest for kind in ("vf", "sf"))
+
+
 def pci_address_of(device: str) -> str:
     """Return the PCI address that a real device folder lies under, the innermost, empty when it is on no PCI bus."""
     return next((part for part in reversed(device.split("/")) if is_pci_address(part)), "")

@@ -17,13 +17,17 @@ IFLA_ADDRESS = 1
 IFLA_IFNAME = 3
 IFLA_MTU = 4
 IFLA_MASTER = 10
+IFLA_LINKINFO = 18
 IFLA_IFALIAS = 20
 IFLA_NET_NS_FD = 28
 IFLA_EXT_MASK = 29
 IFLA_CARRIER = 33
+IFLA_PHYS_PORT_NAME = 38
 IFLA_PROP_LIST = 52
 IFLA_ALT_IFNAME = 53
 IFLA_PERM_ADDRESS = 54
+IFLA_PARENT_DEV_NAME = 56
+IFLA_INFO_KIND = 1
 NLA_F_NESTED = 0x8000
 RTEXT_FILTER_SKIP_STATS = 8
 
@@ -34,9 +38,28 @@ _IFINFOMSG = struct.Struct("=BxHiII")
 
 
 class Link:
-    """What the kernel says of one link. mac is lower-case hexadecimal with colons, mtu in bytes."""
+    """What the kernel says of one link.
 
-    __slots__ = ("alias", "altnames", "carrier", "index", "mac", "master", "mtu", "name", "up")
+    mac and permanent_mac are lower-case hexadecimal with colons, mtu is in bytes, master an index. kind is the type of
+    a virtual link, such as veth; parent the name of the device behind a physical one on its bus, such as a PCI address;
+    port tells the links of one device apart. What the kernel does not say is empty or 0.
+    """
+
+    __slots__ = (
+        "alias",
+        "altnames",
+        "carrier",
+        "index",
+        "kind",
+        "mac",
+        "master",
+        "mtu",
+        "name",
+        "parent",
+        "permanent_mac",
+        "port",
+        "up",
+    )
 
     def __init__(self, index: int, name: str) -> None:
         self.index = index
@@ -47,6 +70,10 @@ class Link:
         self.carrier = False
         self.master = 0
         self.alias = ""
+        self.kind = ""
+        self.parent = ""
+        self.permanent_mac = ""
+        self.port = ""
         self.altnames: list[str] = []
 
 
@@ -68,6 +95,14 @@ def parse(body: bytes) -> Link:
             link.master = codec.number(value)
         elif kind == IFLA_IFALIAS:
             link.alias = codec.os_text(value)
+        elif kind == IFLA_PERM_ADDRESS:
+            link.permanent_mac = value.hex(":")
+        elif kind == IFLA_PARENT_DEV_NAME:
+            link.parent = codec.os_text(value)
+        elif kind == IFLA_PHYS_PORT_NAME:
+            link.port = codec.os_text(value)
+        elif kind == IFLA_LINKINFO:
+            link.kind = codec.os_text(dict(codec.attributes(value)).get(IFLA_INFO_KIND, b""))
         elif kind == IFLA_PROP_LIST:
             link.altnames = [codec.os_text(name) for prop, name in codec.attributes(value) if prop == IFLA_ALT_IFNAME]
     return link
@@ -89,7 +124,8 @@ def get(socket: NetlinkSocket, name: str = "", index: int = 0) -> Link | None:
     try:
         return parse(socket.get(RTM_GETLINK, body))
     except NetlinkError as e:
-        if e.errno == errno.ENODEV:
+        # EINVAL: Linux 5.4 knows no alternative names, so that no link has one.
+        if e.errno == errno.ENODEV or (e.errno == errno.EINVAL and len(codec.os_bytes(name)) >= IFNAMSIZ):
             return None
         raise
 
@@ -110,8 +146,9 @@ def change(
     mtu: int | None = None,
     alias: str | None = None,
     up: bool | None = None,
+    master: int | None = None,
 ) -> None:
-    """Change whatever is given, in one message. An empty alias removes it. Raises NetlinkError.
+    """Change whatever is given, in one message. An empty alias removes it; master is an index. Raises NetlinkError.
 
     The kernel goes through the attributes in its own order (net/core/rtnetlink.c, do_setlink): namespace, address, MTU,
     name, then the flags, and it stops at the first that it refuses without taking back those before it. So a move that
@@ -129,6 +166,8 @@ def change(
     if alias is not None:
         # An alias of no length removes it; one that is only the terminating zero would set an empty string.
         attributes += codec.attribute(IFLA_IFALIAS, codec.os_bytes(alias))
+    if master is not None:
+        attributes += codec.u32(IFLA_MASTER, master)
     flags, mask = (IFF_UP if up else 0, IFF_UP) if up is not None else (0, 0)
     socket.change(RTM_SETLINK, _header(index, flags, mask) + attributes)
 

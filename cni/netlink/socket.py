@@ -10,6 +10,7 @@ import _socket
 import errno
 import os
 import struct
+import sys
 
 from cni.netlink.codec import attributes, os_text
 
@@ -30,6 +31,7 @@ NETLINK_CAP_ACK = 10
 NETLINK_EXT_ACK = 11
 NETLINK_GET_STRICT_CHK = 12
 NLMSGERR_ATTR_MSG = 1
+SO_NETNS_COOKIE = 71  # asm-generic/socket.h
 
 # A link with several hundred VFs answers with more than the 32 KiB that are customary (iproute2's "Truncated VF list").
 RECEIVE_BYTES = 1 << 20
@@ -49,7 +51,7 @@ class NetlinkSocket:
     Creating it raises OSError when the kernel has no socket left.
     """
 
-    __slots__ = ("_sequence", "_socket")
+    __slots__ = ("_buffer", "_sequence", "_socket")
 
     def __init__(self) -> None:
         self._socket = _socket.socket(
@@ -63,12 +65,21 @@ class NetlinkSocket:
                     raise
         self._socket.bind((0, 0))
         self._sequence = 0
+        self._buffer = bytearray(RECEIVE_BYTES)
 
     def __enter__(self) -> NetlinkSocket:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def netns_cookie(self) -> int:
+        """The number of the socket's namespace, never given twice in a boot; 0 before Linux 5.14, which has none."""
+        try:
+            return int.from_bytes(self._socket.getsockopt(_socket.SOL_SOCKET, SO_NETNS_COOKIE, 8), sys.byteorder)
+        except OSError:
+            return 0
 
     def close(self) -> None:
         """Close the socket."""
@@ -109,7 +120,10 @@ class NetlinkSocket:
         answers: list[bytes] = []
         interrupted = False
         while True:
-            data = self._socket.recv(RECEIVE_BYTES)
+            received, (sender, _) = self._socket.recvfrom_into(self._buffer)
+            if sender != 0:
+                continue  # anybody in the namespace can send to this socket; only the kernel is port 0
+            data = bytes(memoryview(self._buffer)[:received])
             offset = 0
             while offset + _HEADER.size <= len(data):
                 length, answer, answer_flags, sequence, _ = _HEADER.unpack_from(data, offset)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cni import move, netns
+from cni import move, netns, sysfs
 from cni.background import Background
 from cni.errors import BAD_ENVIRONMENT, CniError
 from cni.netlink import link
@@ -13,6 +13,7 @@ from ipam import delegate
 from plugins.host_device import attachment, config, device
 from plugins.host_device.attachment import Attachment
 from plugins.host_device.claims import Claims
+from plugins.host_device.config import DeviceConfig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def add(request: Request, conf: NetConf, log: Logger, claims: Claims) -> Result:
             log.info("an earlier ADD of this attachment was not finished: undoing it first")
             if conf.ipam is not None:
                 delegate.delete(request, conf, log)
-            claims.detach(earlier, host, pod)
+            claims.detach(earlier, host, request.netns)
         if link.get(pod.netlink, name=request.ifname) is not None:
             raise CniError(
                 BAD_ENVIRONMENT, f'CNI_IFNAME "{request.ifname}" exists already in {pod.path}', "nothing was changed"
@@ -53,19 +54,32 @@ def add(request: Request, conf: NetConf, log: Logger, claims: Claims) -> Result:
         key = claims.key(wanted, host)
         with claims.lock(key):
             claims.reclaim(key, host)
-            found = device.find(wanted, host, claims.sysfs_root)
-            path = claims.path(wanted, found)
-            claim = Attachment(
-                request.container_id,
-                request.ifname,
-                conf.name,
-                request.netns,
-                attachment.boot_id(),
-                attachment.key_of(found, path),
-                path,
-                found,
-            )
+            claim = _claim(request, conf, wanted, host, pod, log, claims)
             return _attach(request, conf, claim, host, pod, log, claims)
+
+
+def _claim(
+    request: Request, conf: NetConf, wanted: DeviceConfig, host: NetNS, pod: NetNS, log: Logger, claims: Claims
+) -> Attachment:
+    """Return what is to be recorded of the device before anything is done with it."""
+    found = claims.find(wanted, host)
+    master = link.get(host.netlink, index=found.master) if found.master else None
+    if master is not None:
+        log.warning(f"{found.name} is a port of {master.name}, which it leaves until DEL")
+    path = claims.path(wanted, found)
+    return Attachment(
+        container_id=request.container_id,
+        ifname=request.ifname,
+        network=conf.name,
+        netns=request.netns,
+        netns_cookie=pod.cookie,
+        boot_id=attachment.boot_id(),
+        key=attachment.key_of(found, path),
+        device_path=path,
+        sole=len(sysfs.netdevs(path)) == 1,
+        original=found,
+        master=master.name if master is not None else "",
+    )
 
 
 def _attach(
@@ -88,6 +102,7 @@ def _attach(
         result = configure.link_in_pod(request, conf, claim, pod, addresses, log)
         ignore_termination()  # from here on the attachment stands: an error would say that it does not
         undo.commit()
+    log.info(f"{name} is {request.ifname} in {pod.path} now")
     return result
 
 

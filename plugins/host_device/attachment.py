@@ -1,11 +1,16 @@
 """The record of an attachment: what the device was like before it went into the pod.
 
 {"containerID": "c0ffee", "ifName": "net1",           whose it is (cni.state)
- "network": "blue", "netns": "/run/netns/pod1",       which network, where the device went
+ "network": "blue",
+ "netns": "/run/netns/pod1", "netnsCookie": 4711,      where the device went; the path may be another pod's by now
  "bootID": "5b3c...",                                  the boot in which it went there
  "key": "0000:03:02.6",                                what its lock is called
- "devicePath": "/sys/devices/pci0000:00/...",         the device behind the link, empty for a virtual one
- "original": {"name": "ens5", "mac": "...", "mtu": 1500, "up": false, "alias": "", "altNames": [], "index": 4}}
+ "devicePath": "/sys/devices/pci0000:00/...",          the device behind the link, empty for a virtual one
+ "sole": true,                                         whether it was that device's only link on the host
+ "original": {"name": "ens5", "mac": "...", "mtu": 1500, "up": false, "alias": "", "altNames": [], "master": "",
+              "index": 4, "kind": "", "parent": "0000:03:02.6", "permanentMAC": "...", "port": ""}}
+
+Names may hold any byte but are few; JSON holds text. Each byte is written as the character of that number.
 """
 
 from __future__ import annotations
@@ -26,9 +31,21 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 class Attachment:
-    """One attachment and the link's original state. original: the link as it was on the host, index included."""
+    """One attachment and the link's original state. original: the link as it was on the host; master: its name."""
 
-    __slots__ = ("boot_id", "container_id", "device_path", "ifname", "key", "netns", "network", "original")
+    __slots__ = (
+        "boot_id",
+        "container_id",
+        "device_path",
+        "ifname",
+        "key",
+        "master",
+        "netns",
+        "netns_cookie",
+        "network",
+        "original",
+        "sole",
+    )
 
     def __init__(
         self,
@@ -36,19 +53,25 @@ class Attachment:
         ifname: str,
         network: str,
         netns: str,
+        netns_cookie: int,
         boot_id: str,
         key: str,
         device_path: str,
+        sole: bool,
         original: Link,
+        master: str,
     ) -> None:
         self.container_id = container_id
         self.ifname = ifname
         self.network = network
         self.netns = netns
+        self.netns_cookie = netns_cookie
         self.boot_id = boot_id
         self.key = key
         self.device_path = device_path
+        self.sole = sole
         self.original = original
+        self.master = master
 
     def to_record(self) -> dict[str, object]:
         """Return what `cni.state.Store.save` is to keep."""
@@ -56,17 +79,24 @@ class Attachment:
         return {
             "network": self.network,
             "netns": self.netns,
+            "netnsCookie": self.netns_cookie,
             "bootID": self.boot_id,
-            "key": self.key,
-            "devicePath": self.device_path,
+            "key": _stored(self.key),
+            "devicePath": _stored(self.device_path),
+            "sole": self.sole,
             "original": {
-                "name": original.name,
+                "name": _stored(original.name),
                 "mac": original.mac,
                 "mtu": original.mtu,
                 "up": original.up,
-                "alias": original.alias,
-                "altNames": original.altnames,
+                "alias": _stored(original.alias),
+                "altNames": [_stored(altname) for altname in original.altnames],
+                "master": _stored(self.master),
                 "index": original.index,
+                "kind": original.kind,
+                "parent": original.parent,
+                "permanentMAC": original.permanent_mac,
+                "port": original.port,
             },
         }
 
@@ -75,27 +105,55 @@ class Attachment:
         """Whether the link it describes can still be there: links do not outlive a boot."""
         return self.boot_id == boot_id()
 
+    def could_be(self, link: Link) -> bool:
+        """Return whether nothing that cannot change speaks against the link's being the attachment's.
+
+        Older kernels do not say all of it, and of a virtual link there is only the kind.
+        """
+        original = self.original
+        told = (
+            (original.parent, link.parent),
+            (original.permanent_mac, link.permanent_mac),
+            (original.port, link.port),
+        )
+        return original.kind == link.kind and all(not was or not now or was == now for was, now in told)
+
 
 def from_record(record: dict[str, object]) -> Attachment:
     """Return the attachment of a record. Raises CniError (code 7) naming a field that is wrong."""
     section = Section(record, "record")
     link = section.section("original")
-    original = Link(link.integer("index"), link.string("name"))
+    original = Link(link.integer("index"), _restored(link.string("name")))
     original.mac = link.string("mac")
     original.mtu = link.integer("mtu")
     original.up = link.boolean("up")
-    original.alias = link.string("alias")
-    original.altnames = link.strings("altNames")
+    original.alias = _restored(link.string("alias"))
+    original.altnames = [_restored(altname) for altname in link.strings("altNames")]
+    original.kind = link.string("kind")
+    original.parent = link.string("parent")
+    original.permanent_mac = link.string("permanentMAC")
+    original.port = link.string("port")
     return Attachment(
         section.string("containerID"),
         section.string("ifName"),
         section.string("network"),
         section.string("netns"),
+        section.integer("netnsCookie"),
         section.string("bootID"),
-        section.string("key"),
-        section.string("devicePath"),
+        _restored(section.string("key")),
+        _restored(section.string("devicePath")),
+        section.boolean("sole"),
         original,
+        _restored(link.string("master")),
     )
+
+
+def _stored(text: str) -> str:
+    return os.fsencode(text).decode("latin-1")
+
+
+def _restored(text: str) -> str:
+    return os.fsdecode(text.encode("latin-1", "replace"))
 
 
 def load(store: Store, container_id: str, ifname: str, log: Logger) -> Attachment | None:
@@ -135,7 +193,10 @@ def key_of(link: Link, path: str) -> str:
 
     Two devices may share one; then they wait for each other, and no more.
     """
-    return os.path.basename(path) if path else link.name
+    folder, name = os.path.split(path)
+    if name.startswith("virtio"):  # found by its PCI address, the same device is the folder above
+        name = os.path.basename(folder)
+    return name or link.name
 
 
 def boot_id(path: str = BOOT_ID) -> str:

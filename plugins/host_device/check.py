@@ -33,9 +33,13 @@ def check(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
         found = link.get(pod.netlink, name=request.ifname)
         if found is None:
             raise CniError(GENERIC, f"{request.ifname} is missing in {pod.path}")
-        for what, want, have in (("MAC address", expected.mac, found.mac), ("MTU", expected.mtu, found.mtu)):
-            if want and want != have:
-                raise CniError(GENERIC, f"{request.ifname} in {pod.path} has {what} {have}, ADD gave {want}")
+        if expected.mac and expected.mac.lower() != found.mac:
+            raise CniError(
+                GENERIC, f"{request.ifname} in {pod.path} has MAC address {found.mac}, ADD gave {expected.mac}"
+            )
+        if expected.mtu and expected.mtu != found.mtu:
+            # A plugin later in the chain, such as tuning, changes it and does not say so in the result.
+            log.info(f"{request.ifname} in {pod.path} has MTU {found.mtu}, ADD gave {expected.mtu}")
         ifconfig.verify(PodLink(pod, found.index, found.name), result)
 
 
@@ -44,11 +48,15 @@ def status(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
 
     Raises CniError: code 50 for a device that this host does not have, IPAM's own codes.
     """
-    wanted = config.parse(conf)
-    delegate.validate(request, conf)
+    wanted = config.parse(conf, required=False)
     if conf.ipam is not None:
+        try:
+            delegate.validate(request, conf)
+        except CniError as e:
+            raise CniError(PLUGIN_UNAVAILABLE if e.code == GENERIC else e.code, e.msg, e.details) from e
         delegate.status(request, conf, log)
-    if device.is_userspace(wanted, claims.sysfs_root):
+    claims.check_usable()
+    if wanted.is_empty or device.is_userspace(wanted, claims.sysfs_root):
         return
     with netns.own() as host:
         try:

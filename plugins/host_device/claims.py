@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cni import files, lock, netns, sysfs
-from cni.errors import BAD_ENVIRONMENT, CniError
+from cni.errors import PLUGIN_UNAVAILABLE, CniError
 from cni.lock import EphemeralLock
 from cni.netlink.link import Link
 from cni.netns import NetNS
@@ -34,20 +34,46 @@ class Claims:
     def key(self, wanted: DeviceConfig, host: NetNS) -> str:
         """Return the name of the lock of the device that the configuration names.
 
-        A device that an earlier pod left behind under another name is known by that pod's record only.
+        A device that is in a pod, or that an earlier pod left behind under another name, is known by its record only.
         Raises CniError (code 7) when neither the host nor a record knows the device.
         """
         try:
-            return self._key_of(wanted, device.find(wanted, host, self.sysfs_root))
+            found = device.find(wanted, host, self.sysfs_root)
         except CniError:
-            for record in self.load_all():
-                original = record.original
-                if original.name == wanted.device or (original.mac == wanted.hwaddr and not wanted.device):
-                    return record.key
-            raise
-
-    def _key_of(self, wanted: DeviceConfig, found: Link) -> str:
+            claim = self.of_device(wanted)
+            if claim is None:
+                raise
+            return claim.key
         return attachment.key_of(found, self.path(wanted, found))
+
+    def find(self, wanted: DeviceConfig, host: NetNS) -> Link:
+        """Return the link on the host that the configuration names.
+
+        Raises CniError (code 7) that says who has the device, if a record says so.
+        """
+        try:
+            return device.find(wanted, host, self.sysfs_root)
+        except CniError:
+            claim = self.of_device(wanted)
+            if claim is None:
+                raise
+            owner = f"container {claim.container_id}, which has it as {claim.ifname} in {claim.netns}"
+            raise device.missing(wanted, f"it is attached to {owner}") from None
+
+    def of_device(self, wanted: DeviceConfig) -> Attachment | None:
+        """Return the record of the attachment that has the device which the configuration names."""
+        folder = device.folder(wanted, self.sysfs_root)
+        for claim in self.load_all():
+            original = claim.original
+            if folder:
+                has_it = claim.device_path == os.path.realpath(folder)
+            elif wanted.device:
+                has_it = wanted.device in (original.name, *original.altnames)
+            else:
+                has_it = wanted.hwaddr in (original.mac, original.permanent_mac)
+            if has_it:
+                return claim
+        return None
 
     def path(self, wanted: DeviceConfig, found: Link) -> str:
         """Return the real sysfs folder of the device behind the link that was found, empty for a virtual one."""
@@ -84,23 +110,39 @@ class Claims:
 
         The caller holds the device's lock, so no other command is at work on it.
         """
-        for record in self.load_all():
-            if record.key == key and transfer.find_on_host(record, host) is not None:
-                self._log.warning(f"{record.original.name} was left behind by {record.container_id}: taking it over")
-                self.give_back(record, host, None)
+        for claim in self.load_all():
+            if claim.key != key or transfer.find_on_host(claim, host) is None:
+                continue
+            with ClaimedPod(claim, (), self._log) as pod:
+                if pod is not None and transfer.find_in_pod(claim, pod) is not None:
+                    continue  # what lies on the host is another link of the same device
+            self._log.warning(f"{claim.original.name} was left behind by {claim.container_id}: taking it over")
+            self.give_back(claim, host, None)
 
-    def detach(self, claim: Attachment, host: NetNS, pod: NetNS | None) -> None:
-        """Give the device of a recorded attachment back, under the device's lock. pod: None when it is gone."""
-        with self.lock(claim.key):
+    def detach(self, claim: Attachment, host: NetNS, netns_path: str = "", patience_s: float = 0.0) -> None:
+        """Give the device of a recorded attachment back, under the device's lock.
+
+        netns_path: where the runtime says that the pod's namespace is, if not where the record says. patience_s: as in
+        `transfer.give_back`.
+        """
+        with self.lock(claim.key), ClaimedPod(claim, (netns_path,), self._log) as pod:
             # Another DEL, or an ADD that took the device over, may have been faster.
             current = self.load(claim.container_id, claim.ifname)
             if current is not None:
-                self.give_back(current, host, pod)
+                self.give_back(current, host, pod, patience_s)
 
-    def give_back(self, record: Attachment, host: NetNS, pod: NetNS | None) -> None:
+    def give_back(self, claim: Attachment, host: NetNS, pod: NetNS | None, patience_s: float = 0.0) -> None:
         """Give the device back and forget the attachment; the caller holds the device's lock."""
-        transfer.give_back(record, host, pod, self._log)
-        self.forget(record.container_id, record.ifname)
+        if transfer.give_back(claim, host, pod, patience_s, self._log):
+            self.forget(claim.container_id, claim.ifname)
+
+    def check_usable(self) -> None:
+        """Find out whether records can be written. Raises CniError (code 50)."""
+        folder = self.store.folder
+        while not os.path.isdir(folder):
+            folder = os.path.dirname(folder)
+        if not os.access(folder, os.W_OK):
+            raise CniError(PLUGIN_UNAVAILABLE, f"cannot keep records in {self.store.folder}: {folder} is not writable")
 
     def forget_remains(self, container_id: str, ifname: str) -> None:
         """Remove what a damaged record, or a killed ADD or DEL, left of an attachment that has no record."""
@@ -112,24 +154,30 @@ class Claims:
         lock.sweep(self._lock_folder)
 
 
-class OptionalPod:
-    """The pod's namespace for commands that go on without one: gone, replaced by a plain file, or not given at all."""
+class ClaimedPod:
+    """The namespace that an attachment's device went to, for commands that go on without one; None when it is gone.
 
-    __slots__ = ("_log", "_path", "_pod")
+    It is looked for where the record says, then at other paths, and known by its cookie: a path may have been given to
+    another pod since. Before Linux 5.14, which has no cookies, the path has to do.
+    """
 
-    def __init__(self, path: str, log: Logger) -> None:
-        self._path = path
+    __slots__ = ("_claim", "_log", "_paths", "_pod")
+
+    def __init__(self, claim: Attachment, other_paths: tuple[str, ...], log: Logger) -> None:
+        self._claim = claim
+        self._paths = [claim.netns, *(path for path in other_paths if path not in ("", claim.netns))]
         self._log = log
         self._pod: NetNS | None = None
 
     def __enter__(self) -> NetNS | None:
-        if self._path:
-            try:
-                self._pod = netns.of_pod(self._path)
-            except CniError as e:
-                if e.code != BAD_ENVIRONMENT:  # it is there: to take it for gone would leave the device in it for good
-                    raise
-                self._log.info(f"the pod is gone: {e.msg}")
+        for path in self._paths:
+            pod = netns.if_there(path, self._log)
+            if pod is not None and self._claim.netns_cookie in (0, pod.cookie):
+                self._pod = pod
+                break
+            if pod is not None:
+                self._log.info(f"{path} is another pod's namespace by now")
+                pod.__exit__()
         return self._pod
 
     def __exit__(self, *_: object) -> None:

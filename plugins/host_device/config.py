@@ -29,6 +29,11 @@ class DeviceConfig:
         self.pci_address = pci_address
         self.auxiliary_device = auxiliary_device
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no device is named at all."""
+        return not (self.device or self.hwaddr or self.kernelpath or self.pci_address or self.auxiliary_device)
+
     def describe(self) -> str:
         """Return the selector that is used with its value, for messages."""
         for field, value in (
@@ -43,9 +48,10 @@ class DeviceConfig:
         return "no device"
 
 
-def parse(conf: NetConf) -> DeviceConfig:
+def parse(conf: NetConf, required: bool = True) -> DeviceConfig:
     """Read and check the device selectors; nothing on the host is looked at.
 
+    required: whether naming no device is an error. It is none for STATUS, where runtimes leave `runtimeConfig` out.
     `runtimeConfig.deviceID`, which a device plugin's allocation fills, replaces `pciBusID`. Raises CniError (code 7)
     naming field and value.
     """
@@ -63,17 +69,19 @@ def parse(conf: NetConf) -> DeviceConfig:
     elif sysfs.is_auxiliary_device(device_id):
         pci_address, auxiliary_device = "", device_id
     elif device_id:
-        wanted = f"{PCI_ADDRESS} or an auxiliary device such as mlx5_core.sf.4"
-        raise refused("runtimeConfig.deviceID", device_id, wanted)
-    if not (device or hwaddr or kernelpath or pci_address or auxiliary_device):
-        raise invalid_config('specify either "device", "hwaddr", "kernelpath" or "pciBusID"')
+        allowed = f"{PCI_ADDRESS} or an auxiliary device such as mlx5_core.sf.4"
+        raise refused("runtimeConfig.deviceID", device_id, allowed)
     if device and ("/" in device or device in (".", "..") or len(os.fsencode(device)) > 127):
         raise refused("device", device, "the name of a network device")
-    if hwaddr:
-        hwaddr = _mac(hwaddr)
     if kernelpath and (not kernelpath.startswith(KERNEL_DEVICES) or os.path.normpath(kernelpath) != kernelpath):
         raise refused("kernelpath", kernelpath, f"an absolute path below {KERNEL_DEVICES} without . or .. in it")
-    return DeviceConfig(device, hwaddr, kernelpath, pci_address.lower(), auxiliary_device)
+    wanted = DeviceConfig(device, hwaddr and _mac(hwaddr), kernelpath, pci_address.lower(), auxiliary_device)
+    if required and wanted.is_empty:
+        raise invalid_config(
+            'specify either "device", "hwaddr", "kernelpath" or "pciBusID"',
+            f"or runtimeConfig.deviceID; the configuration has: {', '.join(sorted(conf.raw))}",
+        )
+    return wanted
 
 
 def _mac(text: str) -> str:

@@ -30,11 +30,10 @@ def link_in_pod(
     """
     arrived = _arrived(pod, request.ifname)
     inside = PodLink(pod, arrived.index, request.ifname)
-    if addresses is not None:
-        # Before it comes up: then the kernel announces them.
-        ifconfig.add_addresses(inside, addresses, log)
+    # Before it comes up, so that the kernel announces them.
+    announcing = addresses is not None and ifconfig.add_addresses(inside, addresses, log)
     _mark_and_bring_up(inside, claim.original.name)
-    kernel_did = addresses is not None and ifconfig.has_carrier(inside)
+    announced = announcing and ifconfig.has_carrier(inside)
     if addresses is None and conf.ipam is not None:
         # A plugin such as dhcp talks through the link, which therefore is there and up.
         addresses = delegate.add(request, conf, log)
@@ -44,7 +43,7 @@ def link_in_pod(
     )
     result = _result([interface], addresses, conf)
     ifconfig.add_routes(inside, result, log)
-    ifconfig.announce(inside, arrived.mac, result, kernel_did, log)
+    ifconfig.announce(inside, arrived.mac, result, announced, log)
     return result
 
 

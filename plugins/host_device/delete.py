@@ -8,22 +8,28 @@ from cni.netlink import link
 from cni.netns import NetNS
 from ipam import delegate
 from plugins.host_device import config, device, transfer
-from plugins.host_device.claims import Claims, OptionalPod
+from plugins.host_device.claims import Claims
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cni.config import NetConf
     from cni.log import Logger
     from cni.request import Request
 
 
+PATIENCE_S = 2.0
+"""How long DEL waits, in seconds, for a device that comes back from a dying namespace. After that GC has to take it."""
+
+
 def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
     """Release the addresses, then give the device back. What is gone already counts as done.
 
+    The record tells all about the device, so that a configuration which no longer names one is no obstacle.
     Raises CniError naming every step that failed, after doing all the others; what could not be given back keeps its
     record for the next DEL.
     """
-    wanted = config.parse(conf)
     errors: list[CniError] = []
     if conf.ipam is not None:
         try:
@@ -31,35 +37,35 @@ def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
         except CniError as e:
             errors.append(e)
     try:
-        claim = claims.load(request.container_id, request.ifname)
-        # The runtime may have forgotten the namespace while it is still there, with the device in it.
-        path = request.netns or (claim.netns if claim is not None else "")
-        with OptionalPod(path, log) as pod, netns.own() as host:
+        with netns.own() as host:
+            claim = claims.load(request.container_id, request.ifname)
             if claim is not None:
-                claims.detach(claim, host, pod)
+                claims.detach(claim, host, request.netns, PATIENCE_S)
             else:
-                if pod is not None and not device.is_userspace(wanted, claims.sysfs_root):
-                    _give_back_unrecorded(request, wanted.device, host, pod, log, claims)
-                claims.forget_remains(request.container_id, request.ifname)
+                _delete_unrecorded(request, conf, host, log, claims)
     except (CniError, OSError) as e:
         errors.append(_failure(e))
     if errors:
         raise combined(f"DEL of {request.ifname}", errors)
 
 
-def _give_back_unrecorded(
-    request: Request, device_name: str, host: NetNS, pod: NetNS, log: Logger, claims: Claims
-) -> None:
+def _delete_unrecorded(request: Request, conf: NetConf, host: NetNS, log: Logger, claims: Claims) -> None:
     """Give back what the reference plugin attached, unless it is ours and another attachment's: the namespace's path
     may have been given to a new pod since.
     """
-    found = link.get(pod.netlink, name=request.ifname)
-    for claim in claims.load_all():
-        owned = transfer.find_in_pod(claim, pod)
-        if found is not None and owned is not None and owned.index == found.index:
-            log.warning(f"{request.ifname} in {pod.path} belongs to {claim.container_id} by now: left alone")
-            return
-    transfer.give_back_unrecorded(device_name, request.ifname, host, pod, log)
+    claims.forget_remains(request.container_id, request.ifname)
+    wanted = config.parse(conf, required=False)
+    pod = None if device.is_userspace(wanted, claims.sysfs_root) else netns.if_there(request.netns, log)
+    if pod is None:
+        return
+    with pod:
+        found = link.get(pod.netlink, name=request.ifname)
+        for claim in claims.load_all():
+            owned = transfer.find_in_pod(claim, pod) if claim.netns_cookie in (0, pod.cookie) else None
+            if found is not None and owned is not None and owned.index == found.index:
+                log.warning(f"{request.ifname} in {pod.path} belongs to {claim.container_id} by now: left alone")
+                return
+        transfer.give_back_unrecorded(wanted.device, request.ifname, host, pod, log)
 
 
 def collect_garbage(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
@@ -69,22 +75,24 @@ def collect_garbage(request: Request, conf: NetConf, log: Logger, claims: Claims
     """
     valid = set(conf.valid_attachments or ())
     errors: list[CniError] = []
-    with netns.own() as host:
-        for record in claims.load_all():
-            if record.network != conf.name or (record.container_id, record.ifname) in valid:
-                continue
-            log.info(f"giving back {record.original.name}, which {record.container_id} no longer needs")
-            try:
-                with OptionalPod(record.netns, log) as pod:
-                    claims.detach(record, host, pod)
-            except (CniError, OSError) as e:
-                errors.append(_failure(e))
-    try:
-        claims.sweep()
-        if conf.ipam is not None:
-            delegate.gc(request, conf, log)
-    except CniError as e:
-        errors.append(e)
+
+    def step(function: Callable[..., object], *arguments: object) -> None:
+        try:
+            function(*arguments)
+        except (CniError, OSError) as e:
+            errors.append(_failure(e))
+
+    def detach_invalid() -> None:
+        with netns.own() as host:
+            for claim in claims.load_all():
+                if claim.network == conf.name and (claim.container_id, claim.ifname) not in valid:
+                    log.info(f"giving back {claim.original.name}, which {claim.container_id} no longer needs")
+                    step(claims.detach, claim, host)
+
+    step(detach_invalid)
+    step(claims.sweep)
+    if conf.ipam is not None:
+        step(delegate.gc, request, conf, log)
     if errors:
         raise combined(f"GC of network {conf.name}", errors)
 

@@ -50,11 +50,10 @@ def find(config: DeviceConfig, host: NetNS, root: str = sysfs.ROOT) -> Link:
 def _find_in_folder(config: DeviceConfig, host: NetNS, path: str) -> Link | None:
     if not os.path.isdir(path):
         raise missing(config, f"{path} does not exist")
-    for name in sysfs.netdevs(path):
-        found = link.get(host.netlink, name=name)
-        if found is not None:
-            return found
-    return None
+    found = [link.get(host.netlink, name=name) for name in sysfs.netdevs(path)]
+    links = [entry for entry in found if entry is not None and not sysfs.is_representor_port(entry.port)]
+    # Several links of one device are its ports: the first one is the one with the lowest port.
+    return min(links, key=lambda entry: (entry.port, entry.name), default=None)
 
 
 def missing(config: DeviceConfig, reason: str) -> CniError:

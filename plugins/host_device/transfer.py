@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 from cni import move, sysfs
 from cni.errors import GENERIC, CniError, combined
 from cni.netlink import link
 from cni.netlink.link import Link
+from cni.netlink.monitor import RTMGRP_LINK, Monitor
 from cni.netlink.socket import NetlinkError
 from cni.netns import NetNS
 from plugins.host_device.attachment import Attachment
@@ -18,74 +22,121 @@ if TYPE_CHECKING:
     from cni.log import Logger
 
 
-def give_back(attachment: Attachment, host: NetNS, pod: NetNS | None, log: Logger) -> None:
-    """Put the attachment's device back on the host as it was before ADD.
+def give_back(attachment: Attachment, host: NetNS, pod: NetNS | None, patience_s: float, log: Logger) -> bool:
+    """Put the attachment's device back on the host as it was before ADD; return whether there is nothing left to do.
 
-    pod: the attachment's namespace, None when it is gone. A device that is nowhere to be found is gone with its pod, or
-    unplugged: that is logged and is no failure. Raises CniError for what the kernel refused; everything else is done.
+    pod: the attachment's namespace, None when it is gone. patience_s: how long to wait, in seconds, for a device that
+    the kernel has still to save from a dying namespace. A virtual device that is nowhere died with its pod, and one
+    whose folder in sysfs is gone was unplugged: that is logged and is no failure. A device that exists and has no link
+    to be found has not come back yet, so there is something left.
+    Raises CniError for what the kernel refused; everything else is done.
     """
     original = attachment.original
     if not attachment.survives:
         log.info(f"{original.name} was attached before the machine's last boot: the boot has reset it")
-        return
+        return True
     found = find_on_host(attachment, host)
+    if (
+        found is not None
+        and found.alias != original.name
+        and (found.name, found.index) == (original.name, original.index)
+    ):
+        # Never moved, or given back by somebody else since: what it is like is how the administrator wants it.
+        _restore_altnames(host, found, original, log)
+        return True
     if found is None and pod is not None:
-        in_pod = find_in_pod(attachment, pod)
-        if in_pod is not None:
-            name = move.onto_host(host, pod, in_pod, original.name, log)
-            found = link.get(host.netlink, name=name)
-    elif found is not None and found.name != original.name:
+        found = _fetch(attachment, host, pod, log)
+    elif found is None and os.path.isdir(attachment.device_path):
+        found = _await_on_host(attachment, host, patience_s)
+    if found is None:
+        if not os.path.isdir(attachment.device_path):
+            log.info(f"{original.name} is neither on the host nor in the pod: nothing to give back")
+            return True
+        log.warning(f"{original.name} ({attachment.device_path}) has no link on the host yet: its record stays for GC")
+        return False
+    if found.name == attachment.ifname != original.name or pod is None:
         # The kernel saved it from the dying pod, under the name that it had there last.
         found = _rename(host, found, original.name, log)
-    if found is None:
-        log.info(f"{original.name} is neither on the host nor in the pod: nothing to give back")
-        return
-    restore(host, found, original, log)
+    restore(host, found, attachment, log)
+    log.info(f"{found.name} is back on the host")
+    return True
+
+
+def _fetch(attachment: Attachment, host: NetNS, pod: NetNS, log: Logger) -> Link | None:
+    """Move the link from the pod to the host; return it as it is there, None when it is not in the pod."""
+    in_pod = find_in_pod(attachment, pod)
+    if in_pod is None:
+        return None
+    return link.get(host.netlink, name=move.onto_host(host, pod, in_pod, attachment.original.name, log))
+
+
+def _await_on_host(attachment: Attachment, host: NetNS, patience_s: float) -> Link | None:
+    """Return the attachment's link as soon as the kernel has saved it from a namespace that is being torn down.
+
+    That happens some time after the namespace's last user has gone (net/core/net_namespace.c, cleanup_net).
+    """
+    deadline = time.monotonic() + patience_s
+    with Monitor(RTMGRP_LINK) as monitor:
+        while True:
+            found = find_on_host(attachment, host)
+            if found is not None or not monitor.wait(deadline):
+                return found
 
 
 def find_on_host(attachment: Attachment, host: NetNS) -> Link | None:
     """Return the attachment's link if it is on the host: never moved, back already, or saved by the kernel.
 
-    A device on a bus is known by its folder in sysfs. A virtual one dies with its pod, so it is on the host only when
-    it never left (same name, same index) or has come back already (same name, the alias that says so).
+    A device on a bus is looked for in its folder in sysfs, where other links of the same device may be: ours has the
+    mark in its alias, the permanent address, the name and index that it had, or is known to be the only one. A virtual
+    device dies with its pod, so it is on the host only when it never left (same name, same index) or has come back
+    already (same name, the mark).
     """
     original = attachment.original
-    if attachment.device_path:
-        entries = [link.get(host.netlink, name=name) for name in sysfs.netdevs(attachment.device_path)]
-        found = [entry for entry in entries if entry is not None]
-        # Several netdevs can share the folder: ours has the name or the mark, or is the only one there is.
-        marked = [entry for entry in found if entry.alias == original.name]
-        named = [entry for entry in found if entry.name in (original.name, attachment.ifname)]
-        return next(iter(marked or named or (found if len(found) == 1 else [])), None)
-    candidate = link.get(host.netlink, name=original.name)
-    if candidate is not None and (candidate.index == original.index or candidate.alias == original.name):
-        return candidate
-    return None
+    if not attachment.device_path:
+        candidate = link.get(host.netlink, name=original.name)
+        if candidate is None or not attachment.could_be(candidate):
+            return None
+        return candidate if original.name == candidate.alias or original.index == candidate.index else None
+    entries = [link.get(host.netlink, name=name) for name in sysfs.netdevs(attachment.device_path)]
+    found = [entry for entry in entries if entry is not None and attachment.could_be(entry)]
+    signs: tuple[Callable[[Link], bool], ...] = (
+        lambda x: x.alias == original.name,
+        lambda x: bool(original.permanent_mac) and x.permanent_mac == original.permanent_mac,
+        lambda x: x.name == original.name and x.index == original.index,
+        lambda x: attachment.sole and len(entries) == 1,
+    )
+    return next((entry for sign in signs for entry in found if sign(entry)), None)
 
 
 def find_in_pod(attachment: Attachment, pod: NetNS) -> Link | None:
     """Return the attachment's link in the pod, which may have renamed it and changed its address.
 
     ADD notes the host name in the alias, which a pod has no reason to touch. Without that mark the link is believed by
-    its name and address (ADD was killed before it could set the mark), then by its name and index, which a move keeps
-    unless it is taken. Never by its name alone: the path may be that of another pod's namespace by now.
+    its permanent address, by its name and address (ADD was killed before it could set the mark), and, where the
+    namespace is known to be the attachment's own, by its name and index, which a move keeps unless it is taken.
     """
     original = attachment.original
-    links = link.dump(pod.netlink)
+    links = [entry for entry in link.dump(pod.netlink) if attachment.could_be(entry)]
+    certain = pod.cookie != 0 and pod.cookie == attachment.netns_cookie
     signs: tuple[Callable[[Link], bool], ...] = (
         lambda x: x.alias == original.name and x.name == attachment.ifname,
         lambda x: x.alias == original.name,
+        lambda x: bool(original.permanent_mac) and x.permanent_mac == original.permanent_mac,
         lambda x: x.name == attachment.ifname and x.mac == original.mac,
-        lambda x: x.name == attachment.ifname and x.index == original.index,
+        lambda x: certain and x.name == attachment.ifname and x.index == original.index,
     )
     return next((entry for sign in signs for entry in links if sign(entry)), None)
 
 
-def restore(host: NetNS, device: Link, original: Link, log: Logger) -> None:
-    """Give a link on the host the address, MTU, alias, alternative names and up state that it had.
+def restore(host: NetNS, device: Link, attachment: Attachment, log: Logger) -> None:
+    """Give a link on the host the address, MTU, alternative names, master, up state and, last, the alias that it had.
 
+    The alias holds our mark: as long as it is there, the link is known to be not yet restored.
     Raises CniError naming everything that the kernel refused.
     """
+    original = attachment.original
+    _restore_altnames(host, device, original, log)
+    _restore_master(host, device, attachment.master, log)
     changes: dict[str, Any] = {}
     if device.mac != original.mac and original.mac:
         changes["mac"] = original.mac
@@ -96,6 +147,12 @@ def restore(host: NetNS, device: Link, original: Link, log: Logger) -> None:
     if device.up != original.up:
         changes["up"] = original.up
     errors = _change(host, device, changes) if changes else []
+    if errors:
+        raise combined(f"restoring {device.name}", errors)
+
+
+def _restore_altnames(host: NetNS, device: Link, original: Link, log: Logger) -> None:
+    """Take the alternative names off that the pod gave, give those back that were in the way of a move."""
     added = [altname for altname in device.altnames if altname not in original.altnames]
     if added:
         try:
@@ -108,8 +165,16 @@ def restore(host: NetNS, device: Link, original: Link, log: Logger) -> None:
                 link.add_altname(host.netlink, device.index, altname)
             except NetlinkError as e:
                 log.warning(f"cannot give {device.name} its alternative name {altname} back: {e.strerror}")
-    if errors:
-        raise combined(f"restoring {device.name}", errors)
+
+
+def _restore_master(host: NetNS, device: Link, master: str, log: Logger) -> None:
+    """Make the link a port again of the bridge or bond that it was in."""
+    found = link.get(host.netlink, name=master) if master else None
+    if found is not None and device.master != found.index:
+        try:
+            link.change(host.netlink, device.index, master=found.index)
+        except NetlinkError as e:
+            log.warning(f"cannot make {device.name} a port of {master} again: {e.strerror}")
 
 
 def _change(host: NetNS, device: Link, changes: dict[str, Any]) -> list[CniError]:
@@ -135,6 +200,8 @@ def _change(host: NetNS, device: Link, changes: dict[str, Any]) -> list[CniError
 
 def _rename(host: NetNS, device: Link, name: str, log: Logger) -> Link:
     """Give a link on the host its name back if that is free; return the link as it is then."""
+    if device.name == name:
+        return device
     if link.get(host.netlink, name=name) is not None:
         log.warning(f"the name {name} is taken on the host: the device that had it is called {device.name} now")
         return device
@@ -161,7 +228,7 @@ def give_back_unrecorded(device_name: str, ifname: str, host: NetNS, pod: NetNS,
     if device is None:
         log.info(f"{ifname} is not in {pod.path}: nothing to give back")
         return
-    if not device.alias or device_name not in ("", device.alias):
+    if not device.alias or device_name not in ("", device.alias, *device.altnames):
         log.warning(f'{ifname} in {pod.path} has no record and the alias "{device.alias}": not ours, left alone')
         return
     name = move.onto_host(host, pod, device, device.alias, log)

@@ -84,9 +84,19 @@ def test_absent_is_none(tmp_path: Path, path: str) -> None:
 
 def test_reading_a_folder_is_an_error(tmp_path: Path) -> None:
     """Anything but absence is code 5."""
-    with pytest.raises(CniError, match=f"cannot read {tmp_path}: Is a directory") as caught:
+    with pytest.raises(CniError, match=f"cannot read {tmp_path}: not a regular file") as caught:
         files.read(str(tmp_path))
     assert caught.value.code == IO_FAILURE
+
+
+def test_reading_stops_somewhere(tmp_path: Path) -> None:
+    """A FIFO without writer, an endless device and a huge file are refused, whoever named them in a configuration."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "huge").write_bytes(bytes(files.MAX_BYTES + 1))
+    for path in (str(tmp_path / "fifo"), "/dev/zero", str(tmp_path / "huge")):
+        with pytest.raises(CniError, match="not a regular file|longer than") as caught:
+            files.read(path)
+        assert caught.value.code == IO_FAILURE
 
 
 def test_remove(tmp_path: Path) -> None:

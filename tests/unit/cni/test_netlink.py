@@ -129,6 +129,10 @@ def test_reading_a_link() -> None:
             ("IFLA_MASTER", 17),
             ("IFLA_CARRIER", 1),
             ("IFLA_IFALIAS", "a name with blanks"),
+            ("IFLA_PERM_ADDRESS", "02:00:5e:aa:bb:dd"),
+            ("IFLA_PARENT_DEV_NAME", "0000:03:02.6"),
+            ("IFLA_PHYS_PORT_NAME", "p1"),
+            ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "veth")]}),
             ("IFLA_PROP_LIST", {"attrs": [("IFLA_ALT_IFNAME", "enp0s5"), ("IFLA_ALT_IFNAME", LONG_NAME)]}),
         ],
     )
@@ -143,6 +147,10 @@ def test_reading_a_link() -> None:
         "master": 17,
         "alias": "a name with blanks",
         "altnames": ["enp0s5", LONG_NAME],
+        "permanent_mac": "02:00:5e:aa:bb:dd",
+        "parent": "0000:03:02.6",
+        "port": "p1",
+        "kind": "veth",
     }
 
 
