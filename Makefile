@@ -21,7 +21,7 @@ $(BINARIES) &: $(SOURCES)
 	@ls -lh $(BINARIES) | awk '{print "  " $$9, $$5}'
 
 demo: binaries  ## attach a device to a pod before your eyes, ping through it, give it back
-	@scripts/setup test
+	@scripts/setup demo
 	@scripts/demo
 
 test: binaries  ## build everything and run all tests

@@ -36,8 +36,8 @@ class Rollback:
     def undo(self) -> list[str]:
         """Call what was registered, the last first, each once; return what became of each, in words.
 
-        An undo that fails is logged, and the rest goes on. SIGTERM and SIGINT wait until all is done: an undo that stops
-        half-way helps nobody.
+        An undo that fails is logged, and the rest goes on. SIGTERM and SIGINT wait until all is done: an undo that
+        stops half-way helps nobody.
         """
         log = self._log
         outcomes = []

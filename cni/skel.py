@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 SINCE = {"CHECK": "0.4.0", "GC": "1.1.0", "STATUS": "1.1.0"}
 """Commands that younger versions of the specification brought."""
 
+LOG_FOLDER = "/var/log/"
+
 VERSION_PATIENCE_S = 0.1
 """How long VERSION waits for its optional input, in seconds: a person at a terminal, or over ssh, sends none."""
 
@@ -145,7 +147,7 @@ class _Call:
         log = self.log = Logger(
             conf.section.string("logLevel", "info"),
             self.log.stream,
-            conf.section.string("logFile"),
+            self._log_file(conf),
             f"{req.container_id} {req.ifname}".strip(),
         )
         result = self._dispatch(req, conf, log)
@@ -156,6 +158,16 @@ class _Call:
         from cni.convert import render_result
 
         return dumps(render_result(result, self.cni_version)) + "\n"
+
+    def _log_file(self, conf: NetConf) -> str:
+        """Return the configuration's `logFile` if it is below /var/log: whoever may write a network configuration must
+        not thereby write to any file of the host.
+        """
+        path = conf.section.string("logFile")
+        if path and not os.path.normpath(path).startswith(LOG_FOLDER):
+            self.log.warning(f"logFile {path} is not below {LOG_FOLDER}: logging to standard error")
+            return ""
+        return path
 
     def _configuration(self, data: bytes) -> NetConf:
         raw = config.decode(data)

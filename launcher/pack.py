@@ -31,11 +31,12 @@ def pack(folder: str, name: str, target: str) -> None:
     digest = hashlib.sha256(payload).hexdigest()
     footer = FOOTER.pack(name.encode(), digest.encode(), len(index), len(payload), MAGIC)
     os.makedirs(os.path.dirname(target), exist_ok=True)
-    temporary = target + ".new"
-    with open(temporary, "wb") as file:
-        file.write(_launcher() + payload + footer)
-    os.chmod(temporary, 0o755)
-    os.rename(temporary, target)  # a running binary cannot be written to
+    content = _launcher() + payload + footer
+    if os.path.exists(target):
+        os.unlink(target)  # a running binary cannot be written to
+    with open(target, "wb") as file:
+        file.write(content)
+    os.chmod(target, 0o755)
 
 
 def _paths(folder: str) -> list[str]:

@@ -166,3 +166,10 @@ def _requested(request: Request, conf: NetConf) -> list[IPAddress]:
 def _with_or_without_length(text: str) -> IPAddress:
     """The length is that of the range, so one that is given is checked for sense and then dropped."""
     return cidr.parse_interface(text).ip if "/" in text else cidr.parse_address(text)
+
+
+def is_left_to_runtime(conf: NetConf) -> bool:
+    """Return whether all ranges are to come from the runtime, which sends them with ADD and not with STATUS."""
+    ipam = conf.ipam or Section({})
+    declared = conf.section.section("capabilities").boolean("ipRanges")
+    return declared and not (ipam.has("subnet") or ipam.has("ranges") or conf.runtime_config.has("ipRanges"))

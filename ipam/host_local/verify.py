@@ -39,6 +39,12 @@ def status(request: Request, conf: NetConf, store: Store) -> None:
     """Serve STATUS. Raises CniError: what ADD would say of the configuration; code 50 for the store and for a full
     range set, since pods that are attached go on working.
     """
+    if config.is_left_to_runtime(conf):
+        try:
+            store.check_usable()
+        except CniError as e:
+            raise CniError(PLUGIN_UNAVAILABLE, e.msg, e.details) from e
+        return
     wanted = config.parse(request, conf)
     resolvconf.read(wanted.resolv_conf)
     try:

@@ -50,10 +50,8 @@ def status(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
     """
     wanted = config.parse(conf, required=False)
     if conf.ipam is not None:
-        try:
-            delegate.validate(request, conf)
-        except CniError as e:
-            raise CniError(PLUGIN_UNAVAILABLE if e.code == GENERIC else e.code, e.msg, e.details) from e
+        if not delegate.is_built_in(conf):
+            _check_executable(request, conf)
         delegate.status(request, conf, log)
     claims.check_usable()
     if wanted.is_empty or device.is_userspace(wanted, claims.sysfs_root):
@@ -64,3 +62,11 @@ def status(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
             claims.key(wanted, host)
         except CniError as e:
             raise CniError(PLUGIN_UNAVAILABLE, e.msg, e.details) from e
+
+
+def _check_executable(request: Request, conf: NetConf) -> None:
+    """Raise CniError (code 50) unless the IPAM plugin is there."""
+    try:
+        delegate.validate(request, conf)
+    except CniError as e:
+        raise CniError(PLUGIN_UNAVAILABLE, e.msg, e.details) from e

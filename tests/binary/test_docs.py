@@ -15,7 +15,6 @@ from tests.support.net import HOST, Space
 from tests.support.plugin import REPOSITORY, Attachment
 
 PAGES = ("README.md", "docs/host-device.md", "docs/ipam.md")
-NEEDS_NODE = {"nodeconfig"}
 
 
 def examples() -> Iterator[Any]:

@@ -701,9 +701,20 @@ BREAKAGES: dict[str, tuple[Callable[[Space], object], str]] = {
     "ipv6-route": (lambda pod: pod.ip("-6", "route", "del", "fd00:7::/48"), "fd00:7::/48"),
     "link": (lambda pod: pod.ip("link", "set", "net1", "name", "other"), "net1"),
     "mac": (lambda pod: pod.ip("link", "set", "net1", "address", "02:de:ad:be:ef:03"), "02:de:ad:be:ef:03"),
-    "mtu": (lambda pod: pod.ip("link", "set", "net1", "mtu", "1400"), "1400"),
     "pod": (lambda pod: pod.delete(), "CNI_NETNS"),
 }
+
+
+def test_check_tolerates_later_plugins(pod: Space, device: str) -> None:
+    """What tuning and sbr change after us is no fault: the MTU, the table of a route, a MAC address in capitals."""
+    one = attachment(pod, device=device, ipam={**HOST_LOCAL, "routes": [{"dst": "10.7.0.0/16"}]})
+    result = one.add()
+    pod.ip("link", "set", "net1", "mtu", "1400")
+    pod.ip("route", "del", "10.7.0.0/16")
+    pod.ip("route", "add", "10.7.0.0/16", "via", "10.9.0.1", "dev", "net1", "table", "100")
+    result["interfaces"][0]["mac"] = result["interfaces"][0]["mac"].upper()
+    one.check().ok()
+    one.delete()
 
 
 @pytest.mark.parametrize("breakage", BREAKAGES)

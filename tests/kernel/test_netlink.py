@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import socket
+import struct
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
@@ -302,3 +304,17 @@ def test_a_socket_stays_in_its_namespace(inside: NetNS, pod: Space, device: str)
     assert link.get(inside.netlink, name=device) is None
     HOST.ip("link", "set", device, "netns", str(pod.name))
     assert found(inside.netlink, device).name == device
+
+
+def test_only_the_kernel_answers(device: str) -> None:
+    """What anybody else in the namespace sends to our socket is no answer, however well it fits."""
+    with NetlinkSocket() as ours, socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as forger:
+        port = ours._socket.getsockname()[0]
+        body = struct.pack("=BxHiII", 0, 1, 42, 0, 0) + struct.pack("=HH8s", 12, 3, b"forged")
+        for sequence in range(1, 4):
+            message = struct.pack("=IHHII", 16 + len(body), 16, 0, sequence, 0) + body
+            acknowledgement = struct.pack("=IHHII", 36, 2, 0, sequence, 0) + struct.pack("=i16x", 0)
+            forger.sendto(message + acknowledgement, (port, 0))
+        found = link.get(ours, name=device)
+    assert found is not None
+    assert found.name == device

@@ -94,7 +94,7 @@ def test_reading_stops_somewhere(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "huge").write_bytes(bytes(files.MAX_BYTES + 1))
     for path in (str(tmp_path / "fifo"), "/dev/zero", str(tmp_path / "huge")):
-        with pytest.raises(CniError, match="not a regular file|longer than") as caught:
+        with pytest.raises(CniError, match=r"not a regular file|longer than") as caught:
             files.read(path)
         assert caught.value.code == IO_FAILURE
 

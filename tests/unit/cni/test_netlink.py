@@ -129,7 +129,7 @@ def test_reading_a_link() -> None:
             ("IFLA_MASTER", 17),
             ("IFLA_CARRIER", 1),
             ("IFLA_IFALIAS", "a name with blanks"),
-            ("IFLA_PERM_ADDRESS", "02:00:5e:aa:bb:dd"),
+            ("IFLA_PERM_ADDRESS", bytes.fromhex("02005eaabbdd")),
             ("IFLA_PARENT_DEV_NAME", "0000:03:02.6"),
             ("IFLA_PHYS_PORT_NAME", "p1"),
             ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "veth")]}),

@@ -338,3 +338,12 @@ def test_process_without_streams() -> None:
         check=False,
     )
     assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")
+
+
+@pytest.mark.parametrize("path", ["/etc/ld.so.preload", "/var/log/../../etc/x", "relative", "/var/logs/x"])
+def test_log_file_elsewhere(path: str) -> None:
+    """A configuration cannot make the plugin, which is root, write to any file."""
+    outcome = _run(Recorder(), "ADD", _config(logFile=path))
+    assert outcome[0] == 0
+    assert f"logFile {path} is not below /var/log/" in outcome[2]
+    assert not os.path.exists("/etc/x")
