@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from cni import nodeconfig
 from cni.errors import DECODING_FAILURE, GENERIC, CniError, invalid_config
-from cni.version import at_least
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ BUILT_IN = ("host-local", "static")
 
 SHOWN_BYTES = 200
 """How much of an executable's output an error message repeats."""
-
-ADDED_LATER = {"GC": "1.1.0", "STATUS": "1.1.0"}
 
 
 def is_built_in(conf: NetConf, node_config: str = nodeconfig.PATH) -> bool:
@@ -92,24 +89,18 @@ def delete(request: Request, conf: NetConf, log: Logger, node_config: str = node
 
 
 def gc(request: Request, conf: NetConf, log: Logger, node_config: str = nodeconfig.PATH) -> None:
-    """Have IPAM release what attachments that are not valid any more hold. Raises CniError as `add`.
-
-    Executables learnt GC with version 1.1.0; for older ones nothing happens.
-    """
+    """Have IPAM release what attachments that are not valid any more hold. Raises CniError as `add`."""
     if is_built_in(conf, node_config):
         _handlers(conf).gc(request, conf, log)
-    elif at_least(conf.cni_version, ADDED_LATER["GC"]):
+    else:
         _execute("GC", request, conf, log)
 
 
 def status(request: Request, conf: NetConf, log: Logger, node_config: str = nodeconfig.PATH) -> None:
-    """Have IPAM say whether ADD could work. Raises CniError as `add`.
-
-    Executables learnt STATUS with version 1.1.0; for older ones nothing happens.
-    """
+    """Have IPAM say whether ADD could work. Raises CniError as `add`."""
     if is_built_in(conf, node_config):
         _handlers(conf).status(request, conf, log)
-    elif at_least(conf.cni_version, ADDED_LATER["STATUS"]):
+    else:
         _execute("STATUS", request, conf, log)
 
 

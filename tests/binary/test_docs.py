@@ -15,13 +15,19 @@ from tests.support.net import HOST, Space
 from tests.support.plugin import REPOSITORY, Attachment
 
 PAGES = ("README.md", "docs/host-device.md", "docs/ipam.md")
+BY_HAND = "docs/architecture.md"
+
+
+def read(page: str) -> str:
+    """Return the text of a page."""
+    with open(os.path.join(REPOSITORY, page), encoding="utf-8") as file:
+        return file.read()
 
 
 def examples() -> Iterator[Any]:
     """Yield every network configuration of the pages: JSON blocks, and those inside a NetworkAttachmentDefinition."""
     for page in PAGES:
-        with open(os.path.join(REPOSITORY, page), encoding="utf-8") as file:
-            text = file.read()
+        text = read(page)
         blocks = re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
         for block in re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
             blocks += re.findall(r"^  config: \|\n((?:    .*\n)+)", block, re.MULTILINE)
@@ -45,11 +51,24 @@ def test_example_attaches_and_detaches(conf: dict[str, Any], pod: Space, make_de
     result = attachment.add()
     assert result["cniVersion"] == conf["cniVersion"]
     assert pod.addresses("net1") == sorted(ip["address"] for ip in result.get("ips", []))
+    assert result["dns"] == (conf.get("dns", {}) if "ipam" in conf else {})
+    routes = {route["dst"] for family in ("-4", "-6") for route in pod.routes("net1", family, "all")}
+    wanted = {route["dst"] for route in result.get("routes", [])}
+    assert {"default" if dst in ("0.0.0.0/0", "::/0") else dst for dst in wanted} <= routes
     if conf["cniVersion"] != "0.3.1":  # CHECK came with 0.4.0
         attachment.check().ok()
     attachment.delete()
 
     assert HOST.settings(before["name"]) == before
+
+
+def test_by_hand() -> None:
+    """The commands of the architecture page do what they seem to."""
+    (script,) = re.findall(r"^```sh\n(.*?)^```", read(BY_HAND), re.MULTILINE | re.DOTALL)
+    shown = net.run("sh", "-euc", script, cwd=REPOSITORY)
+    added, record, back = shown.index('"name": "net1"'), shown.index('"network":"by-hand"'), shown.rindex("ens5")
+    assert added < record < back
+    assert "ens5" not in HOST.links()
 
 
 def test_every_page_has_examples() -> None:

@@ -148,12 +148,6 @@ def test_the_executable_gets_command_environment_and_input(node: Node, command: 
     assert "other: hint" in node.log.text
 
 
-@pytest.mark.parametrize("command", ["GC", "STATUS"])
-def test_young_commands_are_not_sent_to_old_versions(node: Node, command: str) -> None:
-    node.plugin("exit 1")
-    node.call(command, conf({"type": "other"}, "1.0.0"))
-
-
 @pytest.mark.parametrize("command", ["ADD", "DEL", "CHECK", "GC", "STATUS"])
 def test_the_executables_error_is_ours(node: Node, command: str) -> None:
     node.plugin("""echo '{"cniVersion":"1.1.0","code":11,"msg":"later","details":"busy"}'; exit 1""")
