@@ -51,7 +51,7 @@ class NetlinkSocket:
     Creating it raises OSError when the kernel has no socket left.
     """
 
-    __slots__ = ("_buffer", "_sequence", "_socket")
+    __slots__ = ("_sequence", "_socket")
 
     def __init__(self) -> None:
         self._socket = _socket.socket(
@@ -65,7 +65,6 @@ class NetlinkSocket:
                     raise
         self._socket.bind((0, 0))
         self._sequence = 0
-        self._buffer = bytearray(RECEIVE_BYTES)
 
     def __enter__(self) -> NetlinkSocket:
         return self
@@ -120,10 +119,9 @@ class NetlinkSocket:
         answers: list[bytes] = []
         interrupted = False
         while True:
-            received, (sender, _) = self._socket.recvfrom_into(self._buffer)
+            data, (sender, _) = self._socket.recvfrom(RECEIVE_BYTES)
             if sender != 0:
                 continue  # anybody in the namespace can send to this socket; only the kernel is port 0
-            data = bytes(memoryview(self._buffer)[:received])
             offset = 0
             while offset + _HEADER.size <= len(data):
                 length, answer, answer_flags, sequence, _ = _HEADER.unpack_from(data, offset)

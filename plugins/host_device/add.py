@@ -102,7 +102,7 @@ def _attach(
         result = configure.link_in_pod(request, conf, claim, pod, addresses, log)
         ignore_termination()  # from here on the attachment stands: an error would say that it does not
         undo.commit()
-    log.info(f"{name} is {request.ifname} in {pod.path} now")
+    log.debug(f"{name} is {request.ifname} in {pod.path} now")
     return result
 
 

@@ -41,8 +41,11 @@ def give_back(attachment: Attachment, host: NetNS, pod: NetNS | None, patience_s
         and found.alias != original.name
         and (found.name, found.index) == (original.name, original.index)
     ):
-        # Never moved, or given back by somebody else since: what it is like is how the administrator wants it.
+        # Never moved, or given back by somebody else since: what it is like is how the administrator wants it, but for
+        # what is done to it before a move.
         _restore_altnames(host, found, original, log)
+        if original.up and not found.up:
+            _raise_errors(found, _change(host, found, {"up": True}))
         return True
     if found is None and pod is not None:
         found = _fetch(attachment, host, pod, log)
@@ -58,7 +61,7 @@ def give_back(attachment: Attachment, host: NetNS, pod: NetNS | None, patience_s
         # The kernel saved it from the dying pod, under the name that it had there last.
         found = _rename(host, found, original.name, log)
     restore(host, found, attachment, log)
-    log.info(f"{found.name} is back on the host")
+    log.debug(f"{found.name} is back on the host")
     return True
 
 
@@ -146,7 +149,11 @@ def restore(host: NetNS, device: Link, attachment: Attachment, log: Logger) -> N
         changes["alias"] = original.alias
     if device.up != original.up:
         changes["up"] = original.up
-    errors = _change(host, device, changes) if changes else []
+    if changes:
+        _raise_errors(device, _change(host, device, changes))
+
+
+def _raise_errors(device: Link, errors: list[CniError]) -> None:
     if errors:
         raise combined(f"restoring {device.name}", errors)
 
@@ -234,6 +241,4 @@ def give_back_unrecorded(device_name: str, ifname: str, host: NetNS, pod: NetNS,
     name = move.onto_host(host, pod, device, device.alias, log)
     found = link.get(host.netlink, name=name)
     if found is not None:
-        errors = _change(host, found, {"alias": ""})
-        if errors:
-            raise combined(f"restoring {name}", errors)
+        _raise_errors(found, _change(host, found, {"alias": ""}))
