@@ -117,31 +117,26 @@ class Section:
         return [] if value is None else _list(self.name_of(key), value, wanted)
 
     def address(self, key: str) -> IPAddress | None:
-        """Return an IP address without prefix length, None when absent or an empty string.
-
-        An IPv4 address that is written as IPv6 (RFC 4291, section 2.5.5.2) comes back as IPv4: otherwise the same
-        address could be given away twice.
-        """
+        """Return an IP address without prefix length, None when absent or an empty string."""
         text = self.string(key)
         if not text:
             return None
-        from ipaddress import IPv6Address, ip_address
+        from cni import cidr
 
         try:
-            address = ip_address(_without_zone(text))
+            return cidr.parse_address(text)
         except ValueError:
             raise refused(self.name_of(key), text, "an IP address such as 10.1.2.3 or fd00::1") from None
-        return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
 
     def interface(self, key: str) -> IPInterface | None:
         """Return an IP address with its prefix length, None when absent."""
         if not self.has(key):
             return None
-        from ipaddress import ip_interface
+        from cni import cidr
 
         text = self.string(key)
         try:
-            return ip_interface(_with_length(text))
+            return cidr.parse_interface(text)
         except ValueError:
             wanted = "an address with prefix length such as 10.1.2.3/24 or fd00::1/64"
             raise refused(self.name_of(key), text, wanted) from None
@@ -150,11 +145,11 @@ class Section:
         """Return a subnet, None when absent. Bits right of the prefix are cleared."""
         if not self.has(key):
             return None
-        from ipaddress import ip_network
+        from cni import cidr
 
         text = self.string(key)
         try:
-            return ip_network(_with_length(text), strict=False)
+            return cidr.parse_network(text)
         except ValueError:
             raise refused(self.name_of(key), text, "a subnet such as 10.1.2.0/24 or fd00::/64") from None
 
@@ -178,18 +173,3 @@ def _list(field: str, value: object, wanted: str) -> list[tuple[str, object]]:
     if not isinstance(value, list):
         raise refused(field, value, f"a list of {wanted}")
     return [(f"{field}[{index}]", item) for index, item in enumerate(value)]
-
-
-def _without_zone(text: str) -> str:
-    """Refuse `fe80::1%eth0`, which `ipaddress` takes: a zone means nothing in another namespace."""
-    if "%" in text:
-        raise ValueError
-    return text
-
-
-def _with_length(text: str) -> str:
-    """Refuse what `ipaddress` takes beyond CIDR notation (RFC 4632): no length, a netmask, a zone."""
-    _, slash, length = text.partition("/")
-    if not slash or not length.isdecimal():
-        raise ValueError
-    return _without_zone(text)

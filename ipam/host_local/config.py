@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 
+from cni import cidr
 from cni.convert import read_route
 from cni.errors import BAD_ENVIRONMENT, CniError, invalid_config
 from cni.request import parse_args
 from cni.section import Section, refused
 from cni.version import at_least
-from ipam import cidr
 from ipam.host_local.ranges import HOST_BITS, Range, RangeSet
 
 TYPE_CHECKING = False

@@ -6,13 +6,13 @@ What names addresses, the later winning: `ipam.addresses` together with CNI_ARGS
 
 from __future__ import annotations
 
+from cni import cidr
 from cni.convert import read_dns, read_route
 from cni.errors import BAD_ENVIRONMENT, CniError, invalid_config
 from cni.request import parse_args
 from cni.result import IPConfig
 from cni.section import Section, refused
 from cni.version import at_least
-from ipam import cidr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

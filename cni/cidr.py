@@ -1,12 +1,15 @@
-"""Addresses as users write them outside of typed fields: in lists, and in CNI_ARGS."""
+"""IP addresses and subnets as users write them (CIDR notation, RFC 4632), in configurations and in CNI_ARGS.
+
+Stricter than `ipaddress`, and one address has one form: it could be given away twice otherwise.
+"""
 
 from __future__ import annotations
 
-from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
+from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface, ip_network
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni.result import IPAddress, IPInterface
+    from cni.result import IPAddress, IPInterface, IPNetwork
 
 MAPPED_BITS = 96
 """How many bits stand before the IPv4 address in one that is written as IPv6 (RFC 4291, section 2.5.5.2)."""
@@ -45,3 +48,8 @@ def parse_interface(text: str) -> IPInterface:
             raise ValueError(text)
         return IPv4Interface(f"{mapped}/{interface.network.prefixlen - MAPPED_BITS}")
     return interface
+
+
+def parse_network(text: str) -> IPNetwork:
+    """Return a subnet; bits right of the prefix are cleared. Raises ValueError as `parse_interface`."""
+    return ip_network(str(parse_interface(text)), strict=False)
