@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 
-from cni import sysfs
+from cni import files, sysfs
 from cni.errors import GENERIC, CniError
 from cni.netlink.link import Link
 from cni.section import Section
@@ -200,6 +200,5 @@ def key_of(link: Link, path: str) -> str:
 
 
 def boot_id(path: str = BOOT_ID) -> str:
-    """Return the identity of this boot of the machine (random(4))."""
-    with open(path, encoding="ascii") as file:
-        return file.read().strip()
+    """Return the identity of this boot of the machine (random(4)). Raises CniError (code 5)."""
+    return (files.read(path) or b"").decode("ascii").strip()
