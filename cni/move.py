@@ -36,8 +36,9 @@ def into_pod(host: NetNS, pod: NetNS, device: Link, ifname: str, log: Logger) ->
     """
     try:
         # An alternative name that the link itself carries blocks a rename to it just as another link's name would.
-        _drop_altnames(host, device, [ifname], log)
-        if device.up:
+        altnames = _drop_altnames(host, device, device.altnames, [ifname], log)
+        # A link that cannot be moved must not lose its routes over the attempt.
+        if device.up and device.movable:
             link.change(host.netlink, device.index, up=False)
         try:
             link.change(host.netlink, device.index, netns_fd=pod.fd, name=ifname)
@@ -45,7 +46,7 @@ def into_pod(host: NetNS, pod: NetNS, device: Link, ifname: str, log: Logger) ->
             if e.errno != errno.EEXIST or not _is_at(host, device):
                 raise
             # Not even moved: one of its alternative names is taken in the pod.
-            if not _drop_altnames(host, device, _names(pod), log):
+            if _drop_altnames(host, device, altnames, _names(pod), log) == altnames:
                 raise
             link.change(host.netlink, device.index, netns_fd=pod.fd, name=ifname)
     except NetlinkError as e:
@@ -58,20 +59,19 @@ def into_pod(host: NetNS, pod: NetNS, device: Link, ifname: str, log: Logger) ->
 
 def _bring_back(host: NetNS, pod: NetNS, device: Link) -> str:
     """Undo a move whose rename failed; return what state the link is in now, for the error."""
-    if _is_at(host, device):
-        if device.up:
-            link.change(host.netlink, device.index, up=True)
-        return f"{device.name} is on the host as before"
-    stray = link.get(pod.netlink, name=device.name)
-    if stray is None:
-        return f"{device.name} is no longer on the host"
     try:
-        link.change(pod.netlink, stray.index, netns_fd=host.fd)
-        if device.up:
-            link.change(host.netlink, _index_of(host, device.name), up=True)
+        if not _is_at(host, device):
+            stray = link.get(pod.netlink, name=device.name)
+            if stray is None:
+                return f"{device.name} is no longer on the host"
+            link.change(pod.netlink, stray.index, netns_fd=host.fd)
+        current = link.get(host.netlink, name=device.name)
+        if current is None or current.up == device.up:
+            return f"{device.name} is on the host"
+        link.change(host.netlink, current.index, up=True)
     except NetlinkError as e:
-        return f"{device.name} is in the pod under that name, and moving it back failed: {e.strerror}"
-    return f"{device.name} was moved back to the host"
+        return f"giving {device.name} back failed: {e.strerror}"
+    return f"{device.name} is on the host and up again; routes through it were lost"
 
 
 def onto_host(host: NetNS, pod: NetNS, device: Link, name: str, log: Logger) -> str:
@@ -82,7 +82,7 @@ def onto_host(host: NetNS, pod: NetNS, device: Link, name: str, log: Logger) -> 
     device: the link as it is in the pod. Raises CniError, whose details say where the link is.
     """
     try:
-        _drop_altnames(pod, device, [name], log)
+        altnames = _drop_altnames(pod, device, device.altnames, [name], log)
         target = _free_name(host, name)
         if device.up:
             link.change(pod.netlink, device.index, up=False)
@@ -100,7 +100,7 @@ def onto_host(host: NetNS, pod: NetNS, device: Link, name: str, log: Logger) -> 
                 # Taken since we looked, or an alternative name of the link is taken on the host.
                 in_pod = _is_at(pod, device)
                 if in_pod:
-                    _drop_altnames(pod, device, _names(host), log)
+                    altnames = _drop_altnames(pod, device, altnames, _names(host), log)
                 target = _free_name(host, name)
     except NetlinkError as e:
         raise CniError(
@@ -142,15 +142,14 @@ def _names(netns: NetNS) -> list[str]:
     return [name for entry in link.dump(netns.netlink) for name in (entry.name, *entry.altnames)]
 
 
-def _drop_altnames(netns: NetNS, device: Link, names: list[str], log: Logger) -> bool:
-    """Take those alternative names from the link that are among `names`; return whether there were any.
+def _drop_altnames(netns: NetNS, device: Link, altnames: list[str], names: list[str], log: Logger) -> list[str]:
+    """Take those alternative names from the link that are among `names`; return the others.
 
-    Raises NetlinkError.
+    altnames: those that it has. Raises NetlinkError.
     """
-    conflicting = [altname for altname in device.altnames if altname in names]
+    conflicting = [altname for altname in altnames if altname in names]
     if not conflicting:
-        return False
+        return altnames
     link.delete_altnames(netns.netlink, device.index, conflicting)
-    device.altnames = [altname for altname in device.altnames if altname not in conflicting]
     log.info(f"dropped the alternative name {', '.join(conflicting)} of {device.name}: it is in the way of the move")
-    return True
+    return [altname for altname in altnames if altname not in conflicting]

@@ -82,6 +82,11 @@ def is_representor_port(port: str) -> bool:
     return bool(pf) and any(kind in rest for kind in ("vf", "sf"))
 
 
+def children(device: str) -> list[str]:
+    """Return the names of what is below a device folder, such as virtio0; none when the folder is gone."""
+    return _entries(device)
+
+
 def pci_address_of(device: str) -> str:
     """Return the PCI address that a real device folder lies under, the innermost, empty when it is on no PCI bus."""
     return next((part for part in reversed(device.split("/")) if is_pci_address(part)), "")

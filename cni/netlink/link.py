@@ -27,6 +27,7 @@ IFLA_PROP_LIST = 52
 IFLA_ALT_IFNAME = 53
 IFLA_PERM_ADDRESS = 54
 IFLA_PARENT_DEV_NAME = 56
+IFLA_NETNS_IMMUTABLE = 67
 IFLA_INFO_KIND = 1
 NLA_F_NESTED = 0x8000
 RTEXT_FILTER_SKIP_STATS = 8
@@ -42,7 +43,8 @@ class Link:
 
     mac and permanent_mac are lower-case hexadecimal with colons, mtu is in bytes, master an index. kind is the type of
     a virtual link, such as veth; parent the name of the device behind a physical one on its bus, such as a PCI address;
-    port tells the links of one device apart. What the kernel does not say is empty or 0.
+    port tells the links of one device apart. movable: whether it can go to another namespace, None before Linux 6.15,
+    which does not say. What the kernel does not say otherwise is empty or 0.
     """
 
     __slots__ = (
@@ -53,6 +55,7 @@ class Link:
         "kind",
         "mac",
         "master",
+        "movable",
         "mtu",
         "name",
         "parent",
@@ -70,6 +73,7 @@ class Link:
         self.carrier = False
         self.master = 0
         self.alias = ""
+        self.movable: bool | None = None
         self.kind = ""
         self.parent = ""
         self.permanent_mac = ""
@@ -95,6 +99,8 @@ def parse(body: bytes) -> Link:
             link.master = codec.number(value)
         elif kind == IFLA_IFALIAS:
             link.alias = codec.os_text(value)
+        elif kind == IFLA_NETNS_IMMUTABLE:
+            link.movable = value == b"\0"
         elif kind == IFLA_PERM_ADDRESS:
             link.permanent_mac = value.hex(":")
         elif kind == IFLA_PARENT_DEV_NAME:

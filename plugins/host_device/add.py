@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cni import move, netns, sysfs
 from cni.background import Background
-from cni.errors import BAD_ENVIRONMENT, CniError
+from cni.errors import BAD_ENVIRONMENT, CniError, invalid_config
 from cni.netlink import link
 from cni.netns import NetNS
 from cni.rollback import Rollback
@@ -63,6 +63,11 @@ def _claim(
 ) -> Attachment:
     """Return what is to be recorded of the device before anything is done with it."""
     found = claims.find(wanted, host)
+    if found.movable is False:
+        raise invalid_config(
+            f"cannot move {found.name} to another namespace: {wanted.describe()}",
+            "the kernel keeps this kind of link where it is; nothing was changed",
+        )
     master = link.get(host.netlink, index=found.master) if found.master else None
     if master is not None:
         log.warning(f"{found.name} is a port of {master.name}, which it leaves until DEL")
@@ -87,7 +92,7 @@ def _attach(
 ) -> Result:
     name = claim.original.name
     with Rollback(log) as undo:
-        undo.push(f"give {name} back", claims.give_back, claim, host, pod)
+        undo.push(f"give {name} back", claims.undo, claim, host, pod)
         claims.make(claim)
         if conf.ipam is not None:
             undo.push("release the addresses", delegate.delete, request, conf, log)

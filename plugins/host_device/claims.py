@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cni import files, lock, netns, sysfs
-from cni.errors import PLUGIN_UNAVAILABLE, CniError
+from cni.errors import GENERIC, PLUGIN_UNAVAILABLE, TRY_AGAIN_LATER, CniError
 from cni.lock import EphemeralLock
 from cni.netlink.link import Link
 from cni.netns import NetNS
@@ -71,9 +71,16 @@ class Claims:
                 has_it = wanted.device in (original.name, *original.altnames)
             else:
                 has_it = wanted.hwaddr in (original.mac, original.permanent_mac)
-            if has_it:
+            if has_it and self._stands(claim):
                 return claim
         return None
+
+    def _stands(self, claim: Attachment) -> bool:
+        """Return whether a claim can still be on anything: a virtual link dies with its pod, and all do with a boot."""
+        if not claim.survives:
+            return False
+        with ClaimedPod(claim, (), self._log) as pod:
+            return pod is not None or os.path.isdir(claim.device_path)
 
     def path(self, wanted: DeviceConfig, found: Link) -> str:
         """Return the real sysfs folder of the device behind the link that was found, empty for a virtual one."""
@@ -128,21 +135,35 @@ class Claims:
         with self.lock(claim.key), ClaimedPod(claim, (netns_path,), self._log) as pod:
             # Another DEL, or an ADD that took the device over, may have been faster.
             current = self.load(claim.container_id, claim.ifname)
-            if current is not None:
-                self.give_back(current, host, pod, patience_s)
+            if current is None:
+                return
+            if (current.key, current.netns, current.netns_cookie) != (claim.key, claim.netns, claim.netns_cookie):
+                raise CniError(TRY_AGAIN_LATER, f"{claim.ifname} of {claim.container_id} has just been attached anew")
+            self.give_back(current, host, pod, patience_s)
 
-    def give_back(self, claim: Attachment, host: NetNS, pod: NetNS | None, patience_s: float = 0.0) -> None:
-        """Give the device back and forget the attachment; the caller holds the device's lock."""
-        if transfer.give_back(claim, host, pod, patience_s, self._log):
+    def give_back(self, claim: Attachment, host: NetNS, pod: NetNS | None, patience_s: float = 0.0) -> bool:
+        """Give the device back and, when nothing is left to do, forget the attachment; return whether that was so.
+
+        The caller holds the device's lock.
+        """
+        done = transfer.give_back(claim, host, pod, patience_s, self._log)
+        if done:
             self.forget(claim.container_id, claim.ifname)
+        return done
+
+    def undo(self, claim: Attachment, host: NetNS, pod: NetNS) -> None:
+        """Give the device back, as the undo of an ADD that failed. Raises CniError when it has no link to be found."""
+        if not self.give_back(claim, host, pod):
+            raise CniError(GENERIC, f"{claim.original.name} has no link on the host; its record stays")
 
     def check_usable(self) -> None:
         """Find out whether records can be written. Raises CniError (code 50)."""
         folder = self.store.folder
-        while not os.path.isdir(folder):
+        while not os.path.lexists(folder):
             folder = os.path.dirname(folder)
-        if not os.access(folder, os.W_OK):
-            raise CniError(PLUGIN_UNAVAILABLE, f"cannot keep records in {self.store.folder}: {folder} is not writable")
+        if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+            reason = f"{folder} is no writable folder"
+            raise CniError(PLUGIN_UNAVAILABLE, f"cannot keep records in {self.store.folder}: {reason}")
 
     def forget_remains(self, container_id: str, ifname: str) -> None:
         """Remove what a damaged record, or a killed ADD or DEL, left of an attachment that has no record."""

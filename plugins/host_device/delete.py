@@ -54,7 +54,11 @@ def _delete_unrecorded(request: Request, conf: NetConf, host: NetNS, log: Logger
     may have been given to a new pod since.
     """
     claims.forget_remains(request.container_id, request.ifname)
-    wanted = config.parse(conf, required=False)
+    try:
+        wanted = config.parse(conf, required=False)
+    except CniError as e:
+        log.warning(f"{e}; without a record, this DEL has no device to give back")
+        return
     pod = None if device.is_userspace(wanted, claims.sysfs_root) else netns.if_there(request.netns, log)
     if pod is None:
         return
@@ -65,7 +69,8 @@ def _delete_unrecorded(request: Request, conf: NetConf, host: NetNS, log: Logger
             if found is not None and owned is not None and owned.index == found.index:
                 log.warning(f"{request.ifname} in {pod.path} belongs to {claim.container_id} by now: left alone")
                 return
-        transfer.give_back_unrecorded(wanted.device, request.ifname, host, pod, log)
+        folder = device.folder(wanted, claims.sysfs_root)
+        transfer.give_back_unrecorded(wanted, folder, request.ifname, host, pod, log)
 
 
 def collect_garbage(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:

@@ -13,6 +13,7 @@ from cni.netlink.monitor import RTMGRP_LINK, Monitor
 from cni.netlink.socket import NetlinkError
 from cni.netns import NetNS
 from plugins.host_device.attachment import Attachment
+from plugins.host_device.config import DeviceConfig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,22 +43,25 @@ def give_back(attachment: Attachment, host: NetNS, pod: NetNS | None, patience_s
         and (found.name, found.index) == (original.name, original.index)
     ):
         # Never moved, or given back by somebody else since: what it is like is how the administrator wants it, but for
-        # what is done to it before a move.
+        # what a move takes from it.
         _restore_altnames(host, found, original, log)
+        _restore_master(host, found, attachment.master, log)
         if original.up and not found.up:
             _raise_errors(found, _change(host, found, {"up": True}))
         return True
     if found is None and pod is not None:
         found = _fetch(attachment, host, pod, log)
-    elif found is None and os.path.isdir(attachment.device_path):
+    elif found is None and _may_come_back(attachment):
         found = _await_on_host(attachment, host, patience_s)
+    if found is None and not attachment.device_path:
+        found = _find_marked(attachment, host)
     if found is None:
-        if not os.path.isdir(attachment.device_path):
+        if not _may_come_back(attachment):
             log.info(f"{original.name} is neither on the host nor in the pod: nothing to give back")
             return True
         log.warning(f"{original.name} ({attachment.device_path}) has no link on the host yet: its record stays for GC")
         return False
-    if found.name == attachment.ifname != original.name or pod is None:
+    if found.name == attachment.ifname != original.name or pod is None or not attachment.device_path:
         # The kernel saved it from the dying pod, under the name that it had there last.
         found = _rename(host, found, original.name, log)
     restore(host, found, attachment, log)
@@ -71,6 +75,23 @@ def _fetch(attachment: Attachment, host: NetNS, pod: NetNS, log: Logger) -> Link
     if in_pod is None:
         return None
     return link.get(host.netlink, name=move.onto_host(host, pod, in_pod, attachment.original.name, log))
+
+
+def _may_come_back(attachment: Attachment) -> bool:
+    """Return whether a device on a bus is still there and bound to a driver that makes links, so that its link, which
+    is nowhere to be seen, may be in a namespace that is being torn down. A link of another address there now says that
+    the old one is gone.
+    """
+    driver = sysfs.driver(attachment.device_path) if attachment.device_path else ""
+    if not driver or driver in sysfs.USERSPACE_DRIVERS:
+        return False
+    return not (attachment.sole and sysfs.netdevs(attachment.device_path))
+
+
+def _find_marked(attachment: Attachment, host: NetNS) -> Link | None:
+    """Return a virtual link that came back under another name, its own being taken, and was not restored yet."""
+    name = attachment.original.name
+    return next((x for x in link.dump(host.netlink) if x.alias == name and attachment.could_be(x)), None)
 
 
 def _await_on_host(attachment: Attachment, host: NetNS, patience_s: float) -> Link | None:
@@ -106,9 +127,17 @@ def find_on_host(attachment: Attachment, host: NetNS) -> Link | None:
         lambda x: x.alias == original.name,
         lambda x: bool(original.permanent_mac) and x.permanent_mac == original.permanent_mac,
         lambda x: x.name == original.name and x.index == original.index,
-        lambda x: attachment.sole and len(entries) == 1,
+        lambda x: attachment.sole and len(entries) == 1 and _is_like(x, attachment),
     )
     return next((entry for sign in signs for entry in found if sign(entry)), None)
+
+
+def _is_like(found: Link, attachment: Attachment) -> bool:
+    """Return whether a link has at least one thing in common with the attachment's."""
+    original = attachment.original
+    return (
+        found.name in (attachment.ifname, original.name) or found.mac == original.mac or found.index == original.index
+    )
 
 
 def find_in_pod(attachment: Attachment, pod: NetNS) -> Link | None:
@@ -145,12 +174,12 @@ def restore(host: NetNS, device: Link, attachment: Attachment, log: Logger) -> N
         changes["mac"] = original.mac
     if device.mtu != original.mtu and original.mtu:
         changes["mtu"] = original.mtu
-    if device.alias != original.alias:
-        changes["alias"] = original.alias
     if device.up != original.up:
         changes["up"] = original.up
     if changes:
         _raise_errors(device, _change(host, device, changes))
+    if device.alias != original.alias:
+        _raise_errors(device, _change(host, device, {"alias": original.alias}))
 
 
 def _raise_errors(device: Link, errors: list[CniError]) -> None:
@@ -225,20 +254,41 @@ def _rename(host: NetNS, device: Link, name: str, log: Logger) -> Link:
     return device
 
 
-def give_back_unrecorded(device_name: str, ifname: str, host: NetNS, pod: NetNS, log: Logger) -> None:
+def give_back_unrecorded(wanted: DeviceConfig, folder: str, ifname: str, host: NetNS, pod: NetNS, log: Logger) -> None:
     """Give back the device of an attachment without a record: one that the reference plugin made.
 
-    That plugin notes the host name in the alias and nothing else. A link without an alias is somebody else's, and so is
-    one whose alias is not the device that the configuration names (device_name, empty when it names none): left alone.
+    That plugin notes the host name in the alias and nothing else, and any other plugin may set an alias. So the link
+    has to be the one that the configuration names; one of which that is not known is left alone.
+    wanted, folder: how the configuration names the device, and its folder in sysfs where it names one.
     """
     device = link.get(pod.netlink, name=ifname)
     if device is None:
         log.info(f"{ifname} is not in {pod.path}: nothing to give back")
         return
-    if not device.alias or device_name not in ("", device.alias, *device.altnames):
+    if not is_link_name(device.alias) or not _is_named(device, wanted, folder):
         log.warning(f'{ifname} in {pod.path} has no record and the alias "{device.alias}": not ours, left alone')
         return
     name = move.onto_host(host, pod, device, device.alias, log)
+    log.info(f"{ifname} of {pod.path}, which has no record, is {name} on the host now")
     found = link.get(host.netlink, name=name)
     if found is not None:
         _raise_errors(found, _change(host, found, {"alias": ""}))
+
+
+def _is_named(device: Link, wanted: DeviceConfig, folder: str) -> bool:
+    """Return whether a link in a pod, marked with a host name, is the device that the configuration names."""
+    if wanted.device:
+        return wanted.device in (device.alias, *device.altnames)
+    if wanted.hwaddr:
+        return wanted.hwaddr in (device.mac, device.permanent_mac)
+    if not folder or sysfs.netdevs(folder):  # no device is named, or it is on the host
+        return False
+    # A virtio device is one level below; before Linux 5.14 the kernel does not tell the parent.
+    parents = (os.path.basename(os.path.realpath(folder)), *sysfs.children(folder))
+    return not device.parent or device.parent in parents
+
+
+def is_link_name(text: str) -> bool:
+    """Return whether the text can be a link's name (net/core/dev.c, dev_valid_name)."""
+    size = len(os.fsencode(text))
+    return 0 < size < link.IFNAMSIZ and text not in (".", "..") and not any(c in "/:%" or c.isspace() for c in text)

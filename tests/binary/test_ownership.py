@@ -99,7 +99,7 @@ def test_gc_at_a_path_given_anew(pod: Space, device: str) -> None:
 
 def test_dying_namespace(bus: Bus, pod: Space, device: str) -> None:
     """A process keeps the deleted namespace alive: DEL succeeds, but the record stays until the device is back."""
-    folder = bus.pci(PCI, device)
+    folder = bus.pci(PCI, device, driver="some-nic")
     one = attachment(pod, pciBusID=PCI)
     one.add()
     pod.ip("link", "set", "net1", "mtu", "1300")
@@ -282,3 +282,97 @@ def test_status_without_the_ipam_executable(pod: Space, device: str) -> None:
     """An IPAM plugin that is not installed makes the plugin unavailable."""
     one = attachment(pod, device=device, ipam={"type": "nowhere"})
     assert "nowhere" in one.call("STATUS").error(50)["msg"]
+
+
+def test_link_that_cannot_be_moved(pod: Space) -> None:
+    """A bridge stays where it is, with its routes: it is refused before anything is done to it."""
+    HOST.ip("link", "add", "br8", "type", "bridge")
+    try:
+        HOST.ip("addr", "add", "192.0.2.2/24", "dev", "br8")
+        HOST.ip("link", "set", "br8", "up")
+        HOST.ip("route", "add", "203.0.113.0/24", "via", "192.0.2.1")
+        before = (HOST.settings("br8"), HOST.routes("br8"))
+        error = attachment(pod, device="br8").call("ADD").error()
+        assert "br8" in error["msg"]
+        assert (HOST.settings("br8"), HOST.routes("br8")) == before
+        assert nothing_left()
+    finally:
+        HOST.ip("link", "del", "br8")
+
+
+def test_failed_add_of_a_device_in_use(pod: Space, device: str) -> None:
+    """Up, in a bridge, with an alternative name that is in the way: after a failed ADD all of it is as before."""
+    HOST.ip("link", "add", "br7", "type", "bridge")
+    try:
+        HOST.ip("link", "property", "add", "dev", device, "altname", "net1")
+        HOST.ip("link", "set", device, "master", "br7", "up")
+        before = (HOST.settings(device), (HOST.link(device) or {})["master"])
+        ipam = {
+            "type": "static",
+            "addresses": [{"address": "10.1.0.5/24"}],
+            "routes": [{"dst": "10.7.0.0/16", "gw": "10.9.9.9"}],
+        }
+        details = attachment(pod, device=device, ipam=ipam).call("ADD").error(999)["details"]
+        assert f"give {device} back: done" in details
+        assert (HOST.settings(device), (HOST.link(device) or {})["master"]) == before
+        assert nothing_left()
+    finally:
+        HOST.ip("link", "del", "br7")
+
+
+@pytest.mark.parametrize("alias", ["primary", "other cni: pod link/1"])
+def test_delete_leaves_the_links_of_other_plugins(alias: str, bus: Bus, pod: Space, device: str) -> None:
+    """DEL after an ADD that was refused, in a pod whose interface of that name is another plugin's, with an alias."""
+    bus.pci(PCI, device)
+    pod.ip("link", "add", "net1", "type", "veth", "peer", "name", "elsewhere")
+    pod.ip("link", "set", "net1", "alias", alias)
+    one = attachment(pod, pciBusID=PCI)
+    one.call("ADD").error(4)
+    one.delete()
+    assert pod.link("net1") is not None
+
+
+@pytest.mark.parametrize("selector", [{}, {"hwaddr": "x"}, {"pciBusID": "x"}])
+def test_delete_of_what_was_refused(selector: dict[str, str], pod: Space) -> None:
+    """What ADD refuses for its selector has no device to give back, and the pod can be torn down."""
+    one = attachment(pod, **selector)
+    one.call("ADD").error(7)
+    one.delete()
+
+
+def test_delete_was_killed_and_the_name_is_taken(pod: Space, device: str) -> None:
+    """The device is on the host already, under another name and not yet restored: it is found by its mark."""
+    before = HOST.settings(device)
+    one = attachment(pod, device=device)
+    one.add()
+    pod.ip("link", "set", "net1", "mtu", "1300")
+    pod.ip("link", "set", "net1", "down", "name", "other7")
+    pod.ip("link", "set", "other7", "netns", str(os.getpid()))
+    one.delete()
+    assert HOST.settings(device) == before
+    assert nothing_left()
+
+
+def test_records_of_the_dead_answer_for_nothing(pod: Space, device: str) -> None:
+    """A virtual device that died with its pod is not there, and nobody has it."""
+    one = attachment(pod, device=device)
+    one.add()
+    pod.delete()
+    one.call("STATUS").error(50)
+    other = Attachment(one.conf, net.unique("container"), "/proc/1/ns/net")
+    assert "attached to" not in other.call("ADD").stdout
+    one.delete()
+    assert nothing_left()
+
+
+def test_device_was_given_to_a_program(bus: Bus, pod: Space, device: str) -> None:
+    """Rebound to a driver without links, it has nothing to come back: DEL forgets it, and a new link is not its own."""
+    folder = bus.pci(PCI, device, driver="some-nic")
+    one = attachment(pod, pciBusID=PCI)
+    one.add()
+    os.rmdir(os.path.join(folder, "net", device))
+    os.unlink(os.path.join(folder, "driver"))
+    os.symlink("/sys/bus/pci/drivers/vfio-pci", os.path.join(folder, "driver"))
+    pod.delete()
+    one.delete()
+    assert nothing_left()

@@ -151,6 +151,7 @@ def test_reading_a_link() -> None:
         "parent": "0000:03:02.6",
         "port": "p1",
         "kind": "veth",
+        "movable": None,
     }
 
 
