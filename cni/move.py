@@ -58,12 +58,17 @@ def into_pod(host: NetNS, pod: NetNS, device: Link, ifname: str, log: Logger) ->
 
 
 def _bring_back(host: NetNS, pod: NetNS, device: Link) -> str:
-    """Undo a move whose rename failed; return what state the link is in now, for the error."""
+    """Undo a move whose rename failed; return what state the link is in now, for the error.
+
+    The link comes back with its name as its alias, as ADD marks it: the caller restores the rest.
+    """
     try:
         if not _is_at(host, device):
             stray = link.get(pod.netlink, name=device.name)
             if stray is None:
                 return f"{device.name} is no longer on the host"
+            # The mark tells whoever restores it that this is the link, should its index be another one now.
+            link.change(pod.netlink, stray.index, alias=device.name)
             link.change(pod.netlink, stray.index, netns_fd=host.fd)
         current = link.get(host.netlink, name=device.name)
         if current is None or current.up == device.up:

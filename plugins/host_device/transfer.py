@@ -144,8 +144,8 @@ def find_in_pod(attachment: Attachment, pod: NetNS) -> Link | None:
     """Return the attachment's link in the pod, which may have renamed it and changed its address.
 
     ADD notes the host name in the alias, which a pod has no reason to touch. Without that mark the link is believed by
-    its permanent address, by its name and address (ADD was killed before it could set the mark), and, where the
-    namespace is known to be the attachment's own, by its name and index, which a move keeps unless it is taken.
+    its permanent address, by either of its names and its address (ADD was killed before it could set the mark), and,
+    where the namespace is known to be the attachment's own, by its name and index, which a move keeps if it is free.
     """
     original = attachment.original
     links = [entry for entry in link.dump(pod.netlink) if attachment.could_be(entry)]
@@ -154,7 +154,7 @@ def find_in_pod(attachment: Attachment, pod: NetNS) -> Link | None:
         lambda x: x.alias == original.name and x.name == attachment.ifname,
         lambda x: x.alias == original.name,
         lambda x: bool(original.permanent_mac) and x.permanent_mac == original.permanent_mac,
-        lambda x: x.name == attachment.ifname and x.mac == original.mac,
+        lambda x: x.name in (attachment.ifname, original.name) and x.mac == original.mac,
         lambda x: certain and x.name == attachment.ifname and x.index == original.index,
     )
     return next((entry for sign in signs for entry in links if sign(entry)), None)

@@ -21,7 +21,7 @@ import pytest
 from tests.support import disk, faults, net
 from tests.support.faults import MOVE_FIRST, MOVE_LAST, THREAD_END, Call
 from tests.support.net import HOST, Space
-from tests.support.plugin import Attachment, Outcome
+from tests.support.plugin import Attachment, Outcome, binary, environment
 from tests.support.untouched import left_on_disk, links, untouched
 
 WORKERS = 2
@@ -635,14 +635,40 @@ def test_failing_release_while_undoing(rig: Rig, tmp_path: Path) -> None:
 
 
 def test_device_that_may_not_be_moved(rig: Rig) -> None:
-    """The kernel refuses the move itself, as for a bridge: the address that was chosen meanwhile is released."""
+    """A bridge is refused: before anything is done where the kernel tells (Linux 6.15), else by the kernel itself."""
     bridge = net.unique("bridge")
     HOST.ip("link", "add", bridge, "type", "bridge")
     try:
         rig.attachment.conf["device"] = bridge
         with untouched(rig.pod):
-            error = rig.attachment.call("ADD").error(999)
-        assert f"cannot move {bridge} into {rig.pod.path} as net1" in error["msg"]
-        assert f"{bridge} is on the host as before" in error["details"]
+            error = rig.attachment.call("ADD").error()
+        assert error["code"] in (7, 999)
+        assert f"cannot move {bridge}" in error["msg"]
     finally:
         HOST.ip("link", "del", bridge)
+
+
+def test_move_that_the_kernel_refuses(rig: Rig) -> None:
+    """The name is taken in the pod while the second thread is about to move: the address that was chosen meanwhile is
+    released, the device fetched back. Delayed are the first messages of either thread, and so the move.
+    """
+    before = HOST.settings(rig.device)
+    stdin = json.dumps(rig.attachment.conf).encode()
+    variables = environment("ADD", rig.attachment.container_id, rig.pod.path, "net1", path=rig.attachment.path)
+    delayed = ["-e", "trace=sendto", "-e", "inject=sendto:delay_enter=2000000:when=1"]
+    command = ["strace", "-f", "-qq", "-o", "/dev/null", *delayed, binary("host-device")]
+    with subprocess.Popen(command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as adding:
+        assert adding.stdin is not None
+        assert adding.stdout is not None
+        adding.stdin.write(stdin)
+        adding.stdin.close()
+        while disk.records() == []:
+            assert adding.poll() is None
+        rig.pod.ip("link", "add", "net1", "type", "veth", "peer", "name", "other")
+        error = json.loads(adding.stdout.read())
+    assert error["code"] == 999
+    assert f"cannot move {rig.device} into {rig.pod.path} as net1: File exists" in error["msg"]
+    assert f"give {rig.device} back: done" in error["details"]
+    assert HOST.settings(rig.device) == before
+    rig.pod.ip("link", "del", "net1")
+    rig.assert_clean()
