@@ -5,6 +5,7 @@ this. Here every module is known by name (the format is drawn in bundle.py). Onl
 itself is used, so that this costs next to nothing; `__future__` comes out of the bundle already.
 """
 
+import gc
 import os
 import sys
 from _frozen_importlib import ModuleSpec
@@ -76,5 +77,7 @@ def _tidy_environment() -> None:
         environ["LD_LIBRARY_PATH"] = callers
 
 
+# A process of some milliseconds is over before there is garbage worth looking for.
+gc.disable()
 _import_from_bundle()
 _tidy_environment()
