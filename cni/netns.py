@@ -110,7 +110,7 @@ def of_pod(path: str) -> NetNS:
             raise _unusable(path, "is the network namespace that the plugin itself runs in, not a pod's")
         with Entered(path, fd):
             netlink = NetlinkSocket()
-    except BaseException:
+    except BaseException:  # a signal's exception, too, must not leave the namespace open: that keeps it alive
         os.close(fd)
         raise
     return NetNS(path, fd, netlink)

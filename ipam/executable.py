@@ -77,7 +77,7 @@ def run(path: str, environ: Mapping[str, str], stdin: bytes) -> Completed:
         pid = _spawn(path, environ, pipes)
         try:
             return _converse(pid, pipes, stdin)
-        except BaseException:
+        except BaseException:  # told to end: the child must not go on taking addresses that nobody will hear of
             _end(pid)
             raise
     finally:

@@ -9,7 +9,6 @@ from cni import move, sysfs
 from cni.errors import GENERIC, CniError, combined
 from cni.netlink import link
 from cni.netlink.link import Link
-from cni.netlink.monitor import RTMGRP_LINK, Monitor
 from cni.netlink.socket import NetlinkError
 from cni.netns import NetNS
 from plugins.host_device.attachment import Attachment
@@ -99,6 +98,8 @@ def _await_on_host(attachment: Attachment, host: NetNS, patience_s: float) -> Li
 
     That happens some time after the namespace's last user has gone (net/core/net_namespace.c, cleanup_net).
     """
+    from cni.netlink.monitor import RTMGRP_LINK, Monitor
+
     deadline = time.monotonic() + patience_s
     with Monitor(RTMGRP_LINK) as monitor:
         while True:
