@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from cni import files, jsontext
-from cni.errors import GENERIC, CniError
+from cni.errors import GENERIC, PLUGIN_UNAVAILABLE, CniError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +66,15 @@ class Store:
         paths = (os.path.join(self.folder, name) for name in files.names(self.folder))
         found = (self._read(path) for path in paths if os.path.isfile(path))
         return [record for record in found if record is not None]
+
+    def check_usable(self) -> None:
+        """Find out whether records can be written. Raises CniError (code 50)."""
+        folder = self.folder
+        while not os.path.lexists(folder):
+            folder = os.path.dirname(folder)
+        if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+            reason = f"{folder} is no writable folder"
+            raise CniError(PLUGIN_UNAVAILABLE, f"cannot keep records in {self.folder}: {reason}")
 
     def _read(self, path: str) -> dict[str, object] | None:
         """Return the record in a file. Garbage counts as absent, and is said: it tells of a crash or of a full disk."""

@@ -35,7 +35,7 @@ RTEXT_FILTER_SKIP_STATS = 8
 IFF_UP = 0x1
 IFNAMSIZ = 16
 
-_IFINFOMSG = struct.Struct("=BxHiII")
+IFINFOMSG = struct.Struct("=BxHiII")
 
 
 class Link:
@@ -83,10 +83,10 @@ class Link:
 
 def parse(body: bytes) -> Link:
     """Return the link that the body of an RTM_NEWLINK message describes."""
-    _, _, index, flags, _ = _IFINFOMSG.unpack_from(body)
+    _, _, index, flags, _ = IFINFOMSG.unpack_from(body)
     link = Link(index, "")
     link.up = bool(flags & IFF_UP)
-    for kind, value in codec.attributes(body, _IFINFOMSG.size):
+    for kind, value in codec.attributes(body, IFINFOMSG.size):
         if kind == IFLA_IFNAME:
             link.name = codec.os_text(value)
         elif kind == IFLA_ADDRESS:
@@ -115,7 +115,7 @@ def parse(body: bytes) -> Link:
 
 
 def _header(index: int = 0, flags: int = 0, change: int = 0) -> bytes:
-    return _IFINFOMSG.pack(0, 0, index, flags, change)
+    return IFINFOMSG.pack(0, 0, index, flags, change)
 
 
 def get(socket: NetlinkSocket, name: str = "", index: int = 0) -> Link | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from cni import move, netns, sysfs
 from cni.background import Background
-from cni.errors import BAD_ENVIRONMENT, CniError, invalid_config
+from cni.errors import BAD_ENVIRONMENT, GENERIC, CniError, invalid_config
 from cni.netlink import link
+from cni.netlink.socket import NetlinkError
 from cni.netns import NetNS
 from cni.rollback import Rollback
 from cni.signals import Deferred, ignore_termination
@@ -18,6 +19,7 @@ from plugins.host_device.config import DeviceConfig
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni.config import NetConf
+    from cni.ifconfig import PodLink
     from cni.log import Logger
     from cni.request import Request
     from cni.result import Result
@@ -100,15 +102,35 @@ def _attach(
             moving = Background(move.into_pod, host, pod, claim.original, request.ifname, log)
             undo.push("end the move", moving.join)
         # The kernel takes its time over the move. Meanwhile the rest of the program is loaded and addresses are chosen.
-        from plugins.host_device import configure
+        from cni.ifconfig import PodLink
+        from cni.result import Interface
+        from plugins.common import configure
 
         addresses = delegate.add(request, conf, log) if delegate.is_built_in(conf) else None
         moving.wait()
-        result = configure.link_in_pod(request, conf, claim, pod, addresses, log)
+        arrived = configure.arrived(pod, request.ifname)
+        inside = PodLink(pod, arrived.index, request.ifname)
+        pci_id = sysfs.pci_address_of(claim.device_path)
+        interface = Interface(request.ifname, arrived.mac, arrived.mtu, pod.path, pci_id=pci_id)
+        result = configure.link_in_pod(
+            request, conf, inside, interface, addresses, lambda: _mark_and_bring_up(inside, name), log
+        )
         ignore_termination()  # from here on the attachment stands: an error would say that it does not
         undo.commit()
     log.debug(f"{name} is {request.ifname} in {pod.path} now")
     return result
+
+
+def _mark_and_bring_up(inside: PodLink, host_name: str) -> None:
+    """Note the device's name on the host in its alias, as the reference plugin does, and bring it up."""
+    try:
+        link.change(inside.netns.netlink, inside.index, alias=host_name, up=True)
+    except NetlinkError as e:
+        raise CniError(
+            GENERIC,
+            f"cannot bring up {host_name} as {inside.name} in {inside.netns.path}: {e.strerror}",
+            f"errno {e.errno}",
+        ) from e
 
 
 def _attach_userspace(request: Request, conf: NetConf, log: Logger) -> Result:
@@ -116,14 +138,14 @@ def _attach_userspace(request: Request, conf: NetConf, log: Logger) -> Result:
 
     There is no record, so an earlier ADD that was not finished shows only in the built-in IPAM's store.
     """
-    from plugins.host_device import configure
+    from plugins.common import configure
 
     if delegate.is_built_in(conf):
         delegate.delete(request, conf, log)
     with Rollback(log) as undo:
         if conf.ipam is not None:
             undo.push("release the addresses", delegate.delete, request, conf, log)
-        result = configure.without_link(request, conf, log)
+        result = configure.without_link(request, conf, [], log)
         ignore_termination()
         undo.commit()
     return result

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from cni import ifconfig, netns
-from cni.errors import GENERIC, PLUGIN_UNAVAILABLE, CniError
-from cni.ifconfig import PodLink
-from cni.netlink import link
+from cni import netns
+from cni.errors import PLUGIN_UNAVAILABLE, CniError
 from cni.result import Result
 from ipam import delegate
+from plugins.common import verify
 from plugins.host_device import config, device
 from plugins.host_device.claims import Claims
 
@@ -27,20 +26,11 @@ def check(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
     with netns.of_pod(request.netns) as pod:
         if device.is_userspace(wanted, claims.sysfs_root):
             return
-        expected = next((x for x in result.interfaces if x.name == request.ifname and x.sandbox), None)
-        if expected is None:
-            raise CniError(GENERIC, f"prevResult has no interface {request.ifname} in a sandbox")
-        found = link.get(pod.netlink, name=request.ifname)
-        if found is None:
-            raise CniError(GENERIC, f"{request.ifname} is missing in {pod.path}")
-        if expected.mac and expected.mac.lower() != found.mac:
-            raise CniError(
-                GENERIC, f"{request.ifname} in {pod.path} has MAC address {found.mac}, ADD gave {expected.mac}"
-            )
+        expected = verify.expected_interface(request.ifname, result)
+        found = verify.link_in_pod(pod, expected, result)
         if expected.mtu and expected.mtu != found.mtu:
             # A plugin later in the chain, such as tuning, changes it and does not say so in the result.
             log.info(f"{request.ifname} in {pod.path} has MTU {found.mtu}, ADD gave {expected.mtu}")
-        ifconfig.verify(PodLink(pod, found.index, found.name), result)
 
 
 def status(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
@@ -49,10 +39,7 @@ def status(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
     Raises CniError: code 50 for a device that this host does not have, IPAM's own codes.
     """
     wanted = config.parse(conf, required=False)
-    if conf.ipam is not None:
-        if not delegate.is_built_in(conf):
-            _check_executable(request, conf)
-        delegate.status(request, conf, log)
+    verify.ipam_status(request, conf, log)
     claims.check_usable()
     if wanted.is_empty or device.is_userspace(wanted, claims.sysfs_root):
         return
@@ -62,11 +49,3 @@ def status(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
             claims.key(wanted, host)
         except CniError as e:
             raise CniError(PLUGIN_UNAVAILABLE, e.msg, e.details) from e
-
-
-def _check_executable(request: Request, conf: NetConf) -> None:
-    """Raise CniError (code 50) unless the IPAM plugin is there."""
-    try:
-        delegate.validate(request, conf)
-    except CniError as e:
-        raise CniError(PLUGIN_UNAVAILABLE, e.msg, e.details) from e

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 
-from cni import files, lock, netns, sysfs
-from cni.errors import GENERIC, PLUGIN_UNAVAILABLE, TRY_AGAIN_LATER, CniError
+from cni import files, lock, sysfs
+from cni.errors import GENERIC, TRY_AGAIN_LATER, CniError
 from cni.lock import EphemeralLock
 from cni.netlink.link import Link
 from cni.netns import NetNS
 from cni.state import Store
+from plugins.common.pod import RecordedPod
 from plugins.host_device import attachment, device, transfer
 from plugins.host_device.attachment import Attachment
 from plugins.host_device.config import DeviceConfig
@@ -79,7 +80,7 @@ class Claims:
         """Return whether a claim can still be on anything: a virtual link dies with its pod, and all do with a boot."""
         if not claim.survives:
             return False
-        with ClaimedPod(claim, (), self._log) as pod:
+        with RecordedPod(claim.netns, claim.netns_cookie, (), self._log) as pod:
             return pod is not None or os.path.isdir(claim.device_path)
 
     def path(self, wanted: DeviceConfig, found: Link) -> str:
@@ -120,7 +121,7 @@ class Claims:
         for claim in self.load_all():
             if claim.key != key or transfer.find_on_host(claim, host) is None:
                 continue
-            with ClaimedPod(claim, (), self._log) as pod:
+            with RecordedPod(claim.netns, claim.netns_cookie, (), self._log) as pod:
                 if pod is not None and transfer.find_in_pod(claim, pod) is not None:
                     continue  # what lies on the host is another link of the same device
             self._log.warning(f"{claim.original.name} was left behind by {claim.container_id}: taking it over")
@@ -132,7 +133,7 @@ class Claims:
         netns_path: where the runtime says that the pod's namespace is, if not where the record says. patience_s: as in
         `transfer.give_back`.
         """
-        with self.lock(claim.key), ClaimedPod(claim, (netns_path,), self._log) as pod:
+        with self.lock(claim.key), RecordedPod(claim.netns, claim.netns_cookie, (netns_path,), self._log) as pod:
             # Another DEL, or an ADD that took the device over, may have been faster.
             current = self.load(claim.container_id, claim.ifname)
             if current is None:
@@ -158,12 +159,7 @@ class Claims:
 
     def check_usable(self) -> None:
         """Find out whether records can be written. Raises CniError (code 50)."""
-        folder = self.store.folder
-        while not os.path.lexists(folder):
-            folder = os.path.dirname(folder)
-        if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
-            reason = f"{folder} is no writable folder"
-            raise CniError(PLUGIN_UNAVAILABLE, f"cannot keep records in {self.store.folder}: {reason}")
+        self.store.check_usable()
 
     def forget_remains(self, container_id: str, ifname: str) -> None:
         """Remove what a damaged record, or a killed ADD or DEL, left of an attachment that has no record."""
@@ -173,34 +169,3 @@ class Claims:
     def sweep(self) -> None:
         """Remove the lock files of killed commands."""
         lock.sweep(self._lock_folder)
-
-
-class ClaimedPod:
-    """The namespace that an attachment's device went to, for commands that go on without one; None when it is gone.
-
-    It is looked for where the record says, then at other paths, and known by its cookie: a path may have been given to
-    another pod since. Before Linux 5.14, which has no cookies, the path has to do.
-    """
-
-    __slots__ = ("_claim", "_log", "_paths", "_pod")
-
-    def __init__(self, claim: Attachment, other_paths: tuple[str, ...], log: Logger) -> None:
-        self._claim = claim
-        self._paths = [claim.netns, *(path for path in other_paths if path not in ("", claim.netns))]
-        self._log = log
-        self._pod: NetNS | None = None
-
-    def __enter__(self) -> NetNS | None:
-        for path in self._paths:
-            pod = netns.if_there(path, self._log)
-            if pod is not None and self._claim.netns_cookie in (0, pod.cookie):
-                self._pod = pod
-                break
-            if pod is not None:
-                self._log.info(f"{path} is another pod's namespace by now")
-                pod.__exit__()
-        return self._pod
-
-    def __exit__(self, *_: object) -> None:
-        if self._pod is not None:
-            self._pod.__exit__()

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import time
 
 from cni import move, sysfs
-from cni.errors import GENERIC, CniError, combined
 from cni.netlink import link
 from cni.netlink.link import Link
-from cni.netlink.socket import NetlinkError
 from cni.netns import NetNS
+from plugins.common import waiting
+from plugins.common.restore import change, rename, restore, restore_altnames, restore_master
 from plugins.host_device.attachment import Attachment
 from plugins.host_device.config import DeviceConfig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from cni.log import Logger
 
@@ -43,15 +41,15 @@ def give_back(attachment: Attachment, host: NetNS, pod: NetNS | None, patience_s
     ):
         # Never moved, or given back by somebody else since: what it is like is how the administrator wants it, but for
         # what a move takes from it.
-        _restore_altnames(host, found, original, log)
-        _restore_master(host, found, attachment.master, log)
+        restore_altnames(host, found, original, log)
+        restore_master(host, found, attachment.master, log)
         if original.up and not found.up:
-            _raise_errors(found, _change(host, found, {"up": True}))
+            change(host, found, {"up": True})
         return True
     if found is None and pod is not None:
         found = _fetch(attachment, host, pod, log)
     elif found is None and _may_come_back(attachment):
-        found = _await_on_host(attachment, host, patience_s)
+        found = waiting.for_link(lambda: find_on_host(attachment, host), patience_s)
     if found is None and not attachment.device_path:
         found = _find_marked(attachment, host)
     if found is None:
@@ -62,8 +60,8 @@ def give_back(attachment: Attachment, host: NetNS, pod: NetNS | None, patience_s
         return False
     if found.name == attachment.ifname != original.name or pod is None or not attachment.device_path:
         # The kernel saved it from the dying pod, under the name that it had there last.
-        found = _rename(host, found, original.name, log)
-    restore(host, found, attachment, log)
+        found = rename(host, found, original.name, log)
+    restore(host, found, original, attachment.master, log)
     log.debug(f"{found.name} is back on the host")
     return True
 
@@ -91,21 +89,6 @@ def _find_marked(attachment: Attachment, host: NetNS) -> Link | None:
     """Return a virtual link that came back under another name, its own being taken, and was not restored yet."""
     name = attachment.original.name
     return next((x for x in link.dump(host.netlink) if x.alias == name and attachment.could_be(x)), None)
-
-
-def _await_on_host(attachment: Attachment, host: NetNS, patience_s: float) -> Link | None:
-    """Return the attachment's link as soon as the kernel has saved it from a namespace that is being torn down.
-
-    That happens some time after the namespace's last user has gone (net/core/net_namespace.c, cleanup_net).
-    """
-    from cni.netlink.monitor import RTMGRP_LINK, Monitor
-
-    deadline = time.monotonic() + patience_s
-    with Monitor(RTMGRP_LINK) as monitor:
-        while True:
-            found = find_on_host(attachment, host)
-            if found is not None or not monitor.wait(deadline):
-                return found
 
 
 def find_on_host(attachment: Attachment, host: NetNS) -> Link | None:
@@ -161,100 +144,6 @@ def find_in_pod(attachment: Attachment, pod: NetNS) -> Link | None:
     return next((entry for sign in signs for entry in links if sign(entry)), None)
 
 
-def restore(host: NetNS, device: Link, attachment: Attachment, log: Logger) -> None:
-    """Give a link on the host the address, MTU, alternative names, master, up state and, last, the alias that it had.
-
-    The alias holds our mark: as long as it is there, the link is known to be not yet restored.
-    Raises CniError naming everything that the kernel refused.
-    """
-    original = attachment.original
-    _restore_altnames(host, device, original, log)
-    _restore_master(host, device, attachment.master, log)
-    changes: dict[str, Any] = {}
-    if device.mac != original.mac and original.mac:
-        changes["mac"] = original.mac
-    if device.mtu != original.mtu and original.mtu:
-        changes["mtu"] = original.mtu
-    if device.up != original.up:
-        changes["up"] = original.up
-    if changes:
-        _raise_errors(device, _change(host, device, changes))
-    if device.alias != original.alias:
-        _raise_errors(device, _change(host, device, {"alias": original.alias}))
-
-
-def _raise_errors(device: Link, errors: list[CniError]) -> None:
-    if errors:
-        raise combined(f"restoring {device.name}", errors)
-
-
-def _restore_altnames(host: NetNS, device: Link, original: Link, log: Logger) -> None:
-    """Take the alternative names off that the pod gave, give those back that were in the way of a move."""
-    added = [altname for altname in device.altnames if altname not in original.altnames]
-    if added:
-        try:
-            link.delete_altnames(host.netlink, device.index, added)
-        except NetlinkError as e:
-            log.warning(f"cannot take the alternative names {', '.join(added)} from {device.name}: {e.strerror}")
-    for altname in original.altnames:
-        if altname not in device.altnames and altname != device.name:
-            try:
-                link.add_altname(host.netlink, device.index, altname)
-            except NetlinkError as e:
-                log.warning(f"cannot give {device.name} its alternative name {altname} back: {e.strerror}")
-
-
-def _restore_master(host: NetNS, device: Link, master: str, log: Logger) -> None:
-    """Make the link a port again of the bridge or bond that it was in."""
-    found = link.get(host.netlink, name=master) if master else None
-    if found is not None and device.master != found.index:
-        try:
-            link.change(host.netlink, device.index, master=found.index)
-        except NetlinkError as e:
-            log.warning(f"cannot make {device.name} a port of {master} again: {e.strerror}")
-
-
-def _change(host: NetNS, device: Link, changes: dict[str, Any]) -> list[CniError]:
-    """Make all changes in one message; when the kernel refuses one, make each in a message of its own."""
-    try:
-        link.change(host.netlink, device.index, **changes)
-        return []
-    except NetlinkError:
-        errors = []
-        for field, value in changes.items():
-            try:
-                link.change(host.netlink, device.index, **{field: value})
-            except NetlinkError as e:
-                errors.append(
-                    CniError(
-                        GENERIC,
-                        f'cannot restore {field} of {device.name} to "{value}": {e.strerror}',
-                        f"errno {e.errno}; the device is on the host",
-                    )
-                )
-        return errors
-
-
-def _rename(host: NetNS, device: Link, name: str, log: Logger) -> Link:
-    """Give a link on the host its name back if that is free; return the link as it is then."""
-    if device.name == name:
-        return device
-    if link.get(host.netlink, name=name) is not None:
-        log.warning(f"the name {name} is taken on the host: the device that had it is called {device.name} now")
-        return device
-    try:
-        if device.up:  # kernels before 6.2 rename only what is down
-            link.change(host.netlink, device.index, up=False)
-            device.up = False
-        link.change(host.netlink, device.index, name=name)
-    except NetlinkError as e:
-        raise CniError(
-            GENERIC, f"cannot rename {device.name} back to {name}: {e.strerror}", f"errno {e.errno}; repeat DEL"
-        ) from e
-    device.name = name
-    return device
-
-
 def give_back_unrecorded(wanted: DeviceConfig, folder: str, ifname: str, host: NetNS, pod: NetNS, log: Logger) -> None:
     """Give back the device of an attachment without a record: one that the reference plugin made.
 
@@ -273,7 +162,7 @@ def give_back_unrecorded(wanted: DeviceConfig, folder: str, ifname: str, host: N
     log.info(f"{ifname} of {pod.path}, which has no record, is {name} on the host now")
     found = link.get(host.netlink, name=name)
     if found is not None:
-        _raise_errors(found, _change(host, found, {"alias": ""}))
+        change(host, found, {"alias": ""})
 
 
 def _is_named(device: Link, wanted: DeviceConfig, folder: str) -> bool:

@@ -1,0 +1,107 @@
+"""Make a link on the host again what it was before ADD."""
+
+from __future__ import annotations
+
+from cni.errors import GENERIC, CniError, combined
+from cni.netlink import link
+from cni.netlink.link import Link
+from cni.netlink.socket import NetlinkError
+from cni.netns import NetNS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cni.log import Logger
+
+
+def restore(host: NetNS, device: Link, original: Link, master: str, log: Logger) -> None:
+    """Give a link on the host the address, MTU, alternative names, master, up state and, last, the alias that it had.
+
+    device: the link as it is; original: as it was, a port of the link called `master` if that is not empty. The alias
+    goes last: a plugin that has a mark there knows by it that the link is not yet restored.
+    Raises CniError naming everything that the kernel refused.
+    """
+    restore_altnames(host, device, original, log)
+    restore_master(host, device, master, log)
+    changes: dict[str, Any] = {}
+    if device.mac != original.mac and original.mac:
+        changes["mac"] = original.mac
+    if device.mtu != original.mtu and original.mtu:
+        changes["mtu"] = original.mtu
+    if device.up != original.up:
+        changes["up"] = original.up
+    if changes:
+        change(host, device, changes)
+    if device.alias != original.alias:
+        change(host, device, {"alias": original.alias})
+
+
+def restore_altnames(host: NetNS, device: Link, original: Link, log: Logger) -> None:
+    """Take the alternative names off that the pod gave, give those back that were in the way of a move."""
+    added = [altname for altname in device.altnames if altname not in original.altnames]
+    if added:
+        try:
+            link.delete_altnames(host.netlink, device.index, added)
+        except NetlinkError as e:
+            log.warning(f"cannot take the alternative names {', '.join(added)} from {device.name}: {e.strerror}")
+    for altname in original.altnames:
+        if altname not in device.altnames and altname != device.name:
+            try:
+                link.add_altname(host.netlink, device.index, altname)
+            except NetlinkError as e:
+                log.warning(f"cannot give {device.name} its alternative name {altname} back: {e.strerror}")
+
+
+def restore_master(host: NetNS, device: Link, master: str, log: Logger) -> None:
+    """Make the link a port again of the bridge or bond that it was in."""
+    found = link.get(host.netlink, name=master) if master else None
+    if found is not None and device.master != found.index:
+        try:
+            link.change(host.netlink, device.index, master=found.index)
+        except NetlinkError as e:
+            log.warning(f"cannot make {device.name} a port of {master} again: {e.strerror}")
+
+
+def change(host: NetNS, device: Link, changes: dict[str, Any]) -> None:
+    """Make all changes in one message; when the kernel refuses one, make each in a message of its own.
+
+    changes: keyword arguments of `link.change`. Raises CniError naming everything that the kernel refused.
+    """
+    try:
+        link.change(host.netlink, device.index, **changes)
+    except NetlinkError:
+        errors = []
+        for field, value in changes.items():
+            try:
+                link.change(host.netlink, device.index, **{field: value})
+            except NetlinkError as e:
+                errors.append(
+                    CniError(
+                        GENERIC,
+                        f'cannot restore {field} of {device.name} to "{value}": {e.strerror}',
+                        f"errno {e.errno}; the device is on the host",
+                    )
+                )
+        if errors:
+            raise combined(f"restoring {device.name}", errors) from None
+
+
+def rename(host: NetNS, device: Link, name: str, log: Logger) -> Link:
+    """Give a link on the host its name back if that is free; return the link as it is then."""
+    if device.name == name:
+        return device
+    if link.get(host.netlink, name=name) is not None:
+        log.warning(f"the name {name} is taken on the host: the device that had it is called {device.name} now")
+        return device
+    try:
+        if device.up:  # kernels before 6.2 rename only what is down
+            link.change(host.netlink, device.index, up=False)
+            device.up = False
+        link.change(host.netlink, device.index, name=name)
+    except NetlinkError as e:
+        raise CniError(
+            GENERIC, f"cannot rename {device.name} back to {name}: {e.strerror}", f"errno {e.errno}; repeat DEL"
+        ) from e
+    device.name = name
+    return device

@@ -1,0 +1,27 @@
+"""Wait for a link that the kernel gives back from a namespace that is being torn down."""
+
+from __future__ import annotations
+
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cni.netlink.link import Link
+
+
+def for_link(find: Callable[[], Link | None], patience_s: float) -> Link | None:
+    """Return the link as soon as `find` finds it, None when it does not within the time, in seconds.
+
+    The kernel saves a physical link some time after the namespace's last user has gone (net/core/net_namespace.c,
+    cleanup_net). The calling thread is in the namespace where the link is to appear.
+    """
+    from cni.netlink.monitor import RTMGRP_LINK, Monitor
+
+    deadline = time.monotonic() + patience_s
+    with Monitor(RTMGRP_LINK) as monitor:
+        while True:
+            found = find()
+            if found is not None or not monitor.wait(deadline):
+                return found
