@@ -4,13 +4,13 @@
 .PHONY: help binaries demo test lint bench lock clean
 
 PYTHON := .venv/bin/python
-BINARIES := dist/host-device dist/host-local dist/static
+BINARIES := dist/host-device dist/sriov dist/host-local dist/static
 SOURCES := build.spec requirements.txt $(wildcard launcher/*.py launcher/*.[ch]) $(shell find cni ipam plugins -name '*.py')
 
 help:           ## print this
 	@sed -n 's/^\([a-z]*\): .*##/  make \1\t/p' Makefile
 
-binaries: $(BINARIES) ## build dist/host-device, dist/host-local and dist/static
+binaries: $(BINARIES) ## build dist/host-device, dist/sriov, dist/host-local and dist/static
 
 $(BINARIES) &: $(SOURCES)
 	@scripts/setup build

@@ -17,9 +17,11 @@ IFNAME_MAX_BYTES = 15
 """IFNAMSIZ less the final NUL (linux/if.h)."""
 
 ALWAYS_KNOWN = frozenset(
-    ("IgnoreUnknown", "K8S_POD_INFRA_CONTAINER_ID", "K8S_POD_NAME", "K8S_POD_NAMESPACE", "K8S_POD_UID")
+    ("IgnoreUnknown", "K8S_POD_INFRA_CONTAINER_ID", "K8S_POD_NAME", "K8S_POD_NAMESPACE", "K8S_POD_UID", "MAC")
 )
-"""Keys of CNI_ARGS that every plugin takes: Kubernetes runtimes send them to all."""
+"""Keys of CNI_ARGS that every plugin takes: Kubernetes runtimes send them to all, and MAC is for the plugin that asks
+IPAM.
+"""
 
 
 class Request:

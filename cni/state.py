@@ -20,13 +20,18 @@ IFNAME = "ifName"
 
 
 class Store:
-    """The folder of one plugin's records."""
+    """The folder of one plugin's records.
 
-    __slots__ = ("_log", "folder")
+    foreign: whether records without an owner are believed. The Go plugins write such ones; whose they are, the file's
+    name says, as far as a hyphen in an interface's name lets it be told.
+    """
 
-    def __init__(self, folder: str, log: Logger) -> None:
+    __slots__ = ("_foreign", "_log", "folder")
+
+    def __init__(self, folder: str, log: Logger, foreign: bool = False) -> None:
         self.folder = folder
         self._log = log
+        self._foreign = foreign
 
     def _path(self, container_id: str, ifname: str) -> str:
         return os.path.join(self.folder, f"{container_id}-{ifname}")
@@ -43,7 +48,7 @@ class Store:
         Raises CniError: code 5 when it cannot be read, 999 when the file belongs to another attachment: container a-b
         with interface c and container a with interface b-c share a name.
         """
-        record = self._read(self._path(container_id, ifname))
+        record = self._read(self._path(container_id, ifname), (container_id, ifname))
         if record is not None and (record[CONTAINER_ID], record[IFNAME]) != (container_id, ifname):
             raise CniError(
                 GENERIC,
@@ -61,6 +66,13 @@ class Store:
         files.remove(files.temporary_path(path))
         files.remove(path)
 
+    def written_ns(self, container_id: str, ifname: str) -> int:
+        """Return when the attachment's record was written, in nanoseconds since 1970, 0 when there is none."""
+        try:
+            return os.stat(self._path(container_id, ifname)).st_mtime_ns
+        except OSError:
+            return 0
+
     def all(self) -> list[dict[str, object]]:
         """Return all records that can be believed. Raises CniError (code 5)."""
         paths = (os.path.join(self.folder, name) for name in files.names(self.folder))
@@ -76,8 +88,11 @@ class Store:
             reason = f"{folder} is no writable folder"
             raise CniError(PLUGIN_UNAVAILABLE, f"cannot keep records in {self.folder}: {reason}")
 
-    def _read(self, path: str) -> dict[str, object] | None:
-        """Return the record in a file. Garbage counts as absent, and is said: it tells of a crash or of a full disk."""
+    def _read(self, path: str, owner: tuple[str, str] | None = None) -> dict[str, object] | None:
+        """Return the record in a file. owner: whose it is if it does not say so itself.
+
+        Garbage counts as absent, and is said: it tells of a crash or of a full disk.
+        """
         data = files.read(path)
         if data is None:
             return None
@@ -86,6 +101,9 @@ class Store:
         except ValueError as e:
             self._log.warning(f"record {path} is damaged and not used: {e}")
             return None
+        if self._foreign and isinstance(record, dict) and CONTAINER_ID not in record and IFNAME not in record:
+            container_id, _, ifname = os.path.basename(path).rpartition("-")
+            record[CONTAINER_ID], record[IFNAME] = owner or (container_id, ifname)
         if not isinstance(record, dict) or not all(isinstance(record.get(key), str) for key in (CONTAINER_ID, IFNAME)):
             self._log.warning(f"record {path} is no record of an attachment and not used")
             return None

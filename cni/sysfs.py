@@ -82,6 +82,76 @@ def is_representor_port(port: str) -> bool:
     return bool(pf) and any(kind in rest for kind in ("vf", "sf"))
 
 
+def physical_function(device: str) -> str:
+    """Return the sysfs folder of the PF that a VF belongs to, empty when there is none to be seen: the device is no VF,
+    or this is a virtual machine that was given the VF alone.
+    """
+    path = os.path.join(device, "physfn")
+    return os.path.realpath(path) if os.path.exists(path) else ""
+
+
+def is_physical_function(device: str) -> bool:
+    """Return whether a PCI device can have VFs."""
+    return os.path.exists(os.path.join(device, "sriov_totalvfs"))
+
+
+def vf_index(pf: str, address: str) -> int:
+    """Return the index that a VF has at its PF (drivers/pci/iov.c, virtfnN), -1 when it is not among its VFs.
+
+    pf: the PF's device folder. address: the VF's PCI address.
+    """
+    for entry in _entries(pf):
+        if entry.startswith("virtfn") and os.path.basename(_target(os.path.join(pf, entry))) == address:
+            return int(entry.removeprefix("virtfn"))
+    return -1
+
+
+def uplink(pf: str) -> str:
+    """Return the name of the netdev that stands for a PF itself, empty when it has none.
+
+    pf: its device folder. In switchdev mode the VFs' representors are netdevs of the PF, too, and some NICs have all
+    ports under one function: representors are left out, then the port named p0 and the like, the lowest dev_port and
+    the lowest name come first.
+    """
+    ports = [(_read(pf, "net", name, "phys_port_name"), name) for name in netdevs(pf)]
+    own = [(port, name) for port, name in ports if not is_representor_port(port)]
+    return min(own, key=lambda x: (not _is_uplink_port(x[0]), _dev_port(pf, x[1]), x[1]), default=("", ""))[1]
+
+
+def _is_uplink_port(port: str) -> bool:
+    return port[:1] == "p" and port[1:].isdecimal()
+
+
+def _dev_port(pf: str, name: str) -> int:
+    """Linux numbers the ports of one function; 0 where it does not."""
+    text = _read(pf, "net", name, "dev_port")
+    return int(text) if text.isdecimal() else 0
+
+
+def representor(pf: str, index: int, root: str = ROOT) -> str:
+    """Return the name of the netdev that stands for a VF at a PF in switchdev mode, empty when there is none.
+
+    pf: the PF's device folder. index: of the VF at it. A representor carries the switch ID of the uplink and a port
+    name such as pf0vf3 (net/core/devlink, port flavours).
+    """
+    name = uplink(pf)
+    switch = _read(pf, "net", name, "phys_switch_id") if name else ""
+    if not switch:
+        return ""
+    function = pf.rpartition(".")[2]
+    folder = os.path.join(root, "class/net")
+    for candidate in sorted(_entries(folder)):
+        port = _read(folder, candidate, "phys_port_name")
+        if port.endswith(f"pf{function}vf{index}") and _read(folder, candidate, "phys_switch_id") == switch:
+            return candidate
+    return ""
+
+
+def rdma_device(device: str) -> str:
+    """Return the name of the RDMA device of a device folder, empty when it has none."""
+    return min(_entries(os.path.join(device, "infiniband")), default="")
+
+
 def children(device: str) -> list[str]:
     """Return the names of what is below a device folder, such as virtio0; none when the folder is gone."""
     return _entries(device)
@@ -90,6 +160,22 @@ def children(device: str) -> list[str]:
 def pci_address_of(device: str) -> str:
     """Return the PCI address that a real device folder lies under, the innermost, empty when it is on no PCI bus."""
     return next((part for part in reversed(device.split("/")) if is_pci_address(part)), "")
+
+
+def _read(*path: str) -> str:
+    """Return an attribute's text, empty when it is not there or its driver does not support it (EOPNOTSUPP)."""
+    try:
+        with open(os.path.join(*path), encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _target(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
 
 
 def _entries(folder: str) -> list[str]:

@@ -48,6 +48,18 @@ def validate(request: Request, conf: NetConf, node_config: str = nodeconfig.PATH
         executable.find(_type(conf), request.path)
 
 
+def refuse_unrenderable(conf: NetConf) -> None:
+    """Refuse a network without IPAM in a version that has no form for a result without addresses, those before 0.3.0.
+
+    Better said now than with the device moved. Raises CniError.
+    """
+    if conf.ipam is None:
+        from cni.convert import render_result
+        from cni.result import Result
+
+        render_result(Result(), conf.cni_version)
+
+
 def add(request: Request, conf: NetConf, log: Logger, node_config: str = nodeconfig.PATH) -> Result:
     """Return the addresses, routes and DNS that IPAM gives; there may be no address among them.
 

@@ -11,6 +11,7 @@ from cni.netns import NetNS
 from cni.rollback import Rollback
 from cni.signals import Deferred, ignore_termination
 from ipam import delegate
+from plugins.common import boot
 from plugins.host_device import attachment, config, device
 from plugins.host_device.attachment import Attachment
 from plugins.host_device.claims import Claims
@@ -33,12 +34,7 @@ def add(request: Request, conf: NetConf, log: Logger, claims: Claims) -> Result:
     """
     wanted = config.parse(conf)
     delegate.validate(request, conf)
-    if conf.ipam is None:
-        # Versions before 0.3.0 have no form for a result without addresses: better said now than with the device moved.
-        from cni.convert import render_result
-        from cni.result import Result
-
-        render_result(Result(), conf.cni_version)
+    delegate.refuse_unrenderable(conf)
     with netns.of_pod(request.netns) as pod, netns.own() as host:
         if device.is_userspace(wanted, claims.sysfs_root):
             return _attach_userspace(request, conf, log)
@@ -80,7 +76,7 @@ def _claim(
         network=conf.name,
         netns=request.netns,
         netns_cookie=pod.cookie,
-        boot_id=attachment.boot_id(),
+        boot_id=boot.current(),
         key=attachment.key_of(found, path),
         device_path=path,
         sole=len(sysfs.netdevs(path)) == 1,

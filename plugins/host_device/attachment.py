@@ -17,17 +17,16 @@ from __future__ import annotations
 
 import os
 
-from cni import files, sysfs
+from cni import sysfs
 from cni.errors import GENERIC, CniError
 from cni.netlink.link import Link
 from cni.section import Section
 from cni.state import Store
+from plugins.common import boot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni.log import Logger
-
-BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 class Attachment:
@@ -103,7 +102,7 @@ class Attachment:
     @property
     def survives(self) -> bool:
         """Whether the link it describes can still be there: links do not outlive a boot."""
-        return self.boot_id == boot_id()
+        return self.boot_id == boot.current()
 
     def could_be(self, link: Link) -> bool:
         """Return whether nothing that cannot change speaks against the link's being the attachment's.
@@ -197,8 +196,3 @@ def key_of(link: Link, path: str) -> str:
     if name.startswith("virtio"):  # found by its PCI address, the same device is the folder above
         name = os.path.basename(folder)
     return name or link.name
-
-
-def boot_id(path: str = BOOT_ID) -> str:
-    """Return the identity of this boot of the machine (random(4)). Raises CniError (code 5)."""
-    return (files.read(path) or b"").decode("ascii").strip()

@@ -1,0 +1,263 @@
+"""ADD: everything is checked, the VF is claimed, configured through its PF, and its link goes into the pod."""
+
+from __future__ import annotations
+
+import os
+
+from cni import move, netns, sysfs
+from cni.background import Background
+from cni.errors import BAD_ENVIRONMENT, GENERIC, TRY_AGAIN_LATER, CniError, invalid_config
+from cni.netlink import link
+from cni.netlink.link import Link
+from cni.netlink.socket import NetlinkError
+from cni.netns import NetNS
+from cni.rollback import Rollback
+from cni.signals import Deferred, ignore_termination
+from ipam import delegate
+from plugins.common import boot
+from plugins.sriov import config, device, mac, plan
+from plugins.sriov.claims import Claims
+from plugins.sriov.config import VfConfig
+from plugins.sriov.device import Device
+from plugins.sriov.pf import NO_MAC, Entry
+from plugins.sriov.record import Attachment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.config import NetConf
+    from cni.ifconfig import PodLink
+    from cni.log import Logger
+    from cni.request import Request
+    from cni.result import Interface, Result
+
+PATIENCE_S = 2.0
+"""How long ADD waits, in seconds, for a VF that is on its way back from the pod that had it before."""
+
+
+def add(request: Request, conf: NetConf, log: Logger, claims: Claims) -> Result:
+    """Give the pod the VF, configured, and return the result.
+
+    Everything that can be known to be wrong is found before anything is changed. Raises CniError; the VF is on the host
+    as it was then, no address is held and no record is left.
+    """
+    wanted = config.parse(conf, request.args)
+    delegate.validate(request, conf)
+    delegate.refuse_unrenderable(conf)
+    vf = device.find(wanted.address, claims.sysfs_root)
+    if not vf.pf:
+        _refuse_without_pf(wanted)
+    with netns.of_pod(request.netns) as pod, netns.own() as host:
+        earlier = claims.load(request.container_id, request.ifname)
+        if earlier is not None:
+            # The runtime cannot know that ADD's result: it would not ask again.
+            log.info("an earlier ADD of this attachment was not finished: undoing it first")
+            if conf.ipam is not None:
+                delegate.delete(request, conf, log)
+            claims.detach(earlier, host, request.netns)
+        if not vf.is_userspace and link.get(pod.netlink, name=request.ifname) is not None:
+            raise CniError(
+                BAD_ENVIRONMENT, f'CNI_IFNAME "{request.ifname}" exists already in {pod.path}', "nothing was changed"
+            )
+        with claims.lock(wanted.address):
+            claims.make_free(wanted.address, host)
+            entry = _entry(vf, host, log)
+            claim = _claim(request, conf, wanted, vf, entry, host, pod, log)
+            return _attach(request, conf, claim, vf, entry, host, pod, log, claims)
+
+
+def _refuse_without_pf(wanted: VfConfig) -> None:
+    """Raise CniError (code 7) for parameters that only a PF can set, where none is to be seen."""
+    needing = ", ".join(setting.describe() for setting in plan.needs_pf(wanted))
+    if needing:
+        raise invalid_config(
+            f"cannot set {needing} on {wanted.address}: its physical function is not visible here",
+            "in a virtual machine only the hypervisor can; the VF can be attached without; nothing was changed",
+        )
+
+
+def _entry(vf: Device, host: NetNS, log: Logger) -> Entry | None:
+    """Return the VF's entry at its PF, None where no PF is to be seen. Raises CniError."""
+    if not vf.pf:
+        return None
+    pf = link.get(host.netlink, name=vf.pf)
+    if pf is None:
+        raise CniError(GENERIC, f"the link {vf.pf} of the PF of {vf.address} is not on the host", "nothing was changed")
+    if not pf.up:
+        log.warning(f"{vf.pf}, the PF of {vf.address}, is down: most VFs have no carrier then")
+    return Entry(host, pf.name, pf.index, vf.address, vf.index)
+
+
+def _claim(
+    request: Request,
+    conf: NetConf,
+    wanted: VfConfig,
+    vf: Device,
+    entry: Entry | None,
+    host: NetNS,
+    pod: NetNS,
+    log: Logger,
+) -> Attachment:
+    """Return what is to be recorded of the VF before anything is done with it."""
+    original, master = None, ""
+    if not vf.is_userspace:
+        original = _link_on_host(vf, host)
+        if original.movable is False:
+            raise CniError(GENERIC, f"the kernel does not let {original.name} go to another namespace")
+        port_of = link.get(host.netlink, index=original.master) if original.master else None
+        if port_of is not None:
+            master = port_of.name
+            log.warning(f"{original.name} is a port of {master}, which it leaves until DEL")
+    return Attachment(
+        request.container_id,
+        request.ifname,
+        conf.name,
+        request.netns,
+        pod.cookie,
+        boot.current(),
+        wanted,
+        vf.pf,
+        vf.index,
+        original,
+        master,
+        entry.read() if entry is not None else None,
+    )
+
+
+def _link_on_host(vf: Device, host: NetNS) -> Link:
+    """Return the VF's link. One that is nowhere may be on its way back from the pod that had it before."""
+    found = device.on_host(vf, host)
+    driver = sysfs.driver(vf.path)
+    if found is None and driver:
+        from plugins.common import waiting
+
+        found = waiting.for_link(lambda: device.on_host(vf, host), PATIENCE_S)
+    if found is not None:
+        return found
+    if not driver:
+        raise invalid_config(
+            f'deviceID: "{vf.address}" is not allowed; the VF is bound to no driver', f"see {vf.path}/driver"
+        )
+    raise CniError(
+        TRY_AGAIN_LATER,
+        f"VF {vf.address} has no link on the host, though it is bound to {driver}",
+        "its link may be in a pod that is going away, or that nobody knows of; nothing was changed",
+    )
+
+
+def _attach(
+    request: Request,
+    conf: NetConf,
+    claim: Attachment,
+    vf: Device,
+    entry: Entry | None,
+    host: NetNS,
+    pod: NetNS,
+    log: Logger,
+    claims: Claims,
+) -> Result:
+    with Rollback(log) as undo:
+        undo.push(f"give {claim.name} back", claims.undo, claim, host, pod)
+        claims.make(claim, conf.section)
+        if entry is not None:
+            for setting in plan.to_make(claim.wanted, claim.table):
+                log.debug(f"setting {setting.describe()} on VF {claim.index} of {claim.pf}")
+                entry.make(setting)
+        if conf.ipam is not None:
+            undo.push("release the addresses", delegate.delete, request, conf, log)
+        if claim.original is None:
+            result = _without_link(request, conf, claim, log)
+        else:
+            with Deferred():  # were we told to end in between, the undo would run beside the move, on the same socket
+                moving = Background(move.into_pod, host, pod, claim.original, request.ifname, log)
+                undo.push("end the move", moving.join)
+            # The kernel takes its time over the move. Meanwhile the rest is loaded and addresses are chosen.
+            from plugins.common import configure
+
+            addresses = delegate.add(request, conf, log) if delegate.is_built_in(conf) else None
+            moving.wait()
+            arrived = configure.arrived(pod, request.ifname)
+            result = _configure(request, conf, claim, arrived, addresses, pod, log)
+        _publish(conf, claim, vf, claims.sysfs_root, log)
+        ignore_termination()  # from here on the attachment stands: an error would say that it does not
+        undo.commit()
+    log.debug(f"{claim.name} is {request.ifname} in {pod.path} now")
+    return result
+
+
+def _configure(
+    request: Request,
+    conf: NetConf,
+    claim: Attachment,
+    arrived: Link,
+    addresses: Result | None,
+    pod: NetNS,
+    log: Logger,
+) -> Result:
+    """Give the link that has arrived its MAC address and MTU, then all that every link gets."""
+    from cni.ifconfig import PodLink
+    from cni.result import Interface
+    from plugins.common import configure
+
+    wanted = claim.wanted
+    inside = PodLink(pod, arrived.index, request.ifname)
+    if wanted.mac:
+        mac.set_effective(pod, arrived.index, wanted.mac)
+    if wanted.mtu is not None:
+        try:
+            link.change(pod.netlink, arrived.index, mtu=wanted.mtu)
+        except NetlinkError as e:
+            raise CniError(
+                GENERIC,
+                f"cannot set MTU {wanted.mtu} on {claim.name} ({claim.address}): {e.strerror}",
+                f"errno {e.errno}",
+            ) from e
+    interface = Interface(request.ifname, wanted.mac or arrived.mac, 0, pod.path, pci_id=claim.address)
+    return configure.link_in_pod(
+        request, conf, inside, interface, addresses, lambda: _bring_up(inside, claim, interface), log
+    )
+
+
+def _bring_up(inside: PodLink, claim: Attachment, interface: Interface) -> None:
+    """Bring the link up and note what it is like then: some VFs get their address only when they come up."""
+    try:
+        link.change(inside.netns.netlink, inside.index, up=True)
+        now = link.get(inside.netns.netlink, index=inside.index)
+    except NetlinkError as e:
+        raise CniError(
+            GENERIC,
+            f"cannot bring up {claim.name} as {inside.name} in {inside.netns.path}: {e.strerror}",
+            f"errno {e.errno}",
+        ) from e
+    if now is None:
+        raise CniError(GENERIC, f"{inside.name} has vanished from {inside.netns.path} during ADD")
+    if claim.wanted.mac and now.mac != claim.wanted.mac:
+        raise CniError(
+            GENERIC, f"{claim.name} has MAC address {now.mac} when it is up, and {claim.wanted.mac} was asked for"
+        )
+    interface.mac, interface.mtu = now.mac, now.mtu
+
+
+def _without_link(request: Request, conf: NetConf, claim: Attachment, log: Logger) -> Result:
+    """Return the result for a VF on a userspace driver: IPAM is asked, and nothing is applied."""
+    from cni.result import Interface
+    from plugins.common import configure
+
+    admin = claim.table.mac if claim.table is not None and claim.table.mac != NO_MAC else ""
+    interface = Interface(request.ifname, claim.wanted.mac or admin, 0, request.netns, pci_id=claim.address)
+    return configure.without_link(request, conf, [interface], log)
+
+
+def _publish(conf: NetConf, claim: Attachment, vf: Device, sysfs_root: str, log: Logger) -> None:
+    """Complete or write the device-info file that the runtime asks for, if it does."""
+    path = conf.runtime_config.string("CNIDeviceInfoFile")
+    if not path:
+        return
+    from cni import deviceinfo
+
+    fields = {
+        "pci-address": claim.address,
+        "pf-pci-address": os.path.basename(vf.pf_path),
+        "rdma-device": sysfs.rdma_device(vf.path),
+        "representor-device": sysfs.representor(vf.pf_path, vf.index, sysfs_root) if vf.pf_path else "",
+    }
+    deviceinfo.publish(path, deviceinfo.PCI, fields, log)

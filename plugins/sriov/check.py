@@ -1,0 +1,80 @@
+"""CHECK and STATUS: are pod and VF as ADD left them, and could ADD work here?"""
+
+from __future__ import annotations
+
+from cni import netns
+from cni.errors import GENERIC, PLUGIN_UNAVAILABLE, CniError
+from cni.netns import NetNS
+from cni.result import Result
+from ipam import delegate
+from plugins.common import verify
+from plugins.sriov import config, device, plan
+from plugins.sriov.claims import Claims
+from plugins.sriov.config import VfConfig
+from plugins.sriov.device import Device
+from plugins.sriov.pf import Entry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.config import NetConf
+    from cni.log import Logger
+    from cni.request import Request
+
+
+def check(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
+    """Verify that the pod still has what ADD returned, and the VF what the user asked for.
+
+    Raises CniError naming the first thing that is not so. What a driver does not tell is no fault.
+    """
+    wanted = config.parse(conf, request.args)
+    result = conf.prev_result or Result()
+    if conf.ipam is not None:
+        delegate.check(request, conf, log)
+    vf = device.find(wanted.address, claims.sysfs_root)
+    with netns.of_pod(request.netns) as pod, netns.own() as host:
+        expected = verify.expected_interface(request.ifname, result)
+        if not vf.is_userspace:
+            found = verify.link_in_pod(pod, expected, result)
+            if wanted.mtu is not None and found.mtu not in (wanted.mtu, expected.mtu):
+                raise CniError(
+                    GENERIC, f"{request.ifname} in {pod.path} has MTU {found.mtu}, the network asks for {wanted.mtu}"
+                )
+            if found.parent and found.parent != wanted.address:
+                raise CniError(
+                    GENERIC, f"{request.ifname} in {pod.path} is {found.parent}, the network gave {wanted.address}"
+                )
+        if vf.pf:
+            _check_settings(wanted, vf, host)
+
+
+def _check_settings(wanted: VfConfig, vf: Device, host: NetNS) -> None:
+    """Compare what was asked for with the VF's entry in the table of its PF. Raises CniError."""
+    pf = device.pf_link(vf.pf, host)
+    current = Entry(host, pf.name, pf.index, vf.address, vf.index).read()
+    for setting in plan.asked(wanted, current):
+        now = plan.value_of(setting.attribute, current)
+        if now is not None and now != setting:
+            raise CniError(
+                GENERIC,
+                f"VF {vf.index} ({vf.address}) of {vf.pf} has {now.describe()}, ADD set {setting.describe()}",
+            )
+
+
+def status(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
+    """Say whether ADD could work here: records can be kept, IPAM has addresses, and the VF, if one is named, exists
+    with a driver. Runtimes name none.
+
+    Raises CniError: code 50 for what keeps ADD from working, IPAM's own codes.
+    """
+    address = config.address_of(conf)
+    verify.ipam_status(request, conf, log)
+    claims.store.check_usable()
+    if not address:
+        return
+    try:
+        vf = device.find(address, claims.sysfs_root)
+        with netns.own() as host:
+            if vf.pf:
+                device.pf_link(vf.pf, host)
+    except CniError as e:
+        raise CniError(PLUGIN_UNAVAILABLE, e.msg, e.details) from e

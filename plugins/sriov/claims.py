@@ -1,0 +1,177 @@
+"""Whose a VF is: its lock, its allocation, the records of attachments, and the taking back of what dead pods left.
+
+Below the folder of the records, as sriov-cni has them: `pci/<PCI address>` holds the namespace path of the owner, and
+is stale once that namespace cannot be opened; `pci/vf_lock/<PCI address>.lock` is the lock. A VF belongs to the
+attachment whose record was written last: ADD puts right and removes the records of dead pods first.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cni import files, netns, sysfs
+from cni.errors import GENERIC, TRY_AGAIN_LATER, CniError
+from cni.lock import FileLock
+from cni.netns import NetNS
+from cni.section import Section
+from cni.state import Store
+from plugins.common.pod import RecordedPod
+from plugins.sriov import record, transfer
+from plugins.sriov.record import Attachment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.log import Logger
+
+STATE_FOLDER = "/var/lib/cni/sriov"
+LOCK_TIMEOUT_S = 60.0
+
+
+class Claims:
+    """The records and allocations of one node. state_folder: where they are. sysfs_root: where sysfs is mounted."""
+
+    __slots__ = ("_log", "_pci", "store", "sysfs_root")
+
+    def __init__(self, log: Logger, state_folder: str = STATE_FOLDER, sysfs_root: str = sysfs.ROOT) -> None:
+        self._log = log
+        self.store = Store(state_folder, log, foreign=True)
+        self._pci = os.path.join(state_folder, "pci")
+        self.sysfs_root = sysfs_root
+
+    def lock(self, address: str) -> FileLock:
+        """Return the lock of a VF; entering it raises CniError (code 11) when others hold it for a minute."""
+        files.ensure_folder(self.store.folder)
+        files.ensure_folder(self._pci)
+        folder = os.path.join(self._pci, "vf_lock")
+        files.ensure_folder(folder)
+        return FileLock(os.path.join(folder, f"{address}.lock"), LOCK_TIMEOUT_S)
+
+    def load(self, container_id: str, ifname: str) -> Attachment | None:
+        """Return the recorded attachment, None when there is no record that can be believed. Raises CniError."""
+        found = self.store.load(container_id, ifname)
+        return None if found is None else self._believed(found)
+
+    def load_all(self) -> list[Attachment]:
+        """Return all recorded attachments whose records can be believed. Raises CniError (code 5)."""
+        found = (self._believed(entry) for entry in self.store.all())
+        return [entry for entry in found if entry is not None]
+
+    def _believed(self, found: dict[str, object]) -> Attachment | None:
+        try:
+            return record.from_record(found)
+        except CniError as e:
+            self._log.warning(f"the record of {found['ifName']} of {found['containerID']} is not used: {e}")
+            return None
+
+    def make(self, claim: Attachment, conf: Section) -> None:
+        """Write record and allocation, durably. conf: the network configuration."""
+        self.store.save(claim.container_id, claim.ifname, record.to_record(claim, conf))
+        files.write_atomic(self._allocation(claim.address), claim.netns.encode())
+
+    def _allocation(self, address: str) -> str:
+        return os.path.join(self._pci, address)
+
+    def owner(self, address: str) -> str:
+        """Return the namespace path of a VF's owner as it was allocated, empty when it was not."""
+        return (files.read(self._allocation(address)) or b"").decode("utf-8", "surrogateescape").strip()
+
+    def make_free(self, address: str, host: NetNS) -> None:
+        """Make sure that a VF belongs to nobody who lives, and put one that a dead pod left back to what it was.
+
+        The caller holds the VF's lock. Raises CniError: code 11 when another attachment has the VF, and when a dead
+        pod's has not come back yet.
+        """
+        taken = CniError(TRY_AGAIN_LATER, f"pci address {address} is already allocated")
+        claims = [claim for claim in self.load_all() if claim.address == address]
+        path = self.owner(address)
+        pod = netns.if_there(path, self._log)
+        if pod is not None:
+            with pod:
+                cookie = pod.cookie
+            # A path may have been given to another pod since; then a record of ours knows the namespace as another one.
+            recycled = any(cookie not in (0, x.netns_cookie) for x in claims if x.netns == path and x.netns_cookie)
+            if not recycled:
+                taken.details = f"it belongs to the pod in {path}; nothing was changed"
+                raise taken
+        for claim in claims:
+            with RecordedPod(claim.netns, claim.netns_cookie, (), self._log) as home:
+                if home is not None and transfer.find_in_pod(claim, home) is not None:
+                    taken.details = f"{claim.container_id} has it as {claim.ifname} in {home.path}"
+                    raise taken
+            self._log.warning(f"{claim.name} was left behind by {claim.container_id}: taking it over")
+            if not self.give_back(claim, host, None):
+                taken.details = f"it has not come back from the dead pod of {claim.container_id} yet"
+                raise taken
+
+    def detach(self, claim: Attachment, host: NetNS, netns_path: str = "", patience_s: float = 0.0) -> None:
+        """Give the VF of a recorded attachment back, under the VF's lock, if it is still the attachment's.
+
+        netns_path: where the runtime says that the pod's namespace is, if not where the record says. patience_s: as in
+        `transfer.give_back`. Raises CniError; the record stays then.
+        """
+        with self.lock(claim.address):
+            current = self.load(claim.container_id, claim.ifname)
+            if current is None:  # another DEL was faster
+                return
+            if (current.address, current.netns, current.netns_cookie) != (
+                claim.address,
+                claim.netns,
+                claim.netns_cookie,
+            ):
+                raise CniError(TRY_AGAIN_LATER, f"{claim.ifname} of {claim.container_id} has just been attached anew")
+            if not self._owns(current, netns_path):
+                self._log.warning(f"VF {claim.address} belongs to another pod by now: left alone")
+                self.store.remove(claim.container_id, claim.ifname)
+                return
+            with RecordedPod(claim.netns, claim.netns_cookie, (netns_path,), self._log) as pod:
+                self.give_back(current, host, pod, patience_s)
+
+    def _owns(self, claim: Attachment, netns_path: str) -> bool:
+        """Return whether the VF is the attachment's: nobody has claimed it since. The caller holds the VF's lock."""
+        written = self.store.written_ns(claim.container_id, claim.ifname)
+        for other in self.load_all():
+            identity = (other.container_id, other.ifname)
+            is_another = other.address == claim.address and identity != (claim.container_id, claim.ifname)
+            if is_another and self.store.written_ns(*identity) > written:
+                return False
+        path = self.owner(claim.address)
+        if path in ("", claim.netns, netns_path) or not (claim.netns or netns_path):
+            return True
+        pod = netns.if_there(path, self._log)
+        if pod is None:
+            return True
+        with pod:
+            return pod.cookie != 0 and pod.cookie == claim.netns_cookie
+
+    def give_back(self, claim: Attachment, host: NetNS, pod: NetNS | None, patience_s: float = 0.0) -> bool:
+        """Give the VF back and, when nothing is left to do, forget the attachment; return whether that was so.
+
+        The caller holds the VF's lock.
+        """
+        done = transfer.give_back(claim, host, pod, patience_s, self.sysfs_root, self._log)
+        if done:
+            files.remove(self._allocation(claim.address))
+            self.store.remove(claim.container_id, claim.ifname)
+        return done
+
+    def undo(self, claim: Attachment, host: NetNS, pod: NetNS) -> None:
+        """Give the VF back, as the undo of an ADD that failed. Raises CniError when it has no link to be found."""
+        if not self.give_back(claim, host, pod):
+            raise CniError(GENERIC, f"{claim.name} has no link on the host; its record stays")
+
+    def forget_remains(self, container_id: str, ifname: str) -> None:
+        """Remove what a damaged record, or a killed ADD or DEL, left of an attachment that has no record."""
+        self.store.remove(container_id, ifname)
+
+    def sweep(self) -> None:
+        """Remove allocations whose owners are gone and that no record tells of (GC)."""
+        recorded = {claim.address for claim in self.load_all()}
+        for address in files.names(self._pci):
+            if not sysfs.is_pci_address(address) or address in recorded:
+                continue
+            with self.lock(address):
+                pod = netns.if_there(self.owner(address), self._log)
+                if pod is None:
+                    files.remove(self._allocation(address))
+                else:
+                    pod.__exit__()

@@ -1,0 +1,84 @@
+"""DEL and GC: addresses are released and VFs given back, as far as anything is still there."""
+
+from __future__ import annotations
+
+from cni import netns
+from cni.errors import GENERIC, CniError, combined
+from ipam import delegate
+from plugins.sriov.claims import Claims
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cni.config import NetConf
+    from cni.log import Logger
+    from cni.request import Request
+
+PATIENCE_S = 2.0
+"""How long DEL waits, in seconds, for a VF that comes back from a dying namespace. After that GC or an ADD takes it."""
+
+
+def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
+    """Release the addresses, then give the VF back. What is gone already counts as done.
+
+    The record tells all about the VF, so that a configuration which no longer names one is no obstacle.
+    Raises CniError naming every step that failed, after doing all the others; what could not be given back keeps its
+    record for the next DEL.
+    """
+    errors: list[CniError] = []
+    if conf.ipam is not None:
+        _step(errors, delegate.delete, request, conf, log)
+    _step(errors, _detach, request, log, claims)
+    path = conf.runtime_config.string("CNIDeviceInfoFile")
+    if path:
+        from cni import deviceinfo
+
+        deviceinfo.sweep(path, log)
+    if errors:
+        raise combined(f"DEL of {request.ifname}", errors)
+
+
+def _detach(request: Request, log: Logger, claims: Claims) -> None:
+    claim = claims.load(request.container_id, request.ifname)
+    if claim is None:
+        log.info(f"{request.ifname} of {request.container_id} has no record: no VF to give back")
+        claims.forget_remains(request.container_id, request.ifname)
+        return
+    with netns.own() as host:
+        claims.detach(claim, host, request.netns, PATIENCE_S)
+
+
+def collect_garbage(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
+    """Take back the VFs and addresses of this network's attachments that are no longer valid (GC).
+
+    Raises CniError naming every step that failed, after doing all the others.
+    """
+    # sriov-cni's records tell their owners by the file's name only, which is these two joined.
+    valid = {f"{container_id}-{ifname}" for container_id, ifname in conf.valid_attachments or ()}
+    errors: list[CniError] = []
+
+    def detach_invalid() -> None:
+        with netns.own() as host:
+            for claim in claims.load_all():
+                if claim.network == conf.name and f"{claim.container_id}-{claim.ifname}" not in valid:
+                    log.info(f"giving back {claim.name}, which {claim.container_id} no longer needs")
+                    _step(errors, claims.detach, claim, host)
+
+    _step(errors, detach_invalid)
+    _step(errors, claims.sweep)
+    if conf.ipam is not None:
+        _step(errors, delegate.gc, request, conf, log)
+    if errors:
+        raise combined(f"GC of network {conf.name}", errors)
+
+
+def _step(errors: list[CniError], function: Callable[..., object], *arguments: object) -> None:
+    """Do one step; its failure is no reason to leave the others undone."""
+    try:
+        function(*arguments)
+    except CniError as e:
+        errors.append(e)
+    except OSError as e:
+        reason = f"errno {e.errno}; the record was kept"
+        errors.append(CniError(GENERIC, f"the kernel did not answer: {e.strerror}", reason))

@@ -1,0 +1,71 @@
+"""The VF that a configuration names, and its PF, as sysfs shows them."""
+
+from __future__ import annotations
+
+import os
+
+from cni import sysfs
+from cni.errors import GENERIC, CniError, invalid_config
+from cni.netlink import link
+from cni.netlink.link import Link
+from cni.netns import NetNS
+
+
+class Device:
+    """address: the VF's PCI address; path: its real folder in sysfs. is_userspace: whether it is bound to a driver for
+    userspace programs, so that it has no link.
+
+    pf_path: the PF's folder, empty where no PF is to be seen. pf: the name of its link. index: of the VF at the PF, -1
+    without one.
+    """
+
+    __slots__ = ("address", "index", "is_userspace", "path", "pf", "pf_path")
+
+    def __init__(self, address: str, path: str, is_userspace: bool, pf_path: str, pf: str, index: int) -> None:
+        self.address = address
+        self.path = path
+        self.is_userspace = is_userspace
+        self.pf_path = pf_path
+        self.pf = pf
+        self.index = index
+
+
+def find(address: str, root: str = sysfs.ROOT) -> Device:
+    """Return the VF with this PCI address. Raises CniError (code 7) naming `deviceID` when there is none."""
+    folder = sysfs.pci_device(address, root)
+    path = os.path.realpath(folder)
+    if not os.path.isdir(path):
+        raise invalid_config(f'deviceID: "{address}" is not allowed; there is no such PCI device', f"no {folder}")
+    pf_path = sysfs.physical_function(path)
+    if not pf_path and sysfs.is_physical_function(path):
+        raise invalid_config(
+            f'deviceID: "{address}" is not allowed; it is a physical function, and a virtual one is needed',
+            f"its virtual functions are the virtfn links in {folder}",
+        )
+    is_userspace = sysfs.driver(path) in sysfs.USERSPACE_DRIVERS
+    if not pf_path:
+        return Device(address, path, is_userspace, "", "", -1)
+    index = sysfs.vf_index(pf_path, address)
+    pf = sysfs.uplink(pf_path)
+    if index < 0 or not pf:
+        missing = "has no link on the host" if index >= 0 else "does not list it among its virtual functions"
+        raise invalid_config(
+            f'deviceID: "{address}" is not allowed; its physical function {os.path.basename(pf_path)} {missing}',
+            f"the physical function's driver is {sysfs.driver(pf_path) or 'none'}",
+        )
+    return Device(address, path, is_userspace, pf_path, pf, index)
+
+
+def on_host(device: Device, host: NetNS) -> Link | None:
+    """Return the VF's link if it is on the host; its first port where it has several, never a representor."""
+    found = [link.get(host.netlink, name=name) for name in sysfs.netdevs(device.path)]
+    links = [entry for entry in found if entry is not None and not sysfs.is_representor_port(entry.port)]
+    return min(links, key=lambda entry: (entry.port, entry.name), default=None)
+
+
+def pf_link(name: str, host: NetNS) -> Link:
+    """Return the PF's link. Raises CniError when it is not on the host."""
+    found = link.get(host.netlink, name=name)
+    if found is None:
+        raise CniError(GENERIC, f"the physical function's link {name} is not on the host", "nothing was changed")
+    return found

@@ -1,0 +1,69 @@
+"""The effective MAC address of a VF: what its link has, as against the administrative one that its PF holds.
+
+Drivers differ in when they let the two meet. iavf applies an address that the PF set some time later, and answers
+EAGAIN or EBUSY until then. igbvf takes it when the VF is reset, which is when the link comes up, and until then refuses
+even the same address from inside with EADDRNOTAVAIL.
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+
+from cni.errors import GENERIC, CniError
+from cni.netlink import link
+from cni.netlink.socket import NetlinkError
+from cni.netns import NetNS
+
+ATTEMPTS = 20
+INTERVAL_S = 0.1
+NOT_YET = (errno.EAGAIN, errno.EBUSY, errno.EADDRNOTAVAIL)
+
+
+def set_effective(netns: NetNS, index: int, mac: str) -> None:
+    """Give the link this address and make sure that it has it.
+
+    The link is down, and is left so. Raises CniError when it does not get the address within two seconds.
+    """
+    reason = "the driver keeps another one"
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(INTERVAL_S)
+        current = _address(netns, index)
+        if current == mac:
+            return
+        try:
+            link.change(netns.netlink, index, mac=mac)
+            if _address(netns, index) == mac:
+                return
+        except NetlinkError as e:
+            reason = f"{e.strerror} (errno {e.errno})"
+            if e.errno not in NOT_YET:
+                break
+            if reset(netns, index) == mac:
+                return
+    raise CniError(
+        GENERIC,
+        f"cannot set MAC address {mac} on {_name(netns, index)}: {reason}",
+        f"it has {_address(netns, index) or 'none'}",
+    )
+
+
+def reset(netns: NetNS, index: int) -> str:
+    """Take the link up and down, which resets the VF; return its address after that, empty when it did not work."""
+    try:
+        link.change(netns.netlink, index, up=True)
+        link.change(netns.netlink, index, up=False)
+    except NetlinkError:
+        return ""
+    return _address(netns, index)
+
+
+def _address(netns: NetNS, index: int) -> str:
+    found = link.get(netns.netlink, index=index)
+    return found.mac if found is not None else ""
+
+
+def _name(netns: NetNS, index: int) -> str:
+    found = link.get(netns.netlink, index=index)
+    return f"{found.name} in {netns.path}" if found is not None else f"link {index} in {netns.path}"

@@ -1,0 +1,65 @@
+"""Make settings of a VF at its PF, with errors that say which."""
+
+from __future__ import annotations
+
+from cni.errors import GENERIC, CniError
+from cni.netlink import vf
+from cni.netlink.socket import NetlinkError
+from cni.netlink.vf import VF
+from cni.netns import NetNS
+from plugins.sriov import plan
+from plugins.sriov.plan import Setting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+NO_MAC = "00:00:00:00:00:00"
+
+
+class Entry:
+    """A VF's entry in the table of its PF. pf: the name of the PF's link, pf_index its index. vf: its PCI address and
+    index, for messages too.
+    """
+
+    __slots__ = ("_host", "address", "index", "pf", "pf_index")
+
+    def __init__(self, host: NetNS, pf: str, pf_index: int, address: str, index: int) -> None:
+        self._host = host
+        self.pf = pf
+        self.pf_index = pf_index
+        self.address = address
+        self.index = index
+
+    def read(self) -> VF | None:
+        """Return the entry, None when the driver does not tell it. Raises CniError."""
+        try:
+            return vf.get(self._host.netlink, self.pf_index, self.index)
+        except NetlinkError as e:
+            raise CniError(GENERIC, f"cannot read the VF table of {self.pf}: {e.strerror}", f"errno {e.errno}") from e
+
+    def make(self, setting: Setting) -> None:
+        """Make one setting. Raises CniError naming attribute, value, VF and PF."""
+        try:
+            self._send(setting.attribute, setting.value)
+        except NetlinkError as e:
+            raise CniError(
+                GENERIC,
+                f"cannot set {setting.describe()} on VF {self.index} ({self.address}) of {self.pf}: {e.strerror}",
+                f"errno {e.errno}; the driver of {self.pf} refused it",
+            ) from e
+
+    def _send(self, attribute: str, value: Any) -> None:
+        target = (self._host.netlink, self.pf_index, self.index)
+        if attribute == plan.TRUST:
+            vf.set_trust(*target, value)
+        elif attribute == plan.SPOOFCHK:
+            vf.set_spoofchk(*target, value)
+        elif attribute == plan.MAC:
+            vf.set_mac(*target, value)
+        elif attribute == plan.VLAN:
+            vf.set_vlan(*target, *value)
+        elif attribute == plan.RATES:
+            vf.set_rates(*target, *value)
+        else:
+            vf.set_link_state(*target, value)
