@@ -1,7 +1,7 @@
 # What each target does, `make` alone prints. Every target installs what it needs; see scripts/setup.
 
 .DEFAULT_GOAL := help
-.PHONY: help binaries demo test lint bench lock clean
+.PHONY: help binaries demo lab test lint bench lock clean
 
 PYTHON := .venv/bin/python
 BINARIES := dist/host-device dist/sriov dist/host-local dist/static
@@ -23,6 +23,12 @@ $(BINARIES) &: $(SOURCES)
 demo: binaries  ## attach a device to a pod before your eyes, ping through it, give it back
 	@scripts/setup demo
 	@scripts/demo
+
+# The command goes through the environment untouched: make and the shell would each take their $ and quotes out of it.
+lab: export LAB_RUN = $(value RUN)
+lab: binaries   ## a shell in a virtual machine with two SR-IOV NICs; with RUN='...', one command there
+	@scripts/setup lab
+	@$(PYTHON) -m lab
 
 test: binaries  ## build everything and run all tests
 	@scripts/setup test

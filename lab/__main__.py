@@ -1,0 +1,38 @@
+"""`python -m lab`: prepare the machine, boot it, and give the user a shell in it or run one command."""
+
+from __future__ import annotations
+
+import fcntl
+import sys
+
+import click
+
+from lab import kernel
+from lab.errors import LabError
+from lab.machine import Machine
+from lab.places import CACHE
+
+
+@click.command()
+@click.option("--run", "command", envvar="LAB_RUN", help="Run this shell command there and return its exit status.")
+def main(command: str | None) -> None:
+    """Boot a virtual machine with two SR-IOV NICs and open a shell in it."""
+    try:
+        machine = Machine(_prepared_kernel(), kvm=False)
+        sys.exit(machine.run(command) if command else machine.shell())
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        sys.exit(255)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _prepared_kernel() -> kernel.Prepared:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return kernel.prepared() or kernel.prepare(lambda line: print(f"lab: {line}", file=sys.stderr))
+
+
+if __name__ == "__main__":
+    main()

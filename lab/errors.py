@@ -1,0 +1,7 @@
+"""What goes wrong in preparing or running the machine."""
+
+from __future__ import annotations
+
+
+class LabError(Exception):
+    """The machine cannot be prepared or run; the message says what was attempted and what to do."""

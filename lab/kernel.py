@@ -1,0 +1,197 @@
+"""The guest's kernel: the distribution's, with the modules that it leaves out, made once and kept.
+
+    build/lab/kernel/
+        boot/vmlinuz-RELEASE
+        lib/modules/RELEASE/...     with updates/NAME.ko for each of MODULES
+        complete.json               {"recipe": digest, "release": ..., "files": {path: bytes}}
+
+The folder is made beside its place and appears by one rename, so there is never a half-made one. It is not looked into,
+but each file must be there in its size. The recipe is what makes it: a change of this module makes the folder anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lab import packages
+from lab.errors import LabError
+from lab.places import CACHE
+
+FOLDER = CACHE / "kernel"
+DOWNLOADS = CACHE / "packages"
+_STAMP = "complete.json"
+
+
+class Module:
+    """A kernel module that the distribution may leave out, built from its kernel source.
+
+    name: what modprobe calls it.
+    folder: its folder in the kernel's source.
+    settings: what make is given so that it builds the module, for instance "CONFIG_NETDEVSIM=m".
+    beside: files from elsewhere in the source that it needs copied into its folder.
+    """
+
+    def __init__(self, name: str, folder: str, settings: tuple[str, ...], beside: tuple[str, ...] = ()) -> None:
+        self.name = name
+        self.folder = folder
+        self.settings = settings
+        self.beside = beside
+
+    def description(self) -> list[Any]:
+        """Return what the module is made from, for the recipe's digest."""
+        return [self.name, self.folder, self.settings, self.beside]
+
+
+MODULES = (Module("netdevsim", "drivers/net/netdevsim", ("CONFIG_NETDEVSIM=m",)),)
+
+
+class Prepared:
+    """A kernel ready to boot: its release and the path of its image."""
+
+    def __init__(self, release: str) -> None:
+        self.release = release
+        self.image = FOLDER / "boot" / f"vmlinuz-{release}"
+
+
+def prepared() -> Prepared | None:
+    """Return the kernel that was prepared before, None if there is none, or a damaged one or one of another recipe."""
+    try:
+        stamp = json.loads((FOLDER / _STAMP).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    if stamp["recipe"] != _recipe() or stamp["files"] != _sizes(FOLDER):
+        return None
+    return Prepared(stamp["release"])
+
+
+def prepare(say: Callable[[str], None]) -> Prepared:
+    """Fetch, unpack and complete the newest kernel of the distribution, in place of what was prepared before.
+
+    say: called with a line about each step that takes time. Only one process may be here at a time.
+    Raises LabError.
+    """
+    CACHE.mkdir(parents=True, exist_ok=True)
+    for leftover in CACHE.glob("kernel.*"):
+        shutil.rmtree(leftover)
+    packages.update()
+    kernel = packages.newest_kernel()
+    with tempfile.TemporaryDirectory(prefix="kernel.", dir=CACHE, ignore_cleanup_errors=True) as work:
+        new = Path(work) / "new"
+        new.mkdir()
+        say(f"fetching kernel {kernel.release}")
+        for package in packages.fetch(kernel.image, DOWNLOADS):
+            packages.unpack(package, new)
+        _keep_only_kernel(new, kernel.release)
+        missing = [module for module in MODULES if not list((new / "lib").rglob(f"{module.name}.ko*"))]
+        if missing:
+            say(f"building {', '.join(module.name for module in missing)} for kernel {kernel.release}")
+            _build(missing, kernel, new, Path(work) / "build")
+        _run("depmod", "-b", str(new), kernel.release)
+        _publish(new, kernel.release)
+    _forget_other_downloads(kernel)
+    return Prepared(kernel.release)
+
+
+def _recipe() -> str:
+    described = json.dumps([2, [module.description() for module in MODULES]])
+    return hashlib.sha256(described.encode()).hexdigest()
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Return the size in bytes of every file below a folder by its path, but for the stamp itself."""
+    found = {}
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(parent, name)
+            if os.path.isfile(path):
+                found[os.path.relpath(path, folder)] = os.path.getsize(path)
+    found.pop(_STAMP, None)
+    return found
+
+
+def _keep_only_kernel(tree: Path, release: str) -> None:
+    """Bring the image package's content into the one form that virtme-run finds: modules below lib, not usr/lib."""
+    merged = tree / "usr" / "lib" / "modules"
+    if merged.exists():
+        (tree / "lib").mkdir(exist_ok=True)
+        merged.rename(tree / "lib" / "modules")
+    for link in ("build", "source"):  # they point to where the headers would be if they were installed
+        (tree / "lib" / "modules" / release / link).unlink(missing_ok=True)
+    shutil.rmtree(tree / "usr", ignore_errors=True)
+    if not (tree / "boot" / f"vmlinuz-{release}").exists():
+        raise LabError(f"the kernel package holds no boot/vmlinuz-{release}: its layout is new to lab/kernel.py")
+
+
+def _build(modules: list[Module], kernel: packages.Kernel, tree: Path, work: Path) -> None:
+    work.mkdir()
+    for package in packages.fetch(kernel.build, DOWNLOADS):
+        packages.unpack(package, work)
+    headers = work / "usr" / "src" / f"linux-headers-{kernel.release}"
+    # The headers name the common part by the path at which it would be installed.
+    makefile = headers / "Makefile"
+    makefile.write_text(makefile.read_text().replace("/usr/src/", f"{work}/usr/src/"))
+    (archive,) = (work / "usr" / "src").glob("linux-source-*.tar.xz")
+    source = work / "source"
+    _unpack_source(archive, source, [path for module in modules for path in (module.folder, *module.beside)])
+    updates = tree / "lib" / "modules" / kernel.release / "updates"
+    updates.mkdir(exist_ok=True)
+    for module in modules:
+        folder = source / module.folder
+        for path in module.beside:
+            shutil.copy(source / path, folder)
+        # The type information is for BPF only, and would need pahole.
+        _run(
+            *("make", "-C", str(headers), f"M={folder}", f"-j{os.cpu_count() or 1}"),
+            *("CC=gcc", "CONFIG_DEBUG_INFO_BTF_MODULES=", *module.settings, "modules"),
+        )
+        for built in folder.rglob("*.ko"):
+            shutil.copy(built, updates)
+        if not (updates / f"{module.name}.ko").exists():
+            raise LabError(f"building {module.folder} of the kernel's source made no {module.name}.ko")
+
+
+def _unpack_source(archive: Path, folder: Path, wanted: list[str]) -> None:
+    """Unpack files and folders of the kernel's source, whose one top folder is left out."""
+    with tarfile.open(archive) as source:
+        for member in source:
+            path = member.name.partition("/")[2]
+            if member.isfile() and any(path == name or path.startswith(f"{name}/") for name in wanted):
+                member.name = path
+                source.extract(member, folder, filter="data")
+
+
+def _publish(new: Path, release: str) -> None:
+    stamp = {"recipe": _recipe(), "release": release, "files": _sizes(new)}
+    (new / _STAMP).write_text(json.dumps(stamp))
+    os.sync()  # after a power cut, the rename must not be there without the files
+    if FOLDER.exists():
+        FOLDER.rename(new.parent / "old")
+    new.rename(FOLDER)
+
+
+def _forget_other_downloads(kernel: packages.Kernel) -> None:
+    """Remove packages of kernels before; those of this one save a download if the cache has to be made anew."""
+    kept = (
+        {path.name for path in packages.fetch((*kernel.image, *kernel.build), DOWNLOADS)}
+        if DOWNLOADS.exists()
+        else set()
+    )
+    for path in DOWNLOADS.glob("*"):
+        if path.name not in kept:
+            path.unlink()
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        last = "\n".join(done.stdout.splitlines()[-20:])
+        raise LabError(f"`{' '.join(command)}` failed with exit status {done.returncode}:\n{last}")

@@ -1,0 +1,208 @@
+"""The virtual machine: what it is made of, and one run of it.
+
+virtme-run boots the kernel on the host's own root file system, which the guest gets read-only over 9p; folders that the
+guest may write to are overlays in its memory. It passes standard input, output and exit status of one command through.
+Here its output goes through pipes: given a file, QEMU would truncate it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import IO, NoReturn
+
+from lab.errors import LabError
+from lab.kernel import Prepared
+from lab.places import CACHE, REPOSITORY, SOURCES
+
+BOOT_SECONDS = 240
+"""How long the guest may take until its links are made. 20 s is usual, without KVM and with 2 CPUs."""
+
+WRITABLE = ("/etc", "/home", "/lib", "/opt", "/root", "/srv", "/tmp", "/usr", "/var")
+"""Folders of the host that the guest may change in its own memory."""
+
+_NICS = (
+    *("-machine", "q35,kernel-irqchip=split"),
+    *("-device", "intel-iommu,caching-mode=on"),
+    *("-netdev", "hubport,id=n1,hubid=1"),
+    *("-netdev", "hubport,id=n2,hubid=1"),
+    *("-device", "pcie-root-port,id=rp1,slot=1"),
+    *("-device", "igb,bus=rp1,netdev=n1,mac=52:54:00:00:01:00"),
+    *("-device", "pcie-root-port,id=rp2,slot=2"),
+    *("-device", "igb,bus=rp2,netdev=n2,mac=52:54:00:00:02:00"),
+)
+
+
+class Machine:
+    """One run of the machine with a kernel. kvm: whether to use hardware virtualisation."""
+
+    def __init__(self, kernel: Prepared, kvm: bool) -> None:
+        self.kernel = kernel
+        self.kvm = kvm
+
+    def run(self, command: str, boot_seconds: float = BOOT_SECONDS) -> int:
+        """Run a shell command in the guest, with this process's standard streams, and return its exit status.
+
+        A terminal on standard input is not passed on: the guest sees the end of input.
+        SIGINT and SIGTERM end the machine and raise KeyboardInterrupt and SystemExit. Raises LabError if the guest
+        is not ready after boot_seconds, or ends without a status.
+        """
+        with tempfile.TemporaryDirectory(prefix="run.", dir=CACHE) as name:
+            folder = Path(name)
+            (folder / "command").write_text(command)
+            script = f"exec {SOURCES}/guest {folder}/command"
+            process = subprocess.Popen(
+                [*_tied("KILL"), *self._arguments(folder), "--script-sh", script],
+                stdin=subprocess.DEVNULL if sys.stdin.isatty() else None,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+            output = _Stream(process.stdout, sys.stdout.buffer, folder)
+            errors = _Stream(process.stderr, sys.stderr.buffer, folder)
+            previous = signal.signal(signal.SIGTERM, _leave)
+            try:
+                ready = _wait_until_ready(process, folder, boot_seconds)
+                status = process.wait()
+                output.finish()
+                errors.finish()
+                if not ready:
+                    raise LabError("the machine ended before it was ready" + _console(folder) + errors.held())
+                return status
+            finally:
+                output.close()
+                errors.close()
+                _end(process)
+                signal.signal(signal.SIGTERM, previous)
+
+    def shell(self) -> int:
+        """Give the user a shell in the guest, on this process's terminal; return 0. Raises LabError as `run` does."""
+        with tempfile.TemporaryDirectory(prefix="run.", dir=CACHE) as name:
+            folder = Path(name)
+            process = subprocess.Popen([*self._arguments(folder), "--user", "root", "--shell", f"{SOURCES}/guest"])
+            try:
+                if not _wait_until_ready(process, folder, BOOT_SECONDS):
+                    raise LabError("the machine ended before it was ready" + _console(folder))
+                process.wait()
+                return 0
+            finally:
+                _end(process)
+
+    def _arguments(self, folder: Path) -> list[str]:
+        """Return the command that starts the machine, which keeps its console in a folder."""
+        arguments = [
+            str(Path(sys.executable).parent / "virtme-run"),
+            *("--kimg", str(self.kernel.image), "--mods", "auto"),
+            *("--force-9p", "--disable-microvm"),
+            *("--name", "lab", "--memory", "2G", "--cpus", str(max(2, len(os.sched_getaffinity(0))))),
+            *("--cwd", str(REPOSITORY)),
+            *("--kopt", "intel_iommu=on"),
+            *("--kopt", "console=ttyS1", "--kopt", "loglevel=5"),
+        ]
+        if not self.kvm:
+            arguments.append("--disable-kvm")
+        overlays = [folder for folder in WRITABLE if os.path.isdir(folder)]
+        if not any(REPOSITORY.is_relative_to(overlay) for overlay in overlays):
+            overlays.append(str(REPOSITORY))
+        for overlay in overlays:
+            arguments += ["--overlay-rwdir", overlay]
+        for option in (
+            *_NICS,
+            *("-serial", f"file:{folder}/console"),
+            *("-device", "virtio-serial-pci,id=lab"),
+            *("-chardev", f"file,id=ready,path={folder}/ready"),
+            *("-device", "virtserialport,bus=lab.0,name=lab.ready,chardev=ready"),
+        ):
+            arguments.append(f"--qemu-opt={option}")
+        return arguments
+
+
+def _tied(signal_name: str) -> list[str]:
+    """Return a prefix for a command that makes it end with this process, however that ends."""
+    return ["setpriv", "--pdeathsig", signal_name]
+
+
+class _Stream:
+    """Passes on what the guest's command writes, at once; what is written before it starts (by QEMU, by the guest's
+    set-up) and after it was ended is held back.
+    """
+
+    def __init__(self, source: IO[bytes] | None, target: IO[bytes], folder: Path) -> None:
+        assert source is not None
+        self._source = source
+        self._target = target
+        self._folder = folder
+        self._closed = False
+        self._held = b""
+        self._thread = threading.Thread(target=self._pump, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Pass on nothing more."""
+        self._closed = True
+
+    def finish(self) -> None:
+        """Wait until the other end has closed and all is passed on."""
+        self._thread.join()
+
+    def held(self) -> str:
+        """Return what was held back, as the end of a message."""
+        return "".join(f"\n  {line}" for line in self._held.decode(errors="replace").splitlines())
+
+    def _pump(self) -> None:
+        while data := os.read(self._source.fileno(), 65536):
+            # The guest says that it is ready before it starts the command, so this is looked at after reading.
+            if not self._closed and _is_ready(self._folder):
+                self._target.write(data)
+                self._target.flush()
+            else:
+                self._held += data
+
+
+def _is_ready(folder: Path) -> bool:
+    ready = folder / "ready"
+    return ready.exists() and ready.stat().st_size > 0
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], folder: Path, seconds: float) -> bool:
+    """Wait until the guest says that it is ready; return whether it did before it ended. Raises LabError."""
+    deadline = time.monotonic() + seconds
+    while True:
+        ended = process.poll() is not None
+        if _is_ready(folder):
+            return True
+        if ended:
+            return False
+        if time.monotonic() > deadline:
+            raise LabError(f"the machine was not ready {seconds:g} s after its start" + _console(folder))
+        time.sleep(0.1)
+
+
+def _console(folder: Path) -> str:
+    """Return the end of the guest's console, as the end of a message."""
+    console = folder / "console"
+    lines = console.read_text(errors="replace").splitlines() if console.exists() else []
+    return "; the last of its console:" + "".join(f"\n  {line}" for line in lines[-20:] or ["(nothing)"])
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the machine if it still runs: QEMU is in the process group of virtme-run."""
+    if process.poll() is not None:
+        return
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
