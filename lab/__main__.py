@@ -8,7 +8,9 @@ import sys
 import click
 
 from lab import kernel
+from lab.accelerator import has_kvm
 from lab.errors import LabError
+from lab.kernel import Prepared
 from lab.machine import Machine
 from lab.places import CACHE
 
@@ -18,7 +20,7 @@ from lab.places import CACHE
 def main(command: str | None) -> None:
     """Boot a virtual machine with two SR-IOV NICs and open a shell in it."""
     try:
-        machine = Machine(_prepared_kernel(), kvm=False)
+        machine = Machine(*_prepared())
         sys.exit(machine.run(command) if command else machine.shell())
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
@@ -27,11 +29,13 @@ def main(command: str | None) -> None:
         sys.exit(130)
 
 
-def _prepared_kernel() -> kernel.Prepared:
+def _prepared() -> tuple[Prepared, bool]:
+    """Return the kernel and whether KVM works, both prepared now or before, by one process at a time."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return kernel.prepared() or kernel.prepare(lambda line: print(f"lab: {line}", file=sys.stderr))
+        found = kernel.prepared() or kernel.prepare(lambda line: print(f"lab: {line}", file=sys.stderr))
+        return found, has_kvm(found)
 
 
 if __name__ == "__main__":

@@ -88,16 +88,21 @@ def prepare(say: Callable[[str], None]) -> Prepared:
         new = Path(work) / "new"
         new.mkdir()
         say(f"fetching kernel {kernel.release}")
-        for package in packages.fetch(kernel.image, DOWNLOADS):
+        downloads = packages.fetch(kernel.image, DOWNLOADS)
+        for package in downloads:
             packages.unpack(package, new)
         _keep_only_kernel(new, kernel.release)
         missing = [module for module in MODULES if not list((new / "lib").rglob(f"{module.name}.ko*"))]
         if missing:
             say(f"building {', '.join(module.name for module in missing)} for kernel {kernel.release}")
-            _build(missing, kernel, new, Path(work) / "build")
+            sources = packages.fetch(kernel.build, DOWNLOADS)
+            downloads += sources
+            _build(missing, kernel.release, sources, new, Path(work) / "build")
         _run("depmod", "-b", str(new), kernel.release)
         _publish(new, kernel.release)
-    _forget_other_downloads(kernel)
+    # Those of this kernel save a download if the cache has to be made anew.
+    for path in set(DOWNLOADS.iterdir()) - set(downloads):
+        path.unlink()
     return Prepared(kernel.release)
 
 
@@ -131,18 +136,19 @@ def _keep_only_kernel(tree: Path, release: str) -> None:
         raise LabError(f"the kernel package holds no boot/vmlinuz-{release}: its layout is new to lab/kernel.py")
 
 
-def _build(modules: list[Module], kernel: packages.Kernel, tree: Path, work: Path) -> None:
+def _build(modules: list[Module], release: str, sources: list[Path], tree: Path, work: Path) -> None:
+    """Build modules in a work folder, from the packages with headers and source, and add them to the kernel's tree."""
     work.mkdir()
-    for package in packages.fetch(kernel.build, DOWNLOADS):
+    for package in sources:
         packages.unpack(package, work)
-    headers = work / "usr" / "src" / f"linux-headers-{kernel.release}"
+    headers = work / "usr" / "src" / f"linux-headers-{release}"
     # The headers name the common part by the path at which it would be installed.
     makefile = headers / "Makefile"
     makefile.write_text(makefile.read_text().replace("/usr/src/", f"{work}/usr/src/"))
     (archive,) = (work / "usr" / "src").glob("linux-source-*.tar.xz")
     source = work / "source"
     _unpack_source(archive, source, [path for module in modules for path in (module.folder, *module.beside)])
-    updates = tree / "lib" / "modules" / kernel.release / "updates"
+    updates = tree / "lib" / "modules" / release / "updates"
     updates.mkdir(exist_ok=True)
     for module in modules:
         folder = source / module.folder
@@ -176,18 +182,6 @@ def _publish(new: Path, release: str) -> None:
     if FOLDER.exists():
         FOLDER.rename(new.parent / "old")
     new.rename(FOLDER)
-
-
-def _forget_other_downloads(kernel: packages.Kernel) -> None:
-    """Remove packages of kernels before; those of this one save a download if the cache has to be made anew."""
-    kept = (
-        {path.name for path in packages.fetch((*kernel.image, *kernel.build), DOWNLOADS)}
-        if DOWNLOADS.exists()
-        else set()
-    )
-    for path in DOWNLOADS.glob("*"):
-        if path.name not in kept:
-            path.unlink()
 
 
 def _run(*command: str) -> None:

@@ -25,7 +25,7 @@ from lab.places import CACHE, REPOSITORY, SOURCES
 BOOT_SECONDS = 240
 """How long the guest may take until its links are made. 20 s is usual, without KVM and with 2 CPUs."""
 
-WRITABLE = ("/etc", "/home", "/lib", "/opt", "/root", "/srv", "/tmp", "/usr", "/var")
+WRITABLE = ("/etc", "/home", "/opt", "/root", "/srv", "/tmp", "/usr", "/var")
 """Folders of the host that the guest may change in its own memory."""
 
 _NICS = (
@@ -47,12 +47,20 @@ class Machine:
         self.kernel = kernel
         self.kvm = kvm
 
-    def run(self, command: str, boot_seconds: float = BOOT_SECONDS) -> int:
-        """Run a shell command in the guest, with this process's standard streams, and return its exit status.
+    def run(
+        self,
+        command: str,
+        stdin: int | None = None,
+        boot_seconds: float = BOOT_SECONDS,
+        command_seconds: float | None = None,
+    ) -> int:
+        """Run a shell command in the guest and return its exit status.
 
-        A terminal on standard input is not passed on: the guest sees the end of input.
-        SIGINT and SIGTERM end the machine and raise KeyboardInterrupt and SystemExit. Raises LabError if the guest
-        is not ready after boot_seconds, or ends without a status.
+        stdin: a file descriptor or subprocess.DEVNULL; None stands for this process's standard input. A terminal is not
+        passed on, the guest sees the end of input instead. What the command writes goes to this process's standard
+        output and error. SIGINT and SIGTERM end the machine, and raise KeyboardInterrupt and SystemExit.
+        Raises LabError if the guest is not ready after boot_seconds, has not ended command_seconds later, or ends
+        without a status.
         """
         with tempfile.TemporaryDirectory(prefix="run.", dir=CACHE) as name:
             folder = Path(name)
@@ -60,7 +68,7 @@ class Machine:
             script = f"exec {SOURCES}/guest {folder}/command"
             process = subprocess.Popen(
                 [*_tied("KILL"), *self._arguments(folder), "--script-sh", script],
-                stdin=subprocess.DEVNULL if sys.stdin.isatty() else None,
+                stdin=subprocess.DEVNULL if stdin is None and sys.stdin.isatty() else stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
@@ -70,7 +78,10 @@ class Machine:
             previous = signal.signal(signal.SIGTERM, _leave)
             try:
                 ready = _wait_until_ready(process, folder, boot_seconds)
-                status = process.wait()
+                try:
+                    status = process.wait(command_seconds)
+                except subprocess.TimeoutExpired:
+                    raise LabError(f"the machine did not end within {command_seconds:g} s" + _console(folder)) from None
                 output.finish()
                 errors.finish()
                 if not ready:
