@@ -176,7 +176,7 @@ def _attach(
             addresses = delegate.add(request, conf, log) if delegate.is_built_in(conf) else None
             moving.wait()
             arrived = configure.arrived(pod, request.ifname)
-            result = _configure(request, conf, claim, arrived, addresses, pod, log)
+            result = _configure(request, conf, claim, arrived, sysfs.driver(vf.path), addresses, pod, log)
         _publish(conf, claim, vf, claims.sysfs_root, log)
         ignore_termination()  # from here on the attachment stands: an error would say that it does not
         undo.commit()
@@ -189,11 +189,15 @@ def _configure(
     conf: NetConf,
     claim: Attachment,
     arrived: Link,
+    driver: str,
     addresses: Result | None,
     pod: NetNS,
     log: Logger,
 ) -> Result:
-    """Give the link that has arrived its MAC address and MTU, then all that every link gets."""
+    """Give the link that has arrived its MAC address and MTU, then all that every link gets.
+
+    driver: the VF's. addresses: what a built-in IPAM type gave, if it did.
+    """
     from cni.ifconfig import PodLink
     from cni.result import Interface
     from plugins.common import configure
@@ -202,6 +206,8 @@ def _configure(
     inside = PodLink(pod, arrived.index, request.ifname)
     if wanted.mac:
         mac.set_effective(pod, arrived.index, wanted.mac)
+    elif claim.table is not None and claim.table.mac == NO_MAC and driver in mac.REPORTING_WHEN_RESET:
+        mac.reset(pod, arrived.index)
     if wanted.mtu is not None:
         try:
             link.change(pod.netlink, arrived.index, mtu=wanted.mtu)

@@ -17,6 +17,11 @@ from cni.netns import NetNS
 
 ATTEMPTS = 20
 INTERVAL_S = 0.1
+REPORTING_WHEN_RESET = ("igbvf",)
+"""Drivers of VFs that tell the PF their address when the VF is reset, and on no other occasion. One that came to be
+while its PF was down could not tell it; nothing reaches it until it does.
+"""
+
 NOT_YET = (errno.EAGAIN, errno.EBUSY, errno.EADDRNOTAVAIL)
 
 

@@ -42,21 +42,24 @@ def give_back(
         log.info(f"VF {attachment.address}, which was {name}, has been removed: nothing to give back")
         return True
     vf = device.find(attachment.address, sysfs_root)
+    errors: list[CniError] = []
+    entry = _entry(attachment, vf, host, errors)
     found = None
     if attachment.original is not None:
-        found = _find(attachment, attachment.original, vf, host, pod, patience_s, log)
+        found = _fetch(attachment, attachment.original, vf, entry, host, pod, patience_s, errors, log)
         driver = sysfs.driver(vf.path)
         if found is None and driver and not vf.is_userspace:
             log.warning(f"{name} ({vf.address}, driver {driver}) has no link on the host yet: its record stays")
             return False
         if found is None:
             log.info(f"{vf.address}, which was {name}, has no link: it is bound to {driver or 'no driver'}")
-    errors: list[CniError] = []
-    entry = _entry(attachment, vf, host, errors)
     if entry is not None:
-        _restore_settings(attachment, entry, errors)
+        _attempt(errors, _restore_settings, attachment, entry, errors)
     if found is not None and attachment.original is not None:
-        _restore_link(attachment, attachment.original, found, entry, host, errors, log)
+        original = attachment.original
+        if not attachment.is_ours:  # sriov-cni did not note them
+            original.up, original.alias, original.altnames = found.up, found.alias, found.altnames
+        _attempt(errors, restore.restore, host, found, original, attachment.master, log)
     if entry is not None:
         _attempt(errors, _restore_admin_mac, attachment, entry)
     if errors:
@@ -74,29 +77,38 @@ def _attempt(errors: list[CniError], function: Callable[..., object], *arguments
         errors.append(CniError(GENERIC, f"the kernel did not answer: {e.strerror}", f"errno {e.errno}"))
 
 
-def _find(
+def _fetch(
     attachment: Attachment,
     original: Link,
     vf: device.Device,
+    entry: Entry | None,
     host: NetNS,
     pod: NetNS | None,
     patience_s: float,
+    errors: list[CniError],
     log: Logger,
 ) -> Link | None:
-    """Return the VF's link on the host, under its name if that is free, and down unless it never left."""
+    """Return the VF's link on the host, with its MTU and MAC addresses, under its name if that is free, and down unless
+    it never left; None when it is nowhere.
+
+    What the driver may reset the VF for is done as long as the link is in the pod and the VF in its VLAN.
+    """
     found = device.on_host(vf, host)
     if found is None and pod is not None:
         in_pod = find_in_pod(attachment, pod)
         if in_pod is not None:
+            _attempt(errors, _restore_hardware, attachment, original, in_pod, entry, pod, errors, log)
+            in_pod = link.get(pod.netlink, index=in_pod.index) or in_pod
             return link.get(host.netlink, name=move.onto_host(host, pod, in_pod, original.name, log))
     if found is None and sysfs.driver(vf.path) and not vf.is_userspace:
         found = waiting.for_link(lambda: device.on_host(vf, host), patience_s)
-    if found is None or (found.name, found.index) == (original.name, original.index):
+    if found is None:
+        return None
+    _attempt(errors, _restore_hardware, attachment, original, found, entry, host, errors, log)
+    found = link.get(host.netlink, index=found.index) or found
+    if (found.name, found.index) == (original.name, original.index):
         return found
     # The kernel saved it from the dying pod, under the name that it had there last.
-    if found.up:
-        link.change(host.netlink, found.index, up=False)
-        found.up = False
     return restore.rename(host, found, original.name, log)
 
 
@@ -128,69 +140,65 @@ def _entry(attachment: Attachment, vf: device.Device, host: NetNS, errors: list[
     return Entry(host, pf.name, pf.index, attachment.address, attachment.index)
 
 
-def _restore_settings(attachment: Attachment, entry: Entry, errors: list[CniError]) -> None:
-    """Make the VF's settings at the PF what they were, as far as ADD changed them; the administrative MAC too, which
-    otherwise keeps the VF from having another.
-    """
-    original = attachment.table or VF(attachment.index)
-    try:
-        current = entry.read()
-    except CniError as e:
-        errors.append(e)
-        return
-    settings = plan.to_restore(attachment.wanted, original, current)
-    if attachment.wanted.mac and (current is None or current.mac != original.mac):
-        settings.append(Setting(plan.MAC, original.mac or NO_MAC))
-    for setting in settings:
-        _attempt(errors, entry.make, setting)
-
-
-def _restore_link(
+def _restore_hardware(
     attachment: Attachment,
     original: Link,
     found: Link,
     entry: Entry | None,
-    host: NetNS,
+    netns: NetNS,
     errors: list[CniError],
     log: Logger,
 ) -> None:
-    """Make the link on the host what it was: MAC address first, then the rest."""
-    if not attachment.is_ours:  # sriov-cni did not note them
-        original.up, original.alias, original.altnames = found.up, found.alias, found.altnames
-    if entry is not None and original.permanent_mac and found.permanent_mac not in ("", original.permanent_mac):
-        _attempt(errors, _restore_permanent_mac, original, found, entry, host, log)
-        found = link.get(host.netlink, index=found.index) or found
-    if original.mac and found.mac != original.mac:
-        if found.up:
-            _attempt(errors, restore.change, host, found, {"up": False})
-            found.up = False
-        _attempt(errors, mac.set_effective, host, found.index, original.mac)
-        found.mac = original.mac
-    _attempt(errors, restore.restore, host, found, original, attachment.master, log)
+    """Make what the VF itself holds what it was: the MTU first, for which some drivers reset the VF, then the MAC
+    addresses. The link, which is in this namespace, is down afterwards if there was anything to do.
+    """
+    changed_permanent = bool(original.permanent_mac) and found.permanent_mac not in ("", original.permanent_mac)
+    changed_mac = bool(original.mac) and found.mac != original.mac
+    changed_mtu = bool(original.mtu) and found.mtu != original.mtu
+    if not (changed_permanent or changed_mac or changed_mtu):
+        return
+    if found.up:
+        link.change(netns.netlink, found.index, up=False)
+    if changed_mtu:
+        _attempt(errors, restore.change, netns, found, {"mtu": original.mtu})
+    if entry is not None and changed_permanent:
+        _attempt(errors, _restore_permanent_mac, original, found, entry, netns, log)
+    if entry is not None and attachment.wanted.mac:
+        # First through the PF: one that it set keeps the VF from having another.
+        admin = (attachment.table.mac if attachment.table is not None else "") or NO_MAC
+        _attempt(errors, entry.make, Setting(plan.MAC, NO_MAC if changed_permanent else admin))
+    if original.mac:
+        _attempt(errors, mac.set_effective, netns, found.index, original.mac)
 
 
-def _restore_permanent_mac(original: Link, found: Link, entry: Entry, host: NetNS, log: Logger) -> None:
+def _restore_permanent_mac(original: Link, found: Link, entry: Entry, netns: NetNS, log: Logger) -> None:
     """Give a VF back the address that its driver takes for permanent, where the driver took it from the PF (igbvf: at
     each reset). The PF names the old one for the length of a reset.
     """
-    if found.up:
-        link.change(host.netlink, found.index, up=False)
-        found.up = False
     entry.make(Setting(plan.MAC, original.permanent_mac))
     try:
-        mac.reset(host, found.index)
+        mac.reset(netns, found.index)
     finally:
         entry.make(Setting(plan.MAC, NO_MAC))
-    now = link.get(host.netlink, index=found.index)
+    now = link.get(netns.netlink, index=found.index)
     if now is None or now.permanent_mac != original.permanent_mac:
-        log.info(f"the driver of {found.name} does not take its permanent address {original.permanent_mac} back")
+        log.info(f"the driver of {original.name} does not take its permanent address {original.permanent_mac} back")
+
+
+def _restore_settings(attachment: Attachment, entry: Entry, errors: list[CniError]) -> None:
+    """Make the VF's settings at the PF what they were, as far as ADD changed them."""
+    original = attachment.table or VF(attachment.index)
+    for setting in plan.to_restore(attachment.wanted, original, entry.read()):
+        _attempt(errors, entry.make, setting)
 
 
 def _restore_admin_mac(attachment: Attachment, entry: Entry) -> None:
     """Make the administrative MAC address what it was, as the last step: a VF that comes up, or is given an address,
-    reports it to the PF, in whose table it then is.
+    reports it to the PF, in whose table it then is. Where ADD set one, DEL sets one: the table does not tell one that
+    binds the VF from one that the VF has chosen itself.
     """
     original = (attachment.table.mac if attachment.table is not None else "") or NO_MAC
     current = entry.read()
-    if current is not None and current.mac and current.mac != original:
+    binding = bool(attachment.wanted.mac) and original != NO_MAC
+    if current is not None and current.mac and (binding or current.mac != original):
         entry.make(Setting(plan.MAC, original))

@@ -8,6 +8,7 @@ import shutil
 CNI = "/var/lib/cni"
 NETWORKS = f"{CNI}/networks"
 HOST_DEVICE = f"{CNI}/host-device"
+SRIOV = f"{CNI}/sriov"
 
 
 def files(folder: str) -> dict[str, bytes]:

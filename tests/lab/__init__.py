@@ -1,0 +1,1 @@
+"""Tests on real VFs, inside the lab's virtual machine."""

@@ -1,0 +1,72 @@
+"""Fixtures for the tests in the lab: pods, and VFs that are in a known state before each test and after it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.support import disk, net, vfs
+from tests.support.net import Space
+from tests.support.plugin import Attachment
+from tests.support.vfs import PF, VF
+
+
+def pytest_configure() -> None:
+    """Refuse to run anywhere else: these tests remove and reset VFs."""
+    if not vfs.in_lab():
+        raise pytest.UsageError("tests/lab is for the lab: make lab RUN='.venv/bin/python -m pytest -q tests/lab'")
+
+
+@pytest.fixture(scope="session")
+def pfs() -> list[PF]:
+    """Both PFs with all their VFs."""
+    found = [PF(address) for address in vfs.PFS]
+    for pf in found:
+        pf.make_vfs()
+        for vf in pf.vfs:
+            vf.reset()
+    return found
+
+
+@pytest.fixture
+def vf(pfs: list[PF]) -> Iterator[VF]:
+    """A VF of the first PF."""
+    yield from _lend(pfs[0].vfs[0])
+
+
+@pytest.fixture
+def far_vf(pfs: list[PF]) -> Iterator[VF]:
+    """A VF of the second PF, whose port is wired to that of the first."""
+    yield from _lend(pfs[1].vfs[0])
+
+
+def _lend(vf: VF) -> Iterator[VF]:
+    yield vf
+    if not vf.name:  # a failed test left it in a pod
+        net.run("ip", "-all", "netns", "delete")
+    vf.reset()
+
+
+@pytest.fixture(autouse=True)
+def empty_disk() -> Iterator[None]:
+    """Take away what a test left on disk, so that the next one does not fail for it."""
+    os.makedirs(disk.CNI, exist_ok=True)
+    yield
+    disk.clear()
+
+
+@pytest.fixture
+def attach(pod: Space) -> Callable[..., Attachment]:
+    """A function that returns the attachment of a VF to a pod: attach(vf, pod=..., ifname=..., **configuration)."""
+
+    def make(
+        vf: VF, target: Space | None = None, container_id: str = "", ifname: str = "net1", **conf: Any
+    ) -> Attachment:
+        whole = {"cniVersion": "1.1.0", "name": "lab", "type": "sriov", "deviceID": vf.address, **conf}
+        space = target or pod
+        return Attachment(whole, container_id or net.unique("container"), space.path, ifname)
+
+    return make
