@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import platform
 import sys
 
 import click
@@ -20,8 +21,15 @@ from lab.places import CACHE
 def main(command: str | None) -> None:
     """Boot a virtual machine with two SR-IOV NICs and open a shell in it."""
     try:
+        if platform.machine() != "x86_64":
+            raise LabError(f"the emulated NIC needs an x86-64 host, and this is {platform.machine()}")
+        if not command and not sys.stdin.isatty():
+            raise LabError("a shell needs a terminal; for one command: make lab RUN='command'")
         machine = Machine(*_prepared())
-        sys.exit(machine.run(command) if command else machine.shell())
+        if command:
+            sys.exit(machine.run(command))
+        print("lab: booting, which takes some 20 s without KVM", file=sys.stderr)
+        machine.shell()
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         sys.exit(255)

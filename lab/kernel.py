@@ -16,7 +16,6 @@ import json
 import os
 import shutil
 import subprocess
-import tarfile
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +28,8 @@ from lab.places import CACHE
 FOLDER = CACHE / "kernel"
 DOWNLOADS = CACHE / "packages"
 _STAMP = "complete.json"
+_LAYOUT = 1
+"""To be raised when this module makes another tree from the same packages."""
 
 
 class Module:
@@ -66,11 +67,10 @@ def prepared() -> Prepared | None:
     """Return the kernel that was prepared before, None if there is none, or a damaged one or one of another recipe."""
     try:
         stamp = json.loads((FOLDER / _STAMP).read_text())
-    except (FileNotFoundError, ValueError):
+        sound = stamp["recipe"] == _recipe() and stamp["files"] == _sizes(FOLDER)
+        return Prepared(stamp["release"]) if sound else None
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
-    if stamp["recipe"] != _recipe() or stamp["files"] != _sizes(FOLDER):
-        return None
-    return Prepared(stamp["release"])
 
 
 def prepare(say: Callable[[str], None]) -> Prepared:
@@ -82,6 +82,8 @@ def prepare(say: Callable[[str], None]) -> Prepared:
     CACHE.mkdir(parents=True, exist_ok=True)
     for leftover in CACHE.glob("kernel.*"):
         shutil.rmtree(leftover)
+    if FOLDER.exists():
+        say(f"{FOLDER} is damaged, or was made by another version of the lab: making it anew")
     packages.update()
     kernel = packages.newest_kernel()
     with tempfile.TemporaryDirectory(prefix="kernel.", dir=CACHE, ignore_cleanup_errors=True) as work:
@@ -107,7 +109,7 @@ def prepare(say: Callable[[str], None]) -> Prepared:
 
 
 def _recipe() -> str:
-    described = json.dumps([2, [module.description() for module in MODULES]])
+    described = json.dumps([_LAYOUT, [module.description() for module in MODULES]])
     return hashlib.sha256(described.encode()).hexdigest()
 
 
@@ -166,13 +168,11 @@ def _build(modules: list[Module], release: str, sources: list[Path], tree: Path,
 
 
 def _unpack_source(archive: Path, folder: Path, wanted: list[str]) -> None:
-    """Unpack files and folders of the kernel's source, whose one top folder is left out."""
-    with tarfile.open(archive) as source:
-        for member in source:
-            path = member.name.partition("/")[2]
-            if member.isfile() and any(path == name or path.startswith(f"{name}/") for name in wanted):
-                member.name = path
-                source.extract(member, folder, filter="data")
+    """Unpack files and folders of the kernel's source, without the one top folder."""
+    folder.mkdir()
+    top = archive.name.removesuffix(".tar.xz")
+    members = [f"{top}/{path}" for path in wanted]
+    _run("tar", "--extract", f"--file={archive}", f"--directory={folder}", "--strip-components=1", *members)
 
 
 def _publish(new: Path, release: str) -> None:

@@ -7,13 +7,17 @@ Here its output goes through pipes: given a file, QEMU would truncate it.
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import IO, NoReturn
@@ -62,15 +66,19 @@ class Machine:
         Raises LabError if the guest is not ready after boot_seconds, has not ended command_seconds later, or ends
         without a status.
         """
-        with tempfile.TemporaryDirectory(prefix="run.", dir=CACHE) as name:
-            folder = Path(name)
+        with _run_folder() as folder:
             (folder / "command").write_text(command)
             script = f"exec {SOURCES}/guest {folder}/command"
             process = subprocess.Popen(
-                [*_tied("KILL"), *self._arguments(folder), "--script-sh", script],
+                [
+                    *self._arguments(folder),
+                    *("--kopt", "console=ttyS1", "--kopt", "loglevel=5"),
+                    *("--script-sh", script),
+                ],
                 stdin=subprocess.DEVNULL if stdin is None and sys.stdin.isatty() else stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                env={**os.environ, "TMPDIR": str(folder)},
                 start_new_session=True,
             )
             output = _Stream(process.stdout, sys.stdout.buffer, folder)
@@ -93,29 +101,34 @@ class Machine:
                 _end(process)
                 signal.signal(signal.SIGTERM, previous)
 
-    def shell(self) -> int:
-        """Give the user a shell in the guest, on this process's terminal; return 0. Raises LabError as `run` does."""
-        with tempfile.TemporaryDirectory(prefix="run.", dir=CACHE) as name:
-            folder = Path(name)
-            process = subprocess.Popen([*self._arguments(folder), "--user", "root", "--shell", f"{SOURCES}/guest"])
+    def shell(self) -> None:
+        """Give the user a shell in the guest, on this process's terminal. Raises LabError as `run` does."""
+        with _run_folder() as folder:
+            with open(folder / "errors", "wb") as errors:
+                process = subprocess.Popen(
+                    [*self._arguments(folder), "--user", "root", "--shell", f"{SOURCES}/guest"],
+                    stderr=errors,  # QEMU's warnings; the guest is on the terminal
+                    env={**os.environ, "TMPDIR": str(folder)},
+                )
             try:
                 if not _wait_until_ready(process, folder, BOOT_SECONDS):
-                    raise LabError("the machine ended before it was ready" + _console(folder))
+                    said = (folder / "errors").read_text(errors="replace")
+                    raise LabError(f"the machine ended before it was ready: {said}(`make lab RUN=true` shows more)")
                 process.wait()
-                return 0
             finally:
                 _end(process)
 
     def _arguments(self, folder: Path) -> list[str]:
         """Return the command that starts the machine, which keeps its console in a folder."""
         arguments = [
+            *("setpriv", "--pdeathsig", "TERM"),  # it ends with this process, however that ends
             str(Path(sys.executable).parent / "virtme-run"),
+            *("--qemu-bin", f"{SOURCES}/qemu"),
             *("--kimg", str(self.kernel.image), "--mods", "auto"),
             *("--force-9p", "--disable-microvm"),
             *("--name", "lab", "--memory", "2G", "--cpus", str(max(2, len(os.sched_getaffinity(0))))),
             *("--cwd", str(REPOSITORY)),
             *("--kopt", "intel_iommu=on"),
-            *("--kopt", "console=ttyS1", "--kopt", "loglevel=5"),
         ]
         if not self.kvm:
             arguments.append("--disable-kvm")
@@ -135,9 +148,34 @@ class Machine:
         return arguments
 
 
-def _tied(signal_name: str) -> list[str]:
-    """Return a prefix for a command that makes it end with this process, however that ends."""
-    return ["setpriv", "--pdeathsig", signal_name]
+@contextmanager
+def _run_folder() -> Iterator[Path]:
+    """Make a folder for one run, locked while the run lasts; remove it afterwards, and those that killed runs left."""
+    for path in CACHE.glob("run.*"):
+        _remove_if_left(path)
+    folder = Path(tempfile.mkdtemp(prefix="run.", dir=CACHE))
+    lock = os.open(folder, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _remove_if_left(folder: Path) -> None:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if time.time() - os.fstat(descriptor).st_mtime > 60:  # else it may be about to be locked
+            shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(descriptor)
 
 
 class _Stream:
@@ -204,14 +242,12 @@ def _console(folder: Path) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the machine if it still runs: QEMU is in the process group of virtme-run."""
-    if process.poll() is not None:
-        return
-    os.killpg(process.pid, signal.SIGTERM)
+    """End virtme-run if it still runs, and with it QEMU."""
+    process.terminate()
     try:
         process.wait(5)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
 
 
