@@ -34,6 +34,7 @@ test: binaries  ## build everything and run all tests
 	@scripts/setup test
 	@$(MAKE) --no-print-directory lint
 	@$(PYTHON) -m pytest -q
+	@$(MAKE) --no-print-directory lab RUN='$(PYTHON) -m pytest -q tests/lab'
 
 lint: .venv/requirements.txt ## style, types, import boundaries
 	@$(PYTHON) -m ruff check --quiet && $(PYTHON) -m ruff format --quiet --check
