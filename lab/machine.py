@@ -72,8 +72,9 @@ class Machine:
             process = subprocess.Popen(
                 [
                     *self._arguments(folder),
-                    *("--kopt", "console=ttyS1", "--kopt", "loglevel=5"),
                     *("--script-sh", script),
+                    # virtme-run would throw away what the kernel says on the console.
+                    *("--kopt", "loglevel=5", "--qemu-opt=-set", f"--qemu-opt=chardev.console.path={folder}/console"),
                 ],
                 stdin=subprocess.DEVNULL if stdin is None and sys.stdin.isatty() else stdin,
                 stdout=subprocess.PIPE,
@@ -94,6 +95,8 @@ class Machine:
                 errors.finish()
                 if not ready:
                     raise LabError("the machine ended before it was ready" + _console(folder) + errors.held())
+                if "ended" not in (folder / "ready").read_text():
+                    raise LabError("the machine broke down while the command ran" + _console(folder))
                 return status
             finally:
                 output.close()
@@ -139,7 +142,6 @@ class Machine:
             arguments += ["--overlay-rwdir", overlay]
         for option in (
             *_NICS,
-            *("-serial", f"file:{folder}/console"),
             *("-device", "virtio-serial-pci,id=lab"),
             *("-chardev", f"file,id=ready,path={folder}/ready"),
             *("-device", "virtserialport,bus=lab.0,name=lab.ready,chardev=ready"),
@@ -238,7 +240,7 @@ def _console(folder: Path) -> str:
     """Return the end of the guest's console, as the end of a message."""
     console = folder / "console"
     lines = console.read_text(errors="replace").splitlines() if console.exists() else []
-    return "; the last of its console:" + "".join(f"\n  {line}" for line in lines[-20:] or ["(nothing)"])
+    return "; the last of its console:" + "".join(f"\n  {line}" for line in lines[-40:] or ["(nothing)"])
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
