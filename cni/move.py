@@ -88,7 +88,7 @@ def onto_host(host: NetNS, pod: NetNS, device: Link, name: str, log: Logger) -> 
     """
     try:
         altnames = _drop_altnames(pod, device, device.altnames, [name], log)
-        target = _free_name(host, name)
+        target = free_name(host, name)
         if device.up:
             link.change(pod.netlink, device.index, up=False)
         in_pod = True
@@ -106,7 +106,7 @@ def onto_host(host: NetNS, pod: NetNS, device: Link, name: str, log: Logger) -> 
                 in_pod = _is_at(pod, device)
                 if in_pod:
                     altnames = _drop_altnames(pod, device, altnames, _names(host), log)
-                target = _free_name(host, name)
+                target = free_name(host, name)
     except NetlinkError as e:
         raise CniError(
             GENERIC,
@@ -132,8 +132,8 @@ def _index_of(netns: NetNS, name: str) -> int:
     return found.index
 
 
-def _free_name(netns: NetNS, name: str) -> str:
-    """Return the name, or when it is taken, one that begins with it and is free."""
+def free_name(netns: NetNS, name: str) -> str:
+    """Return the name, or when it is taken, one that begins with it and is free. Raises NetlinkError."""
     if link.get(netns.netlink, name=name) is None:
         return name
     taken = set(_names(netns))

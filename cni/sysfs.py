@@ -142,7 +142,8 @@ def representor(pf: str, index: int, root: str = ROOT) -> str:
     folder = os.path.join(root, "class/net")
     for candidate in sorted(_entries(folder)):
         port = _read(folder, candidate, "phys_port_name")
-        if port.endswith(f"pf{function}vf{index}") and _read(folder, candidate, "phys_switch_id") == switch:
+        # c1pf0vf3, with a controller in front, stands for a VF of another host (a DPU sees those, too).
+        if port == f"pf{function}vf{index}" and _read(folder, candidate, "phys_switch_id") == switch:
             return candidate
     return ""
 

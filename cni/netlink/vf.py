@@ -36,6 +36,17 @@ _MAC_BYTES = 32  # MAX_ADDR_LEN: the kernel copies that much, whatever the link'
 _TWO = struct.Struct("=II")
 _THREE = struct.Struct("=III")
 _VLAN_INFO = struct.Struct("=III2sxx")  # the protocol is in network byte order
+_BYTES = {
+    IFLA_VF_MAC: 4 + _MAC_BYTES,
+    IFLA_VF_VLAN: _THREE.size,
+    IFLA_VF_SPOOFCHK: _TWO.size,
+    IFLA_VF_LINK_STATE: _TWO.size,
+    IFLA_VF_RATE: _THREE.size,
+    IFLA_VF_TRUST: _TWO.size,
+}
+"""The attributes that are read, and how long they are at least. All of these begin with the VF's index, which
+IFLA_VF_BROADCAST and IFLA_VF_STATS, for two, do not.
+"""
 
 
 class VF:
@@ -89,13 +100,13 @@ def get(socket: NetlinkSocket, pf: int, index: int, mac_bytes: int = 6) -> VF | 
 
 
 def parse(entry: bytes, mac_bytes: int = 6) -> VF:
-    """Return the VF that one IFLA_VF_INFO describes. Each of its attributes begins with the VF's index."""
+    """Return the VF that one IFLA_VF_INFO describes."""
     vf = VF(-1)
     for kind, value in codec.attributes(entry):
         if kind == IFLA_VF_VLAN_LIST:
             _parse_vlans(vf, value)
             continue
-        if len(value) < _TWO.size:
+        if len(value) < _BYTES.get(kind, len(value) + 1):
             continue
         vf.index, setting = _TWO.unpack_from(value)
         if kind == IFLA_VF_MAC:

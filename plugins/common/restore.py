@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
 from cni.errors import GENERIC, CniError, combined
+from cni.move import RACES, free_name
 from cni.netlink import link
 from cni.netlink.link import Link
 from cni.netlink.socket import NetlinkError
@@ -88,20 +91,39 @@ def change(host: NetNS, device: Link, changes: dict[str, Any]) -> None:
 
 
 def rename(host: NetNS, device: Link, name: str, log: Logger) -> Link:
-    """Give a link on the host its name back if that is free; return the link as it is then."""
+    """Give a link on the host its name back; return the link as it is then.
+
+    udev may have given it the name as an alternative one, when it came back under the name that it had in the pod. When
+    another link has the name, ours gets a free one that begins with it, and that is logged: the next ADD would take the
+    pod's name for its own. Raises CniError.
+    """
     if device.name == name:
         return device
-    if link.get(host.netlink, name=name) is not None:
-        log.warning(f"the name {name} is taken on the host: the device that had it is called {device.name} now")
-        return device
     try:
-        if device.up:  # kernels before 6.2 rename only what is down
-            link.change(host.netlink, device.index, up=False)
-            device.up = False
-        link.change(host.netlink, device.index, name=name)
+        for attempt in range(RACES):
+            try:
+                return _rename(host, device, name, log)
+            except NetlinkError as e:
+                if e.errno != errno.EEXIST or attempt == RACES - 1:
+                    raise
     except NetlinkError as e:
         raise CniError(
             GENERIC, f"cannot rename {device.name} back to {name}: {e.strerror}", f"errno {e.errno}; repeat DEL"
         ) from e
-    device.name = name
+    return device
+
+
+def _rename(host: NetNS, device: Link, name: str, log: Logger) -> Link:
+    taken = link.get(host.netlink, name=name)
+    if taken is not None and taken.index == device.index:
+        link.delete_altnames(host.netlink, device.index, [name])
+        device.altnames = [altname for altname in taken.altnames if altname != name]
+    target = free_name(host, name)
+    if device.up:  # kernels before 6.2 rename only what is down
+        link.change(host.netlink, device.index, up=False)
+        device.up = False
+    link.change(host.netlink, device.index, name=target)
+    if target != name:
+        log.warning(f"the name {name} is taken on the host: the device that had it is called {target} now")
+    device.name = target
     return device

@@ -66,7 +66,7 @@ class Claims:
     def make(self, claim: Attachment, conf: Section) -> None:
         """Write record and allocation, durably. conf: the network configuration."""
         self.store.save(claim.container_id, claim.ifname, record.to_record(claim, conf))
-        files.write_atomic(self._allocation(claim.address), claim.netns.encode())
+        files.write_atomic(self._allocation(claim.address), claim.netns.encode("utf-8", "surrogateescape"))
 
     def _allocation(self, address: str) -> str:
         return os.path.join(self._pci, address)
@@ -123,7 +123,8 @@ class Claims:
                 self._log.warning(f"VF {claim.address} belongs to another pod by now: left alone")
                 self.store.remove(claim.container_id, claim.ifname)
                 return
-            with RecordedPod(claim.netns, claim.netns_cookie, (netns_path,), self._log) as pod:
+            paths = (netns_path, self.owner(claim.address))
+            with RecordedPod(claim.netns, claim.netns_cookie, paths, self._log) as pod:
                 self.give_back(current, host, pod, patience_s)
 
     def _owns(self, claim: Attachment, netns_path: str) -> bool:

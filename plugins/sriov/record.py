@@ -19,13 +19,15 @@ from __future__ import annotations
 
 import os
 
+from cni import sysfs
 from cni.errors import GENERIC, CniError
 from cni.netlink.link import Link
 from cni.netlink.vf import ETH_P_8021AD, LINK_STATES, VF
-from cni.section import Section
+from cni.section import Section, refused
 from plugins.sriov.config import PROTOCOLS, VfConfig, Vlan
 
 OURS = "plumbline"
+_MAX_U32 = 0xFFFFFFFF
 COPIED = ("cniVersion", "name", "type", "runtimeConfig", "logLevel", "logFile")
 """Members of the configuration that sriov-cni keeps as they are."""
 
@@ -102,7 +104,7 @@ def to_record(attachment: Attachment, conf: Section) -> dict[str, object]:
     record: dict[str, object] = {key: conf.get(key) for key in COPIED if conf.has(key)}
     kind = conf.section("ipam").string("type")
     record["ipam"] = {"type": kind} if kind else {}
-    record |= {"deviceID": wanted.address, "Master": attachment.pf, "VFID": max(attachment.index, 0)}
+    record |= {"deviceID": wanted.address, "Master": _stored(attachment.pf), "VFID": max(attachment.index, 0)}
     record["MAC"] = wanted.mac
     if wanted.mtu is not None:
         record["MTU"] = wanted.mtu
@@ -133,7 +135,7 @@ def to_record(attachment: Attachment, conf: Section) -> dict[str, object]:
     }
     link = original or Link(0, "")
     record[OURS] = {
-        "netns": attachment.netns,
+        "netns": _stored(attachment.netns),
         "netnsCookie": attachment.netns_cookie,
         "bootID": attachment.boot_id,
         "up": link.up,
@@ -151,7 +153,7 @@ def from_record(record: dict[str, object]) -> Attachment:
     """Return the attachment of a record, ours or sriov-cni's. Raises CniError naming what is wrong with it."""
     section = Section(record, "record")
     address, state, ours = section.string("deviceID"), section.section("OrigVfState"), section.section(OURS)
-    if not address or "/" in address or not section.has("OrigVfState"):
+    if not sysfs.is_pci_address(address) or not section.has("OrigVfState"):
         raise CniError(GENERIC, "it does not say which VF it is about")
     wanted = VfConfig(address.lower())
     wanted.mac = section.string("MAC").lower()
@@ -162,12 +164,12 @@ def from_record(record: dict[str, object]) -> Attachment:
     wanted.min_tx_rate = section.optional_integer("min_tx_rate")
     wanted.max_tx_rate = section.optional_integer("max_tx_rate")
     pf = _restored(section.string("Master"))
-    index = section.integer("VFID") if pf else -1
+    index = section.integer("VFID", 0, 0, _MAX_U32) if pf else -1
     return Attachment(
         section.string("containerID"),
         section.string("ifName"),
         section.string("name"),
-        ours.string("netns"),
+        _restored(ours.string("netns")),
         ours.integer("netnsCookie"),
         ours.string("bootID"),
         wanted,
@@ -185,8 +187,8 @@ def _link(state: Section, ours: Section, address: str) -> Link | None:
     if not name:
         return None
     link = Link(ours.integer("index"), name)
-    link.mac = state.string("EffectiveMAC").lower()
-    link.mtu = state.integer("MTU")
+    link.mac = _mac(state, "EffectiveMAC")
+    link.mtu = state.integer("MTU", 0, 0, _MAX_U32)
     link.up = ours.boolean("up")
     link.alias = _restored(ours.string("alias"))
     link.altnames = [_restored(altname) for altname in ours.strings("altNames")]
@@ -198,16 +200,28 @@ def _link(state: Section, ours: Section, address: str) -> Link | None:
 
 def _table(state: Section, index: int) -> VF:
     table = VF(index)
-    table.mac = state.string("AdminMAC").lower()
+    table.mac = _mac(state, "AdminMAC")
     table.spoofchk = state.boolean("SpoofChk")
     table.trust = state.boolean("Trust")
-    table.vlan = state.integer("Vlan")
-    table.qos = state.integer("VlanQoS")
-    table.protocol = state.integer("VlanProto") or table.protocol
-    table.min_tx_rate = state.integer("MinTxRate")
-    table.max_tx_rate = state.integer("MaxTxRate")
+    table.vlan = state.integer("Vlan", 0, 0, _MAX_U32)
+    table.qos = state.integer("VlanQoS", 0, 0, _MAX_U32)
+    table.protocol = state.integer("VlanProto", 0, 0, 0xFFFF) or table.protocol
+    table.min_tx_rate = state.integer("MinTxRate", 0, 0, _MAX_U32)
+    table.max_tx_rate = state.integer("MaxTxRate", 0, 0, _MAX_U32)
     table.link_state = LINK_STATES[state.integer("LinkState", 0, 0, len(LINK_STATES) - 1)]
     return table
+
+
+def _mac(section: Section, key: str) -> str:
+    """Return a hardware address in lower case, of whatever length the link's type has, empty when there is none."""
+    text = section.string(key).lower()
+    try:
+        plain = bytes.fromhex(text.replace(":", ""))
+    except ValueError:
+        plain = b""
+    if text and (plain.hex(":") != text or len(plain) < 6):
+        raise refused(section.name_of(key), text, "a hardware address such as 02:00:00:00:00:2a")
+    return text
 
 
 def _vlan(section: Section) -> Vlan | None:
@@ -231,10 +245,22 @@ def on_off(value: bool) -> str:
     return "on" if value else "off"
 
 
+_NOT_UTF_8 = "\ufffd"
+"""How a text begins that stands for a name which is not UTF-8, byte by byte. No real name begins with it."""
+
+
 def _stored(text: str) -> str:
-    """Names may hold any byte, JSON holds text: a name that is not UTF-8 goes byte by byte, as in host-device."""
-    return text if text.isascii() else os.fsencode(text).decode("latin-1")
+    """Names may hold any byte, JSON holds text. A name that is UTF-8 goes as it is, for sriov-cni to read."""
+    try:
+        text.encode()
+        if not text.startswith(_NOT_UTF_8):
+            return text
+    except UnicodeEncodeError:
+        pass
+    return _NOT_UTF_8 + os.fsencode(text).decode("latin-1")
 
 
 def _restored(text: str) -> str:
-    return text if text.isascii() else os.fsdecode(text.encode("latin-1", "replace"))
+    if not text.startswith(_NOT_UTF_8):
+        return text
+    return os.fsdecode(text.removeprefix(_NOT_UTF_8).encode("latin-1", "replace"))

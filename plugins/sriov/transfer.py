@@ -97,6 +97,10 @@ def _fetch(
     if found is None and pod is not None:
         in_pod = find_in_pod(attachment, pod)
         if in_pod is not None:
+            if in_pod.up:
+                # First of all: nothing is sent any more, and what the driver changes on that occasion is seen below.
+                link.change(pod.netlink, in_pod.index, up=False)
+                in_pod = link.get(pod.netlink, index=in_pod.index) or in_pod
             _attempt(errors, _restore_hardware, attachment, original, in_pod, entry, pod, errors, log)
             in_pod = link.get(pod.netlink, index=in_pod.index) or in_pod
             return link.get(host.netlink, name=move.onto_host(host, pod, in_pod, original.name, log))
@@ -172,14 +176,12 @@ def _restore_hardware(
 
 
 def _restore_permanent_mac(original: Link, found: Link, entry: Entry, netns: NetNS, log: Logger) -> None:
-    """Give a VF back the address that its driver takes for permanent, where the driver took it from the PF (igbvf: at
-    each reset). The PF names the old one for the length of a reset.
+    """Give a VF back the address that its driver takes for permanent, where that is the one which the VF had when
+    it was last reset (igbvf). The PF lets the VF have it for the length of a reset.
     """
-    entry.make(Setting(plan.MAC, original.permanent_mac))
-    try:
-        mac.reset(netns, found.index)
-    finally:
-        entry.make(Setting(plan.MAC, NO_MAC))
+    entry.make(Setting(plan.MAC, NO_MAC))
+    mac.set_effective(netns, found.index, original.permanent_mac)
+    mac.reset(netns, found.index)
     now = link.get(netns.netlink, index=found.index)
     if now is None or now.permanent_mac != original.permanent_mac:
         log.info(f"the driver of {original.name} does not take its permanent address {original.permanent_mac} back")

@@ -24,8 +24,20 @@ CHANGES = (
     "clone,clone3,socket"
 )
 DELAY_US = 60_000
-MOVE_FIRST = f"clone,clone3:delay_exit={DELAY_US}"
-MOVE_LAST = f"set_robust_list:delay_enter={DELAY_US}"
+
+
+def move_first(delay_us: int = DELAY_US) -> str:
+    """Return the order in which the move is over before the main thread goes on. delay_us: what a move takes, at least."""
+    return f"clone,clone3:delay_exit={delay_us}"
+
+
+def move_last(delay_us: int = DELAY_US) -> str:
+    """Return the order in which the main thread is waiting for the move, or dead, before the move begins."""
+    return f"set_robust_list:delay_enter={delay_us}"
+
+
+MOVE_FIRST = move_first()
+MOVE_LAST = move_last()
 
 
 class Call:

@@ -35,6 +35,10 @@ class Space:
         """Run ip(8) in the namespace."""
         return run("ip", *(("-n", self.name) if self.name else ()), *arguments, check=check)
 
+    def batch(self, *commands: str) -> None:
+        """Give commands to one ip(8): starting one takes a tenth of a second in the lab."""
+        run("ip", *(("-n", self.name) if self.name else ()), "-batch", "-", input="\n".join(commands) + "\n")
+
     def json(self, *arguments: str) -> Any:
         """Run ip(8) in the namespace and return its JSON, [] for none."""
         return json.loads(self.ip("-j", *arguments) or "[]")

@@ -82,7 +82,7 @@ class VF:
         wait_for(lambda: bool(self.name), f"a link of {self.address} on the host")
         settle()
         entry = f"link set {self.pf.name} vf {self.index}"
-        batch(
+        HOST.batch(
             f"{entry} vlan 0",
             f"{entry} spoofchk on",
             f"{entry} trust off",
@@ -115,6 +115,10 @@ class PF:
             wait_for(lambda vf=vf: bool(vf.name), f"a link of {vf.address}")
         settle()
 
+    def set(self, index: int, *setting: str) -> None:
+        """Set something of a VF, in the words of `ip link set ... vf`."""
+        HOST.ip("link", "set", self.name, "vf", str(index), *setting)
+
     def table(self) -> list[dict[str, Any]]:
         """Return the VF table."""
         return list(json.loads(HOST.ip("-d", "-j", "link", "show", "dev", self.name))[0].get("vfinfo_list", []))
@@ -124,16 +128,16 @@ class PF:
         return _shown(self.name)
 
 
-def batch(*commands: str) -> None:
-    """Give ip(8) commands in one process: starting one takes a tenth of a second in the lab."""
-    net.run("ip", "-batch", "-", input="\n".join(commands) + "\n")
-
-
 def _shown(name: str) -> str:
     shown = re.sub(r"^\d+: ", "", HOST.ip("-d", "link", "show", "dev", name))
     # A link that is down queues nothing. Which discipline is named there says whether it was up since it last came
     # from another namespace (net/core/dev.c, dev_change_net_namespace, shuts them down).
     return re.sub(r"qdisc \S+ state DOWN", "state DOWN", shown)
+
+
+def without_permanent_mac(snapshot: str) -> str:
+    """Return a snapshot without the address that a driver takes for permanent: sriov-cni does not note it."""
+    return re.sub(r" permaddr \S+", "", snapshot)
 
 
 def wait_for(condition: Any, what: str, timeout_s: float = 20.0) -> None:

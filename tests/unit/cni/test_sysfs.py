@@ -364,7 +364,7 @@ def test_two_nics_with_the_same_ports(tmp_path: Path) -> None:
     assert [sysfs.uplink(nic.path) for nic in nics] == ["up03", "up04"]
 
 
-@pytest.mark.parametrize("names", [("a", "b")], ids=["local first"])
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")], ids=["local first", "other first"])
 def test_another_controller(tmp_path: Path, names: tuple[str, str]) -> None:
     """On a DPU, c1pf0vf3 stands for a VF of the server that it is plugged into; our own VF 3 is pf0vf3."""
     local, other = names

@@ -220,6 +220,7 @@ def test_reading_the_kernels_entry(index: int) -> None:
     assert shown(vf.parse(Entry(index).body)) == expected(index)
 
 
+STATS = b"".join(struct.pack("=HHQ", 12, kind, (1 << 64) - kind) for kind in (1, 2, 3, 4))
 PAIR = struct.Struct("=II").pack
 TRIPLE = struct.Struct("=III").pack
 
@@ -259,6 +260,7 @@ ENTRIES: dict[str, tuple[dict[str, bytes | None], dict[str, Any]]] = {
         {"broadcast": None, "rate": None, "rss": None, "trust": None, "vlans": None},
         {"min_tx_rate": 0, "max_tx_rate": 0, "trust": None, "protocol": Q},
     ),
+    "with statistics": ({"stats": STATS}, {}),
 }
 
 
@@ -275,7 +277,7 @@ def test_order_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize("name", ["mac", "vlan", "rate", "spoofchk", "link_state", "trust", "vlans"])
-@pytest.mark.parametrize("length", [0, 1, 4, 7])
+@pytest.mark.parametrize("length", [0, 1, 4, 7, 8, 11])
 def test_short_attributes(name: str, length: int) -> None:
     """An attribute that is too short is passed over; it is no crash."""
     whole = {"spoofchk": 8, "link_state": 8, "trust": 8}.get(name, 12)

@@ -206,6 +206,16 @@ def test_an_address_in_upper_case() -> None:
     assert (found.address, found.original.parent) == ("0000:af:02.6", "0000:af:02.6")
 
 
+@pytest.mark.parametrize("name", ["größe0", "網路0", "éth0"])
+def test_names_of_sriov_cni_are_utf_8(tmp_path: Path, name: str) -> None:
+    """Go writes a name that is UTF-8 as it is."""
+    written = _with(_with(GO_PLAIN, "OrigVfState.HostIFName", name), "Master", f"{name}p")
+    del written["containerID"], written["ifName"]
+    found = loaded(go_file(tmp_path, "c0ffee", "net1", written), "c0ffee", "net1")
+    assert found.original is not None
+    assert (found.original.name, found.pf) == (name, f"{name}p")
+
+
 @pytest.mark.parametrize(
     ("container_id", "ifname", "told"),
     [
@@ -405,11 +415,16 @@ ROUND_TRIPS: dict[str, dict[str, Any]] = {
     "no namespace cookie": {"netns_cookie": 0},
     "the largest cookie": {"netns_cookie": (1 << 64) - 1},
     "an InfiniBand address": {"original": odd_link(mac=bytes(range(20)).hex(":"))},
+    "names that are UTF-8": {
+        **{"pf": "größe0", "master": "網橋", "original": odd_link(name="größe0v6", alias="Größe €", altnames=["é"])},
+    },
     "names that are latin-1": {"original": odd_link(name="gr\udcf6\udcdfe"), "master": "\udce9"},
     "a name that is not UTF-8": {"original": odd_link(name=ODD)},
     "an alias that is not UTF-8": {"original": odd_link(alias=f"a {ODD} €")},
     "an altname that is not UTF-8": {"original": odd_link(altnames=["plain", ODD])},
     "a master that is not UTF-8": {"master": ODD},
+    "a PF that is not UTF-8": {"pf": ODD},
+    "a namespace that is not UTF-8": {"netns": f"/run/netns/{ODD}"},
     "a mark of no character": {"original": odd_link(name="\ufffd", alias="\ufffd\udcff")},
 }
 
@@ -424,6 +439,12 @@ def test_round_trip(tmp_path: Path, other: dict[str, Any]) -> None:
     store.save(made.container_id, made.ifname, record.to_record(made, conf()))
     assert seen(loaded(store, made.container_id, made.ifname)) == seen(made)
     assert [seen(record.from_record(entry)) for entry in store.all()] == [seen(made)]
+
+
+def test_sriov_cni_sees_names_as_they_are() -> None:
+    """sriov-cni gives the link the name in the record: one that is UTF-8 is written as it is."""
+    ours = written(attachment(pf="größe0", original=odd_link(name="größe0v6")))
+    assert (ours["Master"], ours["OrigVfState"]["HostIFName"]) == ("größe0", "größe0v6")
 
 
 def test_unknown_switches() -> None:
@@ -483,6 +504,20 @@ MISTYPED: dict[str, list[Any]] = {
     "plumbline.index": ["7"],
 }
 
+WORTHLESS: dict[str, list[Any]] = {
+    "deviceID": ["..", ".", "eth0", "0000:03:02.6/..", "../0000:03:02.6", "03:02.6", "0000:03:02.6\n"],
+    "VFID": [-1, 1 << 32],
+    "OrigVfState.AdminMAC": ["garbage", "52:54:00:00:00:0g", "52:54"],
+    "OrigVfState.EffectiveMAC": ["garbage", "52:54:00:00:00:0g"],
+    "OrigVfState.Vlan": [-1, 1 << 32],
+    "OrigVfState.VlanQoS": [-1, 1 << 32],
+    "OrigVfState.VlanProto": [-1, 1 << 16],
+    "OrigVfState.MinTxRate": [-1, 1 << 32],
+    "OrigVfState.MaxTxRate": [-1, 1 << 32],
+    "OrigVfState.MTU": [-1, 1 << 32],
+}
+"""Of the right type, but nothing that could be given to the kernel."""
+
 
 def _cases(table: dict[str, list[Any]]) -> list[Any]:
     return [
@@ -490,7 +525,7 @@ def _cases(table: dict[str, list[Any]]) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize(("where", "value"), _cases(MISTYPED))
+@pytest.mark.parametrize(("where", "value"), [*_cases(MISTYPED), *_cases(WORTHLESS)])
 def test_garbage_is_refused(where: str, value: Any) -> None:
     """A record that says nonsense is no record: what it says never gets as far as a message to the kernel."""
     with pytest.raises(CniError):

@@ -1,0 +1,56 @@
+"""The examples in the documentation: every JSON block of every page is a network configuration, and it is executed.
+
+Each is executed once, by the test of the plugin that it is for: those of `sriov` need VFs and run in the lab, those of
+`host-device` outside of it. Blocks that are no network configuration are not marked as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import Any
+
+import pytest
+
+from tests.support.plugin import REPOSITORY
+
+EXECUTED_BY = {"host-device": "tests/binary/test_docs.py", "sriov": "tests/lab/test_docs.py"}
+"""Plugin and the file that executes its examples, with `networks`."""
+
+
+def pages() -> list[str]:
+    """Return the paths of all pages, from the repository's root."""
+    folder = os.path.join(REPOSITORY, "docs")
+    return ["README.md", *sorted(f"docs/{name}" for name in os.listdir(folder) if name.endswith(".md"))]
+
+
+def read(page: str) -> str:
+    """Return the text of a page."""
+    with open(os.path.join(REPOSITORY, page), encoding="utf-8") as file:
+        return file.read()
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Return the blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", read(page), re.MULTILINE | re.DOTALL)
+
+
+def embedded(page: str, key: str) -> list[str]:
+    """Return the JSON texts that YAML blocks hold under a key with `|`."""
+    pattern = rf"^  {re.escape(key)}: \|\n((?:    .*\n)+)"
+    return [text for block in blocks(page, "yaml") for text in re.findall(pattern, block, re.MULTILINE)]
+
+
+def examples() -> dict[str, dict[str, Any]]:
+    """Return every network configuration by page and number: JSON blocks, and those in NetworkAttachmentDefinitions."""
+    found = {}
+    for page in pages():
+        for number, text in enumerate(blocks(page, "json") + embedded(page, "config"), 1):
+            found[f"{page}-{number}"] = json.loads(text)
+    return found
+
+
+def networks(plugin: str) -> list[Any]:
+    """Return the examples for one plugin, as parameters of a test."""
+    return [pytest.param(conf, id=name) for name, conf in examples().items() if conf.get("type") == plugin]
