@@ -1,46 +1,24 @@
-"""The examples in the documentation work: every JSON block is a network configuration, and it is executed."""
+"""The examples in the documentation work: those of host-device here, those of sriov in tests/lab/test_docs.py."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.support import net
+from tests.support import examples, net
 from tests.support.net import HOST, Space
 from tests.support.plugin import REPOSITORY, Attachment
 
-PAGES = ("README.md", "docs/host-device.md", "docs/ipam.md")
 BY_HAND = "docs/architecture.md"
+WITH_EXAMPLES = {"README.md", "docs/host-device.md", "docs/ipam.md", "docs/sriov.md"}
 
 
-def read(page: str) -> str:
-    """Return the text of a page."""
-    with open(os.path.join(REPOSITORY, page), encoding="utf-8") as file:
-        return file.read()
-
-
-def examples() -> Iterator[Any]:
-    """Yield every network configuration of the pages: JSON blocks, and those inside a NetworkAttachmentDefinition."""
-    for page in PAGES:
-        text = read(page)
-        blocks = re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-        for block in re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-            blocks += re.findall(r"^  config: \|\n((?:    .*\n)+)", block, re.MULTILINE)
-        for number, block in enumerate(blocks, 1):
-            yield pytest.param(json.loads(block), id=f"{page}-{number}")
-
-
-def networks() -> list[Any]:
-    """Return the examples that are network configurations of host-device."""
-    return [example for example in examples() if example.values[0].get("type") == "host-device"]
-
-
-@pytest.mark.parametrize("conf", networks())
+@pytest.mark.parametrize("conf", examples.networks("host-device"))
 def test_example_attaches_and_detaches(conf: dict[str, Any], pod: Space, make_device: Callable[..., str]) -> None:
     """ADD, CHECK and DEL with the example, on a device of the name that it uses."""
     device = make_device()
@@ -64,7 +42,7 @@ def test_example_attaches_and_detaches(conf: dict[str, Any], pod: Space, make_de
 
 def test_by_hand() -> None:
     """The commands of the architecture page do what they seem to."""
-    (script,) = re.findall(r"^```sh\n(.*?)^```", read(BY_HAND), re.MULTILINE | re.DOTALL)
+    (script,) = examples.blocks(BY_HAND, "sh")
     shown = net.run("sh", "-euc", script, cwd=REPOSITORY)
     added, record, back = shown.index('"name": "net1"'), shown.index('"network":"by-hand"'), shown.rindex("ens5")
     assert added < record < back
@@ -72,6 +50,59 @@ def test_by_hand() -> None:
 
 
 def test_every_page_has_examples() -> None:
-    """The pattern that finds examples finds some on each page."""
-    found = [str(example.id) for example in examples()]
-    assert [page for page in PAGES if not any(name.startswith(page) for name in found)] == []
+    """The patterns that find examples find some on each page that has some."""
+    assert {name.rpartition("-")[0] for name in examples.examples()} >= WITH_EXAMPLES
+
+
+def test_every_example_is_executed() -> None:
+    """Each example is for one of the plugins whose examples are executed, and each of those has a test that does it.
+
+    A configuration has one type, and each file takes those of one: none is executed twice, none is left out.
+    """
+    left_out = [name for name, conf in examples.examples().items() if conf.get("type") not in examples.EXECUTED_BY]
+    assert left_out == []
+    for plugin, file in examples.EXECUTED_BY.items():
+        assert examples.read(file).count(f'@pytest.mark.parametrize("conf", examples.networks("{plugin}"))') == 1
+        assert examples.networks(plugin)
+
+
+def test_the_path_on_a_node_fits_together() -> None:
+    """The device plugin's resource, the annotation that names it, and what the pod asks for are the same one."""
+    text = examples.read("README.md")
+    (pools,) = (json.loads(found)["resourceList"] for found in examples.embedded("README.md", "config.json"))
+    resources = [f"{pool['resourcePrefix']}/{pool['resourceName']}" for pool in pools]
+    assert re.findall(r"k8s\.v1\.cni\.cncf\.io/resourceName: (\S+)", text) == resources
+    assert set(re.findall(r'^ +(\S+/\S+): "1"$', text, re.MULTILINE)) == set(resources)
+
+
+def test_examples_show_every_parameter() -> None:
+    """Each parameter in the table of the sriov page is in an example of that page."""
+    documented = set()
+    for row in re.findall(r"^\| (`.*?) \|", examples.read("docs/sriov.md").partition("### ")[0], re.MULTILINE):
+        documented |= set(re.findall(r"`(.*?)`", row))
+    used = set()
+    for name, conf in examples.examples().items():
+        if name.startswith("docs/sriov.md"):
+            used |= set(conf) | {f"runtimeConfig.{key}" for key in conf.get("runtimeConfig", {})}
+    assert documented - used == {"CNI_ARGS", "MAC=", "runtimeConfig.CNIDeviceInfoFile"}
+    assert len(documented) > 20
+
+
+def test_links_lead_somewhere() -> None:
+    """Every link from page to page names a file that is there, and a heading in it."""
+    broken = []
+    for page in examples.pages():
+        for target in re.findall(r"\]\(([^)\s]+)\)", examples.read(page)):
+            path, _, anchor = target.partition("#")
+            if ":" in path:
+                continue
+            file = os.path.normpath(os.path.join(os.path.dirname(page), path)) if path else page
+            if not os.path.exists(os.path.join(REPOSITORY, file)) or (anchor and anchor not in anchors(file)):
+                broken.append(f"{page}: {target}")
+    assert broken == []
+
+
+def anchors(page: str) -> set[str]:
+    """Return what the headings of a page can be linked by."""
+    headings = re.findall(r"^#+ (.*)$", examples.read(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
