@@ -5,3 +5,7 @@ from __future__ import annotations
 
 class LabError(Exception):
     """The machine cannot be prepared or run; the message says what was attempted and what to do."""
+
+
+class NeverReadyError(LabError):
+    """The machine ended before its guest was ready."""

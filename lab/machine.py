@@ -22,12 +22,15 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, NoReturn
 
-from lab.errors import LabError
+from lab.errors import LabError, NeverReadyError
 from lab.kernel import Prepared
 from lab.places import CACHE, REPOSITORY, SOURCES
 
 BOOT_SECONDS = 240
 """How long the guest may take until its links are made. 20 s is usual, without KVM and with 2 CPUs."""
+
+BOOTS = 3
+"""How often a machine is started that ends before it is ready."""
 
 WRITABLE = ("/etc", "/home", "/opt", "/root", "/srv", "/tmp", "/usr", "/var")
 """Folders of the host that the guest may change in its own memory."""
@@ -62,10 +65,22 @@ class Machine:
 
         stdin: a file descriptor or subprocess.DEVNULL; None stands for this process's standard input. A terminal is not
         passed on, the guest sees the end of input instead. What the command writes goes to this process's standard
-        output and error. SIGINT and SIGTERM end the machine, and raise KeyboardInterrupt and SystemExit.
+        output and error. SIGINT and SIGTERM end the machine, and raise KeyboardInterrupt and SystemExit. A machine that
+        ends before it is ready is started anew: QEMU without KVM may die of an assertion of its own at that stage.
         Raises LabError if the guest is not ready after boot_seconds, has not ended command_seconds later, or ends
         without a status.
         """
+        for attempt in range(1, BOOTS + 1):
+            try:
+                return self._run(command, stdin, boot_seconds, command_seconds)
+            except NeverReadyError as error:
+                if attempt == BOOTS:
+                    raise
+                print(f"lab: {error}\nlab: starting it anew", file=sys.stderr)
+        raise AssertionError("BOOTS is 0")
+
+    def _run(self, command: str, stdin: int | None, boot_seconds: float, command_seconds: float | None) -> int:
+        """Run a shell command as `run`, in one machine."""
         with _run_folder() as folder:
             (folder / "command").write_text(command)
             script = f"exec {SOURCES}/guest {folder}/command"
@@ -94,7 +109,7 @@ class Machine:
                 output.finish()
                 errors.finish()
                 if not ready:
-                    raise LabError("the machine ended before it was ready" + _console(folder) + errors.held())
+                    raise NeverReadyError("the machine ended before it was ready" + _console(folder) + errors.held())
                 if "ended" not in (folder / "ready").read_text():
                     raise LabError("the machine broke down while the command ran" + _console(folder))
                 return status
@@ -132,6 +147,8 @@ class Machine:
             *("--name", "lab", "--memory", "2G", "--cpus", str(max(2, len(os.sched_getaffinity(0))))),
             *("--cwd", str(REPOSITORY)),
             *("--kopt", "intel_iommu=on"),
+            # The kernel's test of its timer counts real milliseconds: on a busy host it panics for want of some.
+            *("--kopt", "no_timer_check"),
         ]
         if not self.kvm:
             arguments.append("--disable-kvm")

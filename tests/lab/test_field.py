@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.support import disk, net
-from tests.support.net import Space
+from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
-from tests.support.vfs import VF
+from tests.support.vfs import NO_MAC, PF, VF
 
 HOST_LOCAL = {
     "cniVersion": "0.3.1",
@@ -130,3 +130,23 @@ def test_ipam_by_a_third_party(vf: VF, pod: Space, tmp_path: Any) -> None:
     one.delete()
     assert vf.snapshot() == before
     assert log.read_text().split() == ["ADD", one.container_id, "net1", "DEL", one.container_id, "net1"]
+
+
+def test_vfs_that_were_made_while_their_pf_was_down(pfs: list[PF], make_pod: Callable[[], Space]) -> None:
+    """igbvf could not tell the PF its address then, and would get nothing: ADD sees to it."""
+    for pf in pfs:
+        pf.make_vfs(0)
+        HOST.ip("link", "set", pf.name, "down")
+        pf.make_vfs()
+    pods = make_pod(), make_pod()
+    attached = [attachment(HOST_LOCAL, pf.vfs[3], pod) for pf, pod in zip(pfs, pods, strict=True)]
+    assert [pf.vfs[3].table()["address"] for pf in pfs] == [NO_MAC, NO_MAC]
+    for one in attached:
+        one.add()
+    assert answers(pods[0], pods[1].addresses("net1")[0].split("/")[0])
+    for one in attached:
+        one.delete()
+    assert [pf.vfs[3].table()["address"] for pf in pfs] == [NO_MAC, NO_MAC]
+    for pf in pfs:
+        for vf in pf.vfs:
+            vf.reset()

@@ -105,8 +105,7 @@ class PF:
         self.vfs: list[VF] = []
 
     def make_vfs(self, number: int = VFS_PER_PF) -> None:
-        """Have this many VFs, bound to igbvf, the PF being up."""
-        HOST.ip("link", "set", self.name, "up")
+        """Have this many VFs, bound to igbvf, and the PF up after that."""
         if _read(f"{self.folder}/sriov_numvfs") != str(number):
             _write(f"{self.folder}/sriov_numvfs", "0")
             _write(f"{self.folder}/sriov_numvfs", str(number))
@@ -114,6 +113,7 @@ class PF:
         for vf in self.vfs:
             wait_for(lambda vf=vf: bool(vf.name), f"a link of {vf.address}")
         settle()
+        HOST.ip("link", "set", self.name, "up")
 
     def set(self, index: int, *setting: str) -> None:
         """Set something of a VF, in the words of `ip link set ... vf`."""
