@@ -317,6 +317,7 @@ def test_the_host_name_is_taken(as_altname: bool, gone: bool, vf: VF, pod: Space
         assert HOST.settings(taker) == taken
         assert nothing_left()
     finally:
+        vfs.settle()  # udev, which wants to give the VF the name as well, must not meet it free while we do
         HOST.ip("link", "del", taker)
         if vf.name not in ("", name):
             HOST.ip("link", "set", vf.name, "name", name)
