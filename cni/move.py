@@ -132,11 +132,14 @@ def _index_of(netns: NetNS, name: str) -> int:
     return found.index
 
 
-def free_name(netns: NetNS, name: str) -> str:
-    """Return the name, or when it is taken, one that begins with it and is free. Raises NetlinkError."""
+def free_name(netns: NetNS, name: str, own: str = "") -> str:
+    """Return the name, or when it is taken, one that begins with it and is free. Raises NetlinkError.
+
+    own: the name of the link that is to be renamed, which counts as free.
+    """
     if link.get(netns.netlink, name=name) is None:
         return name
-    taken = set(_names(netns))
+    taken = set(_names(netns)) - {own}
     # By bytes, which is what the kernel counts, and not through the middle of a character.
     stem = os.fsencode(name)[: IFNAMSIZ - 5].decode("utf-8", "ignore")
     return next(free for free in (f"{stem}_{number}" for number in range(1000)) if free not in taken)

@@ -118,11 +118,12 @@ def _rename(host: NetNS, device: Link, name: str, log: Logger) -> Link:
     if taken is not None and taken.index == device.index:
         link.delete_altnames(host.netlink, device.index, [name])
         device.altnames = [altname for altname in taken.altnames if altname != name]
-    target = free_name(host, name)
-    if device.up:  # kernels before 6.2 rename only what is down
-        link.change(host.netlink, device.index, up=False)
-        device.up = False
-    link.change(host.netlink, device.index, name=target)
+    target = free_name(host, name, device.name)
+    if target != device.name:
+        if device.up:  # kernels before 6.2 rename only what is down
+            link.change(host.netlink, device.index, up=False)
+            device.up = False
+        link.change(host.netlink, device.index, name=target)
     if target != name:
         log.warning(f"the name {name} is taken on the host: the device that had it is called {target} now")
     device.name = target
