@@ -27,7 +27,7 @@ DELAY_US = 60_000
 
 
 def move_first(delay_us: int = DELAY_US) -> str:
-    """Return the order in which the move is over before the main thread goes on. delay_us: what a move takes, at least."""
+    """Return the order in which the move is over before the main thread goes on. delay_us: what a move takes."""
     return f"clone,clone3:delay_exit={delay_us}"
 
 
