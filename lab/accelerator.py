@@ -31,7 +31,7 @@ def has_kvm(kernel: Prepared) -> bool:
         if known == now:
             return answer == "works"
     try:
-        works = Machine(kernel, kvm=True).run("true", subprocess.DEVNULL, PROBE_SECONDS, PROBE_SECONDS) == 0
+        works = Machine(kernel, kvm=True).run("true", subprocess.DEVNULL, PROBE_SECONDS, PROBE_SECONDS, boots=1) == 0
     except LabError:
         works = False
     _ANSWER.write_text(f"{now} {'works' if works else 'fails'}")

@@ -60,24 +60,26 @@ class Machine:
         stdin: int | None = None,
         boot_seconds: float = BOOT_SECONDS,
         command_seconds: float | None = None,
+        boots: int = BOOTS,
     ) -> int:
         """Run a shell command in the guest and return its exit status.
 
         stdin: a file descriptor or subprocess.DEVNULL; None stands for this process's standard input. A terminal is not
         passed on, the guest sees the end of input instead. What the command writes goes to this process's standard
         output and error. SIGINT and SIGTERM end the machine, and raise KeyboardInterrupt and SystemExit. A machine that
-        ends before it is ready is started anew: QEMU without KVM may die of an assertion of its own at that stage.
+        ends before it is ready is started anew, `boots` times in all: QEMU without KVM may die of an assertion of its
+        own at that stage.
         Raises LabError if the guest is not ready after boot_seconds, has not ended command_seconds later, or ends
         without a status.
         """
-        for attempt in range(1, BOOTS + 1):
+        while True:
             try:
                 return self._run(command, stdin, boot_seconds, command_seconds)
             except NeverReadyError as error:
-                if attempt == BOOTS:
+                boots -= 1
+                if boots == 0:
                     raise
                 print(f"lab: {error}\nlab: starting it anew", file=sys.stderr)
-        raise AssertionError("BOOTS is 0")
 
     def _run(self, command: str, stdin: int | None, boot_seconds: float, command_seconds: float | None) -> int:
         """Run a shell command as `run`, in one machine."""

@@ -16,7 +16,7 @@ from cni.signals import Deferred, ignore_termination
 from ipam import delegate
 from plugins.common import boot
 from plugins.sriov import config, device, mac, plan
-from plugins.sriov.claims import Claims
+from plugins.sriov.claims import PATIENCE_S, Claims
 from plugins.sriov.config import VfConfig
 from plugins.sriov.device import Device
 from plugins.sriov.pf import NO_MAC, Entry
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from cni.log import Logger
     from cni.request import Request
     from cni.result import Interface, Result
-
-PATIENCE_S = 2.0
-"""How long ADD waits, in seconds, for a VF that is on its way back from the pod that had it before."""
 
 
 def add(request: Request, conf: NetConf, log: Logger, claims: Claims) -> Result:

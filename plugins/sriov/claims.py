@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 STATE_FOLDER = "/var/lib/cni/sriov"
 LOCK_TIMEOUT_S = 60.0
 
+PATIENCE_S = 2.0
+"""How long ADD and DEL wait, in seconds, for a VF that is on its way back from the pod that had it."""
+
 
 class Claims:
     """The records and allocations of one node. state_folder: where they are. sysfs_root: where sysfs is mounted."""
@@ -71,6 +74,12 @@ class Claims:
     def _allocation(self, address: str) -> str:
         return os.path.join(self._pci, address)
 
+    def _release(self, address: str) -> None:
+        """Remove a VF's allocation, and what a killed ADD left of it. The caller holds the VF's lock."""
+        path = self._allocation(address)
+        files.remove(files.temporary_path(path))
+        files.remove(path)
+
     def owner(self, address: str) -> str:
         """Return the namespace path of a VF's owner as it was allocated, empty when it was not."""
         return (files.read(self._allocation(address)) or b"").decode("utf-8", "surrogateescape").strip()
@@ -99,7 +108,7 @@ class Claims:
                     taken.details = f"{claim.container_id} has it as {claim.ifname} in {home.path}"
                     raise taken
             self._log.warning(f"{claim.name} was left behind by {claim.container_id}: taking it over")
-            if not self.give_back(claim, host, None):
+            if not self.give_back(claim, host, None, PATIENCE_S):
                 taken.details = f"it has not come back from the dead pod of {claim.container_id} yet"
                 raise taken
 
@@ -151,7 +160,7 @@ class Claims:
         """
         done = transfer.give_back(claim, host, pod, patience_s, self.sysfs_root, self._log)
         if done:
-            files.remove(self._allocation(claim.address))
+            self._release(claim.address)
             self.store.remove(claim.container_id, claim.ifname)
         return done
 
@@ -173,6 +182,6 @@ class Claims:
             with self.lock(address):
                 pod = netns.if_there(self.owner(address), self._log)
                 if pod is None:
-                    files.remove(self._allocation(address))
+                    self._release(address)
                 else:
                     pod.__exit__()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cni import netns
 from cni.errors import GENERIC, CniError, combined
 from ipam import delegate
-from plugins.sriov.claims import Claims
+from plugins.sriov.claims import PATIENCE_S, Claims
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from cni.config import NetConf
     from cni.log import Logger
     from cni.request import Request
-
-PATIENCE_S = 2.0
-"""How long DEL waits, in seconds, for a VF that comes back from a dying namespace. After that GC or an ADD takes it."""
 
 
 def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
