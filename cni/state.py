@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from cni import files, jsontext
-from cni.errors import GENERIC, PLUGIN_UNAVAILABLE, CniError
+from cni.errors import GENERIC, PLUGIN_UNAVAILABLE, CniError, invalid_config
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,10 +37,19 @@ class Store:
         return os.path.join(self.folder, f"{container_id}-{ifname}")
 
     def save(self, container_id: str, ifname: str, record: dict[str, object]) -> None:
-        """Write the attachment's record durably, in place of an older one. Raises CniError (code 5)."""
+        """Write the attachment's record durably, in place of an older one.
+
+        Raises CniError: code 5, and code 7 for one that is too long to be read again.
+        """
         files.ensure_folder(self.folder)
         whole = {CONTAINER_ID: container_id, IFNAME: ifname, **record}
-        files.write_atomic(self._path(container_id, ifname), jsontext.dumps(whole, indent=0).encode())
+        data = jsontext.dumps(whole, indent=0).encode()
+        if len(data) > files.MAX_BYTES:  # nobody could read it again
+            raise invalid_config(
+                f"the configuration is too long: its record would have {len(data)} bytes",
+                f"{files.MAX_BYTES} can be read",
+            )
+        files.write_atomic(self._path(container_id, ifname), data)
 
     def load(self, container_id: str, ifname: str) -> dict[str, object] | None:
         """Return the attachment's record, or None when there is none that can be believed.
@@ -74,10 +83,20 @@ class Store:
             return 0
 
     def all(self) -> list[dict[str, object]]:
-        """Return all records that can be believed. Raises CniError (code 5)."""
+        """Return all records that can be read and believed: one bad file must not stop everybody's commands.
+
+        Raises CniError (code 5) when the folder cannot be listed.
+        """
         paths = (os.path.join(self.folder, name) for name in files.names(self.folder))
-        found = (self._read(path) for path in paths if os.path.isfile(path))
+        found = (self._read_if_possible(path) for path in paths if os.path.isfile(path))
         return [record for record in found if record is not None]
+
+    def _read_if_possible(self, path: str) -> dict[str, object] | None:
+        try:
+            return self._read(path)
+        except CniError as e:
+            self._log.warning(f"record {path} is not used: {e}")
+            return None
 
     def check_usable(self) -> None:
         """Find out whether records can be written. Raises CniError (code 50)."""

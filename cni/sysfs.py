@@ -60,6 +60,14 @@ def driver(device: str) -> str:
         return ""
 
 
+def is_for_userspace(device: str) -> bool:
+    """Return whether a device folder is bound to a driver that hands the device to a userspace program, one of those
+    that are known by name or one that makes a vfio or uio device (mlx5_vfio_pci, uio_hv_generic and more).
+    """
+    made = ("vfio-dev", "uio")
+    return driver(device) in USERSPACE_DRIVERS or any(os.path.isdir(os.path.join(device, name)) for name in made)
+
+
 def netdevs(device: str) -> list[str]:
     """Return the names of the netdevs of a device folder, sorted.
 

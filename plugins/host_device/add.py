@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cni import move, netns, sysfs
 from cni.background import Background
-from cni.errors import BAD_ENVIRONMENT, GENERIC, CniError, invalid_config
+from cni.errors import BAD_ENVIRONMENT, GENERIC, TRY_AGAIN_LATER, CniError, invalid_config
 from cni.netlink import link
 from cni.netlink.socket import NetlinkError
 from cni.netns import NetNS
@@ -45,6 +45,12 @@ def add(request: Request, conf: NetConf, log: Logger, claims: Claims) -> Result:
             if conf.ipam is not None:
                 delegate.delete(request, conf, log)
             claims.detach(earlier, host, request.netns)
+            if claims.load(request.container_id, request.ifname) is not None:
+                raise CniError(
+                    TRY_AGAIN_LATER,
+                    f"{earlier.original.name} of an earlier ADD has not come back yet",
+                    "nothing was changed",
+                )
         if link.get(pod.netlink, name=request.ifname) is not None:
             raise CniError(
                 BAD_ENVIRONMENT, f'CNI_IFNAME "{request.ifname}" exists already in {pod.path}', "nothing was changed"

@@ -51,6 +51,10 @@ def add(request: Request, conf: NetConf, log: Logger, claims: Claims) -> Result:
             if conf.ipam is not None:
                 delegate.delete(request, conf, log)
             claims.detach(earlier, host, request.netns)
+            if claims.load(request.container_id, request.ifname) is not None:
+                raise CniError(
+                    TRY_AGAIN_LATER, f"{earlier.name} of an earlier ADD has not come back yet", "nothing was changed"
+                )
         if not vf.is_userspace and link.get(pod.netlink, name=request.ifname) is not None:
             raise CniError(
                 BAD_ENVIRONMENT, f'CNI_IFNAME "{request.ifname}" exists already in {pod.path}', "nothing was changed"

@@ -39,7 +39,7 @@ def check(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
                 raise CniError(
                     GENERIC, f"{request.ifname} in {pod.path} has MTU {found.mtu}, the network asks for {wanted.mtu}"
                 )
-            if found.parent and found.parent != wanted.address:
+            if found.parent and found.parent not in device.parents(wanted.address, claims.sysfs_root):
                 raise CniError(
                     GENERIC, f"{request.ifname} in {pod.path} is {found.parent}, the network gave {wanted.address}"
                 )

@@ -104,7 +104,7 @@ class Claims:
                 raise taken
         for claim in claims:
             with RecordedPod(claim.netns, claim.netns_cookie, (), self._log) as home:
-                if home is not None and transfer.find_in_pod(claim, home) is not None:
+                if home is not None and transfer.find_in_pod(claim, home, self.sysfs_root) is not None:
                     taken.details = f"{claim.container_id} has it as {claim.ifname} in {home.path}"
                     raise taken
             self._log.warning(f"{claim.name} was left behind by {claim.container_id}: taking it over")

@@ -30,8 +30,11 @@ class Device:
         self.index = index
 
 
-def find(address: str, root: str = sysfs.ROOT) -> Device:
-    """Return the VF with this PCI address. Raises CniError (code 7) naming `deviceID` when there is none."""
+def find(address: str, root: str = sysfs.ROOT, needs_pf: bool = True) -> Device:
+    """Return the VF with this PCI address. Raises CniError (code 7) naming `deviceID` when there is none.
+
+    needs_pf: whether a PF without a link is an error; if not, `pf` may be empty.
+    """
     folder = sysfs.pci_device(address, root)
     path = os.path.realpath(folder)
     if not os.path.isdir(path):
@@ -42,12 +45,12 @@ def find(address: str, root: str = sysfs.ROOT) -> Device:
             f'deviceID: "{address}" is not allowed; it is a physical function, and a virtual one is needed',
             f"its virtual functions are the virtfn links in {folder}",
         )
-    is_userspace = sysfs.driver(path) in sysfs.USERSPACE_DRIVERS
+    is_userspace = sysfs.is_for_userspace(path)
     if not pf_path:
         return Device(address, path, is_userspace, "", "", -1)
     index = sysfs.vf_index(pf_path, address)
     pf = sysfs.uplink(pf_path)
-    if index < 0 or not pf:
+    if index < 0 or (needs_pf and not pf):
         missing = "has no link on the host" if index >= 0 else "does not list it among its virtual functions"
         raise invalid_config(
             f'deviceID: "{address}" is not allowed; its physical function {os.path.basename(pf_path)} {missing}',
@@ -61,6 +64,12 @@ def on_host(device: Device, host: NetNS) -> Link | None:
     found = [link.get(host.netlink, name=name) for name in sysfs.netdevs(device.path)]
     links = [entry for entry in found if entry is not None and not sysfs.is_representor_port(entry.port)]
     return min(links, key=lambda entry: (entry.port, entry.name), default=None)
+
+
+def parents(address: str, root: str = sysfs.ROOT) -> tuple[str, ...]:
+    """Return what the kernel may name as the device behind the VF's link: the VF, or the virtio device on it."""
+    folder = sysfs.pci_device(address, root)
+    return (address, *(name for name in sysfs.children(folder) if name.startswith("virtio")))
 
 
 def pf_link(name: str, host: NetNS) -> Link:

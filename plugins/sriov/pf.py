@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import time
+
 from cni.errors import GENERIC, CniError
 from cni.netlink import vf
 from cni.netlink.socket import NetlinkError
 from cni.netlink.vf import VF
 from cni.netns import NetNS
-from plugins.sriov import plan
+from plugins.sriov import mac, plan
 from plugins.sriov.plan import Setting
 
 TYPE_CHECKING = False
@@ -36,18 +39,28 @@ class Entry:
         try:
             return vf.get(self._host.netlink, self.pf_index, self.index)
         except NetlinkError as e:
+            if e.errno == errno.EMSGSIZE:  # a table of more than some 330 VFs does not fit into its attribute
+                return None
             raise CniError(GENERIC, f"cannot read the VF table of {self.pf}: {e.strerror}", f"errno {e.errno}") from e
 
     def make(self, setting: Setting) -> None:
-        """Make one setting. Raises CniError naming attribute, value, VF and PF."""
-        try:
-            self._send(setting.attribute, setting.value)
-        except NetlinkError as e:
-            raise CniError(
-                GENERIC,
-                f"cannot set {setting.describe()} on VF {self.index} ({self.address}) of {self.pf}: {e.strerror}",
-                f"errno {e.errno}; the driver of {self.pf} refused it",
-            ) from e
+        """Make one setting. A driver that is busy, because the setting before it has reset the VF, is asked again.
+
+        Raises CniError naming attribute, value, VF and PF.
+        """
+        whose = f"VF {self.index} ({self.address}) of {self.pf}"
+        for attempt in range(1, mac.ATTEMPTS + 1):
+            try:
+                self._send(setting.attribute, setting.value)
+                return
+            except NetlinkError as e:
+                if e.errno not in (errno.EAGAIN, errno.EBUSY) or attempt == mac.ATTEMPTS:
+                    raise CniError(
+                        GENERIC,
+                        f"cannot set {setting.describe()} on {whose}: {e.strerror}",
+                        f"errno {e.errno}; the driver of {self.pf} refused it",
+                    ) from e
+            time.sleep(mac.INTERVAL_S)
 
     def _send(self, attribute: str, value: Any) -> None:
         target = (self._host.netlink, self.pf_index, self.index)

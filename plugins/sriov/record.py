@@ -28,8 +28,11 @@ from plugins.sriov.config import PROTOCOLS, VfConfig, Vlan
 
 OURS = "plumbline"
 _MAX_U32 = 0xFFFFFFFF
-COPIED = ("cniVersion", "name", "type", "runtimeConfig", "logLevel", "logFile")
-"""Members of the configuration that sriov-cni keeps as they are."""
+COPIED = ("cniVersion", "name", "type", "logLevel", "logFile")
+"""Members of the configuration that are kept as they are."""
+
+RUNTIME_CONFIG = ("mac", "deviceID")
+"""What is kept of `runtimeConfig`: what sriov-cni knows, so that nobody can blow a record up."""
 
 
 class Attachment:
@@ -102,6 +105,9 @@ def to_record(attachment: Attachment, conf: Section) -> dict[str, object]:
     """Return what `cni.state.Store.save` is to keep. conf: the network configuration."""
     wanted, original, table = attachment.wanted, attachment.original, attachment.table
     record: dict[str, object] = {key: conf.get(key) for key in COPIED if conf.has(key)}
+    runtime_config = conf.section("runtimeConfig")
+    if runtime_config.raw:
+        record["runtimeConfig"] = {key: runtime_config.string(key) for key in RUNTIME_CONFIG if runtime_config.has(key)}
     kind = conf.section("ipam").string("type")
     record["ipam"] = {"type": kind} if kind else {}
     record |= {"deviceID": wanted.address, "Master": _stored(attachment.pf), "VFID": max(attachment.index, 0)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from cni import move, sysfs
 from cni.errors import GENERIC, CniError, combined
@@ -41,12 +42,17 @@ def give_back(
     if not os.path.isdir(sysfs.pci_device(attachment.address, sysfs_root)):
         log.info(f"VF {attachment.address}, which was {name}, has been removed: nothing to give back")
         return True
-    vf = device.find(attachment.address, sysfs_root)
+    vf = device.find(attachment.address, sysfs_root, needs_pf=False)
     errors: list[CniError] = []
     entry = _entry(attachment, vf, host, errors)
     found = None
     if attachment.original is not None:
-        found = _fetch(attachment, attachment.original, vf, entry, host, pod, patience_s, errors, log)
+        try:
+            found = _fetch(attachment, attachment.original, vf, entry, host, pod, patience_s, sysfs_root, errors, log)
+        except NetlinkError as e:
+            raise CniError(
+                GENERIC, f"cannot fetch {name} ({vf.address}): {e.strerror}", f"errno {e.errno}; its record stays"
+            ) from e
         driver = sysfs.driver(vf.path)
         if found is None and driver and not vf.is_userspace:
             log.warning(f"{name} ({vf.address}, driver {driver}) has no link on the host yet: its record stays")
@@ -61,7 +67,7 @@ def give_back(
             original.up, original.alias, original.altnames = found.up, found.alias, found.altnames
         _attempt(errors, restore.restore, host, found, original, attachment.master, log)
     if entry is not None:
-        _attempt(errors, _restore_admin_mac, attachment, entry)
+        _attempt(errors, _restore_admin_mac, attachment, entry, log)
     if errors:
         raise combined(f"giving back {name} ({vf.address})", errors)
     log.debug(f"{name} is back on the host")
@@ -85,6 +91,7 @@ def _fetch(
     host: NetNS,
     pod: NetNS | None,
     patience_s: float,
+    sysfs_root: str,
     errors: list[CniError],
     log: Logger,
 ) -> Link | None:
@@ -95,7 +102,7 @@ def _fetch(
     """
     found = device.on_host(vf, host)
     if found is None and pod is not None:
-        in_pod = find_in_pod(attachment, pod)
+        in_pod = find_in_pod(attachment, pod, sysfs_root)
         if in_pod is not None:
             if in_pod.up:
                 # First of all: nothing is sent any more, and what the driver changes on that occasion is seen below.
@@ -113,17 +120,22 @@ def _fetch(
     if (found.name, found.index) == (original.name, original.index):
         return found
     # The kernel saved it from the dying pod, under the name that it had there last.
-    return restore.rename(host, found, original.name, log)
+    try:
+        return restore.rename(host, found, original.name, log)
+    except CniError as e:
+        errors.append(e)
+        return found
 
 
-def find_in_pod(attachment: Attachment, pod: NetNS) -> Link | None:
+def find_in_pod(attachment: Attachment, pod: NetNS, sysfs_root: str) -> Link | None:
     """Return the VF's link in the pod, which may have renamed it and changed its address.
 
     The kernel tells the PCI address of the device behind a link. Before Linux 5.14 it does not; then it is the link
     with the attachment's name that no driver of virtual links made.
     """
     links = link.dump(pod.netlink)
-    of_vf = [x for x in links if x.parent == attachment.address]
+    parents = device.parents(attachment.address, sysfs_root)
+    of_vf = [x for x in links if x.parent in parents]
     if not of_vf:
         of_vf = [x for x in links if not x.parent and not x.kind and x.name == attachment.ifname]
     port = attachment.original.port if attachment.original is not None else ""
@@ -141,7 +153,7 @@ def _entry(attachment: Attachment, vf: device.Device, host: NetNS, errors: list[
             CniError(GENERIC, f"cannot reset VF {attachment.address}: its PF {attachment.pf} has no link on the host")
         )
         return None
-    return Entry(host, pf.name, pf.index, attachment.address, attachment.index)
+    return Entry(host, pf.name, pf.index, attachment.address, vf.index if vf.index >= 0 else attachment.index)
 
 
 def _restore_hardware(
@@ -169,8 +181,8 @@ def _restore_hardware(
         _attempt(errors, _restore_permanent_mac, original, found, entry, netns, log)
     if entry is not None and attachment.wanted.mac:
         # First through the PF: one that it set keeps the VF from having another.
-        admin = (attachment.table.mac if attachment.table is not None else "") or NO_MAC
-        _attempt(errors, entry.make, Setting(plan.MAC, NO_MAC if changed_permanent else admin))
+        admin = NO_MAC if changed_permanent else _admin_mac(attachment)
+        _attempt(errors, _set_admin_mac, attachment, entry, admin, log)
     if original.mac:
         _attempt(errors, mac.set_effective, netns, found.index, original.mac)
 
@@ -179,9 +191,13 @@ def _restore_permanent_mac(original: Link, found: Link, entry: Entry, netns: Net
     """Give a VF back the address that its driver takes for permanent, where that is the one which the VF had when
     it was last reset (igbvf). The PF lets the VF have it for the length of a reset.
     """
-    entry.make(Setting(plan.MAC, NO_MAC))
-    mac.set_effective(netns, found.index, original.permanent_mac)
-    mac.reset(netns, found.index)
+    try:
+        entry.make(Setting(plan.MAC, NO_MAC))
+        mac.set_effective(netns, found.index, original.permanent_mac)
+        mac.reset(netns, found.index)
+    except CniError as e:  # nobody depends on it
+        log.info(f"the permanent address of {original.name} is not restored: {e}")
+        return
     now = link.get(netns.netlink, index=found.index)
     if now is None or now.permanent_mac != original.permanent_mac:
         log.info(f"the driver of {original.name} does not take its permanent address {original.permanent_mac} back")
@@ -194,13 +210,44 @@ def _restore_settings(attachment: Attachment, entry: Entry, errors: list[CniErro
         _attempt(errors, entry.make, setting)
 
 
-def _restore_admin_mac(attachment: Attachment, entry: Entry) -> None:
+def _restore_admin_mac(attachment: Attachment, entry: Entry, log: Logger) -> None:
     """Make the administrative MAC address what it was, as the last step: a VF that comes up, or is given an address,
     reports it to the PF, in whose table it then is. Where ADD set one, DEL sets one: the table does not tell one that
     binds the VF from one that the VF has chosen itself.
     """
-    original = (attachment.table.mac if attachment.table is not None else "") or NO_MAC
+    original = _admin_mac(attachment)
     current = entry.read()
+    if not attachment.wanted.mac and original != NO_MAC:
+        # What the VF reports, some drivers tell the PF some time later; to set it would bind the VF to it.
+        for _ in range(mac.ATTEMPTS):
+            if current is None or current.mac == original:
+                return
+            time.sleep(mac.INTERVAL_S)
+            current = entry.read()
+    if current is None:
+        if attachment.wanted.mac:
+            _set_admin_mac(attachment, entry, original, log)
+        return
     binding = bool(attachment.wanted.mac) and original != NO_MAC
-    if current is not None and current.mac and (binding or current.mac != original):
-        entry.make(Setting(plan.MAC, original))
+    if current.mac and (binding or current.mac != original):
+        _set_admin_mac(attachment, entry, original, log)
+
+
+def _admin_mac(attachment: Attachment) -> str:
+    """Return the administrative MAC address from before ADD, as far as it is known."""
+    return (attachment.table.mac if attachment.table is not None else "") or NO_MAC
+
+
+def _set_admin_mac(attachment: Attachment, entry: Entry, address: str, log: Logger) -> None:
+    """Set the administrative MAC address. A driver that does not take an empty one gets the VF's own, so that at least
+    the pod's is gone. Raises CniError.
+    """
+    try:
+        entry.make(Setting(plan.MAC, address))
+    except CniError as e:
+        if address != NO_MAC:
+            raise
+        log.warning(f"{e}; the VF keeps an administrative MAC address")
+        own = attachment.original.mac if attachment.original is not None else ""
+        if attachment.wanted.mac and own:
+            entry.make(Setting(plan.MAC, own))

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cni.errors import GENERIC, IO_FAILURE, CniError
+from cni.errors import GENERIC, INVALID_CONFIG, IO_FAILURE, CniError
+from cni.files import MAX_BYTES
 from cni.state import Store
 from tests.support.log import Lines
 
@@ -115,3 +116,29 @@ def test_all(store: Store) -> None:
         store.save(name, "net1", {})
     os.mkdir(os.path.join(store.folder, "lock"))
     assert [record["containerID"] for record in store.all()] == ["a", "b", "c"]
+
+
+def test_a_record_that_nobody_could_read_again(store: Store) -> None:
+    """A configuration that grows beyond what is read is refused before anything is changed (code 7)."""
+    with pytest.raises(CniError) as caught:
+        store.save("c0ffee", "net1", {"key": "é" * 200_000})
+    assert caught.value.code == INVALID_CONFIG
+    assert os.listdir(store.folder) == []
+
+
+def test_one_file_that_cannot_be_read(store: Store) -> None:
+    """The others' records are found nevertheless."""
+    store.save("a", "net1", {"key": "x"})
+    Path(store.folder, "b-net1").write_bytes(b"x" * (MAX_BYTES + 1))
+    assert [record["containerID"] for record in store.all()] == ["a"]
+
+
+def test_records_of_others(tmp_path: Path) -> None:
+    """A record without an owner is believed where that is asked for; its file's name says whose it is."""
+    Path(tmp_path, "c0-ffee-net1").write_text('{"deviceID": "x"}')
+    assert Store(str(tmp_path), Lines()).all() == []
+    foreign = Store(str(tmp_path), Lines(), foreign=True)
+    assert [(x["containerID"], x["ifName"]) for x in foreign.all()] == [("c0-ffee", "net1")]
+    found = foreign.load("c0", "ffee-net1")
+    assert found is not None
+    assert found["ifName"] == "ffee-net1"

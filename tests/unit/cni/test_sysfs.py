@@ -418,3 +418,22 @@ def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
     (nic.folder / "net/other/phys_port_name").write_bytes(b"\xff\n")
     assert sysfs.uplink(nic.path) == "up\udcff"
     assert (nic.representor(0), nic.representor(1)) == ("rep\udcff", "")
+
+
+@pytest.mark.parametrize(
+    ("driver", "made", "expected"),
+    [
+        ("vfio-pci", "", True),
+        ("igb_uio", "", True),
+        ("mlx5_vfio_pci", "vfio-dev", True),
+        ("uio_hv_generic", "uio", True),
+        ("igbvf", "net", False),
+        ("", "", False),
+    ],
+)
+def test_drivers_for_userspace(tmp_path: Path, driver: str, made: str, expected: bool) -> None:
+    """Known by name, or by what the driver makes."""
+    device = _device(tmp_path, driver=driver)
+    if made:
+        (device / made).mkdir()
+    assert sysfs.is_for_userspace(str(device)) is expected
