@@ -55,8 +55,10 @@ class Simulated:
 
 
 @contextmanager
-def in_place_of_pf(vf: VF, vfs: int = 2, index: int | None = None) -> Iterator[Simulated]:
-    """Have a new netdevsim with this many VFs in the place of the VF's PF. index: which VF is to be ours."""
+def in_place_of_pf(vf: VF, vfs: int = 2, index: int | None = None, switchdev: bool = False) -> Iterator[Simulated]:
+    """Have a new netdevsim with this many VFs in the place of the VF's PF. index: which VF is to be ours.
+    switchdev: whether the VFs' representors are there, too.
+    """
     if index is None:
         index = vf.index
     with open(f"{BUS}/new_device", "w") as file:
@@ -72,11 +74,16 @@ def in_place_of_pf(vf: VF, vfs: int = 2, index: int | None = None) -> Iterator[S
         with open(f"{device}/sriov_numvfs", "w") as file:
             file.write(str(vfs))
         HOST.ip("link", "set", name, "up")
+        if switchdev:
+            net.run("devlink", "dev", "eswitch", "set", f"netdevsim/netdevsim{NUMBER}", "mode", "switchdev")
+            settle()
         pf = os.path.realpath(vf.pf.folder)
         net.run("mount", "-t", "tmpfs", "tmpfs", pf)
         try:
             os.symlink(os.path.realpath(vf.folder), f"{pf}/virtfn{index}")
-            os.makedirs(f"{pf}/net/{name}")
+            os.mkdir(f"{pf}/net")
+            for link in os.listdir(f"{device}/net"):
+                os.symlink(os.path.realpath(f"/sys/class/net/{link}"), f"{pf}/net/{link}")
             yield Simulated(name, index)
         finally:
             net.run("umount", pf)
