@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from cni import netns
-from cni.errors import GENERIC, CniError, combined
+from cni.errors import CniError, combined
 from cni.netlink import link
 from cni.netns import NetNS
 from ipam import delegate
+from plugins.common.steps import attempt
 from plugins.host_device import config, device, transfer
 from plugins.host_device.claims import Claims
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cni.config import NetConf
     from cni.log import Logger
     from cni.request import Request
@@ -32,21 +31,19 @@ def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
     """
     errors: list[CniError] = []
     if conf.ipam is not None:
-        try:
-            delegate.delete(request, conf, log)
-        except CniError as e:
-            errors.append(e)
-    try:
-        with netns.own() as host:
-            claim = claims.load(request.container_id, request.ifname)
-            if claim is not None:
-                claims.detach(claim, host, request.netns, PATIENCE_S)
-            else:
-                _delete_unrecorded(request, conf, host, log, claims)
-    except (CniError, OSError) as e:
-        errors.append(_failure(e))
+        attempt(errors, delegate.delete, request, conf, log)
+    attempt(errors, _detach, request, conf, log, claims)
     if errors:
         raise combined(f"DEL of {request.ifname}", errors)
+
+
+def _detach(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
+    with netns.own() as host:
+        claim = claims.load(request.container_id, request.ifname)
+        if claim is not None:
+            claims.detach(claim, host, request.netns, PATIENCE_S)
+        else:
+            _delete_unrecorded(request, conf, host, log, claims)
 
 
 def _delete_unrecorded(request: Request, conf: NetConf, host: NetNS, log: Logger, claims: Claims) -> None:
@@ -81,31 +78,16 @@ def collect_garbage(request: Request, conf: NetConf, log: Logger, claims: Claims
     valid = set(conf.valid_attachments or ())
     errors: list[CniError] = []
 
-    def step(function: Callable[..., object], *arguments: object) -> None:
-        try:
-            function(*arguments)
-        except (CniError, OSError) as e:
-            errors.append(_failure(e))
-
     def detach_invalid() -> None:
         with netns.own() as host:
             for claim in claims.load_all():
                 if claim.network == conf.name and (claim.container_id, claim.ifname) not in valid:
                     log.info(f"giving back {claim.original.name}, which {claim.container_id} no longer needs")
-                    step(claims.detach, claim, host)
+                    attempt(errors, claims.detach, claim, host)
 
-    step(detach_invalid)
-    step(claims.sweep)
+    attempt(errors, detach_invalid)
+    attempt(errors, claims.sweep)
     if conf.ipam is not None:
-        step(delegate.gc, request, conf, log)
+        attempt(errors, delegate.gc, request, conf, log)
     if errors:
         raise combined(f"GC of network {conf.name}", errors)
-
-
-def _failure(error: CniError | OSError) -> CniError:
-    """Return the failure of one step, which is no reason to leave the others undone."""
-    if isinstance(error, CniError):
-        return error
-    return CniError(
-        GENERIC, f"the kernel did not answer: {error.strerror}", f"errno {error.errno}; the record was kept"
-    )

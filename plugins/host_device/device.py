@@ -25,9 +25,7 @@ def folder(config: DeviceConfig, root: str = sysfs.ROOT) -> str:
 
 def is_userspace(config: DeviceConfig, root: str = sysfs.ROOT) -> bool:
     """Return whether a PCI device is bound to a driver for userspace programs, so that it has no link to move."""
-    return bool(config.pci_address) and sysfs.driver(sysfs.pci_device(config.pci_address, root)) in (
-        sysfs.USERSPACE_DRIVERS
-    )
+    return bool(config.pci_address) and sysfs.is_for_userspace(sysfs.pci_device(config.pci_address, root))
 
 
 def find(config: DeviceConfig, host: NetNS, root: str = sysfs.ROOT) -> Link:

@@ -79,8 +79,8 @@ def _may_come_back(attachment: Attachment) -> bool:
     is nowhere to be seen, may be in a namespace that is being torn down. A link of another address there now says that
     the old one is gone.
     """
-    driver = sysfs.driver(attachment.device_path) if attachment.device_path else ""
-    if not driver or driver in sysfs.USERSPACE_DRIVERS:
+    path = attachment.device_path
+    if not path or not sysfs.driver(path) or sysfs.is_for_userspace(path):
         return False
     return not (attachment.sole and sysfs.netdevs(attachment.device_path))
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from cni import netns
-from cni.errors import GENERIC, CniError, combined
+from cni.errors import CniError, combined
 from ipam import delegate
+from plugins.common.steps import attempt
 from plugins.sriov.claims import PATIENCE_S, Claims
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cni.config import NetConf
     from cni.log import Logger
     from cni.request import Request
@@ -25,8 +24,8 @@ def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
     """
     errors: list[CniError] = []
     if conf.ipam is not None:
-        _step(errors, delegate.delete, request, conf, log)
-    _step(errors, _detach, request, log, claims)
+        attempt(errors, delegate.delete, request, conf, log)
+    attempt(errors, _detach, request, log, claims)
     path = conf.runtime_config.string("CNIDeviceInfoFile")
     if path:
         from cni import deviceinfo
@@ -60,22 +59,11 @@ def collect_garbage(request: Request, conf: NetConf, log: Logger, claims: Claims
             for claim in claims.load_all():
                 if claim.network == conf.name and f"{claim.container_id}-{claim.ifname}" not in valid:
                     log.info(f"giving back {claim.name}, which {claim.container_id} no longer needs")
-                    _step(errors, claims.detach, claim, host)
+                    attempt(errors, claims.detach, claim, host)
 
-    _step(errors, detach_invalid)
-    _step(errors, claims.sweep)
+    attempt(errors, detach_invalid)
+    attempt(errors, claims.sweep)
     if conf.ipam is not None:
-        _step(errors, delegate.gc, request, conf, log)
+        attempt(errors, delegate.gc, request, conf, log)
     if errors:
         raise combined(f"GC of network {conf.name}", errors)
-
-
-def _step(errors: list[CniError], function: Callable[..., object], *arguments: object) -> None:
-    """Do one step; its failure is no reason to leave the others undone."""
-    try:
-        function(*arguments)
-    except CniError as e:
-        errors.append(e)
-    except OSError as e:
-        reason = f"errno {e.errno}; the record was kept"
-        errors.append(CniError(GENERIC, f"the kernel did not answer: {e.strerror}", reason))

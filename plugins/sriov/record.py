@@ -41,7 +41,7 @@ class Attachment:
     wanted: what the user asked for. pf: the name of the PF's link, empty without one; index: of the VF at it. original:
     the VF's link on the host, None on a userspace driver; master: the name of the bridge or bond that it was a port of.
     table: the VF's entry at the PF, None when it is not known. netns, netns_cookie, boot_id: empty or 0 when sriov-cni
-    wrote the record, which is_ours tells; path: of the record's file.
+    wrote the record, which is_ours tells.
     """
 
     __slots__ = (

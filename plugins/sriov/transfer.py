@@ -13,6 +13,7 @@ from cni.netlink.socket import NetlinkError
 from cni.netlink.vf import VF
 from cni.netns import NetNS
 from plugins.common import boot, restore, waiting
+from plugins.common.steps import attempt
 from plugins.sriov import device, mac, plan
 from plugins.sriov.pf import NO_MAC, Entry
 from plugins.sriov.plan import Setting
@@ -20,8 +21,6 @@ from plugins.sriov.record import Attachment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cni.log import Logger
 
 
@@ -60,27 +59,18 @@ def give_back(
         if found is None:
             log.info(f"{vf.address}, which was {name}, has no link: it is bound to {driver or 'no driver'}")
     if entry is not None:
-        _attempt(errors, _restore_settings, attachment, entry, errors)
+        attempt(errors, _restore_settings, attachment, entry, errors)
     if found is not None and attachment.original is not None:
         original = attachment.original
         if not attachment.is_ours:  # sriov-cni did not note them
             original.up, original.alias, original.altnames = found.up, found.alias, found.altnames
-        _attempt(errors, restore.restore, host, found, original, attachment.master, log)
+        attempt(errors, restore.restore, host, found, original, attachment.master, log)
     if entry is not None:
-        _attempt(errors, _restore_admin_mac, attachment, entry, log)
+        attempt(errors, _restore_admin_mac, attachment, entry, log)
     if errors:
         raise combined(f"giving back {name} ({vf.address})", errors)
     log.debug(f"{name} is back on the host")
     return True
-
-
-def _attempt(errors: list[CniError], function: Callable[..., object], *arguments: object) -> None:
-    try:
-        function(*arguments)
-    except CniError as e:
-        errors.append(e)
-    except NetlinkError as e:
-        errors.append(CniError(GENERIC, f"the kernel did not answer: {e.strerror}", f"errno {e.errno}"))
 
 
 def _fetch(
@@ -108,14 +98,14 @@ def _fetch(
                 # First of all: nothing is sent any more, and what the driver changes on that occasion is seen below.
                 link.change(pod.netlink, in_pod.index, up=False)
                 in_pod = link.get(pod.netlink, index=in_pod.index) or in_pod
-            _attempt(errors, _restore_hardware, attachment, original, in_pod, entry, pod, errors, log)
+            attempt(errors, _restore_hardware, attachment, original, in_pod, entry, pod, errors, log)
             in_pod = link.get(pod.netlink, index=in_pod.index) or in_pod
             return link.get(host.netlink, name=move.onto_host(host, pod, in_pod, original.name, log))
     if found is None and sysfs.driver(vf.path) and not vf.is_userspace:
         found = waiting.for_link(lambda: device.on_host(vf, host), patience_s)
     if found is None:
         return None
-    _attempt(errors, _restore_hardware, attachment, original, found, entry, host, errors, log)
+    attempt(errors, _restore_hardware, attachment, original, found, entry, host, errors, log)
     found = link.get(host.netlink, index=found.index) or found
     if (found.name, found.index) == (original.name, original.index):
         return found
@@ -176,15 +166,15 @@ def _restore_hardware(
     if found.up:
         link.change(netns.netlink, found.index, up=False)
     if changed_mtu:
-        _attempt(errors, restore.change, netns, found, {"mtu": original.mtu})
+        attempt(errors, restore.change, netns, found, {"mtu": original.mtu})
     if entry is not None and changed_permanent:
-        _attempt(errors, _restore_permanent_mac, original, found, entry, netns, log)
+        attempt(errors, _restore_permanent_mac, original, found, entry, netns, log)
     if entry is not None and attachment.wanted.mac:
         # First through the PF: one that it set keeps the VF from having another.
         admin = NO_MAC if changed_permanent else _admin_mac(attachment)
-        _attempt(errors, _set_admin_mac, attachment, entry, admin, log)
+        attempt(errors, _set_admin_mac, attachment, entry, admin, log)
     if original.mac:
-        _attempt(errors, mac.set_effective, netns, found.index, original.mac)
+        attempt(errors, mac.set_effective, netns, found.index, original.mac)
 
 
 def _restore_permanent_mac(original: Link, found: Link, entry: Entry, netns: NetNS, log: Logger) -> None:
@@ -207,7 +197,7 @@ def _restore_settings(attachment: Attachment, entry: Entry, errors: list[CniErro
     """Make the VF's settings at the PF what they were, as far as ADD changed them."""
     original = attachment.table or VF(attachment.index)
     for setting in plan.to_restore(attachment.wanted, original, entry.read()):
-        _attempt(errors, entry.make, setting)
+        attempt(errors, entry.make, setting)
 
 
 def _restore_admin_mac(attachment: Attachment, entry: Entry, log: Logger) -> None:

@@ -1,0 +1,20 @@
+"""Steps of a command that goes on after a failure: DEL and GC do what they can, then say what they could not."""
+
+from __future__ import annotations
+
+from cni.errors import GENERIC, CniError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def attempt(errors: list[CniError], function: Callable[..., object], *arguments: object) -> None:
+    """Call the function; its failure is added to the errors and is no reason to leave the other steps undone."""
+    try:
+        function(*arguments)
+    except CniError as e:
+        errors.append(e)
+    except OSError as e:
+        reason = f"errno {e.errno}; the record was kept"
+        errors.append(CniError(GENERIC, f"the kernel did not answer: {e.strerror}", reason))
