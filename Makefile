@@ -4,6 +4,7 @@
 .PHONY: help binaries demo lab test lint bench lock clean
 
 PYTHON := .venv/bin/python
+MACHINES := 1
 BINARIES := dist/host-device dist/sriov dist/host-local dist/static
 SOURCES := build.spec requirements.txt $(wildcard launcher/*.py launcher/*.[ch]) $(shell find cni ipam plugins -name '*.py')
 
@@ -28,13 +29,13 @@ demo: binaries  ## attach a device to a pod before your eyes, ping through it, g
 lab: export LAB_RUN = $(value RUN)
 lab: binaries   ## a shell in a virtual machine with two SR-IOV NICs; with RUN='...', one command there
 	@scripts/setup lab
-	@$(PYTHON) -m lab
+	@$(PYTHON) -m lab --machines $(MACHINES)
 
 test: binaries  ## build everything and run all tests
 	@scripts/setup test
 	@$(MAKE) --no-print-directory lint
 	@$(PYTHON) -m pytest -q
-	@$(MAKE) --no-print-directory lab RUN='$(PYTHON) -m pytest -q tests/lab'
+	@$(MAKE) --no-print-directory lab MACHINES=2 RUN='$(PYTHON) -m pytest -q tests/lab'
 
 lint: .venv/requirements.txt ## style, types, import boundaries
 	@$(PYTHON) -m ruff check --quiet && $(PYTHON) -m ruff format --quiet --check

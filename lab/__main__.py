@@ -10,7 +10,7 @@ import click
 
 from lab import kernel
 from lab.accelerator import has_kvm
-from lab.errors import LabError
+from lab.errors import BrokeDownError, LabError
 from lab.kernel import Prepared
 from lab.machine import Machine
 from lab.places import CACHE
@@ -18,7 +18,8 @@ from lab.places import CACHE
 
 @click.command()
 @click.option("--run", "command", envvar="LAB_RUN", help="Run this shell command there and return its exit status.")
-def main(command: str | None) -> None:
+@click.option("--machines", default=1, help="How many machines may be used up by one command: emulated ones break down.")
+def main(command: str | None, machines: int) -> None:
     """Boot a virtual machine with two SR-IOV NICs and open a shell in it."""
     try:
         if platform.machine() != "x86_64":
@@ -27,7 +28,7 @@ def main(command: str | None) -> None:
             raise LabError("a shell needs a terminal; for one command: make lab RUN='command'")
         machine = Machine(*_prepared())
         if command:
-            sys.exit(machine.run(command))
+            sys.exit(_run(machine, command, machines))
         print("lab: booting, which takes some 20 s without KVM", file=sys.stderr)
         machine.shell()
     except LabError as error:
@@ -35,6 +36,20 @@ def main(command: str | None) -> None:
         sys.exit(255)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _run(machine: Machine, command: str, machines: int) -> int:
+    """Run a command and return its exit status; when a machine breaks down under it, again in a new one. A status, good
+    or bad, is the end. Raises LabError.
+    """
+    while True:
+        machines -= 1
+        try:
+            return machine.run(command)
+        except BrokeDownError as error:
+            if machines < 1:
+                raise
+            print(f"lab: {error}\nlab: running the command again in a new machine", file=sys.stderr)
 
 
 def _prepared() -> tuple[Prepared, bool]:

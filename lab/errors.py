@@ -7,5 +7,9 @@ class LabError(Exception):
     """The machine cannot be prepared or run; the message says what was attempted and what to do."""
 
 
+class BrokeDownError(LabError):
+    """The machine ended while the command ran: it says nothing about the command."""
+
+
 class NeverReadyError(LabError):
     """The machine ended before its guest was ready."""

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, NoReturn
 
-from lab.errors import LabError, NeverReadyError
+from lab.errors import BrokeDownError, LabError, NeverReadyError
 from lab.kernel import Prepared
 from lab.places import CACHE, REPOSITORY, SOURCES
 
@@ -69,8 +69,8 @@ class Machine:
         output and error. SIGINT and SIGTERM end the machine, and raise KeyboardInterrupt and SystemExit. A machine that
         ends before it is ready is started anew, `boots` times in all: QEMU without KVM may die of an assertion of its
         own at that stage.
-        Raises LabError if the guest is not ready after boot_seconds, has not ended command_seconds later, or ends
-        without a status.
+        Raises LabError if the guest is not ready after boot_seconds or has not ended command_seconds later,
+        BrokeDownError if it ends without a status.
         """
         while True:
             try:
@@ -113,7 +113,7 @@ class Machine:
                 if not ready:
                     raise NeverReadyError("the machine ended before it was ready" + _console(folder) + errors.held())
                 if "ended" not in (folder / "ready").read_text():
-                    raise LabError("the machine broke down while the command ran" + _console(folder))
+                    raise BrokeDownError("the machine broke down while the command ran" + _console(folder))
                 return status
             finally:
                 output.close()
@@ -151,6 +151,10 @@ class Machine:
             *("--kopt", "intel_iommu=on"),
             # The kernel's test of its timer counts real milliseconds: on a busy host it panics for want of some.
             *("--kopt", "no_timer_check"),
+            # Emulated one-shot timers can be lost on a busy host, and a CPU then sleeps for ever; periodic ones go on.
+            *("--kopt", "nohz=off", "--kopt", "highres=off"),
+            # A stall is the host's, and the NMI that is to show where can bring the emulated machine down.
+            *("--kopt", "rcupdate.rcu_cpu_stall_suppress=1"),
         ]
         if not self.kvm:
             arguments.append("--disable-kvm")
