@@ -5,13 +5,13 @@
 
 PYTHON := .venv/bin/python
 MACHINES := 1
-BINARIES := dist/host-device dist/sriov dist/host-local dist/static
+BINARIES := dist/accelerated-bridge dist/host-device dist/sriov dist/host-local dist/static
 SOURCES := build.spec requirements.txt $(wildcard launcher/*.py launcher/*.[ch]) $(shell find cni ipam plugins -name '*.py')
 
 help:           ## print this
 	@sed -n 's/^\([a-z]*\): .*##/  make \1\t/p' Makefile
 
-binaries: $(BINARIES) ## build dist/host-device, dist/sriov, dist/host-local and dist/static
+binaries: $(BINARIES) ## build all plugins, each a single file in dist/
 
 $(BINARIES) &: $(SOURCES)
 	@scripts/setup build

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import os
 
-from cni import files, jsontext
+from cni import files, jsontext, sysfs
 from cni.errors import CniError
 from cni.section import refused, shown
 
@@ -40,6 +40,31 @@ _SHARED = ("pci-address", "pf-pci-address", REPRESENTOR)
 
 _FILE_MODE = 0o444
 _FOLDER_MODE = 0o755
+
+
+def describe(device: str, sysfs_root: str = sysfs.ROOT) -> tuple[str, dict[str, str]]:
+    """Return the kind of a device, PCI or VDPA, and the members of its map as far as known; none for a device that is
+    on no PCI bus.
+
+    device: its real folder in sysfs, of a PCI device or of the virtio device on one.
+    """
+    folder = device
+    if os.path.basename(folder).startswith("virtio"):
+        folder = os.path.dirname(folder)
+    address = os.path.basename(folder)
+    if not sysfs.is_pci_address(address):
+        return PCI, {}
+    pf = sysfs.physical_function(folder)
+    index = sysfs.vf_index(pf, address) if pf else -1
+    fields = {
+        "pci-address": address,
+        "pf-pci-address": os.path.basename(pf),
+        REPRESENTOR: sysfs.representor(pf, index, sysfs_root) if index >= 0 else "",
+    }
+    vdpa = sysfs.vdpa(folder, sysfs_root)
+    if vdpa is None or not vdpa.driver:
+        return PCI, {**fields, "rdma-device": sysfs.rdma_device(folder)}
+    return VDPA, {**fields, "parent-device": vdpa.name, "driver": vdpa.driver, "path": vdpa.path}
 
 
 def publish(path: str, kind: str, fields: dict[str, str], log: Logger, folder: str = FOLDER) -> None:

@@ -80,16 +80,11 @@ class Section:
         value = self.get(key)
         if value is None:
             return None
-        if (
-            not isinstance(value, int)
-            or isinstance(value, bool)
-            or (minimum is not None and value < minimum)
-            or (maximum is not None and value > maximum)
-        ):
-            lower = "" if minimum is None else f" from {minimum}"
-            upper = "" if maximum is None else f" up to {maximum}"
-            raise refused(self.name_of(key), value, f"an integer{lower}{upper}")
-        return value
+        return _integer(self.name_of(key), value, minimum, maximum)
+
+    def integers(self, key: str, minimum: int | None = None, maximum: int | None = None) -> list[int]:
+        """Return a list of integers within the bounds, which are inclusive, empty when absent."""
+        return [_integer(field, item, minimum, maximum) for field, item in self._items(key, "integers")]
 
     def strings(self, key: str) -> list[str]:
         """Return a list of strings, empty when absent."""
@@ -159,6 +154,19 @@ def _string(field: str, value: object) -> str:
         raise refused(field, value, "a string")
     if "\0" in value:
         raise refused(field, value, "a string without NUL characters")
+    return value
+
+
+def _integer(field: str, value: object, minimum: int | None, maximum: int | None) -> int:
+    if (
+        not isinstance(value, int)
+        or isinstance(value, bool)
+        or (minimum is not None and value < minimum)
+        or (maximum is not None and value > maximum)
+    ):
+        lower = "" if minimum is None else f" from {minimum}"
+        upper = "" if maximum is None else f" up to {maximum}"
+        raise refused(field, value, f"an integer{lower}{upper}")
     return value
 
 

@@ -1,7 +1,8 @@
 """The records of attachments: what a device was like before ADD, so that DEL can put it back, whoever was killed when.
 
-One file per attachment, `<folder>/<container ID>-<interface name>`, mode 0600, holding one JSON object. A record is on
-disk, synced, before the first change it is needed for, and goes when nothing of the attachment is left.
+One file per attachment, `<folder>/<container ID>-<interface name>`, mode 0600, holding one JSON object; with some
+plugins the name of the network and a hyphen come before that. A record is on disk, synced, before the first change it
+is needed for, and goes when nothing of the attachment is left.
 """
 
 from __future__ import annotations
@@ -17,26 +18,30 @@ if TYPE_CHECKING:
 
 CONTAINER_ID = "containerID"
 IFNAME = "ifName"
+NETWORK = "name"
 
 
 class Store:
     """The folder of one plugin's records.
 
     foreign: whether records without an owner are believed. The Go plugins write such ones; whose they are, the file's
-    name says, as far as a hyphen in an interface's name lets it be told.
+    name says, as far as a hyphen in an interface's name lets it be told. by_network: whether files are named after the
+    network, too. The methods need the attachment's network only then.
     """
 
-    __slots__ = ("_foreign", "_log", "folder")
+    __slots__ = ("_by_network", "_foreign", "_log", "folder")
 
-    def __init__(self, folder: str, log: Logger, foreign: bool = False) -> None:
+    def __init__(self, folder: str, log: Logger, foreign: bool = False, by_network: bool = False) -> None:
         self.folder = folder
         self._log = log
         self._foreign = foreign
+        self._by_network = by_network
 
-    def _path(self, container_id: str, ifname: str) -> str:
-        return os.path.join(self.folder, f"{container_id}-{ifname}")
+    def _path(self, container_id: str, ifname: str, network: str) -> str:
+        prefix = f"{network}-" if self._by_network else ""
+        return os.path.join(self.folder, f"{prefix}{container_id}-{ifname}")
 
-    def save(self, container_id: str, ifname: str, record: dict[str, object]) -> None:
+    def save(self, container_id: str, ifname: str, record: dict[str, object], network: str = "") -> None:
         """Write the attachment's record durably, in place of an older one.
 
         Raises CniError: code 5, and code 7 for one that is too long to be read again.
@@ -49,36 +54,37 @@ class Store:
                 f"the configuration is too long: its record would have {len(data)} bytes",
                 f"{files.MAX_BYTES} can be read",
             )
-        files.write_atomic(self._path(container_id, ifname), data)
+        files.write_atomic(self._path(container_id, ifname, network), data)
 
-    def load(self, container_id: str, ifname: str) -> dict[str, object] | None:
+    def load(self, container_id: str, ifname: str, network: str = "") -> dict[str, object] | None:
         """Return the attachment's record, or None when there is none that can be believed.
 
         Raises CniError: code 5 when it cannot be read, 999 when the file belongs to another attachment: container a-b
         with interface c and container a with interface b-c share a name.
         """
-        record = self._read(self._path(container_id, ifname), (container_id, ifname))
+        path = self._path(container_id, ifname, network)
+        record = self._read(path, (container_id, ifname))
         if record is not None and (record[CONTAINER_ID], record[IFNAME]) != (container_id, ifname):
             raise CniError(
                 GENERIC,
-                f"cannot use the record {self._path(container_id, ifname)} for interface {ifname} of {container_id}",
+                f"cannot use the record {path} for interface {ifname} of {container_id}",
                 f"it belongs to interface {record[IFNAME]} of {record[CONTAINER_ID]}",
             )
         return record
 
-    def remove(self, container_id: str, ifname: str) -> None:
+    def remove(self, container_id: str, ifname: str, network: str = "") -> None:
         """Forget the attachment, a damaged record and one that a killed ADD left unfinished included.
 
         A record that is gone is no error. Raises CniError (code 5).
         """
-        path = self._path(container_id, ifname)
+        path = self._path(container_id, ifname, network)
         files.remove(files.temporary_path(path))
         files.remove(path)
 
-    def written_ns(self, container_id: str, ifname: str) -> int:
+    def written_ns(self, container_id: str, ifname: str, network: str = "") -> int:
         """Return when the attachment's record was written, in nanoseconds since 1970, 0 when there is none."""
         try:
-            return os.stat(self._path(container_id, ifname)).st_mtime_ns
+            return os.stat(self._path(container_id, ifname, network)).st_mtime_ns
         except OSError:
             return 0
 
@@ -121,7 +127,10 @@ class Store:
             self._log.warning(f"record {path} is damaged and not used: {e}")
             return None
         if self._foreign and isinstance(record, dict) and CONTAINER_ID not in record and IFNAME not in record:
-            container_id, _, ifname = os.path.basename(path).rpartition("-")
+            name = os.path.basename(path)
+            if self._by_network:
+                name = name.removeprefix(f"{record.get(NETWORK)}-")
+            container_id, _, ifname = name.rpartition("-")
             record[CONTAINER_ID], record[IFNAME] = owner or (container_id, ifname)
         if not isinstance(record, dict) or not all(isinstance(record.get(key), str) for key in (CONTAINER_ID, IFNAME)):
             self._log.warning(f"record {path} is no record of an attachment and not used")

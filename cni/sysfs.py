@@ -1,4 +1,4 @@
-"""What sysfs knows of devices: PCI and auxiliary devices, their drivers and their netdevs.
+"""What sysfs knows of devices: PCI, auxiliary and vDPA devices, their drivers and their netdevs.
 
 `root` is where sysfs is mounted. A netdev is visible in the sysfs mount of its own network namespace only (net/core/
 net-sysfs.c), so look-ups from device to netdev find what is on the host, never what is in a pod.
@@ -75,10 +75,48 @@ def netdevs(device: str) -> list[str]:
     """
     names = _entries(os.path.join(device, "net"))
     if not names:
-        for entry in _entries(device):
-            if entry.startswith("virtio"):
-                names += _entries(os.path.join(device, entry, "net"))
+        names = [name for entry in virtio_devices(device) for name in _entries(os.path.join(device, entry, "net"))]
     return sorted(names)
+
+
+def virtio_devices(device: str) -> list[str]:
+    """Return the names of the virtio devices that hang below a device folder; none when the folder is gone."""
+    return sorted(name for name in _entries(device) if name.startswith("virtio"))
+
+
+class Vdpa:
+    """A vDPA device: a NIC's queues behind the interface of virtio (Documentation of the kernel, vdpa).
+
+    name: as below /sys/bus/vdpa/devices; folder: its real folder. driver: `vhost`, when vhost_vdpa gives it to a
+    program as a character device; `virtio`, when virtio_vdpa makes a virtio device of the host of it; else empty. path:
+    of the character device in /dev, or of the virtio device in sysfs.
+    """
+
+    __slots__ = ("driver", "folder", "name", "path")
+
+    def __init__(self, name: str, folder: str, driver: str, path: str) -> None:
+        self.name = name
+        self.folder = folder
+        self.driver = driver
+        self.path = path
+
+
+def vdpa(device: str, root: str = ROOT) -> Vdpa | None:
+    """Return the vDPA device below a real device folder, the first by name, None when there is none."""
+    devices = os.path.join(root, "bus/vdpa/devices")
+    for name in sorted(_entries(devices)):
+        folder = os.path.realpath(os.path.join(devices, name))
+        if not folder.startswith(device + "/"):
+            continue
+        bound = driver(folder)
+        if bound == "vhost_vdpa":
+            made = min((entry for entry in _entries(folder) if entry.startswith("vhost-vdpa-")), default="")
+            return Vdpa(name, folder, "vhost", f"/dev/{made}" if made else "")
+        if bound == "virtio_vdpa":
+            made = min(virtio_devices(folder), default="")
+            return Vdpa(name, folder, "virtio", f"{ROOT}/bus/virtio/devices/{made}" if made else "")
+        return Vdpa(name, folder, "", "")
+    return None
 
 
 def is_representor_port(port: str) -> bool:
@@ -142,28 +180,43 @@ def representor(pf: str, index: int, root: str = ROOT) -> str:
     pf: the PF's device folder. index: of the VF at it. A representor carries the switch ID of the uplink and a port
     name such as pf0vf3 (net/core/devlink, port flavours).
     """
-    name = uplink(pf)
-    switch = _read(pf, "net", name, "phys_switch_id") if name else ""
+    switch = switch_id(pf)
     if not switch:
         return ""
-    function = pf.rpartition(".")[2]
+    wanted = f"pf{pf.rpartition('.')[2]}vf{index}"
     folder = os.path.join(root, "class/net")
-    for candidate in sorted(_entries(folder)):
+    found = []
+    for candidate in _entries(folder):
         port = _read(folder, candidate, "phys_port_name")
-        # c1pf0vf3, with a controller in front, stands for a VF of another host (a DPU sees those, too).
-        if port == f"pf{function}vf{index}" and _read(folder, candidate, "phys_switch_id") == switch:
-            return candidate
-    return ""
+        controller = port.removesuffix(wanted)
+        is_it = port.endswith(wanted) and (not controller or _is_controller(controller))
+        if is_it and _read(folder, candidate, "phys_switch_id") == switch:
+            found.append((port, candidate))
+    # c1pf0vf3, with a controller in front, may stand for a VF of another host, which a DPU sees, too.
+    return min(found, key=lambda x: (len(x[0]), x), default=("", ""))[1]
+
+
+def _is_controller(text: str) -> bool:
+    return text[:1] == "c" and text[1:].isdecimal()
+
+
+def switch_id(pf: str) -> str:
+    """Return what the ports of a PF's embedded switch have in common, empty when it is not in switchdev mode.
+
+    pf: the PF's device folder.
+    """
+    name = uplink(pf)
+    return _read(pf, "net", name, "phys_switch_id") if name else ""
+
+
+def bridge_setting(name: str, setting: str, root: str = ROOT) -> str:
+    """Return a setting of a bridge, such as `vlan_filtering`, as the kernel writes it; empty when it has none."""
+    return _read(root, "class/net", name, "bridge", setting)
 
 
 def rdma_device(device: str) -> str:
     """Return the name of the RDMA device of a device folder, empty when it has none."""
     return min(_entries(os.path.join(device, "infiniband")), default="")
-
-
-def children(device: str) -> list[str]:
-    """Return the names of what is below a device folder, such as virtio0; none when the folder is gone."""
-    return _entries(device)
 
 
 def pci_address_of(device: str) -> str:

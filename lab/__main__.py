@@ -18,7 +18,7 @@ from lab.places import CACHE
 
 @click.command()
 @click.option("--run", "command", envvar="LAB_RUN", help="Run this shell command there and return its exit status.")
-@click.option("--machines", default=1, help="How many machines may be used up by one command: emulated ones break down.")
+@click.option("--machines", default=1, help="How many machines a command may use up: they can break down.")
 def main(command: str | None, machines: int) -> None:
     """Boot a virtual machine with two SR-IOV NICs and open a shell in it."""
     try:

@@ -81,6 +81,12 @@ class Link:
         self.altnames: list[str] = []
 
 
+def is_name(text: str) -> bool:
+    """Return whether the text can be a link's name (net/core/dev.c, dev_valid_name)."""
+    size = len(codec.os_bytes(text))
+    return 0 < size < IFNAMSIZ and text not in (".", "..") and not any(c in "/:%" or c.isspace() for c in text)
+
+
 def parse(body: bytes) -> Link:
     """Return the link that the body of an RTM_NEWLINK message describes."""
     _, _, index, flags, _ = IFINFOMSG.unpack_from(body)

@@ -155,7 +155,7 @@ def give_back_unrecorded(wanted: DeviceConfig, folder: str, ifname: str, host: N
     if device is None:
         log.info(f"{ifname} is not in {pod.path}: nothing to give back")
         return
-    if not is_link_name(device.alias) or not _is_named(device, wanted, folder):
+    if not link.is_name(device.alias) or not _is_named(device, wanted, folder):
         log.warning(f'{ifname} in {pod.path} has no record and the alias "{device.alias}": not ours, left alone')
         return
     name = move.onto_host(host, pod, device, device.alias, log)
@@ -174,11 +174,5 @@ def _is_named(device: Link, wanted: DeviceConfig, folder: str) -> bool:
     if not folder or sysfs.netdevs(folder):  # no device is named, or it is on the host
         return False
     # A virtio device is one level below; before Linux 5.14 the kernel does not tell the parent.
-    parents = (os.path.basename(os.path.realpath(folder)), *sysfs.children(folder))
+    parents = (os.path.basename(os.path.realpath(folder)), *sysfs.virtio_devices(folder))
     return not device.parent or device.parent in parents
-
-
-def is_link_name(text: str) -> bool:
-    """Return whether the text can be a link's name (net/core/dev.c, dev_valid_name)."""
-    size = len(os.fsencode(text))
-    return 0 < size < link.IFNAMSIZ and text not in (".", "..") and not any(c in "/:%" or c.isspace() for c in text)

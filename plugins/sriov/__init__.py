@@ -1,7 +1,5 @@
 """sriov: give a pod an SR-IOV virtual function, configured through its physical function, and take it back.
 
-`add`, `delete` with GC, and `check` with STATUS are the commands. `config` reads and checks the configuration, `device`
-finds VF and PF in sysfs, `plan` says which settings are to be made, `pf` makes them, `mac` is about the VF's own
-address. `record` is what the VF was like, in the format of sriov-cni, `claims` knows whose a VF is, `transfer` gives it
-back.
+All that it does is done in `plugins.vf`. Its own are the parameters (`config`) and the record in the format of
+sriov-cni (`record`); `kind` tells `plugins.vf` of them.
 """

@@ -2,49 +2,13 @@
 
 from __future__ import annotations
 
-from cni import sysfs
 from cni.config import NetConf
-from cni.errors import invalid_config
 from cni.netlink.vf import ETH_P_8021AD, ETH_P_8021Q, LINK_STATES
-from cni.request import parse_args
 from cni.section import Section, refused
+from plugins.vf import config
+from plugins.vf.config import VfConfig, Vlan
 
-PCI_ADDRESS = "the PCI address of a virtual function such as 0000:03:02.6"
 PROTOCOLS = {"802.1q": ETH_P_8021Q, "802.1ad": ETH_P_8021AD}
-MAC_WANTED = "a unicast MAC address such as 02:00:00:00:00:2a"
-MIN_MTU, MAX_MTU = 68, 65535  # RFC 791; the largest that any link of Linux takes
-
-
-class Vlan:
-    """id: 0 to 4094, 0 for none. qos: the priority, 0 to 7. protocol: ETH_P_8021Q or ETH_P_8021AD."""
-
-    __slots__ = ("id", "protocol", "qos")
-
-    def __init__(self, vlan_id: int, qos: int, protocol: int) -> None:
-        self.id = vlan_id
-        self.qos = qos
-        self.protocol = protocol
-
-
-class VfConfig:
-    """What the user asks for; None or empty where nothing is asked.
-
-    address: the VF's PCI address, lower case. mac: lower case with colons. mtu: in bytes. spoofchk, trust: on or off.
-    link_state: one of LINK_STATES. min_tx_rate, max_tx_rate: Mbit/s, 0 for no limit.
-    """
-
-    __slots__ = ("address", "link_state", "mac", "max_tx_rate", "min_tx_rate", "mtu", "spoofchk", "trust", "vlan")
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.mac = ""
-        self.mtu: int | None = None
-        self.vlan: Vlan | None = None
-        self.spoofchk: bool | None = None
-        self.trust: bool | None = None
-        self.link_state = ""
-        self.min_tx_rate: int | None = None
-        self.max_tx_rate: int | None = None
 
 
 def parse(conf: NetConf, args: str) -> VfConfig:
@@ -53,15 +17,10 @@ def parse(conf: NetConf, args: str) -> VfConfig:
     args: CNI_ARGS. Raises CniError (code 7) naming field and value; code 4 for CNI_ARGS.
     """
     section = conf.section
-    wanted = VfConfig(address_of(conf))
-    if not wanted.address:
-        raise invalid_config("VF pci addr is required", 'neither "deviceID" nor "runtimeConfig.deviceID" is given')
-    wanted.mac = _mac(conf, args)
-    wanted.mtu = section.optional_integer("mtu", MIN_MTU, MAX_MTU)
+    wanted = VfConfig(config.address_needed(conf))
+    config.common(wanted, conf, args)
     wanted.vlan = _vlan(section)
-    wanted.spoofchk = _switch(section, "spoofchk")
-    wanted.trust = _switch(section, "trust")
-    wanted.link_state = _choice(section, "link_state", LINK_STATES)
+    wanted.link_state = config.choice(section, "link_state", LINK_STATES)
     wanted.min_tx_rate = section.optional_integer("min_tx_rate", 0, 0xFFFFFFFF)
     wanted.max_tx_rate = section.optional_integer("max_tx_rate", 0, 0xFFFFFFFF)
     minimum, maximum = wanted.min_tx_rate or 0, wanted.max_tx_rate or 0
@@ -70,77 +29,13 @@ def parse(conf: NetConf, args: str) -> VfConfig:
     return wanted
 
 
-def address_of(conf: NetConf) -> str:
-    """Return the PCI address of the VF, lower case as in sysfs; empty when the configuration names none.
-
-    What the runtime fills in for this pod comes before what the configuration says. Raises CniError (code 7).
-    """
-    for section in (conf.runtime_config, conf.section):
-        address = section.string("deviceID")
-        if address:
-            if not sysfs.is_pci_address(address):
-                raise refused(section.name_of("deviceID"), address, PCI_ADDRESS)
-            return address.lower()
-    return ""
-
-
-def _mac(conf: NetConf, args: str) -> str:
-    """The runtime's comes first, then CNI_ARGS, then the configuration's."""
-    for field, text in (
-        ("runtimeConfig.mac", conf.runtime_config.string("mac")),
-        ("CNI_ARGS MAC", parse_args(args, frozenset(("MAC", "IP", "GATEWAY"))).get("MAC", "")),
-        ("mac", conf.section.string("mac")),
-    ):
-        if text:
-            mac = unicast_mac(text)
-            if not mac:
-                raise refused(field, text, MAC_WANTED)
-            return mac
-    return ""
-
-
-def unicast_mac(text: str) -> str:
-    """Return a MAC address in lower case with colons, empty for what is none that a port can have.
-
-    Accepted are the forms of Go's net.ParseMAC with six bytes: 02:00:00:00:00:2a, 02-00-00-00-00-2a, 0200.0000.002a.
-    """
-    for separator, digits in ((":", 2), ("-", 2), (".", 4)):
-        groups = text.split(separator)
-        if len(groups) == 12 // digits and all(len(group) == digits for group in groups):
-            plain = "".join(groups)
-            break
-    else:
-        return ""
-    if not plain.isascii() or not plain.isalnum():  # fromhex would skip white space
-        return ""
-    try:
-        mac = bytes.fromhex(plain)
-    except ValueError:
-        return ""
-    # A group address (IEEE 802, the lowest bit of the first byte) or all zero is nobody's own.
-    return "" if mac[0] & 1 or not any(mac) else mac.hex(":")
-
-
 def _vlan(section: Section) -> Vlan | None:
     vlan = section.optional_integer("vlan", 0, 4094)
     qos = section.integer("vlanQoS", 0, 0, 7)
-    name = _choice(section, "vlanProto", tuple(PROTOCOLS)) or "802.1q"
+    name = config.choice(section, "vlanProto", tuple(PROTOCOLS)) or "802.1q"
     if not vlan:
         if qos:
             raise refused("vlanQoS", qos, "0 unless vlan is from 1 to 4094: a priority needs a VLAN")
         if name != "802.1q":
             raise refused("vlanProto", name, "802.1q unless vlan is from 1 to 4094: a protocol needs a VLAN")
     return None if vlan is None else Vlan(vlan, qos, PROTOCOLS[name])
-
-
-def _switch(section: Section, key: str) -> bool | None:
-    word = _choice(section, key, ("on", "off"))
-    return None if not word else word == "on"
-
-
-def _choice(section: Section, key: str, words: tuple[str, ...]) -> str:
-    """Return the member, one of the words without regard to case; empty when it is absent or empty."""
-    text = section.string(key)
-    if text and text.lower() not in words:
-        raise refused(section.name_of(key), text, " or ".join((", ".join(words[:-1]), words[-1])))
-    return text.lower()

@@ -10,7 +10,7 @@ import pytest
 from cni.config import parse as parse_conf
 from cni.errors import BAD_ENVIRONMENT, INVALID_CONFIG, CniError
 from plugins.sriov import config
-from plugins.sriov.config import VfConfig
+from plugins.vf.config import VfConfig
 
 Q, AD = 0x8100, 0x88A8
 VF = "0000:03:02.6"

@@ -15,8 +15,9 @@ from cni.netlink.vf import VF
 from cni.section import Section
 from cni.state import Store
 from plugins.sriov import record
-from plugins.sriov.config import VfConfig, Vlan
-from plugins.sriov.record import Attachment
+from plugins.vf.attachment import Attachment
+from plugins.vf.config import VfConfig, Vlan
+from plugins.vf.record import OURS
 from tests.support.log import Lines
 
 Q, AD = 0x8100, 0x88A8
@@ -314,14 +315,14 @@ def test_our_record_when_everything_is_asked() -> None:
     expected = {**GO_FULL, "MAC": "ca:fe:c0:ff:ee:0a"}
     expected["OrigVfState"] = {**GO_FULL["OrigVfState"], "EffectiveMAC": "52:54:00:aa:bb:cc", "MTU": 1500}
     del expected["dns"], expected["logFile"]
-    del ours[record.OURS]
+    del ours[OURS]
     assert ours == expected
 
 
 def test_our_record_when_nothing_is_asked() -> None:
     """What was not asked for has no key: sriov-cni would restore it. The VF's own state is whole all the same."""
     ours = written(attachment(), conf(ipam={"type": "host-local"}))
-    assert set(ours) == {*ALWAYS, record.OURS}
+    assert set(ours) == {*ALWAYS, OURS}
     assert types(ours).items() >= ALWAYS.items()
     assert types(ours["OrigVfState"]) == STATE_TYPES
     assert ours["MAC"] == ""
@@ -456,7 +457,7 @@ def test_unknown_switches() -> None:
 def test_our_record_without_our_part(tmp_path: Path) -> None:
     """A record of ours that sriov-cni has read and written is one of sriov-cni's: all that it knows is there."""
     ours = written(attachment(wanted=FULL_WISH, table=table(**FULL_TABLE)))
-    del ours[record.OURS]
+    del ours[OURS]
     found = loaded(go_file(tmp_path, "c0ffee", "net-1", ours), "c0ffee", "net-1")
     made = attachment(wanted=FULL_WISH, table=table(**FULL_TABLE))
     assert (found.is_ours, found.ifname) == (False, "net-1")

@@ -11,9 +11,9 @@ import pytest
 from cni.errors import CniError
 from cni.netlink.socket import NetlinkError, NetlinkSocket
 from cni.netns import NetNS
-from plugins.sriov import mac, plan
-from plugins.sriov.pf import Entry
-from plugins.sriov.plan import Setting
+from plugins.vf import mac, plan
+from plugins.vf.pf import Entry
+from plugins.vf.plan import Setting
 
 
 class Kernel(NetlinkSocket):

@@ -10,8 +10,8 @@ from cni.netlink import vf
 from cni.netlink.socket import NetlinkError
 from cni.netlink.vf import VF
 from cni.netns import NetNS
-from plugins.sriov import mac, plan
-from plugins.sriov.plan import Setting
+from plugins.vf import mac, plan
+from plugins.vf.plan import Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,17 +43,21 @@ class Entry:
                 return None
             raise CniError(GENERIC, f"cannot read the VF table of {self.pf}: {e.strerror}", f"errno {e.errno}") from e
 
-    def make(self, setting: Setting) -> None:
-        """Make one setting. A driver that is busy, because the setting before it has reset the VF, is asked again.
+    def make(self, setting: Setting, optional: bool = False) -> bool:
+        """Make one setting; return whether it was made. A driver that is busy, because the setting before it has reset
+        the VF, is asked again.
 
+        optional: whether it may be left out when the driver knows no such setting (EOPNOTSUPP).
         Raises CniError naming attribute, value, VF and PF.
         """
         whose = f"VF {self.index} ({self.address}) of {self.pf}"
         for attempt in range(1, mac.ATTEMPTS + 1):
             try:
                 self._send(setting.attribute, setting.value)
-                return
+                return True
             except NetlinkError as e:
+                if optional and e.errno == errno.EOPNOTSUPP:
+                    return False
                 if e.errno not in (errno.EAGAIN, errno.EBUSY) or attempt == mac.ATTEMPTS:
                     raise CniError(
                         GENERIC,
@@ -61,6 +65,7 @@ class Entry:
                         f"errno {e.errno}; the driver of {self.pf} refused it",
                     ) from e
             time.sleep(mac.INTERVAL_S)
+        return False
 
     def _send(self, attribute: str, value: Any) -> None:
         target = (self._host.netlink, self.pf_index, self.index)

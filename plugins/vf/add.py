@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from cni import move, netns, sysfs
 from cni.background import Background
 from cni.errors import BAD_ENVIRONMENT, GENERIC, TRY_AGAIN_LATER, CniError, invalid_config
@@ -15,12 +13,12 @@ from cni.rollback import Rollback
 from cni.signals import Deferred, ignore_termination
 from ipam import delegate
 from plugins.common import boot
-from plugins.sriov import config, device, mac, plan
-from plugins.sriov.claims import PATIENCE_S, Claims
-from plugins.sriov.config import VfConfig
-from plugins.sriov.device import Device
-from plugins.sriov.pf import NO_MAC, Entry
-from plugins.sriov.record import Attachment
+from plugins.vf import device, mac, plan
+from plugins.vf.attachment import Attachment
+from plugins.vf.claims import PATIENCE_S, Claims
+from plugins.vf.config import VfConfig
+from plugins.vf.device import Device
+from plugins.vf.pf import NO_MAC, Entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,21 +35,22 @@ def add(request: Request, conf: NetConf, log: Logger, claims: Claims) -> Result:
     Everything that can be known to be wrong is found before anything is changed. Raises CniError; the VF is on the host
     as it was then, no address is held and no record is left.
     """
-    wanted = config.parse(conf, request.args)
+    kind = claims.kind
+    wanted = kind.parse(conf, request.args)
     delegate.validate(request, conf)
     delegate.refuse_unrenderable(conf)
     vf = device.find(wanted.address, claims.sysfs_root)
     if not vf.pf:
         _refuse_without_pf(wanted)
     with netns.of_pod(request.netns) as pod, netns.own() as host:
-        earlier = claims.load(request.container_id, request.ifname)
+        earlier = claims.load(request.container_id, request.ifname, conf.name)
         if earlier is not None:
             # The runtime cannot know that ADD's result: it would not ask again.
             log.info("an earlier ADD of this attachment was not finished: undoing it first")
             if conf.ipam is not None:
                 delegate.delete(request, conf, log)
             claims.detach(earlier, host, request.netns)
-            if claims.load(request.container_id, request.ifname) is not None:
+            if claims.load(request.container_id, request.ifname, conf.name) is not None:
                 raise CniError(
                     TRY_AGAIN_LATER, f"{earlier.name} of an earlier ADD has not come back yet", "nothing was changed"
                 )
@@ -61,9 +60,7 @@ def add(request: Request, conf: NetConf, log: Logger, claims: Claims) -> Result:
             )
         with claims.lock(wanted.address):
             claims.make_free(wanted.address, host)
-            entry = _entry(vf, host, log)
-            claim = _claim(request, conf, wanted, vf, entry, host, pod, log)
-            return _attach(request, conf, claim, vf, entry, host, pod, log, claims)
+            return _attach(request, conf, wanted, vf, host, pod, log, claims)
 
 
 def _refuse_without_pf(wanted: VfConfig) -> None:
@@ -80,9 +77,7 @@ def _entry(vf: Device, host: NetNS, log: Logger) -> Entry | None:
     """Return the VF's entry at its PF, None where no PF is to be seen. Raises CniError."""
     if not vf.pf:
         return None
-    pf = link.get(host.netlink, name=vf.pf)
-    if pf is None:
-        raise CniError(GENERIC, f"the link {vf.pf} of the PF of {vf.address} is not on the host", "nothing was changed")
+    pf = device.pf_link(vf, host)
     if not pf.up:
         log.warning(f"{vf.pf}, the PF of {vf.address}, is down: most VFs have no carrier then")
     return Entry(host, pf.name, pf.index, vf.address, vf.index)
@@ -97,11 +92,11 @@ def _claim(
     host: NetNS,
     pod: NetNS,
     log: Logger,
+    claims: Claims,
 ) -> Attachment:
     """Return what is to be recorded of the VF before anything is done with it."""
-    original, master = None, ""
-    if not vf.is_userspace:
-        original = _link_on_host(vf, host)
+    original, master = _link_on_host(vf, host), ""
+    if original is not None:
         if original.movable is False:
             raise CniError(GENERIC, f"the kernel does not let {original.name} go to another namespace")
         port_of = link.get(host.netlink, index=original.master) if original.master else None
@@ -121,13 +116,20 @@ def _claim(
         original,
         master,
         entry.read() if entry is not None else None,
+        beside=claims.kind.beside(wanted, vf, original, host, claims, log),
     )
 
 
-def _link_on_host(vf: Device, host: NetNS) -> Link:
-    """Return the VF's link. One that is nowhere may be on its way back from the pod that had it before."""
+def _link_on_host(vf: Device, host: NetNS) -> Link | None:
+    """Return the VF's link, None when it has none: a program is to drive it, or its vDPA device. A link that is nowhere
+    may be on its way back from the pod that had it before.
+    """
+    if vf.is_userspace:
+        return None
     found = device.on_host(vf, host)
     driver = sysfs.driver(vf.path)
+    if found is None and vf.vdpa is not None and vf.vdpa.driver == "vhost":
+        return None
     if found is None and driver:
         from plugins.common import waiting
 
@@ -148,21 +150,23 @@ def _link_on_host(vf: Device, host: NetNS) -> Link:
 def _attach(
     request: Request,
     conf: NetConf,
-    claim: Attachment,
+    wanted: VfConfig,
     vf: Device,
-    entry: Entry | None,
     host: NetNS,
     pod: NetNS,
     log: Logger,
     claims: Claims,
 ) -> Result:
     with Rollback(log) as undo:
-        undo.push(f"give {claim.name} back", claims.undo, claim, host, pod)
-        claims.make(claim, conf.section)
-        if entry is not None:
-            for setting in plan.to_make(claim.wanted, claim.table):
-                log.debug(f"setting {setting.describe()} on VF {claim.index} of {claim.pf}")
-                entry.make(setting)
+        with claims.kind.lock(wanted):
+            entry = _entry(vf, host, log)
+            claim = _claim(request, conf, wanted, vf, entry, host, pod, log, claims)
+            undo.push(f"give {claim.name} back", claims.undo, claim, host, pod)
+            claims.make(claim, conf.section)
+            if entry is not None:
+                _make_settings(claim, entry, conf, claims, log)
+            if claim.beside is not None:
+                claim.beside.connect(host, log)
         if conf.ipam is not None:
             undo.push("release the addresses", delegate.delete, request, conf, log)
         if claim.original is None:
@@ -178,11 +182,24 @@ def _attach(
             moving.wait()
             arrived = configure.arrived(pod, request.ifname)
             result = _configure(request, conf, claim, arrived, sysfs.driver(vf.path), addresses, pod, log)
-        _publish(conf, claim, vf, claims.sysfs_root, log)
+        _publish(conf, vf, claims.sysfs_root, log)
         ignore_termination()  # from here on the attachment stands: an error would say that it does not
         undo.commit()
     log.debug(f"{claim.name} is {request.ifname} in {pod.path} now")
     return result
+
+
+def _make_settings(claim: Attachment, entry: Entry, conf: NetConf, claims: Claims, log: Logger) -> None:
+    """Make what was asked for at the PF. Raises CniError naming the setting that was refused."""
+    refused = []
+    for setting in plan.to_make(claim.wanted, claim.table):
+        log.debug(f"setting {setting.describe()} on VF {claim.index} of {claim.pf}")
+        if not entry.make(setting, setting.attribute in claims.kind.optional):
+            log.warning(f"{claim.pf} does not support {setting.attribute}: VF {claim.index} goes without")
+            refused.append(setting.attribute)
+    if refused:
+        plan.forget(claim.wanted, refused)
+        claims.note(claim, conf.section)
 
 
 def _configure(
@@ -254,17 +271,12 @@ def _without_link(request: Request, conf: NetConf, claim: Attachment, log: Logge
     return configure.without_link(request, conf, [interface], log)
 
 
-def _publish(conf: NetConf, claim: Attachment, vf: Device, sysfs_root: str, log: Logger) -> None:
+def _publish(conf: NetConf, vf: Device, sysfs_root: str, log: Logger) -> None:
     """Complete or write the device-info file that the runtime asks for, if it does."""
     path = conf.runtime_config.string("CNIDeviceInfoFile")
     if not path:
         return
     from cni import deviceinfo
 
-    fields = {
-        "pci-address": claim.address,
-        "pf-pci-address": os.path.basename(vf.pf_path),
-        "rdma-device": sysfs.rdma_device(vf.path),
-        "representor-device": sysfs.representor(vf.pf_path, vf.index, sysfs_root) if vf.pf_path else "",
-    }
-    deviceinfo.publish(path, deviceinfo.PCI, fields, log)
+    kind, fields = deviceinfo.describe(vf.path, sysfs_root)
+    deviceinfo.publish(path, kind, fields, log)

@@ -14,10 +14,10 @@ from cni.netlink.vf import VF
 from cni.netns import NetNS
 from plugins.common import boot, restore, waiting
 from plugins.common.steps import attempt
-from plugins.sriov import device, mac, plan
-from plugins.sriov.pf import NO_MAC, Entry
-from plugins.sriov.plan import Setting
-from plugins.sriov.record import Attachment
+from plugins.vf import device, mac, plan
+from plugins.vf.attachment import Attachment
+from plugins.vf.pf import NO_MAC, Entry
+from plugins.vf.plan import Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,11 +38,15 @@ def give_back(
     if attachment.boot_id and attachment.boot_id != boot.current():
         log.info(f"{name} was attached before the machine's last boot: the boot has reset it")
         return True
+    errors: list[CniError] = []
+    if attachment.beside is not None:
+        attempt(errors, attachment.beside.disconnect, host, errors, log)
     if not os.path.isdir(sysfs.pci_device(attachment.address, sysfs_root)):
         log.info(f"VF {attachment.address}, which was {name}, has been removed: nothing to give back")
+        if errors:
+            raise combined(f"cleaning up after {name} ({attachment.address})", errors)
         return True
     vf = device.find(attachment.address, sysfs_root, needs_pf=False)
-    errors: list[CniError] = []
     entry = _entry(attachment, vf, host, errors)
     found = None
     if attachment.original is not None:
@@ -55,6 +59,8 @@ def give_back(
         driver = sysfs.driver(vf.path)
         if found is None and driver and not vf.is_userspace:
             log.warning(f"{name} ({vf.address}, driver {driver}) has no link on the host yet: its record stays")
+            if errors:
+                raise combined(f"giving back {name} ({vf.address})", errors)
             return False
         if found is None:
             log.info(f"{vf.address}, which was {name}, has no link: it is bound to {driver or 'no driver'}")
@@ -62,7 +68,7 @@ def give_back(
         attempt(errors, _restore_settings, attachment, entry, errors)
     if found is not None and attachment.original is not None:
         original = attachment.original
-        if not attachment.is_ours:  # sriov-cni did not note them
+        if not attachment.is_ours:  # the Go plugin did not note them
             original.up, original.alias, original.altnames = found.up, found.alias, found.altnames
         attempt(errors, restore.restore, host, found, original, attachment.master, log)
     if entry is not None:
@@ -130,6 +136,20 @@ def find_in_pod(attachment: Attachment, pod: NetNS, sysfs_root: str) -> Link | N
         of_vf = [x for x in links if not x.parent and not x.kind and x.name == attachment.ifname]
     port = attachment.original.port if attachment.original is not None else ""
     return min(of_vf, key=lambda x: (x.port != port, x.name != attachment.ifname, x.name), default=None)
+
+
+def fetch_unrecorded(address: str, host: NetNS, pod: NetNS, sysfs_root: str, log: Logger) -> None:
+    """Move a VF's link from a pod to the host, knowing nothing but its PCI address. It gets an alternative name of its
+    own, which is udev's for it, or one after its PF. Raises CniError.
+    """
+    parents = device.parents(address, sysfs_root)
+    found = next((x for x in link.dump(pod.netlink) if x.parent in parents), None)
+    if found is None:
+        return
+    vf = device.find(address, sysfs_root, needs_pf=False)
+    name = next(iter(found.altnames), "") or f"{vf.pf[: link.IFNAMSIZ - 5] or 'vf'}v{max(vf.index, 0)}"
+    name = move.onto_host(host, pod, found, name, log)
+    log.warning(f"VF {address} has no record: its link is {name} on the host now, and keeps the settings it was given")
 
 
 def _entry(attachment: Attachment, vf: device.Device, host: NetNS, errors: list[CniError]) -> Entry | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cni.netlink.vf import ETH_P_8021AD, VF
-from plugins.sriov.config import VfConfig
+from plugins.vf.config import VfConfig
 
 TRUST = "trust"
 SPOOFCHK = "spoofchk"
@@ -67,6 +67,14 @@ def asked(wanted: VfConfig, current: VF | None) -> list[Setting]:
     if wanted.link_state:
         settings.append(Setting(LINK_STATE, wanted.link_state))
     return settings
+
+
+def forget(wanted: VfConfig, attributes: list[str]) -> None:
+    """Ask no more for these switches (TRUST, SPOOFCHK): they cannot be had."""
+    if TRUST in attributes:
+        wanted.trust = None
+    if SPOOFCHK in attributes:
+        wanted.spoofchk = None
 
 
 def needs_pf(wanted: VfConfig) -> list[Setting]:

@@ -8,11 +8,11 @@ from cni.netns import NetNS
 from cni.result import Result
 from ipam import delegate
 from plugins.common import verify
-from plugins.sriov import config, device, plan
-from plugins.sriov.claims import Claims
-from plugins.sriov.config import VfConfig
-from plugins.sriov.device import Device
-from plugins.sriov.pf import Entry
+from plugins.vf import config, device, plan
+from plugins.vf.claims import Claims
+from plugins.vf.config import VfConfig
+from plugins.vf.device import Device
+from plugins.vf.pf import Entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,14 +26,18 @@ def check(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
 
     Raises CniError naming the first thing that is not so. What a driver does not tell is no fault.
     """
-    wanted = config.parse(conf, request.args)
+    wanted = claims.kind.parse(conf, request.args)
     result = conf.prev_result or Result()
     if conf.ipam is not None:
         delegate.check(request, conf, log)
     vf = device.find(wanted.address, claims.sysfs_root)
+    recorded = claims.load(request.container_id, request.ifname, conf.name)
+    if recorded is not None and claims.kind.optional:  # what ADD could not set is not there
+        wanted.trust, wanted.spoofchk = recorded.wanted.trust, recorded.wanted.spoofchk
+    has_link = not vf.is_userspace and (recorded is None or recorded.original is not None)
     with netns.of_pod(request.netns) as pod, netns.own() as host:
         expected = verify.expected_interface(request.ifname, result)
-        if not vf.is_userspace:
+        if has_link:
             found = verify.link_in_pod(pod, expected, result)
             if wanted.mtu is not None and found.mtu not in (wanted.mtu, expected.mtu):
                 raise CniError(
@@ -45,11 +49,13 @@ def check(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
                 )
         if vf.pf:
             _check_settings(wanted, vf, host)
+        if recorded is not None and recorded.beside is not None:
+            recorded.beside.verify(host)
 
 
 def _check_settings(wanted: VfConfig, vf: Device, host: NetNS) -> None:
     """Compare what was asked for with the VF's entry in the table of its PF. Raises CniError."""
-    pf = device.pf_link(vf.pf, host)
+    pf = device.pf_link(vf, host)
     current = Entry(host, pf.name, pf.index, vf.address, vf.index).read()
     for setting in plan.asked(wanted, current):
         now = plan.value_of(setting.attribute, current)
@@ -61,20 +67,20 @@ def _check_settings(wanted: VfConfig, vf: Device, host: NetNS) -> None:
 
 
 def status(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
-    """Say whether ADD could work here: records can be kept, IPAM has addresses, and the VF, if one is named, exists
-    with a driver. Runtimes name none.
+    """Say whether ADD could work here: records can be kept, IPAM has addresses, what else the kind needs is there, and
+    the VF, if one is named, exists with a driver. Runtimes name none.
 
     Raises CniError: code 50 for what keeps ADD from working, IPAM's own codes.
     """
     address = config.address_of(conf)
     verify.ipam_status(request, conf, log)
     claims.store.check_usable()
-    if not address:
-        return
     try:
-        vf = device.find(address, claims.sysfs_root)
         with netns.own() as host:
-            if vf.pf:
-                device.pf_link(vf.pf, host)
+            claims.kind.status(conf, host)
+            if address:
+                vf = device.find(address, claims.sysfs_root)
+                if vf.pf:
+                    device.pf_link(vf, host)
     except CniError as e:
         raise CniError(PLUGIN_UNAVAILABLE, e.msg, e.details) from e

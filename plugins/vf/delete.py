@@ -6,7 +6,8 @@ from cni import netns
 from cni.errors import CniError, combined
 from ipam import delegate
 from plugins.common.steps import attempt
-from plugins.sriov.claims import PATIENCE_S, Claims
+from plugins.vf import config
+from plugins.vf.claims import PATIENCE_S, Claims
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
     errors: list[CniError] = []
     if conf.ipam is not None:
         attempt(errors, delegate.delete, request, conf, log)
-    attempt(errors, _detach, request, log, claims)
+    attempt(errors, _detach, request, conf, log, claims)
     path = conf.runtime_config.string("CNIDeviceInfoFile")
     if path:
         from cni import deviceinfo
@@ -35,11 +36,15 @@ def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
         raise combined(f"DEL of {request.ifname}", errors)
 
 
-def _detach(request: Request, log: Logger, claims: Claims) -> None:
-    claim = claims.load(request.container_id, request.ifname)
+def _detach(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
+    claim = claims.load(request.container_id, request.ifname, conf.name)
     if claim is None:
         log.info(f"{request.ifname} of {request.container_id} has no record: no VF to give back")
-        claims.forget_remains(request.container_id, request.ifname)
+        claims.forget_remains(request.container_id, request.ifname, conf.name)
+        address = config.address_of(conf)
+        if address and request.netns and claims.kind.allocates:
+            with netns.own() as host:
+                claims.release_unrecorded(address, request.netns, host)
         return
     with netns.own() as host:
         claims.detach(claim, host, request.netns, PATIENCE_S)
@@ -50,7 +55,7 @@ def collect_garbage(request: Request, conf: NetConf, log: Logger, claims: Claims
 
     Raises CniError naming every step that failed, after doing all the others.
     """
-    # sriov-cni's records tell their owners by the file's name only, which is these two joined.
+    # The Go plugins' records tell their owners by the file's name only, in which these two are joined.
     valid = {f"{container_id}-{ifname}" for container_id, ifname in conf.valid_attachments or ()}
     errors: list[CniError] = []
 

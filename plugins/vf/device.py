@@ -9,22 +9,33 @@ from cni.errors import GENERIC, CniError, invalid_config
 from cni.netlink import link
 from cni.netlink.link import Link
 from cni.netns import NetNS
+from cni.sysfs import Vdpa
 
 
 class Device:
     """address: the VF's PCI address; path: its real folder in sysfs. is_userspace: whether it is bound to a driver for
-    userspace programs, so that it has no link.
+    userspace programs, so that it has no link. vdpa: its vDPA device, None when it has none.
 
     pf_path: the PF's folder, empty where no PF is to be seen. pf: the name of its link. index: of the VF at the PF, -1
     without one.
     """
 
-    __slots__ = ("address", "index", "is_userspace", "path", "pf", "pf_path")
+    __slots__ = ("address", "index", "is_userspace", "path", "pf", "pf_path", "vdpa")
 
-    def __init__(self, address: str, path: str, is_userspace: bool, pf_path: str, pf: str, index: int) -> None:
+    def __init__(
+        self,
+        address: str,
+        path: str,
+        is_userspace: bool,
+        vdpa: Vdpa | None,
+        pf_path: str = "",
+        pf: str = "",
+        index: int = -1,
+    ) -> None:
         self.address = address
         self.path = path
         self.is_userspace = is_userspace
+        self.vdpa = vdpa
         self.pf_path = pf_path
         self.pf = pf
         self.index = index
@@ -45,9 +56,9 @@ def find(address: str, root: str = sysfs.ROOT, needs_pf: bool = True) -> Device:
             f'deviceID: "{address}" is not allowed; it is a physical function, and a virtual one is needed',
             f"its virtual functions are the virtfn links in {folder}",
         )
-    is_userspace = sysfs.is_for_userspace(path)
+    is_userspace, vdpa = sysfs.is_for_userspace(path), sysfs.vdpa(path, root)
     if not pf_path:
-        return Device(address, path, is_userspace, "", "", -1)
+        return Device(address, path, is_userspace, vdpa)
     index = sysfs.vf_index(pf_path, address)
     pf = sysfs.uplink(pf_path)
     if index < 0 or (needs_pf and not pf):
@@ -56,25 +67,31 @@ def find(address: str, root: str = sysfs.ROOT, needs_pf: bool = True) -> Device:
             f'deviceID: "{address}" is not allowed; its physical function {os.path.basename(pf_path)} {missing}',
             f"the physical function's driver is {sysfs.driver(pf_path) or 'none'}",
         )
-    return Device(address, path, is_userspace, pf_path, pf, index)
+    return Device(address, path, is_userspace, vdpa, pf_path, pf, index)
 
 
 def on_host(device: Device, host: NetNS) -> Link | None:
-    """Return the VF's link if it is on the host; its first port where it has several, never a representor."""
-    found = [link.get(host.netlink, name=name) for name in sysfs.netdevs(device.path)]
+    """Return the VF's link if it is on the host; its first port where it has several, never a representor. The link of
+    a vDPA device that is bound to virtio_vdpa comes before the VF's own.
+    """
+    names = sysfs.netdevs(device.vdpa.folder) if device.vdpa is not None else []
+    found = [link.get(host.netlink, name=name) for name in names or sysfs.netdevs(device.path)]
     links = [entry for entry in found if entry is not None and not sysfs.is_representor_port(entry.port)]
     return min(links, key=lambda entry: (entry.port, entry.name), default=None)
 
 
 def parents(address: str, root: str = sysfs.ROOT) -> tuple[str, ...]:
-    """Return what the kernel may name as the device behind the VF's link: the VF, or the virtio device on it."""
-    folder = sysfs.pci_device(address, root)
-    return (address, *(name for name in sysfs.children(folder) if name.startswith("virtio")))
+    """Return what the kernel may name as the device behind the VF's link: the VF, or a virtio device on it or on its
+    vDPA device.
+    """
+    folder = os.path.realpath(sysfs.pci_device(address, root))
+    vdpa = sysfs.vdpa(folder, root)
+    return (address, *sysfs.virtio_devices(folder), *(sysfs.virtio_devices(vdpa.folder) if vdpa is not None else ()))
 
 
-def pf_link(name: str, host: NetNS) -> Link:
-    """Return the PF's link. Raises CniError when it is not on the host."""
-    found = link.get(host.netlink, name=name)
+def pf_link(vf: Device, host: NetNS) -> Link:
+    """Return the link of the VF's PF. Raises CniError when it is not on the host."""
+    found = link.get(host.netlink, name=vf.pf)
     if found is None:
-        raise CniError(GENERIC, f"the physical function's link {name} is not on the host", "nothing was changed")
+        raise CniError(GENERIC, f"the link {vf.pf} of the PF of {vf.address} is not on the host", "nothing was changed")
     return found

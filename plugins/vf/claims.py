@@ -2,7 +2,8 @@
 
 Below the folder of the records, as sriov-cni has them: `pci/<PCI address>` holds the namespace path of the owner, and
 is stale once that namespace cannot be opened; `pci/vf_lock/<PCI address>.lock` is the lock. A VF belongs to the
-attachment whose record was written last: ADD puts right and removes the records of dead pods first.
+attachment whose record was written last: ADD puts right and removes the records of dead pods first. A kind of plugin
+whose original notes no owners does without the allocations; a record is what has a VF then.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from cni.netns import NetNS
 from cni.section import Section
 from cni.state import Store
 from plugins.common.pod import RecordedPod
-from plugins.sriov import record, transfer
-from plugins.sriov.record import Attachment
+from plugins.vf import transfer
+from plugins.vf.attachment import Attachment
+from plugins.vf.kind import Kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni.log import Logger
 
-STATE_FOLDER = "/var/lib/cni/sriov"
 LOCK_TIMEOUT_S = 60.0
 
 PATIENCE_S = 2.0
@@ -31,14 +32,15 @@ PATIENCE_S = 2.0
 
 
 class Claims:
-    """The records and allocations of one node. state_folder: where they are. sysfs_root: where sysfs is mounted."""
+    """The records and allocations of one kind of plugin on one node. sysfs_root: where sysfs is mounted."""
 
-    __slots__ = ("_log", "_pci", "store", "sysfs_root")
+    __slots__ = ("_log", "_pci", "kind", "store", "sysfs_root")
 
-    def __init__(self, log: Logger, state_folder: str = STATE_FOLDER, sysfs_root: str = sysfs.ROOT) -> None:
+    def __init__(self, kind: Kind, log: Logger, sysfs_root: str = sysfs.ROOT) -> None:
         self._log = log
-        self.store = Store(state_folder, log, foreign=True)
-        self._pci = os.path.join(state_folder, "pci")
+        self.kind = kind
+        self.store = Store(kind.state_folder, log, foreign=True, by_network=kind.by_network)
+        self._pci = os.path.join(kind.state_folder, "pci")
         self.sysfs_root = sysfs_root
 
     def lock(self, address: str) -> FileLock:
@@ -49,9 +51,9 @@ class Claims:
         files.ensure_folder(folder)
         return FileLock(os.path.join(folder, f"{address}.lock"), LOCK_TIMEOUT_S)
 
-    def load(self, container_id: str, ifname: str) -> Attachment | None:
+    def load(self, container_id: str, ifname: str, network: str) -> Attachment | None:
         """Return the recorded attachment, None when there is no record that can be believed. Raises CniError."""
-        found = self.store.load(container_id, ifname)
+        found = self.store.load(container_id, ifname, network)
         return None if found is None else self._believed(found)
 
     def load_all(self) -> list[Attachment]:
@@ -61,15 +63,23 @@ class Claims:
 
     def _believed(self, found: dict[str, object]) -> Attachment | None:
         try:
-            return record.from_record(found)
+            return self.kind.from_record(found)
         except CniError as e:
             self._log.warning(f"the record of {found['ifName']} of {found['containerID']} is not used: {e}")
             return None
 
     def make(self, claim: Attachment, conf: Section) -> None:
         """Write record and allocation, durably. conf: the network configuration."""
-        self.store.save(claim.container_id, claim.ifname, record.to_record(claim, conf))
-        files.write_atomic(self._allocation(claim.address), claim.netns.encode("utf-8", "surrogateescape"))
+        self.note(claim, conf)
+        if self.kind.allocates:
+            files.write_atomic(self._allocation(claim.address), claim.netns.encode("utf-8", "surrogateescape"))
+
+    def note(self, claim: Attachment, conf: Section) -> None:
+        """Write the record, durably, in place of an older one. conf: the network configuration."""
+        self.store.save(claim.container_id, claim.ifname, self.kind.to_record(claim, conf), claim.network)
+
+    def _forget(self, claim: Attachment) -> None:
+        self.store.remove(claim.container_id, claim.ifname, claim.network)
 
     def _allocation(self, address: str) -> str:
         return os.path.join(self._pci, address)
@@ -104,13 +114,19 @@ class Claims:
                 raise taken
         for claim in claims:
             with RecordedPod(claim.netns, claim.netns_cookie, (), self._log) as home:
-                if home is not None and transfer.find_in_pod(claim, home, self.sysfs_root) is not None:
+                if home is not None and self._is_in(claim, home):
                     taken.details = f"{claim.container_id} has it as {claim.ifname} in {home.path}"
                     raise taken
             self._log.warning(f"{claim.name} was left behind by {claim.container_id}: taking it over")
             if not self.give_back(claim, host, None, PATIENCE_S):
                 taken.details = f"it has not come back from the dead pod of {claim.container_id} yet"
                 raise taken
+
+    def _is_in(self, claim: Attachment, home: NetNS) -> bool:
+        """Return whether the VF of a record is in the pod that the record names, which lives."""
+        if claim.original is None:  # nothing of it is to be seen there
+            return not self.kind.allocates
+        return transfer.find_in_pod(claim, home, self.sysfs_root) is not None
 
     def detach(self, claim: Attachment, host: NetNS, netns_path: str = "", patience_s: float = 0.0) -> None:
         """Give the VF of a recorded attachment back, under the VF's lock, if it is still the attachment's.
@@ -119,7 +135,7 @@ class Claims:
         `transfer.give_back`. Raises CniError; the record stays then.
         """
         with self.lock(claim.address):
-            current = self.load(claim.container_id, claim.ifname)
+            current = self.load(claim.container_id, claim.ifname, claim.network)
             if current is None:  # another DEL was faster
                 return
             if (current.address, current.netns, current.netns_cookie) != (
@@ -130,7 +146,7 @@ class Claims:
                 raise CniError(TRY_AGAIN_LATER, f"{claim.ifname} of {claim.container_id} has just been attached anew")
             if not self._owns(current, netns_path):
                 self._log.warning(f"VF {claim.address} belongs to another pod by now: left alone")
-                self.store.remove(claim.container_id, claim.ifname)
+                self._forget(claim)
                 return
             paths = (netns_path, self.owner(claim.address))
             with RecordedPod(claim.netns, claim.netns_cookie, paths, self._log) as pod:
@@ -138,11 +154,11 @@ class Claims:
 
     def _owns(self, claim: Attachment, netns_path: str) -> bool:
         """Return whether the VF is the attachment's: nobody has claimed it since. The caller holds the VF's lock."""
-        written = self.store.written_ns(claim.container_id, claim.ifname)
+        identity = (claim.container_id, claim.ifname, claim.network)
+        written = self.store.written_ns(*identity)
         for other in self.load_all():
-            identity = (other.container_id, other.ifname)
-            is_another = other.address == claim.address and identity != (claim.container_id, claim.ifname)
-            if is_another and self.store.written_ns(*identity) > written:
+            others = (other.container_id, other.ifname, other.network)
+            if other.address == claim.address and others != identity and self.store.written_ns(*others) > written:
                 return False
         path = self.owner(claim.address)
         if path in ("", claim.netns, netns_path) or not (claim.netns or netns_path):
@@ -161,7 +177,7 @@ class Claims:
         done = transfer.give_back(claim, host, pod, patience_s, self.sysfs_root, self._log)
         if done:
             self._release(claim.address)
-            self.store.remove(claim.container_id, claim.ifname)
+            self._forget(claim)
         return done
 
     def undo(self, claim: Attachment, host: NetNS, pod: NetNS) -> None:
@@ -169,9 +185,22 @@ class Claims:
         if not self.give_back(claim, host, pod):
             raise CniError(GENERIC, f"{claim.name} has no link on the host; its record stays")
 
-    def forget_remains(self, container_id: str, ifname: str) -> None:
+    def forget_remains(self, container_id: str, ifname: str, network: str) -> None:
         """Remove what a damaged record, or a killed ADD or DEL, left of an attachment that has no record."""
-        self.store.remove(container_id, ifname)
+        self.store.remove(container_id, ifname, network)
+
+    def release_unrecorded(self, address: str, netns_path: str, host: NetNS) -> None:
+        """Take a VF back from a pod that has it by its allocation, though no record tells of it: that was damaged, or
+        somebody removed it. What the VF was like before is not known. Raises CniError.
+        """
+        with self.lock(address):
+            if self.owner(address) != netns_path or any(claim.address == address for claim in self.load_all()):
+                return
+            pod = netns.if_there(netns_path, self._log)
+            if pod is not None:
+                with pod:
+                    transfer.fetch_unrecorded(address, host, pod, self.sysfs_root, self._log)
+            self._release(address)
 
     def sweep(self) -> None:
         """Remove allocations whose owners are gone and that no record tells of (GC)."""

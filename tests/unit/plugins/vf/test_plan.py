@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from cni.netlink.vf import VF
-from plugins.sriov import plan
-from plugins.sriov.config import VfConfig, Vlan
-from plugins.sriov.plan import LINK_STATE, MAC, RATES, SPOOFCHK, TRUST, VLAN, Setting
+from plugins.vf import plan
+from plugins.vf.config import VfConfig, Vlan
+from plugins.vf.plan import LINK_STATE, MAC, RATES, SPOOFCHK, TRUST, VLAN, Setting
 
 Q, AD = 0x8100, 0x88A8
 NULL_MAC, A, B = "00:00:00:00:00:00", "02:00:00:00:00:0a", "02:00:00:00:00:0b"

@@ -1,0 +1,77 @@
+"""The accelerated-bridge part of a network configuration: the VF, the bridge, and the VLANs of the port."""
+
+from __future__ import annotations
+
+from cni.config import NetConf
+from cni.netlink.bridge import PVID, UNTAGGED
+from cni.netlink.link import is_name
+from cni.section import Section, refused
+from plugins.vf import config
+from plugins.vf.config import VfConfig
+
+DEFAULT_BRIDGE = "cni0"
+MAX_VLAN = 4094  # IEEE 802.1Q, 9.6: 0 and 4095 are no VLANs
+
+
+class BridgeConfig(VfConfig):
+    """What the user asks for.
+
+    bridges: names, at least one; several mean the one that the uplink is in. native: the VLAN of what is untagged, 0
+    when none is asked for. trunk: the VLANs that are let through with their tags, in ascending order. on_uplink:
+    whether these VLANs are set on the uplink, too.
+    """
+
+    __slots__ = ("bridges", "native", "on_uplink", "trunk")
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.bridges: list[str] = [DEFAULT_BRIDGE]
+        self.native = 0
+        self.trunk: list[int] = []
+        self.on_uplink = False
+
+    def vlans(self) -> dict[int, int]:
+        """Return the VLANs of the port, as in `cni.netlink.bridge.Port`; empty for what the bridge gives every port."""
+        vlans = dict.fromkeys(self.trunk, 0)
+        if self.native:
+            vlans[self.native] = PVID | UNTAGGED
+        return vlans
+
+
+def parse(conf: NetConf, args: str) -> BridgeConfig:
+    """Read and check all parameters; nothing on the host is looked at.
+
+    args: CNI_ARGS. Raises CniError (code 7) naming field and value; code 4 for CNI_ARGS.
+    """
+    section = conf.section
+    wanted = BridgeConfig(config.address_needed(conf))
+    config.common(wanted, conf, args)
+    wanted.bridges = bridges(section)
+    wanted.native = section.integer("vlan", 0, 0, MAX_VLAN)
+    wanted.trunk = sorted({vlan for item in section.sections("trunk") for vlan in _trunk(item)})
+    wanted.on_uplink = section.boolean("setUplinkVlan")
+    return wanted
+
+
+def bridges(section: Section) -> list[str]:
+    """Return the names of the bridges. Raises CniError (code 7)."""
+    text = section.string("bridge") or DEFAULT_BRIDGE
+    names = [name.strip() for name in text.split(",")]
+    if not all(is_name(name) for name in names):
+        raise refused("bridge", text, "the name of a bridge, or several with commas between them")
+    return names
+
+
+def _trunk(item: Section) -> list[int]:
+    """Return the VLANs that one member of `trunk` names: one by `id`, a range by `minID` and `maxID`, or both."""
+    vlan = item.optional_integer("id", 1, MAX_VLAN)
+    first = item.optional_integer("minID", 1, MAX_VLAN)
+    last = item.optional_integer("maxID", 1, MAX_VLAN)
+    if (first is None) != (last is None):
+        raise refused(item.where, item.raw, 'an object with both "minID" and "maxID", or neither')
+    if vlan is None and first is None:
+        raise refused(item.where, item.raw, 'an object with "id", or with "minID" and "maxID"')
+    if first is not None and last is not None and first > last:
+        raise refused(item.name_of("minID"), first, f"at most maxID, which is {last}")
+    found = [] if vlan is None else [vlan]
+    return found + ([] if first is None or last is None else list(range(first, last + 1)))

@@ -1,0 +1,197 @@
+"""The representor of a VF as a port of a bridge: connected for ADD, for DEL what it was before, verified for CHECK."""
+
+from __future__ import annotations
+
+from cni import sysfs
+from cni.errors import GENERIC, CniError
+from cni.netlink import bridge, link
+from cni.netlink.link import Link
+from cni.netlink.socket import NetlinkError
+from cni.netns import NetNS
+from plugins.accelerated_bridge import uplink
+from plugins.accelerated_bridge.uplink import listed
+from plugins.common import restore
+from plugins.common.steps import attempt
+from plugins.vf.attachment import Beside
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cni.log import Logger
+
+
+class RepresentorPort(Beside):
+    """original: the representor as it was, with the name of the bridge that it was in, `master`, and its VLANs there,
+    `original_vlans`. bridge, bridge_index: of the bridge it goes to. vlans: what it gets there, as in
+    `cni.netlink.bridge.Port`; empty for what the bridge gives every port. mtu: what it gets, in bytes, 0 for what it
+    has. pf: the name of the PF's link. uplink: the name of the port that gets the VLANs, too, empty when none does;
+    uplink_vlans: those of them that are not the administrator's. state_folder: where the lock for that is.
+    """
+
+    __slots__ = (
+        "bridge",
+        "bridge_index",
+        "master",
+        "mtu",
+        "original",
+        "original_vlans",
+        "pf",
+        "state_folder",
+        "sysfs_root",
+        "uplink",
+        "uplink_vlans",
+        "vlans",
+    )
+
+    def __init__(
+        self,
+        original: Link,
+        bridge: str,
+        vlans: dict[int, int],
+        mtu: int,
+        pf: str,
+        state_folder: str,
+        sysfs_root: str = sysfs.ROOT,
+    ) -> None:
+        self.original = original
+        self.master = ""
+        self.original_vlans: dict[int, int] = {}
+        self.bridge = bridge
+        self.bridge_index = 0
+        self.vlans = vlans
+        self.mtu = mtu
+        self.pf = pf
+        self.uplink = ""
+        self.uplink_vlans: list[int] = []
+        self.state_folder = state_folder
+        self.sysfs_root = sysfs_root
+
+    def connect(self, host: NetNS, log: Logger) -> None:
+        """See `Beside`. The caller holds the lock for uplinks' VLANs if there are any."""
+        name = self.original.name
+        rep = link.get(host.netlink, name=name)
+        into = link.get(host.netlink, name=self.bridge)
+        if rep is None or into is None:
+            raise CniError(GENERIC, f"{name if rep is None else self.bridge} has vanished from the host during ADD")
+        changes: dict[str, Any] = {}
+        if self.mtu and rep.mtu != self.mtu:
+            changes["mtu"] = self.mtu
+        if rep.master != into.index:
+            changes["master"] = into.index
+        if changes:
+            self._change(host, rep, changes, f"make representor {name} a port of bridge {self.bridge}")
+        if self.vlans:
+            self._set_vlans(host, rep.index, self.vlans)
+        if not rep.up:
+            self._change(host, rep, {"up": True}, f"bring up representor {name}")
+        if self.uplink:
+            uplink.add(self.uplink, sorted(self.vlans), host)
+        log.debug(f"representor {name} is a port of {self.bridge} now")
+
+    def _change(self, host: NetNS, rep: Link, changes: dict[str, Any], attempted: str) -> None:
+        try:
+            link.change(host.netlink, rep.index, **changes)
+        except NetlinkError as e:
+            given = f" with MTU {self.mtu}" if "mtu" in changes else ""
+            raise CniError(GENERIC, f"cannot {attempted}{given}: {e.strerror}", f"errno {e.errno}") from e
+
+    def _set_vlans(self, host: NetNS, index: int, vlans: dict[int, int]) -> None:
+        """Have the port take part in these VLANs and no others. Raises CniError."""
+        try:
+            port = bridge.ports(host.netlink).get(index)
+            present = port.vlans if port is not None else {}
+            # First those to come: a port never is without the VLAN that both have.
+            missing = {vlan: flags for vlan, flags in vlans.items() if present.get(vlan) != flags}
+            if missing:
+                bridge.add_vlans(host.netlink, index, missing)
+            extra = [vlan for vlan in present if vlan not in vlans]
+            if extra:
+                bridge.delete_vlans(host.netlink, index, extra)
+        except NetlinkError as e:
+            raise CniError(
+                GENERIC,
+                f"cannot set VLANs {listed(vlans)} on representor {self.original.name} in {self.bridge}: {e.strerror}",
+                f"errno {e.errno}",
+            ) from e
+
+    def disconnect(self, host: NetNS, errors: list[CniError], log: Logger) -> None:
+        """See `Beside`. Takes the lock for uplinks' VLANs if there are any to give back."""
+        rep = self._find(host)
+        if rep is None:
+            log.info(f"representor {self.original.name} is gone: nothing to take out of {self.bridge}")
+        else:
+            self._leave(host, rep, errors, log)
+        if self.uplink_vlans:
+            with uplink.lock(self.state_folder):
+                name = self.uplink_name(host)
+                uplink.remove(name, self.uplink_vlans, host, self.sysfs_root, log)
+
+    def uplink_name(self, host: NetNS) -> str:
+        """Return the name of the uplink, which accelerated-bridge-cni does not note; empty when there is none."""
+        pf = link.get(host.netlink, name=self.pf) if not self.uplink and self.pf else None
+        found = uplink.find(pf, host) if pf is not None else None
+        return self.uplink or (found[0].name if found is not None else "")
+
+    def _find(self, host: NetNS) -> Link | None:
+        """Return the representor as it is, which may have got another name."""
+        found = link.get(host.netlink, name=self.original.name)
+        if found is None and self.original.index:
+            found = link.get(host.netlink, index=self.original.index)
+        is_it = found is not None and self.original.port in ("", found.port)
+        return found if is_it else None
+
+    def _leave(self, host: NetNS, rep: Link, errors: list[CniError], log: Logger) -> None:
+        """Make the representor what it was. Where somebody has put it elsewhere since, it stays a port there."""
+        current = link.get(host.netlink, index=rep.master) if rep.master else None
+        before = link.get(host.netlink, name=self.master) if self.master else None
+        wanted = before.index if before is not None else 0
+        if current is not None and wanted != current.index and not self._is_ours(current):
+            log.info(f"representor {rep.name} is a port of {current.name} by now, and stays one")
+        elif rep.master != wanted:
+            attempt(errors, self._change, host, rep, {"master": wanted}, f"take {rep.name} out of {self.bridge}")
+        if before is not None and self.original_vlans:
+            attempt(errors, self._set_vlans, host, rep.index, self.original_vlans)
+        changes: dict[str, Any] = {}
+        if self.original.mtu and rep.mtu != self.original.mtu:
+            changes["mtu"] = self.original.mtu
+        if rep.up != self.original.up:
+            changes["up"] = self.original.up
+        if changes:
+            attempt(errors, restore.change, host, rep, changes)
+
+    def _is_ours(self, current: Link) -> bool:
+        return current.name == self.bridge or current.index == self.bridge_index
+
+    def verify(self, host: NetNS) -> None:
+        """See `Beside`."""
+        rep = self._find(host)
+        if rep is None:
+            raise CniError(GENERIC, f"representor {self.original.name} is missing on the host")
+        current = link.get(host.netlink, index=rep.master) if rep.master else None
+        if current is None or not self._is_ours(current):
+            where = f"a port of {current.name}" if current is not None else "in no bridge"
+            raise CniError(GENERIC, f"representor {rep.name} is {where}, ADD made it a port of {self.bridge}")
+        if not rep.up:
+            raise CniError(GENERIC, f"representor {rep.name} is down")
+        if self.mtu and rep.mtu != self.mtu:
+            raise CniError(GENERIC, f"representor {rep.name} has MTU {rep.mtu}, ADD set {self.mtu}")
+        if not self.vlans:
+            return
+        ports = bridge.ports(host.netlink)
+        present = ports[rep.index].vlans if rep.index in ports else {}
+        missing = [vlan for vlan, flags in self.vlans.items() if present.get(vlan) != flags]
+        extra = [vlan for vlan in present if vlan not in self.vlans]
+        if missing or extra:
+            found = f"is in VLANs {listed(present)}" if present else "is in no VLAN"
+            raise CniError(GENERIC, f"representor {rep.name} {found}, ADD set {listed(self.vlans)}{self._native()}")
+        port = link.get(host.netlink, name=self.uplink) if self.uplink else None
+        if self.uplink and (port is None or port.index not in ports):
+            raise CniError(GENERIC, f"uplink {self.uplink} is in no bridge any more")
+        lost = [vlan for vlan in self.vlans if port is not None and vlan not in ports[port.index].vlans]
+        if lost:
+            raise CniError(GENERIC, f"uplink {self.uplink} is not in VLANs {listed(lost)}, which ADD set there")
+
+    def _native(self) -> str:
+        native = next((vlan for vlan, flags in self.vlans.items() if flags & bridge.PVID), 0)
+        return f", {native} for what is untagged" if native else ""

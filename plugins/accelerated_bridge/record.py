@@ -1,0 +1,130 @@
+"""The record of an attachment, in the format of accelerated-bridge-cni: either can finish what the other began.
+
+{"cniVersion": "1.0.0", "name": "blue", "type": "accelerated-bridge", "ipam": {"type": "host-local"},
+ "deviceID": "0000:03:02.6", "bridge": "br1,br2", "vlan": 100, "trunk": [7, 100, 101], "setUplinkVlan": true,
+ "mac": "...", "mtu": 1500, "pf_name": "ens2f0", "vfid": 6, "actual_bridge": "br1", "representor": "ens2f0_6",
+ "cont_if_names": "net1", "IsUserspaceDriver": false,
+ "orig_vf_state": {"host_if_name": "ens2f0v6", "admin_mac": "...", "effective_mac": "...", "mtu": 1500},
+ "orig_rep_state": {"mtu": 1500},
+ "trust": "on", "spoofchk": "off",                                 ours: what accelerated-bridge-cni does not know
+ "containerID": "c0ffee", "ifName": "net1",                        ours: whose (cni.state)
+ "plumbline": {...,                                                ours (plugins.vf.record), and of the representor:
+               "table": {"trust": false, "spoofchk": true},        the VF's switches as they were, as far as known
+               "representor": {"index": 9, "port": "pf0vf6", "up": false, "master": "", "vlans": {"1": 6},
+                               "bridgeIndex": 12, "uplink": "ens2f0", "uplinkVlans": [7]}}}
+
+A record that accelerated-bridge-cni wrote lacks what is marked as ours; it counts as unknown then, and the VLANs on the
+uplink as brought by that attachment. `vlans` are those of `cni.netlink.bridge.Port`.
+"""
+
+from __future__ import annotations
+
+from cni.netlink.link import Link
+from cni.netlink.vf import VF
+from cni.section import Section
+from plugins.accelerated_bridge.config import BridgeConfig
+from plugins.accelerated_bridge.port import RepresentorPort
+from plugins.vf import record
+from plugins.vf.attachment import Attachment
+from plugins.vf.record import MAX_U32
+
+STATE_FOLDER = "/var/lib/cni/accelerated-bridge"
+_MAX_VLAN = 0xFFF
+
+
+def to_record(attachment: Attachment, conf: Section) -> dict[str, object]:
+    """Return what `cni.state.Store.save` is to keep. conf: the network configuration."""
+    wanted, original, port = attachment.wanted, attachment.original, attachment.beside
+    assert isinstance(wanted, BridgeConfig)
+    assert isinstance(port, RepresentorPort)
+    table = attachment.table or VF(-1)
+    whole = record.copied(conf)
+    whole |= {
+        "deviceID": wanted.address,
+        "bridge": ",".join(record.stored(name) for name in wanted.bridges),
+        "vlan": wanted.native,
+        "trunk": wanted.trunk,
+        "setUplinkVlan": wanted.on_uplink,
+        "debug": conf.boolean("debug"),
+        "mac": wanted.mac,
+        "mtu": wanted.mtu or 0,
+        "pf_name": record.stored(attachment.pf),
+        "vfid": attachment.index,
+        "actual_bridge": record.stored(port.bridge),
+        "representor": record.stored(port.original.name),
+        "cont_if_names": attachment.ifname,
+        "IsUserspaceDriver": original is None,
+        **record.switches(wanted),
+        "orig_vf_state": {
+            "host_if_name": record.stored(original.name) if original is not None else "",
+            "admin_mac": table.mac,
+            "effective_mac": original.mac if original is not None else "",
+            "mtu": original.mtu if original is not None else 0,
+        },
+        "orig_rep_state": {"mtu": port.original.mtu},
+    }
+    switches = (("trust", table.trust), ("spoofchk", table.spoofchk))
+    whole[record.OURS] = {
+        **record.ours(attachment),
+        "table": {key: value for key, value in switches if value is not None},
+        "representor": {
+            "index": port.original.index,
+            "port": port.original.port,
+            "up": port.original.up,
+            "master": record.stored(port.master),
+            "vlans": {str(vlan): flags for vlan, flags in port.original_vlans.items()},
+            "bridgeIndex": port.bridge_index,
+            "uplink": record.stored(port.uplink),
+            "uplinkVlans": port.uplink_vlans,
+        },
+    }
+    return whole
+
+
+def from_record(raw: dict[str, object]) -> Attachment:
+    """Return the attachment of a record, ours or accelerated-bridge-cni's. Raises CniError naming what is wrong."""
+    section = Section(raw, "record")
+    wanted = BridgeConfig(record.address(section, "orig_vf_state"))
+    state, ours = section.section("orig_vf_state"), section.section(record.OURS)
+    wanted.mac = section.string("mac").lower()
+    wanted.mtu = section.integer("mtu", 0, 0, MAX_U32) or None
+    wanted.bridges = [record.restored(name) for name in section.string("bridge").split(",")]
+    wanted.native = section.integer("vlan", 0, 0, _MAX_VLAN)
+    wanted.trunk = section.integers("trunk", 0, _MAX_VLAN)
+    wanted.on_uplink = section.boolean("setUplinkVlan")
+    record.read_switches(section, wanted)
+    pf, index = record.restored(section.string("pf_name")), section.integer("vfid", 0, 0, MAX_U32)
+    mtu = state.integer("mtu", 0, 0, MAX_U32)
+    original = record.link(state.string("host_if_name"), wanted.address, record.mac(state, "effective_mac"), mtu, ours)
+    table = VF(index)
+    table.mac = record.mac(state, "admin_mac")
+    switches = ours.section("table")
+    table.trust, table.spoofchk = (
+        switches.boolean(key) if switches.has(key) else None for key in ("trust", "spoofchk")
+    )
+    return record.attachment(section, wanted, pf, index, original, table, _port(section, ours, wanted, mtu, pf))
+
+
+def _port(section: Section, ours: Section, wanted: BridgeConfig, vf_mtu: int, pf: str) -> RepresentorPort | None:
+    name = record.restored(section.string("representor"))
+    if not name:
+        return None
+    known = ours.section("representor")
+    original = Link(known.integer("index"), name)
+    original.mtu = section.section("orig_rep_state").integer("mtu", 0, 0, MAX_U32)
+    original.port = known.string("port")
+    original.up = known.boolean("up")  # accelerated-bridge-cni takes it down
+    mtu = wanted.mtu or vf_mtu
+    port = RepresentorPort(
+        original, record.restored(section.string("actual_bridge")), wanted.vlans(), mtu, pf, STATE_FOLDER
+    )
+    port.master = record.restored(known.string("master"))
+    vlans = known.section("vlans")
+    port.original_vlans = {int(vlan): vlans.integer(vlan, 0, 0, 0xFFFF) for vlan in vlans.raw if vlan.isdecimal()}
+    port.bridge_index = known.integer("bridgeIndex")
+    port.uplink = record.restored(known.string("uplink"))
+    if section.has(record.OURS):
+        port.uplink_vlans = known.integers("uplinkVlans", 0, _MAX_VLAN)
+    elif wanted.on_uplink:
+        port.uplink_vlans = sorted(port.vlans)
+    return port

@@ -1,0 +1,128 @@
+"""The uplink of a NIC's embedded switch as a port of a bridge: which one it is, and the VLANs that it gets from us.
+
+The port is the PF's link, or the bond that it is in. With `setUplinkVlan` the VLANs of a VF's port are set there, too,
+tagged, and leave it with the last port of the bridge that uses them. One that the administrator had set before stays.
+Several attachments share a VLAN; each of them knows from its record that it is not the administrator's, and the last
+one takes it away. So records are written, and VLANs looked at and changed, under one lock of the node, which
+accelerated-bridge-cni takes, too.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cni import files, sysfs
+from cni.errors import GENERIC, CniError
+from cni.lock import FileLock
+from cni.netlink import bridge, link
+from cni.netlink.bridge import Port
+from cni.netlink.link import Link
+from cni.netlink.socket import NetlinkError
+from cni.netns import NetNS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cni.log import Logger
+
+LOCK_TIMEOUT_S = 60.0
+BONDS = ("bond", "team")
+
+
+def lock(state_folder: str) -> FileLock:
+    """Return the lock for uplinks' VLANs. Entering it raises CniError (code 11) when others hold it for a minute."""
+    files.ensure_folder(state_folder)
+    return FileLock(os.path.join(state_folder, "vlan-uplink.lock"), LOCK_TIMEOUT_S)
+
+
+def find(pf: Link, host: NetNS) -> tuple[Link, Link] | None:
+    """Return the port by which a PF is in a bridge, itself or the bond that it is in, and the bridge; None without."""
+    port = pf
+    master = link.get(host.netlink, index=pf.master) if pf.master else None
+    if master is not None and master.kind in BONDS:
+        port = master
+        master = link.get(host.netlink, index=port.master) if port.master else None
+    return (port, master) if master is not None and master.kind == "bridge" else None
+
+
+def share(vlans: Iterable[int], port: Port | None, others: Iterable[int]) -> list[int]:
+    """Return those of an attachment's VLANs that are not the administrator's: they are not on the uplink yet, or other
+    attachments have brought them there.
+
+    port: the uplink as it is. others: what other attachments have brought.
+    """
+    present = port.vlans if port is not None else {}
+    brought = set(others)
+    return [vlan for vlan in vlans if vlan not in present or vlan in brought]
+
+
+def add(name: str, vlans: list[int], host: NetNS) -> None:
+    """Set VLANs on an uplink, tagged; those that it has stay as they are. The caller holds the lock.
+
+    Raises CniError.
+    """
+    port = link.get(host.netlink, name=name)
+    if port is None:
+        raise CniError(GENERIC, f"the uplink {name} is not on the host any more")
+    ports = bridge.ports(host.netlink)
+    present = ports[port.index].vlans if port.index in ports else {}
+    missing = [vlan for vlan in vlans if vlan not in present]
+    if not missing:
+        return
+    try:
+        bridge.add_vlans(host.netlink, port.index, dict.fromkeys(missing, 0))
+    except NetlinkError as e:
+        raise CniError(
+            GENERIC, f"cannot set VLANs {listed(missing)} on uplink {name}: {e.strerror}", f"errno {e.errno}"
+        ) from e
+
+
+def remove(name: str, vlans: list[int], host: NetNS, sysfs_root: str, log: Logger) -> None:
+    """Take those VLANs from an uplink that no port of its bridge uses any more. The caller holds the lock.
+
+    Uplinks do not use a VLAN, they carry it. Raises CniError.
+    """
+    port = link.get(host.netlink, name=name)
+    ports = bridge.ports(host.netlink)
+    uplink = ports.get(port.index) if port is not None else None
+    if uplink is None or not uplink.master:
+        log.info(f"uplink {name} is in no bridge any more: it has no VLANs to give back")
+        return
+    left = [vlan for vlan in vlans if vlan in uplink.vlans]
+    for other in ports.values():
+        used = [vlan for vlan in left if vlan in other.vlans]
+        same_bridge = uplink.master in (other.master, other.index)
+        if used and same_bridge and other.index != uplink.index and not _leads_out(other.index, host, sysfs_root):
+            left = [vlan for vlan in left if vlan not in used]
+    if not left:
+        return
+    try:
+        bridge.delete_vlans(host.netlink, uplink.index, left)
+    except NetlinkError as e:
+        raise CniError(
+            GENERIC,
+            f"cannot take VLANs {listed(left)} from uplink {name}: {e.strerror}",
+            f"errno {e.errno}; repeat DEL",
+        ) from e
+
+
+def _leads_out(index: int, host: NetNS, sysfs_root: str) -> bool:
+    """Return whether a port is a physical one, or a bond of such: what passes it is used elsewhere."""
+    found = link.get(host.netlink, index=index)
+    if found is None:
+        return False
+    if found.kind in BONDS:
+        return True
+    return bool(sysfs.netdev_device(found.name, sysfs_root)) and not sysfs.is_representor_port(found.port)
+
+
+def listed(vlans: Iterable[int]) -> str:
+    """Return VLAN IDs for a message, consecutive ones as a range: 7, 100-105."""
+    runs: list[list[int]] = []
+    for vlan in sorted(vlans):
+        if runs and runs[-1][1] == vlan - 1:
+            runs[-1][1] = vlan
+        else:
+            runs.append([vlan, vlan])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)

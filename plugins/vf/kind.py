@@ -1,0 +1,75 @@
+"""In what one plugin for VFs differs from another: parameters, records, and what is connected besides the VF."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.config import NetConf
+    from cni.lock import FileLock
+    from cni.log import Logger
+    from cni.netlink.link import Link
+    from cni.netns import NetNS
+    from cni.section import Section
+    from plugins.vf.attachment import Attachment, Beside
+    from plugins.vf.claims import Claims
+    from plugins.vf.config import VfConfig
+    from plugins.vf.device import Device
+
+
+class NotLocked:
+    """A lock where none is needed."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> NotLocked:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class Kind:
+    """One plugin for VFs.
+
+    state_folder: where its records are. by_network: whether the name of a record's file begins with its network's.
+    allocates: whether owners are noted in `pci/<PCI address>` there, too. optional: settings (attributes of `plan`)
+    that are asked for in vain where the PF's driver does not know them.
+    """
+
+    __slots__ = ()
+
+    state_folder = ""
+    by_network = False
+    allocates = True
+    optional: frozenset[str] = frozenset()
+
+    def parse(self, conf: NetConf, args: str) -> VfConfig:
+        """Read and check all parameters; nothing on the host is looked at.
+
+        args: CNI_ARGS. Raises CniError (code 7) naming field and value; code 4 for CNI_ARGS.
+        """
+        raise NotImplementedError
+
+    def to_record(self, attachment: Attachment, conf: Section) -> dict[str, object]:
+        """Return what `cni.state.Store.save` is to keep. conf: the network configuration."""
+        raise NotImplementedError
+
+    def from_record(self, record: dict[str, object]) -> Attachment:
+        """Return the attachment of a record, ours or the Go plugin's. Raises CniError naming what is wrong with it."""
+        raise NotImplementedError
+
+    def lock(self, wanted: VfConfig) -> FileLock | NotLocked:
+        """Return what is to be held while an attachment is recorded and connected. Entering it raises CniError."""
+        return NotLocked()
+
+    def beside(
+        self, wanted: VfConfig, vf: Device, original: Link | None, host: NetNS, claims: Claims, log: Logger
+    ) -> Beside | None:
+        """Return what is to be connected besides the VF, as it is now. original: the VF's link, None without one.
+
+        Raises CniError when it cannot be connected.
+        """
+        return None
+
+    def status(self, conf: NetConf, host: NetNS) -> None:
+        """Raise CniError when something on the host would keep ADD from working, whatever the VF is."""

@@ -1,0 +1,165 @@
+"""What the records of all plugins for VFs have in common: the VF's link as it was, and what is ours in them.
+
+"plumbline": {"netns": "/run/netns/pod1", "netnsCookie": 4711, "bootID": "5b3c...",        where the VF went, and when
+              "up": false, "alias": "", "altNames": [], "master": "", "index": 7,          the link, as it was before
+              "permanentMAC": "...", "port": ""}
+
+A record that a Go plugin wrote lacks this member; what it tells counts as unknown then.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cni import sysfs
+from cni.errors import GENERIC, CniError
+from cni.netlink.link import Link
+from cni.section import Section, refused
+from plugins.vf.attachment import Attachment, Beside
+from plugins.vf.config import VfConfig
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.netlink.vf import VF
+
+OURS = "plumbline"
+MAX_U32 = 0xFFFFFFFF
+COPIED = ("cniVersion", "name", "type", "logLevel", "logFile")
+"""Members of the configuration that are kept as they are."""
+
+RUNTIME_CONFIG = ("mac", "deviceID")
+"""What is kept of `runtimeConfig`: what the Go plugins know, so that nobody can blow a record up."""
+
+
+def copied(conf: Section) -> dict[str, object]:
+    """Return what is kept of the network configuration."""
+    record: dict[str, object] = {key: conf.get(key) for key in COPIED if conf.has(key)}
+    runtime_config = conf.section("runtimeConfig")
+    if runtime_config.raw:
+        record["runtimeConfig"] = {key: runtime_config.string(key) for key in RUNTIME_CONFIG if runtime_config.has(key)}
+    kind = conf.section("ipam").string("type")
+    record["ipam"] = {"type": kind} if kind else {}
+    return record
+
+
+def switches(wanted: VfConfig) -> dict[str, object]:
+    """Return `spoofchk` and `trust` as the configuration writes them, as far as they are asked for."""
+    asked = (("spoofchk", wanted.spoofchk), ("trust", wanted.trust))
+    return {key: "on" if value else "off" for key, value in asked if value is not None}
+
+
+def read_switches(section: Section, wanted: VfConfig) -> None:
+    """Read what `switches` gave."""
+    wanted.spoofchk, wanted.trust = (_switch(section.string(key)) for key in ("spoofchk", "trust"))
+
+
+def _switch(word: str) -> bool | None:
+    return word.lower() == "on" if word else None
+
+
+def address(section: Section, state: str) -> str:
+    """Return the PCI address of the VF that a record is about. state: the member with what the VF was like, which has
+    to be there. Raises CniError.
+    """
+    found = section.string("deviceID")
+    if not sysfs.is_pci_address(found) or not section.has(state):
+        raise CniError(GENERIC, "it does not say which VF it is about")
+    return found.lower()
+
+
+def attachment(
+    section: Section,
+    wanted: VfConfig,
+    pf: str,
+    index: int,
+    original: Link | None,
+    table: VF | None,
+    beside: Beside | None = None,
+) -> Attachment:
+    """Return the attachment that a record is about, what is ours read from it, the rest as given."""
+    ours = section.section(OURS)
+    return Attachment(
+        section.string("containerID"),
+        section.string("ifName"),
+        section.string("name"),
+        restored(ours.string("netns")),
+        ours.integer("netnsCookie"),
+        ours.string("bootID"),
+        wanted,
+        pf,
+        index,
+        original,
+        restored(ours.string("master")),
+        table,
+        section.has(OURS),
+        beside,
+    )
+
+
+def ours(attachment: Attachment) -> dict[str, object]:
+    """Return what only our records have."""
+    link = attachment.original or Link(0, "")
+    return {
+        "netns": stored(attachment.netns),
+        "netnsCookie": attachment.netns_cookie,
+        "bootID": attachment.boot_id,
+        "up": link.up,
+        "alias": stored(link.alias),
+        "altNames": [stored(altname) for altname in link.altnames],
+        "master": stored(attachment.master),
+        "index": link.index,
+        "permanentMAC": link.permanent_mac,
+        "port": link.port,
+    }
+
+
+def link(name: str, address: str, mac: str, mtu: int, ours: Section) -> Link | None:
+    """Return the VF's link as it was before ADD, None for a VF without one.
+
+    name: on the host, as stored; address: the VF's PCI address; mtu: in bytes; ours: the member that is ours.
+    """
+    if not name:
+        return None
+    link = Link(ours.integer("index"), restored(name))
+    link.mac = mac
+    link.mtu = mtu
+    link.up = ours.boolean("up")
+    link.alias = restored(ours.string("alias"))
+    link.altnames = [restored(altname) for altname in ours.strings("altNames")]
+    link.parent = address
+    link.permanent_mac = ours.string("permanentMAC")
+    link.port = ours.string("port")
+    return link
+
+
+def mac(section: Section, key: str) -> str:
+    """Return a hardware address in lower case, of whatever length the link's type has, empty when there is none."""
+    text = section.string(key).lower()
+    try:
+        plain = bytes.fromhex(text.replace(":", ""))
+    except ValueError:
+        plain = b""
+    if text and (plain.hex(":") != text or len(plain) < 6):
+        raise refused(section.name_of(key), text, "a hardware address such as 02:00:00:00:00:2a")
+    return text
+
+
+_NOT_UTF_8 = "\ufffd"
+"""How a text begins that stands for a name which is not UTF-8, byte by byte. No real name begins with it."""
+
+
+def stored(text: str) -> str:
+    """Names may hold any byte, JSON holds text. A name that is UTF-8 goes as it is, for sriov-cni to read."""
+    try:
+        text.encode()
+        if not text.startswith(_NOT_UTF_8):
+            return text
+    except UnicodeEncodeError:
+        pass
+    return _NOT_UTF_8 + os.fsencode(text).decode("latin-1")
+
+
+def restored(text: str) -> str:
+    if not text.startswith(_NOT_UTF_8):
+        return text
+    return os.fsdecode(text.removeprefix(_NOT_UTF_8).encode("latin-1", "replace"))
