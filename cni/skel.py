@@ -45,10 +45,11 @@ class Plugin:
 
     name: of the executable. about: the line about it. The handlers take (Request, NetConf, Logger); `add` returns the
     result, the others nothing; all raise CniError. check_needs_prev_result: whether CHECK without prevResult is an
-    error (an IPAM plugin with a store of its own can do without).
+    error (an IPAM plugin with a store of its own can do without). has_debug: whether `debug` in the configuration asks
+    for the log level debug.
     """
 
-    __slots__ = ("about", "add", "check", "check_needs_prev_result", "delete", "gc", "name", "status")
+    __slots__ = ("about", "add", "check", "check_needs_prev_result", "delete", "gc", "has_debug", "name", "status")
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class Plugin:
         gc: Callable[[Request, NetConf, Logger], None],
         status: Callable[[Request, NetConf, Logger], None],
         check_needs_prev_result: bool = True,
+        has_debug: bool = False,
     ) -> None:
         self.name = name
         self.about = about
@@ -69,6 +71,7 @@ class Plugin:
         self.gc = gc
         self.status = status
         self.check_needs_prev_result = check_needs_prev_result
+        self.has_debug = has_debug
 
 
 def main(plugin: Plugin) -> NoReturn:
@@ -145,7 +148,7 @@ class _Call:
         req.stdin = _read(stdin)
         conf = self._configuration(req.stdin)
         log = self.log = Logger(
-            conf.section.string("logLevel", "info"),
+            conf.section.string("logLevel") or self._default_level(conf),
             self.log.stream,
             self._log_file(conf),
             f"{req.container_id} {req.ifname}".strip(),
@@ -158,6 +161,9 @@ class _Call:
         from cni.convert import render_result
 
         return dumps(render_result(result, self.cni_version)) + "\n"
+
+    def _default_level(self, conf: NetConf) -> str:
+        return "debug" if self.plugin.has_debug and conf.section.get("debug") is True else "info"
 
     def _log_file(self, conf: NetConf) -> str:
         """Return the configuration's `logFile` if it is below /var/log: whoever may write a network configuration must

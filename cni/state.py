@@ -26,16 +26,20 @@ class Store:
 
     foreign: whether records without an owner are believed. The Go plugins write such ones; whose they are, the file's
     name says, as far as a hyphen in an interface's name lets it be told. by_network: whether files are named after the
-    network, too. The methods need the attachment's network only then.
+    network, too. The methods need the attachment's network only then. others: names of files in the folder that are no
+    records.
     """
 
-    __slots__ = ("_by_network", "_foreign", "_log", "folder")
+    __slots__ = ("_by_network", "_foreign", "_log", "_others", "folder")
 
-    def __init__(self, folder: str, log: Logger, foreign: bool = False, by_network: bool = False) -> None:
+    def __init__(
+        self, folder: str, log: Logger, foreign: bool = False, by_network: bool = False, others: tuple[str, ...] = ()
+    ) -> None:
         self.folder = folder
         self._log = log
         self._foreign = foreign
         self._by_network = by_network
+        self._others = others
 
     def _path(self, container_id: str, ifname: str, network: str) -> str:
         prefix = f"{network}-" if self._by_network else ""
@@ -93,7 +97,7 @@ class Store:
 
         Raises CniError (code 5) when the folder cannot be listed.
         """
-        paths = (os.path.join(self.folder, name) for name in files.names(self.folder))
+        paths = (os.path.join(self.folder, name) for name in files.names(self.folder) if name not in self._others)
         found = (self._read_if_possible(path) for path in paths if os.path.isfile(path))
         return [record for record in found if record is not None]
 

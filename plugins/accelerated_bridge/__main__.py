@@ -20,6 +20,7 @@ PLUGIN = commands.plugin(
     "accelerated-bridge",
     "gives a virtual function of a NIC in switchdev mode to a pod, and its representor to a bridge",
     _kind,
+    has_debug=True,
 )
 
 if __name__ == "__main__":

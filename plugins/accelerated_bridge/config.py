@@ -50,6 +50,7 @@ def parse(conf: NetConf, args: str) -> BridgeConfig:
     wanted.native = section.integer("vlan", 0, 0, MAX_VLAN)
     wanted.trunk = sorted({vlan for item in section.sections("trunk") for vlan in _trunk(item)})
     wanted.on_uplink = section.boolean("setUplinkVlan")
+    section.boolean("debug")  # of the right type, if it is there; cni.skel looks at it
     return wanted
 
 

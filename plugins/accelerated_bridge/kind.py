@@ -35,6 +35,7 @@ class AcceleratedBridge(Kind):
     __slots__ = ()
 
     state_folder = STATE_FOLDER
+    other_files = (uplink.LOCK,)
     by_network = True
     allocates = False
     # Drivers in switchdev mode leave them to the rules of the switch.
@@ -74,9 +75,7 @@ class AcceleratedBridge(Kind):
         port = RepresentorPort(rep, into.name, wanted.vlans(), mtu, pf.name, self.state_folder, claims.sysfs_root)
         port.bridge_index = into.index
         if port.vlans and sysfs.bridge_setting(into.name, "vlan_filtering", claims.sysfs_root) != "1":
-            log.warning(
-                f"bridge {into.name} does not filter VLANs : those of {rep.name} have no effect"
-            )
+            log.warning(f"bridge {into.name} does not filter VLANs : those of {rep.name} have no effect")
         ports = bridge.ports(host.netlink) if rep.master or wanted.on_uplink else {}
         master = link.get(host.netlink, index=rep.master) if rep.master else None
         if master is not None:

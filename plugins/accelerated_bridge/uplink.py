@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from cni.log import Logger
 
+LOCK = "vlan-uplink.lock"
 LOCK_TIMEOUT_S = 60.0
 BONDS = ("bond", "team")
 
@@ -33,7 +34,7 @@ BONDS = ("bond", "team")
 def lock(state_folder: str) -> FileLock:
     """Return the lock for uplinks' VLANs. Entering it raises CniError (code 11) when others hold it for a minute."""
     files.ensure_folder(state_folder)
-    return FileLock(os.path.join(state_folder, "vlan-uplink.lock"), LOCK_TIMEOUT_S)
+    return FileLock(os.path.join(state_folder, LOCK), LOCK_TIMEOUT_S)
 
 
 def find(pf: Link, host: NetNS) -> tuple[Link, Link] | None:
@@ -54,7 +55,7 @@ def share(vlans: Iterable[int], port: Port | None, others: Iterable[int]) -> lis
     """
     present = port.vlans if port is not None else {}
     brought = set(others)
-    return [vlan for vlan in vlans if vlan not in present or vlan in brought]
+    return sorted(vlan for vlan in vlans if vlan not in present or vlan in brought)
 
 
 def add(name: str, vlans: list[int], host: NetNS) -> None:

@@ -11,7 +11,7 @@ from cni.netns import NetNS
 from cni.rollback import Rollback
 from cni.signals import Deferred, ignore_termination
 from ipam import delegate
-from plugins.common import boot
+from plugins.common import boot, information
 from plugins.host_device import attachment, config, device
 from plugins.host_device.attachment import Attachment
 from plugins.host_device.claims import Claims
@@ -37,7 +37,7 @@ def add(request: Request, conf: NetConf, log: Logger, claims: Claims) -> Result:
     delegate.refuse_unrenderable(conf)
     with netns.of_pod(request.netns) as pod, netns.own() as host:
         if device.is_userspace(wanted, claims.sysfs_root):
-            return _attach_userspace(request, conf, log)
+            return _attach_userspace(request, conf, wanted, log, claims)
         earlier = claims.load(request.container_id, request.ifname)
         if earlier is not None:
             # The runtime cannot know that ADD's result: it would not ask again.
@@ -117,6 +117,7 @@ def _attach(
         result = configure.link_in_pod(
             request, conf, inside, interface, addresses, lambda: _mark_and_bring_up(inside, name), log
         )
+        information.publish(conf, claim.device_path, claims.sysfs_root, log)
         ignore_termination()  # from here on the attachment stands: an error would say that it does not
         undo.commit()
     log.debug(f"{name} is {request.ifname} in {pod.path} now")
@@ -135,7 +136,7 @@ def _mark_and_bring_up(inside: PodLink, host_name: str) -> None:
         ) from e
 
 
-def _attach_userspace(request: Request, conf: NetConf, log: Logger) -> Result:
+def _attach_userspace(request: Request, conf: NetConf, wanted: DeviceConfig, log: Logger, claims: Claims) -> Result:
     """Attach a device on a userspace driver, which has no link: nothing is moved, but IPAM is asked.
 
     There is no record, so an earlier ADD that was not finished shows only in the built-in IPAM's store.
@@ -148,6 +149,7 @@ def _attach_userspace(request: Request, conf: NetConf, log: Logger) -> Result:
         if conf.ipam is not None:
             undo.push("release the addresses", delegate.delete, request, conf, log)
         result = configure.without_link(request, conf, [], log)
+        information.publish(conf, device.folder(wanted, claims.sysfs_root), claims.sysfs_root, log)
         ignore_termination()
         undo.commit()
     return result

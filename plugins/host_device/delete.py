@@ -7,6 +7,7 @@ from cni.errors import CniError, combined
 from cni.netlink import link
 from cni.netns import NetNS
 from ipam import delegate
+from plugins.common import information
 from plugins.common.steps import attempt
 from plugins.host_device import config, device, transfer
 from plugins.host_device.claims import Claims
@@ -33,6 +34,7 @@ def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
     if conf.ipam is not None:
         attempt(errors, delegate.delete, request, conf, log)
     attempt(errors, _detach, request, conf, log, claims)
+    information.sweep(conf, log)
     if errors:
         raise combined(f"DEL of {request.ifname}", errors)
 

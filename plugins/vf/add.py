@@ -12,7 +12,7 @@ from cni.netns import NetNS
 from cni.rollback import Rollback
 from cni.signals import Deferred, ignore_termination
 from ipam import delegate
-from plugins.common import boot
+from plugins.common import boot, information
 from plugins.vf import device, mac, plan
 from plugins.vf.attachment import Attachment
 from plugins.vf.claims import PATIENCE_S, Claims
@@ -182,7 +182,7 @@ def _attach(
             moving.wait()
             arrived = configure.arrived(pod, request.ifname)
             result = _configure(request, conf, claim, arrived, sysfs.driver(vf.path), addresses, pod, log)
-        _publish(conf, vf, claims.sysfs_root, log)
+        information.publish(conf, vf.path, claims.sysfs_root, log)
         ignore_termination()  # from here on the attachment stands: an error would say that it does not
         undo.commit()
     log.debug(f"{claim.name} is {request.ifname} in {pod.path} now")
@@ -269,14 +269,3 @@ def _without_link(request: Request, conf: NetConf, claim: Attachment, log: Logge
     admin = claim.table.mac if claim.table is not None and claim.table.mac != NO_MAC else ""
     interface = Interface(request.ifname, claim.wanted.mac or admin, 0, request.netns, pci_id=claim.address)
     return configure.without_link(request, conf, [interface], log)
-
-
-def _publish(conf: NetConf, vf: Device, sysfs_root: str, log: Logger) -> None:
-    """Complete or write the device-info file that the runtime asks for, if it does."""
-    path = conf.runtime_config.string("CNIDeviceInfoFile")
-    if not path:
-        return
-    from cni import deviceinfo
-
-    kind, fields = deviceinfo.describe(vf.path, sysfs_root)
-    deviceinfo.publish(path, kind, fields, log)

@@ -39,7 +39,7 @@ class Claims:
     def __init__(self, kind: Kind, log: Logger, sysfs_root: str = sysfs.ROOT) -> None:
         self._log = log
         self.kind = kind
-        self.store = Store(kind.state_folder, log, foreign=True, by_network=kind.by_network)
+        self.store = Store(kind.state_folder, log, foreign=True, by_network=kind.by_network, others=kind.other_files)
         self._pci = os.path.join(kind.state_folder, "pci")
         self.sysfs_root = sysfs_root
 

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from plugins.vf.kind import Kind
 
 
-def plugin(name: str, about: str, kind: Callable[[], Kind]) -> skel.Plugin:
-    """Return the plugin of this name. about: the line about it. kind: loads and makes what is its own."""
+def plugin(name: str, about: str, kind: Callable[[], Kind], has_debug: bool = False) -> skel.Plugin:
+    """Return the plugin of this name. about: the line about it. kind: loads and makes what is its own. has_debug: as in
+    `skel.Plugin`.
+    """
 
     def add(request: Request, conf: NetConf, log: Logger) -> Result:
         from plugins.vf.add import add
@@ -48,4 +50,6 @@ def plugin(name: str, about: str, kind: Callable[[], Kind]) -> skel.Plugin:
 
         status(request, conf, log, Claims(kind(), log))
 
-    return skel.Plugin(name, about, add=add, check=check, delete=delete, gc=collect_garbage, status=status)
+    return skel.Plugin(
+        name, about, add=add, check=check, delete=delete, gc=collect_garbage, status=status, has_debug=has_debug
+    )

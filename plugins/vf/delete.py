@@ -5,6 +5,7 @@ from __future__ import annotations
 from cni import netns
 from cni.errors import CniError, combined
 from ipam import delegate
+from plugins.common import information
 from plugins.common.steps import attempt
 from plugins.vf import config
 from plugins.vf.claims import PATIENCE_S, Claims
@@ -27,11 +28,7 @@ def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
     if conf.ipam is not None:
         attempt(errors, delegate.delete, request, conf, log)
     attempt(errors, _detach, request, conf, log, claims)
-    path = conf.runtime_config.string("CNIDeviceInfoFile")
-    if path:
-        from cni import deviceinfo
-
-        deviceinfo.sweep(path, log)
+    information.sweep(conf, log)
     if errors:
         raise combined(f"DEL of {request.ifname}", errors)
 

@@ -31,7 +31,8 @@ class NotLocked:
 class Kind:
     """One plugin for VFs.
 
-    state_folder: where its records are. by_network: whether the name of a record's file begins with its network's.
+    state_folder: where its records are; other_files: the names of files there that are none. by_network: whether the
+    name of a record's file begins with its network's.
     allocates: whether owners are noted in `pci/<PCI address>` there, too. optional: settings (attributes of `plan`)
     that are asked for in vain where the PF's driver does not know them.
     """
@@ -39,6 +40,7 @@ class Kind:
     __slots__ = ()
 
     state_folder = ""
+    other_files: tuple[str, ...] = ()
     by_network = False
     allocates = True
     optional: frozenset[str] = frozenset()

@@ -1,0 +1,31 @@
+"""The device-info file of an attachment: published by ADD if the runtime asks for it, swept by DEL."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.config import NetConf
+    from cni.log import Logger
+
+_MEMBER = "CNIDeviceInfoFile"
+
+
+def publish(conf: NetConf, device: str, sysfs_root: str, log: Logger) -> None:
+    """Complete or write the device-info file that `runtimeConfig` names, if it does. device: its folder in sysfs."""
+    path = conf.runtime_config.string(_MEMBER)
+    if path:
+        from cni import deviceinfo
+
+        kind, fields = deviceinfo.describe(os.path.realpath(device), sysfs_root)
+        deviceinfo.publish(path, kind, fields, log)
+
+
+def sweep(conf: NetConf, log: Logger) -> None:
+    """Remove what an ADD that was killed left of the device-info file, which itself Multus removes. Never raises."""
+    path = conf.runtime_config.get(_MEMBER)
+    if isinstance(path, str) and path:
+        from cni import deviceinfo
+
+        deviceinfo.sweep(path, log)
