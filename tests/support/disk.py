@@ -9,6 +9,7 @@ CNI = "/var/lib/cni"
 NETWORKS = f"{CNI}/networks"
 HOST_DEVICE = f"{CNI}/host-device"
 SRIOV = f"{CNI}/sriov"
+ACCELERATED_BRIDGE = f"{CNI}/accelerated-bridge"
 
 
 def files(folder: str) -> dict[str, bytes]:

@@ -62,7 +62,7 @@ class VF:
 
         The index of a link that was away may be another one, and `ip` orders by it.
         """
-        return self.pf.shown() + (_shown(self.name) if self.name else "no link\n")
+        return self.pf.shown() + (shown(self.name) if self.name else "no link\n")
 
     def bind(self, driver: str) -> None:
         """Bind the VF to a driver, an empty name means to none, and wait for the link that a NIC driver makes."""
@@ -125,14 +125,16 @@ class PF:
 
     def shown(self) -> str:
         """Return what `ip -d link show` says of the PF and its VFs."""
-        return _shown(self.name)
+        return shown(self.name)
 
 
-def _shown(name: str) -> str:
-    shown = re.sub(r"^\d+: ", "", HOST.ip("-d", "link", "show", "dev", name))
+def shown(name: str) -> str:
+    """Return what `ip -d link show` says of a link, but for what changes by itself."""
+    text = re.sub(r"^\d+: ", "", HOST.ip("-d", "link", "show", "dev", name))
+    text = re.sub(r"\w+_timer +\S+", "", text)
     # A link that is down queues nothing. Which discipline is named there says whether it was up since it last came
     # from another namespace (net/core/dev.c, dev_change_net_namespace, shuts them down).
-    return re.sub(r"qdisc \S+ state DOWN", "state DOWN", shown)
+    return re.sub(r"qdisc \S+ state DOWN", "state DOWN", text)
 
 
 def without_permanent_mac(snapshot: str) -> str:

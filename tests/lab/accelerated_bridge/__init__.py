@@ -1,0 +1,1 @@
+"""accelerated-bridge on VFs whose PFs are in switchdev mode."""

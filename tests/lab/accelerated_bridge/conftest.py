@@ -1,0 +1,87 @@
+"""Fixtures: both NICs in switchdev mode, a bridge with the uplink of each, attachments to them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.support import net, switchdev
+from tests.support.net import HOST, Space
+from tests.support.plugin import Attachment
+from tests.support.switchdev import Nic
+from tests.support.vfs import PF, VF
+
+DEVICE_INFO = "/var/run/k8s.cni.cncf.io/devinfo"
+BRIDGES = ("br30ens2f0", "br31ens2f1")
+
+
+@pytest.fixture(scope="package")
+def nics(pfs: list[PF]) -> Iterator[list[Nic]]:
+    """Both PFs in switchdev mode."""
+    with switchdev.in_switchdev_mode(pfs[0], 8) as near, switchdev.in_switchdev_mode(pfs[1], 9) as far:
+        yield [near, far]
+
+
+@pytest.fixture
+def nic(nics: list[Nic]) -> Nic:
+    """The NIC of `vf`."""
+    return nics[0]
+
+
+@pytest.fixture
+def bridges(nics: list[Nic]) -> Iterator[tuple[str, str]]:
+    """A bridge for each NIC that filters VLANs and has its uplink as a port."""
+    for bridge, nic in zip(BRIDGES, nics, strict=True):
+        HOST.batch(
+            f"link add {bridge} type bridge vlan_filtering 1 forward_delay 0 mcast_snooping 0",
+            f"link set {bridge} addrgenmode none",
+            f"link set {bridge} up",
+            f"link set {nic.pf.name} master {bridge}",
+        )
+    yield BRIDGES
+    for bridge in BRIDGES:
+        HOST.ip("link", "del", bridge, check=False)
+    for nic in nics:
+        HOST.ip("link", "set", nic.pf.name, "nomaster", check=False)
+        for vf in nic.pf.vfs:
+            HOST.batch(f"link set {nic.representor(vf)} nomaster", f"link set {nic.representor(vf)} down mtu 1500")
+
+
+@pytest.fixture
+def bridge(bridges: tuple[str, str]) -> str:
+    """The bridge that the uplink of `vf` is in."""
+    return bridges[0]
+
+
+@pytest.fixture(autouse=True)
+def no_device_information() -> Iterator[None]:
+    """Take away the device-info files of a test."""
+    yield
+    shutil.rmtree(DEVICE_INFO, ignore_errors=True)
+
+
+@pytest.fixture
+def attach(pod: Space, bridge: str) -> Callable[..., Attachment]:
+    """A function that returns the attachment of a VF to a pod: attach(vf, pod=..., ifname=..., **configuration)."""
+
+    def make(
+        vf: VF, target: Space | None = None, container_id: str = "", ifname: str = "net1", **conf: Any
+    ) -> Attachment:
+        whole = {
+            **{"cniVersion": "1.1.0", "name": "lab", "type": "accelerated-bridge"},
+            **{"deviceID": vf.address, "bridge": bridge, **conf},
+        }
+        space = target or pod
+        return Attachment(whole, container_id or net.unique("container"), space.path, ifname)
+
+    return make
+
+
+@pytest.fixture
+def device_info() -> str:
+    """The path of a device-info file that does not exist."""
+    return os.path.join(DEVICE_INFO, "cni", net.unique("info") + ".json")

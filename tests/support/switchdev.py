@@ -1,0 +1,95 @@
+"""An igb PF in switchdev mode: netdevsim lends it the ID of its switch and the representors of its VFs.
+
+igb has no such mode. What a plugin sees of it are the uplink's `phys_switch_id` and `phys_port_name`, which are covered
+with files here, and links with the same ID and a port name, which a netdevsim device has. The VFs are igb's own, and go
+through igb's wire; nothing passes between a VF and its representor. Only in the lab.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from tests.support import net
+from tests.support.net import HOST
+from tests.support.simulator import BUS
+from tests.support.vfs import PF, VF, VFS_PER_PF, settle, shown, wait_for
+
+DEBUG = "/sys/kernel/debug/netdevsim"
+
+
+class Nic:
+    """A PF and the representors of its VFs. switch: the netdevsim device, such as netdevsim8."""
+
+    def __init__(self, pf: PF, switch: str) -> None:
+        self.pf = pf
+        self.switch = switch
+
+    def representor(self, vf: VF) -> str:
+        """Return the name of a VF's representor."""
+        return f"{self.switch.replace('netdevsim', 'eni')}npf0vf{vf.index}"
+
+    def snapshot(self, vf: VF, *bridges: str) -> str:
+        """Return all that ip(8) and bridge(8) say of VF, PF, representor and of bridges and their ports."""
+        links = [self.representor(vf), *bridges]
+        return vf.snapshot() + "".join(shown(name) for name in links if HOST.link(name)) + vlans_shown()
+
+
+def vlans_shown() -> str:
+    """Return what bridge(8) says of the VLANs of all ports."""
+    return net.run("bridge", "vlan", "show")
+
+
+def vlans(name: str) -> dict[int, set[str]]:
+    """Return the VLANs of a port: {ID: flags}, such as {1: {"PVID", "Egress Untagged"}}; empty for no port."""
+    entries = json.loads(net.run("bridge", "-j", "vlan", "show", "dev", name) or "[]")
+    return {entry["vlan"]: set(entry.get("flags", [])) for port in entries for entry in port["vlans"]}
+
+
+NATIVE = {"PVID", "Egress Untagged"}
+"""The flags of the VLAN that a port has for what is untagged."""
+
+
+def port(name: str) -> dict[str, Any]:
+    """Return what `ip -d -j link show` says of a link that must be there."""
+    found = HOST.link(name)
+    assert found is not None, f"no link {name}"
+    return found
+
+
+@contextmanager
+def in_switchdev_mode(pf: PF, number: int) -> Iterator[Nic]:
+    """Have a PF in switchdev mode. number: of the netdevsim device that is made for it."""
+    switch = f"netdevsim{number}"
+    _write(f"{BUS}/new_device", f"{number} 1")
+    with ExitStack() as stack:
+        stack.callback(_write, f"{BUS}/del_device", str(number))
+        device = f"{BUS}/devices/{switch}"
+        wait_for(lambda: os.path.isdir(f"{device}/net") and bool(os.listdir(f"{device}/net")), "netdevsim's link")
+        settle()
+        (uplink,) = os.listdir(f"{device}/net")
+        _write(f"{DEBUG}/{switch}/max_vfs", str(VFS_PER_PF))
+        _write(f"{device}/sriov_numvfs", str(VFS_PER_PF))
+        net.run("devlink", "dev", "eswitch", "set", f"netdevsim/{switch}", "mode", "switchdev")
+        settle()
+        with open(f"/sys/class/net/{uplink}/phys_switch_id") as file:
+            _cover(stack, f"/sys/class/net/{pf.name}/phys_switch_id", file.read())
+        _cover(stack, f"/sys/class/net/{pf.name}/phys_port_name", "p0\n")
+        yield Nic(pf, switch)
+
+
+def _cover(stack: ExitStack, path: str, content: str) -> None:
+    """Have another content in a file of sysfs, until the stack is left."""
+    cover = f"/run/{re.sub('[^a-z0-9]', '-', path)}"
+    _write(cover, content)
+    net.run("mount", "--bind", cover, path)
+    stack.callback(net.run, "umount", path)
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
