@@ -95,7 +95,7 @@ def from_record(raw: dict[str, object]) -> Attachment:
     record.read_switches(section, wanted)
     pf, index = record.restored(section.string("pf_name")), section.integer("vfid", 0, 0, MAX_U32)
     mtu = state.integer("mtu", 0, 0, MAX_U32)
-    original = record.link(state.string("host_if_name"), wanted.address, record.mac(state, "effective_mac"), mtu, ours)
+    original = record.link(state.string("host_if_name"), record.mac(state, "effective_mac"), mtu, ours)
     table = VF(index)
     table.mac = record.mac(state, "admin_mac")
     switches = ours.section("table")

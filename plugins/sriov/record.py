@@ -77,7 +77,7 @@ def from_record(raw: dict[str, object]) -> Attachment:
     pf = record.restored(section.string("Master"))
     index = section.integer("VFID", 0, 0, MAX_U32) if pf else -1
     mtu = state.integer("MTU", 0, 0, MAX_U32)
-    original = record.link(state.string("HostIFName"), wanted.address, record.mac(state, "EffectiveMAC"), mtu, ours)
+    original = record.link(state.string("HostIFName"), record.mac(state, "EffectiveMAC"), mtu, ours)
     return record.attachment(section, wanted, pf, index, original, _table(state, index) if pf else None)
 
 

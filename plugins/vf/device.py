@@ -71,11 +71,12 @@ def find(address: str, root: str = sysfs.ROOT, needs_pf: bool = True) -> Device:
 
 
 def on_host(device: Device, host: NetNS) -> Link | None:
-    """Return the VF's link if it is on the host; its first port where it has several, never a representor. The link of
-    a vDPA device that is bound to virtio_vdpa comes before the VF's own.
+    """Return the VF's link if it is on the host; its first port where it has several, never a representor. Where a vDPA
+    device is bound to virtio_vdpa, it is that one's and not the VF's own.
     """
-    names = sysfs.netdevs(device.vdpa.folder) if device.vdpa is not None else []
-    found = [link.get(host.netlink, name=name) for name in names or sysfs.netdevs(device.path)]
+    is_virtio = device.vdpa is not None and device.vdpa.driver == "virtio"
+    folder = device.vdpa.folder if device.vdpa is not None and is_virtio else device.path
+    found = [link.get(host.netlink, name=name) for name in sysfs.netdevs(folder)]
     links = [entry for entry in found if entry is not None and not sysfs.is_representor_port(entry.port)]
     return min(links, key=lambda entry: (entry.port, entry.name), default=None)
 

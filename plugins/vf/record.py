@@ -2,7 +2,7 @@
 
 "plumbline": {"netns": "/run/netns/pod1", "netnsCookie": 4711, "bootID": "5b3c...",        where the VF went, and when
               "up": false, "alias": "", "altNames": [], "master": "", "index": 7,          the link, as it was before
-              "permanentMAC": "...", "port": ""}
+              "permanentMAC": "...", "port": "", "parent": "0000:03:02.6"}
 
 A record that a Go plugin wrote lacks this member; what it tells counts as unknown then.
 """
@@ -110,13 +110,14 @@ def ours(attachment: Attachment) -> dict[str, object]:
         "index": link.index,
         "permanentMAC": link.permanent_mac,
         "port": link.port,
+        "parent": link.parent,
     }
 
 
-def link(name: str, address: str, mac: str, mtu: int, ours: Section) -> Link | None:
+def link(name: str, mac: str, mtu: int, ours: Section) -> Link | None:
     """Return the VF's link as it was before ADD, None for a VF without one.
 
-    name: on the host, as stored; address: the VF's PCI address; mtu: in bytes; ours: the member that is ours.
+    name: on the host, as stored; mtu: in bytes; ours: the member that is ours.
     """
     if not name:
         return None
@@ -126,7 +127,7 @@ def link(name: str, address: str, mac: str, mtu: int, ours: Section) -> Link | N
     link.up = ours.boolean("up")
     link.alias = restored(ours.string("alias"))
     link.altnames = [restored(altname) for altname in ours.strings("altNames")]
-    link.parent = address
+    link.parent = ours.string("parent")
     link.permanent_mac = ours.string("permanentMAC")
     link.port = ours.string("port")
     return link

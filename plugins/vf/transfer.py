@@ -57,13 +57,13 @@ def give_back(
                 GENERIC, f"cannot fetch {name} ({vf.address}): {e.strerror}", f"errno {e.errno}; its record stays"
             ) from e
         driver = sysfs.driver(vf.path)
-        if found is None and driver and not vf.is_userspace:
+        if found is None and driver and not vf.is_userspace and _exists(attachment.original, vf, sysfs_root):
             log.warning(f"{name} ({vf.address}, driver {driver}) has no link on the host yet: its record stays")
             if errors:
                 raise combined(f"giving back {name} ({vf.address})", errors)
             return False
         if found is None:
-            log.info(f"{vf.address}, which was {name}, has no link: it is bound to {driver or 'no driver'}")
+            log.info(f"{vf.address}, which was {name}, has no such link any more: its driver is {driver or 'none'}")
     if entry is not None:
         attempt(errors, _restore_settings, attachment, entry, errors)
     if found is not None and attachment.original is not None:
@@ -96,7 +96,12 @@ def _fetch(
 
     What the driver may reset the VF for is done as long as the link is in the pod and the VF in its VLAN.
     """
-    found = device.on_host(vf, host)
+
+    def on_host() -> Link | None:
+        found = device.on_host(vf, host)
+        return found if found is not None and original.parent in ("", found.parent) else None
+
+    found = on_host()
     if found is None and pod is not None:
         in_pod = find_in_pod(attachment, pod, sysfs_root)
         if in_pod is not None:
@@ -107,8 +112,8 @@ def _fetch(
             attempt(errors, _restore_hardware, attachment, original, in_pod, entry, pod, errors, log)
             in_pod = link.get(pod.netlink, index=in_pod.index) or in_pod
             return link.get(host.netlink, name=move.onto_host(host, pod, in_pod, original.name, log))
-    if found is None and sysfs.driver(vf.path) and not vf.is_userspace:
-        found = waiting.for_link(lambda: device.on_host(vf, host), patience_s)
+    if found is None and sysfs.driver(vf.path) and not vf.is_userspace and _exists(original, vf, sysfs_root):
+        found = waiting.for_link(on_host, patience_s)
     if found is None:
         return None
     attempt(errors, _restore_hardware, attachment, original, found, entry, host, errors, log)
@@ -123,6 +128,11 @@ def _fetch(
         return found
 
 
+def _exists(original: Link, vf: device.Device, sysfs_root: str) -> bool:
+    """Return whether the device behind a link is still there: that of a vDPA device comes and goes."""
+    return original.parent in ("", *device.parents(vf.address, sysfs_root))
+
+
 def find_in_pod(attachment: Attachment, pod: NetNS, sysfs_root: str) -> Link | None:
     """Return the VF's link in the pod, which may have renamed it and changed its address.
 
@@ -130,7 +140,8 @@ def find_in_pod(attachment: Attachment, pod: NetNS, sysfs_root: str) -> Link | N
     with the attachment's name that no driver of virtual links made.
     """
     links = link.dump(pod.netlink)
-    parents = device.parents(attachment.address, sysfs_root)
+    known = attachment.original.parent if attachment.original is not None else ""
+    parents = (known,) if known else device.parents(attachment.address, sysfs_root)
     of_vf = [x for x in links if x.parent in parents]
     if not of_vf:
         of_vf = [x for x in links if not x.parent and not x.kind and x.name == attachment.ifname]

@@ -1,0 +1,145 @@
+"""VFs with a vDPA device, in accelerated-bridge, sriov and host-device, and VFs for DPDK programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support import disk, vdpa
+from tests.support.net import HOST, Space
+from tests.support.plugin import Attachment
+from tests.support.switchdev import Nic, port
+from tests.support.vfs import VF
+
+IPAM = {"type": "host-local", "subnet": "10.6.0.0/24"}
+TYPES = ["accelerated-bridge", "sriov"]
+
+
+def read(path: str) -> dict[str, Any]:
+    """Return what a device-info file holds."""
+    with open(path) as file:
+        content = json.load(file)
+    assert isinstance(content, dict)
+    return content
+
+
+def information(device: vdpa.Vdpa, nic: Nic, vf: VF, driver: str) -> dict[str, Any]:
+    """Return the device information of a VF with a vDPA device, whole."""
+    path = f"/dev/{device.made}" if driver == "vhost" else f"/sys/bus/virtio/devices/{device.made}"
+    return {
+        "type": "vdpa",
+        "version": "1.1.0",
+        "vdpa": {
+            "parent-device": device.name,
+            "driver": driver,
+            "path": path,
+            "pci-address": vf.address,
+            "pf-pci-address": vf.pf.address,
+            "representor-device": nic.representor(vf),
+        },
+    }
+
+
+@pytest.mark.parametrize("plugin", TYPES)
+def test_vhost(
+    plugin: str, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Callable[..., Attachment], device_info: str
+) -> None:
+    """The VF's own link is moved as ever; the program gets its character device from the device plugin."""
+    before = nic.snapshot(vf, bridge)
+    with vdpa.on(vf, "vhost") as device:
+        conf = {"type": plugin, "mac": "02:00:00:00:00:2a", "ipam": IPAM}
+        one = attach(vf, **conf, runtimeConfig={"CNIDeviceInfoFile": device_info})
+        result = one.add()
+        assert pod.addresses("net1") == [result["ips"][0]["address"]]
+        assert vf.table()["address"] == "02:00:00:00:00:2a"
+        assert read(device_info) == information(device, nic, vf, "vhost")
+        one.check().ok()
+        one.delete()
+    assert nic.snapshot(vf, bridge) == before
+
+
+@pytest.mark.parametrize("plugin", TYPES)
+def test_vhost_without_a_link(
+    plugin: str, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Callable[..., Attachment], device_info: str
+) -> None:
+    """A VF whose driver makes no link but a vDPA device: IPAM is asked, nothing is moved."""
+    vf.bind("")
+    before = nic.snapshot(vf, bridge)
+    with vdpa.on(vf, "vhost") as device:
+        one = attach(vf, type=plugin, ipam=IPAM, runtimeConfig={"CNIDeviceInfoFile": device_info})
+        result = one.add()
+        assert pod.links() == []
+        assert [x["pciID"] for x in result["interfaces"]] == [vf.address]
+        assert len(result["ips"]) == 1
+        assert read(device_info) == information(device, nic, vf, "vhost")
+        if plugin == "accelerated-bridge":
+            assert port(nic.representor(vf))["master"] == bridge
+        one.check().ok()
+        one.delete()
+    assert nic.snapshot(vf, bridge) == before
+    assert disk.reserved("lab") == {}
+
+
+@pytest.mark.parametrize("plugin", TYPES)
+@pytest.mark.parametrize("is_gone", [False, True], ids=["pod lives", "pod is gone"])
+def test_virtio(
+    is_gone: bool,
+    plugin: str,
+    nic: Nic,
+    vf: VF,
+    bridge: str,
+    pod: Space,
+    attach: Callable[..., Attachment],
+    device_info: str,
+) -> None:
+    """The virtio link is the one to move, and comes back under its name; the VF's own stays."""
+    with vdpa.on(vf, "virtio") as device:
+        own, name = vf.name, device.link
+        before = nic.snapshot(vf, bridge), HOST.settings(name)
+        one = attach(vf, type=plugin, ipam=IPAM, mtu=1400, runtimeConfig={"CNIDeviceInfoFile": device_info})
+        result = one.add()
+        assert (vf.name, device.link) == (own, "")
+        assert pod.links() == ["net1"]
+        assert pod.addresses("net1") == [result["ips"][0]["address"]]
+        inside = pod.link("net1")
+        assert inside is not None
+        assert (inside["parentdev"], inside["mtu"]) == (device.made, 1400)
+        assert read(device_info) == information(device, nic, vf, "virtio")
+        one.check().ok()
+        if is_gone:
+            pod.delete()
+        one.delete()
+        assert (nic.snapshot(vf, bridge), HOST.settings(name)) == before
+
+
+def test_vfio(nic: Nic, vf: VF, bridge: str, pod: Space, attach: Callable[..., Attachment]) -> None:
+    """A VF for a DPDK program: its representor is connected, nothing is moved; another pod cannot have it."""
+    vf.bind("vfio-pci")
+    before = nic.snapshot(vf, bridge)
+    one = attach(vf, vlan=100, mac="02:00:00:00:00:2a", ipam=IPAM)
+    result = one.add()
+    assert pod.links() == []
+    assert result["interfaces"][0]["mac"] == vf.table()["address"] == "02:00:00:00:00:2a"
+    assert port(nic.representor(vf))["master"] == bridge
+    assert attach(vf, container_id="another").call("ADD").error(11)["msg"] == (
+        f"pci address {vf.address} is already allocated"
+    )
+    one.check().ok()
+    one.delete()
+    assert nic.snapshot(vf, bridge) == before
+
+
+def test_host_device_publishes_device_information(nic: Nic, vf: VF, pod: Space, device_info: str) -> None:
+    """One module for all three plugins."""
+    conf = {"cniVersion": "1.1.0", "name": "lab", "type": "host-device", "pciBusID": vf.address}
+    one = Attachment({**conf, "runtimeConfig": {"CNIDeviceInfoFile": device_info}}, "c0ffee", pod.path)
+    one.add()
+    assert read(device_info)["pci"] == {
+        "pci-address": vf.address,
+        "pf-pci-address": vf.pf.address,
+        "representor-device": nic.representor(vf),
+    }
+    one.delete()
