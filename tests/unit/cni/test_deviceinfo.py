@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from cni import files
-from cni.deviceinfo import FOLDER, PCI, VDPA, publish, sweep
+from cni.deviceinfo import FOLDER, PCI, VDPA, describe, publish, sweep
+from tests.support import sysfstree
 from tests.support.log import Lines
+from tests.support.sysfstree import UNREADABLE, Tree
 
 ADDRESS = {"pci-address": "0000:01:10.2"}
 PF = {"pf-pci-address": "0000:01:00.0"}
@@ -384,3 +386,150 @@ def test_sweep(folder: Path) -> None:
 
 def test_the_folder_is_that_of_the_specification() -> None:
     assert FOLDER == "/var/run/k8s.cni.cncf.io/devinfo/cni"
+
+
+PF_ADDRESS, VF_ADDRESS, OTHER_VF = "0000:03:00.0", "0000:03:00.2", "0000:03:00.3"
+PF_FOLDER, VF_FOLDER = sysfstree.folder(PF_ADDRESS), sysfstree.folder(VF_ADDRESS)
+SWITCH = "b8cef603003f2a98"
+
+NIC: Tree = {
+    **sysfstree.pf(PF_ADDRESS, {0: VF_ADDRESS, 1: OTHER_VF}),
+    **sysfstree.netdev(PF_FOLDER, "ens2f0np0", "p0", SWITCH),
+    **sysfstree.netdev(PF_FOLDER, "ens2f0_0", "pf0vf0", SWITCH),
+    **sysfstree.netdev(PF_FOLDER, "ens2f0_1", "pf0vf1", SWITCH),
+    **sysfstree.netdev(PF_FOLDER, "en3f0pf0sf88", "pf0sf88", SWITCH),
+    **sysfstree.netdev(VF_FOLDER, "ens2f0v0"),
+    f"{PF_FOLDER}/infiniband/mlx5_0": None,
+    f"{VF_FOLDER}/infiniband/mlx5_2": None,
+    **sysfstree.vdpa(sysfstree.folder(OTHER_VF), "vdpa0", "vhost_vdpa", "vhost-vdpa-0"),
+    f"{PF_FOLDER}/mlx5_core.sf.4/net/en3f0s88/dev_port": "0",
+}
+"""A PF in switchdev mode with two VFs, the second of which has a vDPA device, and with a sub-function."""
+
+NO_SWITCH: Tree = {
+    **sysfstree.pf(PF_ADDRESS, {0: VF_ADDRESS}),
+    **sysfstree.netdev(PF_FOLDER, "ens2f0np0", "p0", UNREADABLE),
+}
+ALONE: Tree = {f"{VF_FOLDER}/driver": "mlx5_core", f"{VF_FOLDER}/infiniband/mlx5_2": None}
+"""A VF as a virtual machine sees it."""
+
+VF_FIELDS = {
+    **{"pci-address": VF_ADDRESS, "pf-pci-address": PF_ADDRESS},
+    **{"representor-device": "ens2f0_0", "rdma-device": "mlx5_2"},
+}
+VF_VDPA_FIELDS = {key: value for key, value in VF_FIELDS.items() if key != "rdma-device"}
+
+
+def _vdpa(driver: str, made: str) -> Tree:
+    return sysfstree.vdpa(VF_FOLDER, "vdpa1", driver, made)
+
+
+DESCRIBED: dict[str, tuple[Tree, str, str, dict[str, str]]] = {
+    "a VF with a representor and RDMA": (NIC, VF_FOLDER, PCI, VF_FIELDS),
+    "a VF on vhost_vdpa": (
+        NIC | _vdpa("vhost_vdpa", "vhost-vdpa-1"),
+        *(VF_FOLDER, VDPA),
+        VF_VDPA_FIELDS | {"parent-device": "vdpa1", "driver": "vhost", "path": "/dev/vhost-vdpa-1"},
+    ),
+    "a VF on virtio_vdpa": (
+        NIC | _vdpa("virtio_vdpa", "virtio1/net/eth5"),
+        *(VF_FOLDER, VDPA),
+        VF_VDPA_FIELDS
+        | {"parent-device": "vdpa1", "driver": "virtio", "path": "/sys/bus/virtio/devices/virtio1"},
+    ),
+    "a VF with an unbound vDPA device": (NIC | _vdpa("", ""), VF_FOLDER, PCI, VF_FIELDS),
+    "another VF of the same PF": (
+        NIC,
+        *(sysfstree.folder(OTHER_VF), VDPA),
+        {
+            **{"pci-address": OTHER_VF, "pf-pci-address": PF_ADDRESS, "representor-device": "ens2f0_1"},
+            **{"parent-device": "vdpa0", "driver": "vhost", "path": "/dev/vhost-vdpa-0"},
+        },
+    ),
+    "a PF": (NIC, PF_FOLDER, PCI, {"pci-address": PF_ADDRESS, "rdma-device": "mlx5_0"}),
+    "a VF of a PF in legacy mode": (
+        *(NO_SWITCH, VF_FOLDER, PCI),
+        {"pci-address": VF_ADDRESS, "pf-pci-address": PF_ADDRESS},
+    ),
+    "a VF without its PF": (ALONE, VF_FOLDER, PCI, {"pci-address": VF_ADDRESS, "rdma-device": "mlx5_2"}),
+    "a VF with vDPA without its PF": (
+        ALONE | _vdpa("vhost_vdpa", "vhost-vdpa-1"),
+        *(VF_FOLDER, VDPA),
+        {"pci-address": VF_ADDRESS, "parent-device": "vdpa1", "driver": "vhost", "path": "/dev/vhost-vdpa-1"},
+    ),
+    "a VF whose PF does not list it": (
+        {key: value for key, value in NIC.items() if not key.endswith("/virtfn0")},
+        *(VF_FOLDER, PCI),
+        {"pci-address": VF_ADDRESS, "pf-pci-address": PF_ADDRESS, "rdma-device": "mlx5_2"},
+    ),
+    "a virtio device on a PCI function": (
+        {"pci0000:00/0000:00:03.0/virtio0/net/eth0/dev_port": "0"},
+        *("pci0000:00/0000:00:03.0/virtio0", PCI),
+        {"pci-address": "0000:00:03.0"},
+    ),
+    "an auxiliary device": (NIC, f"{PF_FOLDER}/mlx5_core.sf.4", PCI, {}),
+    "a virtio device on no PCI function": ({"platform/a/virtio0/net/eth0/mtu": "0"}, "platform/a/virtio0", PCI, {}),
+    "a device on no bus": ({"virtual/net/veth0/dev_port": "0"}, "virtual/net/veth0", PCI, {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("tree", "device", "kind", "fields"), DESCRIBED.values(), ids=DESCRIBED)
+def test_described(tmp_path: Path, tree: Tree, device: str, kind: str, fields: dict[str, str]) -> None:
+    """All that sysfs tells of the device and of no other one; what is not known is empty."""
+    root = sysfstree.build(tmp_path, tree)
+    found, known = describe(str(tmp_path / "devices" / device), root)
+    assert (found, {key: value for key, value in known.items() if value}) == (kind, fields)
+
+
+VHOST = {"parent-device": "vdpa2", "driver": "vhost", "path": "/dev/vhost-vdpa-0"}
+DEVICE_PLUGIN = {"type": "vdpa", "version": "1.0.0", "vdpa": {**VHOST, "pci-address": VF_ADDRESS}}
+"""As the device plugin writes it."""
+
+
+def _published(tmp_path: Path, path: Path, log: Lines) -> None:
+    """Describe and publish the VF with its vDPA device."""
+    root = sysfstree.build(tmp_path / "sys", NIC | sysfstree.vdpa(VF_FOLDER, "vdpa2", "vhost_vdpa", "vhost-vdpa-0"))
+    kind, fields = describe(str(tmp_path / "sys/devices" / VF_FOLDER), root)
+    publish(str(path), kind, fields, log, str(path.parent))
+
+
+VDPA_WHOLE = {
+    **{**VHOST, "pci-address": VF_ADDRESS, "pf-pci-address": PF_ADDRESS},
+    "representor-device": "ens2f0_0",
+}
+
+
+@pytest.mark.parametrize(
+    ("held", "version"),
+    [
+        (json.dumps(DEVICE_PLUGIN), "1.1.0"),
+        (json.dumps(DEVICE_PLUGIN | {"version": "1.1.0"}), "1.1.0"),
+        (json.dumps(DEVICE_PLUGIN | {"version": "1.3.0"}), "1.3.0"),
+        (None, "1.1.0"),
+        ('{"type": "vdpa", "version": "1.0.0", "vdpa": {"parent-dev', "1.1.0"),
+    ],
+    ids=["the device plugin's", "a newer one's", "a later version", "no file", "half a file"],
+)
+def test_vdpa_published(tmp_path: Path, folder: Path, held: str | None, version: str) -> None:
+    """The device plugin's file gains representor and PF, and with them the version; without one it is written whole."""
+    path = folder / "vdpa-pod01-net1.json"
+    if held is not None:
+        path.write_text(held)
+        path.chmod(0o444)
+    log = Lines()
+    _published(tmp_path, path, log)
+    assert json.loads(path.read_text()) == {"type": "vdpa", "version": version, "vdpa": VDPA_WHOLE}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o444
+    assert os.listdir(folder) == [path.name]
+    assert len(log.lines) == (1 if held is not None and held[-1] != "}" else 0)
+
+
+@pytest.mark.parametrize("path", ["../vdpa.json", "../../vdpa.json", "x/../../vdpa.json", "x/../vdpa.json"])
+def test_vdpa_published_outside(tmp_path: Path, folder: Path, path: str) -> None:
+    """Neither type leaves the folder."""
+    (folder / "x").mkdir()
+    before = _tree(tmp_path)
+    log = Lines()
+    publish(f"{folder}/{path}", VDPA, VDPA_WHOLE, log, str(folder))
+    assert _tree(tmp_path) == before
+    assert "runtimeConfig.CNIDeviceInfoFile: " in log.text("warning")

@@ -19,6 +19,7 @@ def _vlan(section: Section) -> object:
 
 STRING: Getter = lambda s: s.string("k", "default")  # noqa: E731
 BOOLEAN: Getter = lambda s: s.boolean("k", True)  # noqa: E731
+INTEGERS: Getter = lambda s: s.integers("k", 1, 4094)  # noqa: E731
 STRINGS: Getter = lambda s: s.strings("k")  # noqa: E731
 SECTION: Getter = lambda s: s.section("k").raw  # noqa: E731
 SECTIONS: Getter = lambda s: [(x.where, x.raw) for x in s.sections("k")]  # noqa: E731
@@ -32,6 +33,7 @@ ABSENT: list[tuple[Getter, object]] = [
     (BOOLEAN, True),
     (_vlan, -1),
     (lambda s: s.optional_integer("k"), None),
+    (INTEGERS, []),
     (STRINGS, []),
     (SECTION, {}),
     (SECTIONS, []),
@@ -57,6 +59,9 @@ def test_absent(raw: dict[str, object], getter: Getter, expected: object) -> Non
         (BOOLEAN, False, False),
         (_vlan, 0, 0),
         (_vlan, 4094, 4094),
+        (INTEGERS, [], []),
+        (INTEGERS, [1, 4094, 7, 7], [1, 4094, 7, 7]),
+        (lambda s: s.integers("k"), [-(1 << 70), 0, 1 << 70], [-(1 << 70), 0, 1 << 70]),
         (STRINGS, ["a", ""], ["a", ""]),
         (SECTION, {"a": 1}, {"a": 1}),
         (SECTIONS, [{}, {"a": 1}], [("w.k[0]", {}), ("w.k[1]", {"a": 1})]),
@@ -88,6 +93,16 @@ REFUSED: list[tuple[Getter, object, str]] = [
     (_vlan, 1.0, "w.k: 1.0 is not allowed"),
     (_vlan, "1", 'w.k: "1" is not allowed'),
     (lambda s: s.integer("k", minimum=1), 0, "it must be an integer from 1"),
+    (INTEGERS, 7, "w.k: 7 is not allowed; it must be a list of integers"),
+    (INTEGERS, "7", 'w.k: "7" is not allowed; it must be a list of integers'),
+    (INTEGERS, {"0": 7}, 'w.k: {"0":7} is not allowed; it must be a list of integers'),
+    (INTEGERS, [1, 0], "w.k[1]: 0 is not allowed; it must be an integer from 1 up to 4094"),
+    (INTEGERS, [4095], "w.k[0]: 4095 is not allowed; it must be an integer from 1 up to 4094"),
+    (INTEGERS, [1, 2, "3"], 'w.k[2]: "3" is not allowed; it must be an integer'),
+    (INTEGERS, [True], "w.k[0]: true is not allowed; it must be an integer"),
+    (INTEGERS, [1.0], "w.k[0]: 1.0 is not allowed; it must be an integer"),
+    (INTEGERS, [None], "w.k[0]: null is not allowed; it must be an integer"),
+    (INTEGERS, [[7]], "w.k[0]: [7] is not allowed; it must be an integer"),
     (STRINGS, "a", "it must be a list of strings"),
     (STRINGS, ["a", 5], "w.k[1]: 5 is not allowed; it must be a string"),
     (STRINGS, [None], "w.k[0]: null is not allowed; it must be a string"),

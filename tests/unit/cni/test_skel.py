@@ -35,13 +35,15 @@ COMMANDS = ("ADD", "CHECK", "DEL", "GC", "STATUS")
 class Recorder:
     """A plugin whose handlers note the call, then raise `error` if there is one."""
 
-    def __init__(self, error: BaseException | None = None, needs_prev_result: bool = True) -> None:
+    def __init__(
+        self, error: BaseException | None = None, needs_prev_result: bool = True, has_debug: bool = False
+    ) -> None:
         self.calls: list[str] = []
         self.conf: NetConf | None = None
         self._error = error
         self.plugin = skel.Plugin(
             "recorder", "CNI recorder plugin", self._add, self._other, self._other, self._other, self._other,
-            check_needs_prev_result=needs_prev_result,
+            check_needs_prev_result=needs_prev_result, has_debug=has_debug,
         )  # fmt: skip
 
     def _other(self, request: Request, conf: NetConf, log: Logger) -> None:
@@ -226,6 +228,34 @@ def test_traceback_only_in_the_debug_log() -> None:
     status, stdout, stderr = _run(Recorder(KeyError("k")), "ADD", _config(logLevel="debug"))
     assert (status, "Traceback" in stdout) == (1, False)
     assert "debug [c1 net1] Traceback (most recent call last):" in stderr
+
+
+DEBUG: dict[str, tuple[bool, dict[str, object], bool]] = {
+    "asked": (True, {"debug": True}, True),
+    "not asked": (True, {"debug": False}, False),
+    "absent": (True, {}, False),
+    "null": (True, {"debug": None}, False),
+    "in other letters": (True, {"Debug": True}, True),
+    "not true": (True, {"debug": 1}, False),
+    "a word": (True, {"debug": "true"}, False),
+    "a log level comes before it": (True, {"debug": True, "logLevel": "info"}, False),
+    "an empty log level does not": (True, {"debug": True, "logLevel": ""}, True),
+    "both": (True, {"debug": False, "logLevel": "debug"}, True),
+    "a plugin without": (False, {"debug": True}, False),
+}
+
+
+@pytest.mark.parametrize(("has_debug", "members", "expected"), DEBUG.values(), ids=DEBUG)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_debug(command: str, has_debug: bool, members: dict[str, object], expected: bool) -> None:
+    """`debug` is the log level debug with the plugins that have it, and nothing with others; whether it is of the right
+    type is for the plugin to say.
+    """
+    recorder = Recorder(has_debug=has_debug)
+    stdin = _config(prevResult={}, **{"cni.dev/valid-attachments": []}, **members)
+    status, _, stderr = _run(recorder, command, stdin)
+    assert (status, recorder.calls) == (0, [command])
+    assert ("debug [c1 net1] called" in stderr) is expected
 
 
 def test_result_that_the_version_cannot_express() -> None:

@@ -142,3 +142,115 @@ def test_records_of_others(tmp_path: Path) -> None:
     found = foreign.load("c0", "ffee-net1")
     assert found is not None
     assert found["ifName"] == "ffee-net1"
+
+
+@pytest.fixture
+def networks(tmp_path: Path) -> Store:
+    """A store whose files are named after the network, too, with a lock beside them."""
+    return Store(str(tmp_path), Lines(), foreign=True, by_network=True, others=("vlan-uplink.lock",))
+
+
+def _owners(store: Store) -> list[tuple[object, object, object]]:
+    return [(record.get("name"), record["containerID"], record["ifName"]) for record in store.all()]
+
+
+def test_records_by_network(networks: Store) -> None:
+    """The network's name comes first in the file's; the same attachment of another network is another one."""
+    for network in ("blue", "red"):
+        networks.save("c0ffee", "net1", {"name": network, "key": network}, network)
+    assert sorted(os.listdir(networks.folder)) == ["blue-c0ffee-net1", "red-c0ffee-net1"]
+    for network in ("blue", "red"):
+        assert networks.load("c0ffee", "net1", network) == {
+            **{"containerID": "c0ffee", "ifName": "net1", "name": network, "key": network},
+        }
+    assert networks.load("c0ffee", "net1", "green") is None
+    assert networks.load("c0ffee", "net1") is None
+    assert _owners(networks) == [("blue", "c0ffee", "net1"), ("red", "c0ffee", "net1")]
+    networks.remove("c0ffee", "net1", "green")
+    networks.remove("c0ffee", "net1", "blue")
+    assert os.listdir(networks.folder) == ["red-c0ffee-net1"]
+
+
+def test_unfinished_records_by_network(networks: Store) -> None:
+    """What a killed ADD left of one network's attachment goes with that, not with another's."""
+    for network in ("blue", "red"):
+        Path(networks.folder, f".tmp-{network}-c0ffee-net1").touch()
+    assert networks.all() == []
+    networks.remove("c0ffee", "net1", "blue")
+    assert os.listdir(networks.folder) == [".tmp-red-c0ffee-net1"]
+
+
+def test_when_a_record_was_written(networks: Store) -> None:
+    """It is the time of that network's file; a record that is not there was never written."""
+    networks.save("c0ffee", "net1", {}, "blue")
+    os.utime(Path(networks.folder, "blue-c0ffee-net1"), ns=(1, 4711))
+    assert networks.written_ns("c0ffee", "net1", "blue") == 4711
+    assert networks.written_ns("c0ffee", "net1", "red") == 0
+    assert networks.written_ns("c0ffee", "net1") == 0
+
+
+def test_the_network_counts_only_where_files_have_it(store: Store) -> None:
+    """Where files are not named after the network, it does not matter."""
+    store.save("c0ffee", "net1", {}, "blue")
+    assert os.listdir(store.folder) == ["c0ffee-net1"]
+    assert store.load("c0ffee", "net1", "red") is not None
+    assert store.written_ns("c0ffee", "net1", "red") > 0
+    store.remove("c0ffee", "net1", "red")
+    assert os.listdir(store.folder) == []
+
+
+WHOSE: dict[str, tuple[str, str, str, tuple[str, str]]] = {
+    "plain": ("blue", "c0ffee", "net1", ("c0ffee", "net1")),
+    "network with hyphens": ("sriov-vdpa-30", "c0ffee", "net1", ("c0ffee", "net1")),
+    "ID with hyphens": ("blue", "c0-ff-ee", "net1", ("c0-ff-ee", "net1")),
+    "both": ("sriov-vdpa30", "c0-ff-ee", "net1", ("c0-ff-ee", "net1")),
+    "interface with a hyphen": ("blue", "c0ffee", "net-1", ("c0ffee-net", "1")),
+    "ID that begins as the network": ("blue", "blue-c0ffee", "net1", ("blue-c0ffee", "net1")),
+    "network beyond ASCII": ("größe", "c0ffee", "net1", ("c0ffee", "net1")),
+}
+
+
+@pytest.mark.parametrize(("network", "container_id", "ifname", "told"), WHOSE.values(), ids=WHOSE)
+def test_whose_a_record_of_others_is(
+    networks: Store, network: str, container_id: str, ifname: str, told: tuple[str, str]
+) -> None:
+    """In a list the network in the record tells where in the file's name the ID begins; asked for by its owner, it is
+    the owner's. What a list tells finds the file again.
+    """
+    Path(networks.folder, f"{network}-{container_id}-{ifname}").write_text(json.dumps({"name": network}))
+    found = networks.load(container_id, ifname, network)
+    assert found is not None
+    assert (found["containerID"], found["ifName"]) == (container_id, ifname)
+    assert _owners(networks) == [(network, *told)]
+    networks.remove(*told, network)
+    assert os.listdir(networks.folder) == []
+
+
+def test_our_records_by_network_say_whose_they_are(networks: Store) -> None:
+    """A record with an owner in it is that one's, whatever the file is called."""
+    networks.save("a-b", "c", {"name": "x"}, "x")
+    with pytest.raises(CniError, match="it belongs to interface c of a-b") as caught:
+        networks.load("b", "c", "x-a")
+    assert caught.value.code == GENERIC
+
+
+def test_other_files(networks: Store) -> None:
+    """Files that are no records are passed over without a word; their names are known by heart, not by likeness."""
+    log = Lines()
+    store = Store(networks.folder, log, foreign=True, by_network=True, others=("vlan-uplink.lock", "x"))
+    store.save("c0ffee", "net1", {"name": "blue"}, "blue")
+    Path(store.folder, "vlan-uplink.lock").touch()
+    Path(store.folder, "x").write_text('{"name": "x"}')
+    assert _owners(store) == [("blue", "c0ffee", "net1")]
+    assert log.lines == []
+    Path(store.folder, "vlan-uplink.lock2").touch()
+    assert _owners(store) == [("blue", "c0ffee", "net1")]
+    assert f"record {store.folder}/vlan-uplink.lock2 is damaged" in log.text("warning")
+
+
+def test_damaged_records_by_network(networks: Store) -> None:
+    """A file without a network in it, or with one of another type, is nobody's trouble but its own."""
+    networks.save("c0ffee", "net1", {"name": "blue"}, "blue")
+    for number, text in enumerate(("{}", '{"name": 5}', '{"name": null}', "[]", '{"name": "bl')):
+        Path(networks.folder, f"x{number}-c-net1").write_text(text)
+    assert ("blue", "c0ffee", "net1") in _owners(networks)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from cni import sysfs
+from tests.support import sysfstree
+from tests.support.sysfstree import UNREADABLE, Tree, vdpa
 
 ADDRESS = "0000:03:02.6"
 
@@ -437,3 +439,217 @@ def test_drivers_for_userspace(tmp_path: Path, driver: str, made: str, expected:
     if made:
         (device / made).mkdir()
     assert sysfs.is_for_userspace(str(device)) is expected
+
+
+PF0, PF1, OTHER = "0000:03:00.0", "0000:03:00.1", "0000:41:00.0"
+VFS = {0: "0000:03:00.2", 1: "0000:03:00.3", 3: "0000:03:00.5", 11: "0000:03:01.5"}
+A, B = "b8cef603003f2a98", "b8cef603003f2a99"
+NO_DEVICE = ""
+
+Netdev = tuple[str, str, str, str]
+"""The PCI address of its function (NO_DEVICE for a virtual one), its name, phys_port_name and phys_switch_id."""
+
+UP0: Netdev = (PF0, "ens2f0np0", "p0", A)
+UP1: Netdev = (PF1, "ens2f1np1", "p1", A)
+
+LAYOUTS: dict[str, tuple[list[Netdev], dict[tuple[str, int], str]]] = {
+    "all under the PF": (
+        [UP0, (PF0, "ens2f0_0", "pf0vf0", A), (PF0, "ens2f0_1", "pf0vf1", A)],
+        {(PF0, 0): "ens2f0_0", (PF0, 1): "ens2f0_1", (PF0, 2): "", (PF1, 0): "", (PF1, 1): ""},
+    ),
+    "names that say another number": (
+        [UP0, (PF0, "ens2f0_1", "pf0vf0", A), (PF0, "ens2f0_0", "pf0vf1", A)],
+        {(PF0, 0): "ens2f0_1", (PF0, 1): "ens2f0_0"},
+    ),
+    "VF 1 and VF 11": (
+        [UP0, (PF0, "a", "pf0vf11", A), (PF0, "b", "pf0vf1", A)],
+        {(PF0, 1): "b", (PF0, 11): "a", (PF0, 0): "", (PF0, 111): ""},
+    ),
+    "VF 11 without VF 1": ([UP0, (PF0, "a", "pf0vf11", A)], {(PF0, 1): "", (PF0, 11): "a"}),
+    "PF 0 and PF 10": (
+        [UP0, (PF0, "a", "pf10vf3", A), (PF0, "b", "pf0vf3", A)],
+        {(PF0, 3): "b"},
+    ),
+    "PF 10 without PF 0": ([UP0, (PF0, "a", "pf10vf3", A)], {(PF0, 3): ""}),
+    "two PFs, a switch each": (
+        [
+            *[UP0, (PF0, "ens2f0_0", "pf0vf0", A), (PF0, "ens2f0_1", "pf0vf1", A)],
+            *[(PF1, "ens2f1np1", "p1", B), (PF1, "ens2f1_0", "pf1vf0", B)],
+        ],
+        {(PF0, 0): "ens2f0_0", (PF0, 1): "ens2f0_1", (PF1, 0): "ens2f1_0", (PF1, 1): ""},
+    ),
+    "two PFs, one switch": (
+        [
+            *[UP0, (PF0, "ens2f0_0", "pf0vf0", A), (PF0, "ens2f0_1", "pf0vf1", A)],
+            *[UP1, (PF1, "ens2f1_0", "pf1vf0", A)],
+        ],
+        {(PF0, 0): "ens2f0_0", (PF0, 1): "ens2f0_1", (PF1, 0): "ens2f1_0", (PF1, 1): ""},
+    ),
+    "the other PF in legacy mode": (
+        [UP0, (PF0, "ens2f0_0", "pf0vf0", A), (PF1, "ens2f1np1", "p1", UNREADABLE), (PF1, "x", "pf1vf0", A)],
+        {(PF0, 0): "ens2f0_0", (PF1, 0): ""},
+    ),
+    "sub-functions": (
+        [UP0, (PF0, "en3f0pf0sf3", "pf0sf3", A), (PF0, "en3f0pf0sf88", "pf0sf88", A), (PF0, "z", "pf0vf3", A)],
+        {(PF0, 3): "z", (PF0, 88): "", (PF0, 0): ""},
+    ),
+    "another host's controller": (
+        [UP0, (PF0, "a", "c1pf0vf3", A), (PF0, "b", "pf0vf3", A), (PF0, "c", "c1pf0sf3", A), (PF0, "d", "c1pf0", A)],
+        {(PF0, 3): "b"},
+    ),
+    "a controller alone": ([UP0, (PF0, "a", "c1pf0vf3", A)], {(PF0, 3): "a", (PF0, 1): ""}),
+    "the local controller": ([UP0, (PF0, "a", "c1pf0vf3", A), (PF0, "b", "c0pf0vf3", A)], {(PF0, 3): "b"}),
+    "controllers 2 and 10": ([UP0, (PF0, "a", "c10pf0vf3", A), (PF0, "b", "c2pf0vf3", A)], {(PF0, 3): "b"}),
+    "no controllers": (
+        [
+            UP0,
+            *[(PF0, "a", "cpf0vf3", A), (PF0, "b", "c1 pf0vf3", A), (PF0, "c", "xpf0vf3", A), (PF0, "d", "1pf0vf3", A)],
+            *[(PF0, "e", "pf0vf3x", A), (PF0, "f", "pf0vf03", A), (PF0, "g", "PF0VF3", A), (PF0, "h", "c1c1pf0vf3", A)],
+        ],
+        {(PF0, 3): ""},
+    ),
+    "other NICs with the same ports": (
+        [
+            *[(OTHER, "a", "pf0vf0", B), (OTHER, "b", "p0", B), UP0, (PF0, "z", "pf0vf0", A)],
+            *[
+                (NO_DEVICE, "c", "pf0vf0", "1234"),
+                (NO_DEVICE, "d", "pf0vf0", A[:-1]),
+                (NO_DEVICE, "e", "pf0vf0", A * 2),
+            ],
+        ],
+        {(PF0, 0): "z", (OTHER, 0): "a"},
+    ),
+    "only other NICs": ([UP0, (OTHER, "a", "pf0vf0", B), (NO_DEVICE, "c", "pf0vf0", "1234")], {(PF0, 0): ""}),
+    "switch IDs that cannot be read": (
+        [
+            *[UP0, (NO_DEVICE, "a", "pf0vf0", UNREADABLE), (PF0, "b", "pf0vf0", UNREADABLE), (PF0, "c", "pf0vf0", A)],
+            *[(PF0, "d", "pf0vf1", UNREADABLE), (PF0, "e", "pf0vf3", "")],
+        ],
+        {(PF0, 0): "c", (PF0, 1): "", (PF0, 3): ""},
+    ),
+    "ports that cannot be read": (
+        [UP0, (PF0, "a", UNREADABLE, A), (PF0, "b", "", A), (NO_DEVICE, "lo", UNREADABLE, UNREADABLE)],
+        {(PF0, 0): ""},
+    ),
+    "representors under no function": ([UP0, (NO_DEVICE, "eth7", "pf0vf0", A)], {(PF0, 0): "eth7"}),
+    "no uplink": ([(PF0, "ens2f0_0", "pf0vf0", A)], {(PF0, 0): ""}),
+    "no switchdev mode": ([(PF0, "ens2f0np0", "p0", UNREADABLE), (PF0, "a", "pf0vf0", UNREADABLE)], {(PF0, 0): ""}),
+    "an empty switch ID": ([(PF0, "ens2f0np0", "p0", ""), (PF0, "a", "pf0vf0", "")], {(PF0, 0): ""}),
+}
+
+
+def _nic(netdevs: list[Netdev]) -> Tree:
+    """Return two PFs of one NIC and one of another, with netdevs."""
+    tree: Tree = {}
+    for address, vfs in ((PF0, VFS), (PF1, {0: "0000:03:02.2"}), (OTHER, {0: "0000:41:00.2"})):
+        tree |= sysfstree.pf(address, vfs)
+    for address, name, port, switch in netdevs:
+        tree |= sysfstree.netdev(sysfstree.folder(address) if address else "virtual", name, port, switch)
+    return tree
+
+
+def _made(root: Path, address: str) -> str:
+    """Return the real folder of a PCI function."""
+    return str(root / "devices" / sysfstree.folder(address))
+
+
+@pytest.mark.parametrize(("netdevs", "expected"), LAYOUTS.values(), ids=LAYOUTS)
+def test_representors(tmp_path: Path, netdevs: list[Netdev], expected: dict[tuple[str, int], str]) -> None:
+    """By the whole name of the port and the whole ID of the switch, whatever else there is."""
+    root = sysfstree.build(tmp_path, _nic(netdevs))
+    found = {(pf, index): sysfs.representor(_made(tmp_path, pf), index, root) for pf, index in expected}
+    assert found == expected
+
+
+UPLINKS: dict[str, tuple[list[Netdev], dict[str, tuple[str, str]]]] = {
+    "one PF": ([UP0, (PF0, "a", "pf0vf0", A)], {PF0: ("ens2f0np0", A), PF1: ("", "")}),
+    "two switches": ([UP0, (PF1, "x", "p1", B), (PF1, "a", "pf1vf0", B)], {PF0: ("ens2f0np0", A), PF1: ("x", B)}),
+    "one switch": ([UP0, UP1, (PF1, "a", "pf1vf0", A)], {PF0: ("ens2f0np0", A), PF1: ("ens2f1np1", A)}),
+    "a sub-function first": ([(PF0, "a", "pf0sf88", B), UP0], {PF0: ("ens2f0np0", A)}),
+    "a controller first": ([(PF0, "a", "c1pf0vf3", B), UP0], {PF0: ("ens2f0np0", A)}),
+    "without the port's name": ([(PF0, "z", UNREADABLE, A), (PF0, "a", "pf0vf0", A)], {PF0: ("z", A)}),
+    "not in switchdev mode": ([(PF0, "z", "p0", UNREADABLE)], {PF0: ("z", "")}),
+    "representors only": ([(PF0, "a", "pf0vf0", A)], {PF0: ("", "")}),
+    "another NIC's": ([(OTHER, "a", "p0", B), (NO_DEVICE, "b", "p0", A)], {PF0: ("", ""), OTHER: ("a", B)}),
+}
+
+
+@pytest.mark.parametrize(("netdevs", "expected"), UPLINKS.values(), ids=UPLINKS)
+def test_uplinks_and_switches(tmp_path: Path, netdevs: list[Netdev], expected: dict[str, tuple[str, str]]) -> None:
+    """The uplink is the PF's netdev that is no representor, and its switch's ID is that of the PF."""
+    sysfstree.build(tmp_path, _nic(netdevs))
+    found = {pf: (sysfs.uplink(_made(tmp_path, pf)), sysfs.switch_id(_made(tmp_path, pf))) for pf in expected}
+    assert found == expected
+
+
+VF0, VF1 = sysfstree.folder(VFS[0]), sysfstree.folder(VFS[1])
+SF = sysfstree.folder(PF0, "mlx5_core.sf.4")
+
+VDPA: dict[str, tuple[Tree, tuple[str, str, str] | None]] = {
+    "none": ({}, None),
+    "vhost": (vdpa(VF0, "vdpa0", "vhost_vdpa", "vhost-vdpa-0"), ("vdpa0", "vhost", "/dev/vhost-vdpa-0")),
+    "vhost, other numbers": (
+        vdpa(VF0, "vdpa12", "vhost_vdpa", "vhost-vdpa-7"),
+        ("vdpa12", "vhost", "/dev/vhost-vdpa-7"),
+    ),
+    "vhost, nothing made": (vdpa(VF0, "vdpa0", "vhost_vdpa"), ("vdpa0", "vhost", "")),
+    "virtio": (
+        vdpa(VF0, "vdpa0", "virtio_vdpa", "virtio1/net/eth5"),
+        ("vdpa0", "virtio", "/sys/bus/virtio/devices/virtio1"),
+    ),
+    "virtio, nothing made": (vdpa(VF0, "vdpa0", "virtio_vdpa"), ("vdpa0", "virtio", "")),
+    "unbound": (vdpa(VF0, "vdpa0", ""), ("vdpa0", "", "")),
+    "unbound, with remains": (vdpa(VF0, "vdpa0", "", "vhost-vdpa-0"), ("vdpa0", "", "")),
+    "another driver": (vdpa(VF0, "vdpa0", "my_vdpa", "vhost-vdpa-0"), ("vdpa0", "", "")),
+    "another VF's": (vdpa(VF1, "vdpa0", "vhost_vdpa", "vhost-vdpa-0"), None),
+    "the PF's": (vdpa(sysfstree.folder(PF0), "vdpa0", "vhost_vdpa", "vhost-vdpa-0"), None),
+    "a sub-function's": (vdpa(SF, "vdpa0", "vhost_vdpa", "vhost-vdpa-0"), None),
+    "nobody's": (vdpa("vdpasim_net", "vdpa0", "vhost_vdpa", "vhost-vdpa-0"), None),
+    "behind all those": (
+        {
+            **vdpa(VF1, "vdpa0", "vhost_vdpa", "vhost-vdpa-0"),
+            **vdpa(sysfstree.folder(PF0), "vdpa1", "vhost_vdpa", "vhost-vdpa-1"),
+            **vdpa(SF, "vdpa2", "virtio_vdpa", "virtio0/net/eth0"),
+            **vdpa(VF0, "vdpa3", "virtio_vdpa", "virtio1/net/eth5"),
+        },
+        ("vdpa3", "virtio", "/sys/bus/virtio/devices/virtio1"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("devices", "expected"), VDPA.values(), ids=VDPA)
+def test_vdpa(tmp_path: Path, devices: Tree, expected: tuple[str, str, str] | None) -> None:
+    """The vDPA device that lies below the VF, what drives it, and what that has made."""
+    root = sysfstree.build(tmp_path, _nic([UP0]) | devices)
+    found = sysfs.vdpa(_made(tmp_path, VFS[0]), root)
+    assert (None if found is None else (found.name, found.driver, found.path)) == expected
+    if found is not None:
+        assert found.folder == f"{_made(tmp_path, VFS[0])}/{found.name}"
+
+
+def test_the_netdev_of_a_vdpa_device(tmp_path: Path) -> None:
+    """It is the vDPA device's, not the VF's, which has one of its own."""
+    devices = vdpa(VF0, "vdpa0", "virtio_vdpa", "virtio1/net/eth5") | sysfstree.netdev(VF0, "ens2f0v0")
+    root = sysfstree.build(tmp_path, _nic([UP0]) | devices)
+    found = sysfs.vdpa(_made(tmp_path, VFS[0]), root)
+    assert found is not None
+    assert sysfs.netdevs(found.folder) == ["eth5"]
+    assert sysfs.netdevs(_made(tmp_path, VFS[0])) == ["ens2f0v0"]
+    assert sysfs.pci_address_of(sysfs.netdev_device("eth5", root)) == VFS[0]
+
+
+@pytest.mark.parametrize(
+    ("below", "expected"),
+    [
+        ((), []),
+        (("virtio0",), ["virtio0"]),
+        (("virtio12/net/eth0", "virtio3/block/vda"), ["virtio12", "virtio3"]),
+        (("vdpa0/virtio1/net/eth5",), []),
+        (("net/virtio", "msi_irqs", "x-virtio0"), []),
+    ],
+    ids=["none", "one", "two", "a vDPA device's", "others"],
+)
+def test_virtio_devices(tmp_path: Path, below: tuple[str, ...], expected: list[str]) -> None:
+    """Those right below the device."""
+    sysfstree.build(tmp_path, {f"{VF0}/{entry}": None for entry in below})
+    assert sysfs.virtio_devices(_made(tmp_path, VFS[0])) == expected
