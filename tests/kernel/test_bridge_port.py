@@ -1,0 +1,325 @@
+"""A representor as a port of a bridge, on the real kernel; veths play the representors.
+
+What concerns VLANs, which not every kernel has, is in tests/unit/plugins/accelerated_bridge/test_port.py and in the
+lab.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from cni import netns
+from cni.errors import CniError
+from cni.netlink import bridge
+from cni.netlink.socket import NetlinkError
+from cni.netns import NetNS
+from plugins.accelerated_bridge import uplink
+from plugins.accelerated_bridge.port import RepresentorPort
+from tests.support import net
+from tests.support.bridging import Kernel
+from tests.support.log import Lines
+from tests.support.net import HOST, unique
+from tests.support.ports import connected, disconnected, found, port
+
+
+@pytest.fixture
+def host() -> Iterator[NetNS]:
+    """The session's namespace."""
+    with netns.own() as opened:
+        yield opened
+
+
+@pytest.fixture
+def machine(host: NetNS) -> Iterator[Kernel]:
+    """The session's namespace with what a test makes in it."""
+    kernel = Kernel(host)
+    yield kernel
+    kernel.close()
+
+
+@pytest.fixture
+def br(machine: Kernel) -> str:
+    """A bridge."""
+    return machine.add(unique("br"), "bridge", up=True)
+
+
+@pytest.fixture
+def other(machine: Kernel) -> str:
+    """Another bridge."""
+    return machine.add(unique("br"), "bridge", up=True)
+
+
+@pytest.fixture
+def rep(machine: Kernel) -> str:
+    """A representor."""
+    return machine.add(unique("rep"))
+
+
+BEFORE: dict[str, dict[str, Any]] = {
+    "down": {},
+    "up": {"up": True},
+    "another MTU": {"mtu": 2000},
+    "up, another MTU": {"mtu": 1280, "up": True},
+}
+
+
+@pytest.mark.parametrize("mtu", [0, 1280, 1500, 9000])
+@pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
+@pytest.mark.parametrize("where", ["in no bridge", "in the bridge", "in another bridge"])
+def test_there_and_back(
+    machine: Kernel, br: str, other: str, rep: str, where: str, before: dict[str, Any], mtu: int
+) -> None:
+    """In the bridge, up, with the MTU that was asked for; then as it was, and what else is on the host unchanged."""
+    master = {"in the bridge": br, "in another bridge": other}.get(where, "")
+    machine.set(rep, **before, **({"master": master} if master else {}))
+    was = HOST.link(rep), machine.seen(rep)
+    made = connected(machine, port(machine, rep, br, mtu=mtu))
+    assert machine.seen(rep) == {"master": br, "mtu": mtu or was[1]["mtu"], "up": True}
+    disconnected(machine, made)
+    assert machine.seen(rep) == was[1]
+    assert HOST.settings(rep)["mac"] == (was[0] or {})["address"]
+    disconnected(machine, made)
+    assert machine.seen(rep) == was[1]
+
+
+def _nothing(machine: Kernel, names: dict[str, str]) -> None:
+    pass
+
+
+def _bridge_deleted(machine: Kernel, names: dict[str, str]) -> None:
+    machine.delete(names["br"])
+
+
+def _bridge_renamed(machine: Kernel, names: dict[str, str]) -> None:
+    machine.rename(names["br"], unique("renamed"))
+
+
+def _bridge_made_anew(machine: Kernel, names: dict[str, str]) -> None:
+    machine.delete(names["br"])
+    machine.add(names["br"], "bridge")
+    machine.set(names["rep"], master=names["br"])
+
+
+def _taken_out(machine: Kernel, names: dict[str, str]) -> None:
+    machine.set(names["rep"], master="")
+
+
+def _put_elsewhere(machine: Kernel, names: dict[str, str]) -> None:
+    machine.set(names["rep"], master=names["other"])
+
+
+def _changed(machine: Kernel, names: dict[str, str]) -> None:
+    machine.set(names["rep"], up=False, mtu=1300)
+
+
+MEANWHILE: dict[str, tuple[Callable[[Kernel, dict[str, str]], None], str]] = {
+    "nothing": (_nothing, ""),
+    "bridge deleted": (_bridge_deleted, ""),
+    "bridge renamed": (_bridge_renamed, ""),
+    "bridge made anew": (_bridge_made_anew, ""),
+    "taken out": (_taken_out, ""),
+    "put elsewhere": (_put_elsewhere, "other"),
+    "MTU and state changed": (_changed, ""),
+}
+
+
+@pytest.mark.parametrize(("happen", "stays_in"), MEANWHILE.values(), ids=MEANWHILE)
+def test_meanwhile(
+    machine: Kernel,
+    br: str,
+    other: str,
+    rep: str,
+    happen: Callable[[Kernel, dict[str, str]], None],
+    stays_in: str,
+) -> None:
+    """Whatever has happened, MTU and state are restored; in a bridge that somebody else put it in, it stays."""
+    machine.set(rep, mtu=2000)
+    made = connected(machine, port(machine, rep, br, mtu=1400))
+    happen(machine, {"br": br, "other": other, "rep": rep})
+    log = disconnected(machine, made)
+    assert machine.seen(rep) == {"master": other if stays_in else "", "mtu": 2000, "up": False}
+    assert (f"is a port of {other} by now" in log.text("info")) is bool(stays_in)
+
+
+def test_the_former_bridge_deleted(machine: Kernel, br: str, other: str, rep: str) -> None:
+    """A bridge that is gone cannot have it back."""
+    machine.set(rep, master=other)
+    made = connected(machine, port(machine, rep, br))
+    machine.delete(other)
+    disconnected(machine, made)
+    assert machine.seen(rep)["master"] == ""
+
+
+def test_representor_deleted(machine: Kernel, br: str, rep: str) -> None:
+    """With the representor, all of it is gone, and that is said."""
+    made = connected(machine, port(machine, rep, br))
+    machine.delete(rep)
+    assert f"representor {rep} is gone" in disconnected(machine, made).text("info")
+
+
+def test_representor_renamed(machine: Kernel, br: str, rep: str) -> None:
+    """It is found by its index."""
+    made = connected(machine, port(machine, rep, br, mtu=1400))
+    renamed = unique("renamed")
+    machine.rename(rep, renamed)
+    made.verify(machine.host)
+    disconnected(machine, made)
+    assert machine.seen(renamed) == {"master": "", "mtu": 1500, "up": False}
+
+
+def test_another_link_with_the_name_of_the_representor(machine: Kernel, br: str, rep: str) -> None:
+    """A link that is called as the representor was, but is another port, is left alone."""
+    made = port(machine, rep, br, mtu=1400)
+    made.original.port = "pf0vf3"
+    machine.set(rep, master=br, mtu=1400, up=True)
+    assert "is gone" in disconnected(machine, made).text("info")
+    assert machine.seen(rep) == {"master": br, "mtu": 1400, "up": True}
+
+
+def _wrong_mtu(machine: Kernel, names: dict[str, str]) -> None:
+    machine.set(names["rep"], mtu=1300)
+
+
+def _down(machine: Kernel, names: dict[str, str]) -> None:
+    machine.set(names["rep"], up=False)
+
+
+def _rep_deleted(machine: Kernel, names: dict[str, str]) -> None:
+    machine.delete(names["rep"])
+
+
+WRONG: dict[str, tuple[Callable[[Kernel, dict[str, str]], None], str]] = {
+    "taken out": (_taken_out, "representor {rep} is in no bridge, ADD made it a port of {br}"),
+    "put elsewhere": (_put_elsewhere, "representor {rep} is a port of {other}, ADD made it a port of {br}"),
+    "bridge deleted": (_bridge_deleted, "representor {rep} is in no bridge, ADD made it a port of {br}"),
+    "down": (_down, "representor {rep} is down"),
+    "MTU": (_wrong_mtu, "representor {rep} has MTU 1300, ADD set 1400"),
+    "deleted": (_rep_deleted, "representor {rep} is missing on the host"),
+}
+
+
+@pytest.mark.parametrize(("happen", "said"), WRONG.values(), ids=WRONG)
+def test_verify(
+    machine: Kernel, br: str, other: str, rep: str, happen: Callable[[Kernel, dict[str, str]], None], said: str
+) -> None:
+    """What is not as it was made is named, with what it is and what it should be."""
+    names = {"br": br, "other": other, "rep": rep}
+    made = connected(machine, port(machine, rep, br, mtu=1400))
+    happen(machine, names)
+    with pytest.raises(CniError) as caught:
+        made.verify(machine.host)
+    assert caught.value.msg == said.format(**names)
+
+
+def _connect(machine: Kernel, made: RepresentorPort) -> CniError:
+    with pytest.raises(CniError) as caught:
+        made.connect(machine.host, Lines())
+    return caught.value
+
+
+def test_what_vanishes_during_add(machine: Kernel, br: str, rep: str) -> None:
+    """Neither is taken for something else, and nothing is left of it."""
+    made = port(machine, rep, br)
+    machine.delete(br)
+    assert _connect(machine, made).msg == f"{br} has vanished from the host during ADD"
+    assert machine.seen(rep) == {"master": "", "mtu": 1500, "up": False}
+    machine.delete(rep)
+    assert _connect(machine, made).msg == f"{rep} has vanished from the host during ADD"
+
+
+def test_an_mtu_that_the_representor_refuses(machine: Kernel, br: str, rep: str) -> None:
+    """The error names the representor, the bridge and the MTU; afterwards everything is as before."""
+    made = port(machine, rep, br, mtu=67)
+    error = _connect(machine, made)
+    assert error.msg.startswith(f"cannot make representor {rep} a port of bridge {br} with MTU 67: Invalid argument")
+    assert error.details == f"errno {errno.EINVAL}"
+    disconnected(machine, made)
+    assert machine.seen(rep) == {"master": "", "mtu": 1500, "up": False}
+
+
+def test_no_bridge(machine: Kernel, rep: str) -> None:
+    """A link that takes no ports refuses, and the kernel's words are passed on."""
+    made = port(machine, rep, machine.add(unique("plain")))
+    assert _connect(machine, made).msg.startswith(f"cannot make representor {rep} a port of bridge {made.bridge}: ")
+    assert machine.seen(rep)["master"] == ""
+
+
+def test_ports(machine: Kernel, br: str, other: str, host: NetNS) -> None:
+    """All ports and bridges, each with its bridge, and no other link."""
+    names = [machine.add(unique("rep"), master=master) for master in (br, br, other, "")]
+    shown = {entry["ifindex"]: entry for entry in HOST.json("link", "show")}
+    expected = {index: entry["master"] for index, entry in shown.items() if entry.get("master") in (br, other)}
+    found_ports = bridge.ports(host.netlink)
+    bridges = {found(machine, name).index for name in (br, other)}
+    assert {i: shown[port.master]["ifname"] for i, port in found_ports.items() if i not in bridges} == expected
+    assert set(found_ports) == set(expected) | bridges
+    assert found(machine, names[-1]).index not in found_ports
+    assert len(expected) == 3
+
+
+def test_many_ports(machine: Kernel, br: str, host: NetNS) -> None:
+    """More than one message of the kernel's."""
+    names = [unique("rep") for _ in range(120)]
+    HOST.batch(*(f"link add {name} type veth peer name {unique('far')}" for name in names))
+    HOST.batch(*(f"link set {name} master {br}" for name in names))
+    indices = {entry["ifindex"] for entry in HOST.json("link", "show", "master", br)}
+    assert set(bridge.ports(host.netlink)) - {found(machine, br).index} == indices
+    assert len(indices) == 120
+    HOST.batch(*(f"link del {name}" for name in names))
+
+
+@pytest.mark.parametrize("vlans", [{7: 0}, {7: 0, 8: 0}, {100: 6}], ids=["one", "a range", "native"])
+def test_vlans_of_a_link_that_is_no_port(machine: Kernel, rep: str, host: NetNS, vlans: dict[int, int]) -> None:
+    """The kernel refuses both."""
+    index = found(machine, rep).index
+    with pytest.raises(NetlinkError) as caught:
+        bridge.add_vlans(host.netlink, index, vlans)
+    assert caught.value.errno == errno.EOPNOTSUPP
+    with pytest.raises(NetlinkError) as caught:
+        bridge.delete_vlans(host.netlink, index, list(vlans))
+    assert caught.value.errno == errno.EOPNOTSUPP
+
+
+def test_vlans_of_a_link_that_is_gone(host: NetNS) -> None:
+    """ENODEV for both."""
+    with pytest.raises(NetlinkError) as caught:
+        bridge.add_vlans(host.netlink, 1 << 30, {7: 0})
+    assert caught.value.errno == errno.ENODEV
+    with pytest.raises(NetlinkError) as caught:
+        bridge.delete_vlans(host.netlink, 1 << 30, [7])
+    assert caught.value.errno == errno.ENODEV
+
+
+def test_no_ports(host: NetNS) -> None:
+    """On a host without bridges there are none."""
+    assert net.run("bridge", "-j", "link", "show") in ("", "[]\n", "[]")
+    assert bridge.ports(host.netlink) == {}
+
+
+def test_uplinks(machine: Kernel, br: str, host: NetNS) -> None:
+    """A PF in a bridge is the uplink itself; one in no bridge is none."""
+    pf = machine.add(unique("pf"))
+    assert uplink.find(found(machine, pf), host) is None
+    machine.set(pf, master=br)
+    joined = uplink.find(found(machine, pf), host)
+    assert joined is not None
+    assert (joined[0].name, joined[1].name) == (pf, br)
+
+
+def test_an_uplink_that_is_gone(machine: Kernel, rep: str, host: NetNS, tmp_path: object) -> None:
+    """There is nothing to give back, and no way to set anything."""
+    log = Lines()
+    uplink.remove("absent", [7], host, str(tmp_path), log)
+    uplink.remove(rep, [7], host, str(tmp_path), log)
+    assert [line for _, line in log.lines] == [
+        f"uplink {name} is in no bridge any more: it has no VLANs to give back" for name in ("absent", rep)
+    ]
+    with pytest.raises(CniError, match="the uplink absent is not on the host any more"):
+        uplink.add("absent", [7], host)
+    with pytest.raises(CniError, match=f"cannot set VLANs 7-8, 100 on uplink {rep}: ") as caught:
+        uplink.add(rep, [100, 8, 7], host)
+    assert caught.value.details == f"errno {errno.EOPNOTSUPP}"
