@@ -51,6 +51,8 @@ def describe(device: str, sysfs_root: str = sysfs.ROOT) -> tuple[str, dict[str, 
     folder = device
     if os.path.basename(folder).startswith("virtio"):
         folder = os.path.dirname(folder)
+        if not sysfs.is_pci_address(os.path.basename(folder)):  # a vDPA device is in between
+            folder = os.path.dirname(folder)
     address = os.path.basename(folder)
     if not sysfs.is_pci_address(address):
         return PCI, {}

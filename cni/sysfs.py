@@ -102,11 +102,13 @@ class Vdpa:
 
 
 def vdpa(device: str, root: str = ROOT) -> Vdpa | None:
-    """Return the vDPA device below a real device folder, the first by name, None when there is none."""
+    """Return the vDPA device below a real device folder, the first by name, None when there is none. Those of a PF's
+    sub-functions, which lie below the PF, are not the PF's.
+    """
     devices = os.path.join(root, "bus/vdpa/devices")
     for name in sorted(_entries(devices)):
         folder = os.path.realpath(os.path.join(devices, name))
-        if not folder.startswith(device + "/"):
+        if not folder.startswith(device + "/") or ".sf." in folder.removeprefix(device):
             continue
         bound = driver(folder)
         if bound == "vhost_vdpa":

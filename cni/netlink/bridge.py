@@ -41,7 +41,7 @@ _VLAN_INFO = struct.Struct("=HH")
 
 
 class Port:
-    """One port of a bridge, or a bridge itself, whose master is 0. vlans: {VLAN ID: PVID and UNTAGGED, or 0}."""
+    """One port of a bridge, or a bridge itself, which is its own master. vlans: {VLAN ID: PVID and UNTAGGED, or 0}."""
 
     __slots__ = ("index", "master", "vlans")
 

@@ -14,6 +14,7 @@ from plugins.accelerated_bridge import config, record, uplink
 from plugins.accelerated_bridge.config import BridgeConfig
 from plugins.accelerated_bridge.port import RepresentorPort
 from plugins.accelerated_bridge.record import STATE_FOLDER
+from plugins.common import boot
 from plugins.vf import device, plan
 from plugins.vf.device import Device
 from plugins.vf.kind import Kind, NotLocked
@@ -75,7 +76,7 @@ class AcceleratedBridge(Kind):
         port = RepresentorPort(rep, into.name, wanted.vlans(), mtu, pf.name, self.state_folder, claims.sysfs_root)
         port.bridge_index = into.index
         if port.vlans and sysfs.bridge_setting(into.name, "vlan_filtering", claims.sysfs_root) != "1":
-            log.warning(f"bridge {into.name} does not filter VLANs : those of {rep.name} have no effect")
+            log.warning(f"bridge {into.name} does not filter VLANs: those of {rep.name} have no effect")
         ports = bridge.ports(host.netlink) if rep.master or wanted.on_uplink else {}
         master = link.get(host.netlink, index=rep.master) if rep.master else None
         if master is not None:
@@ -105,8 +106,9 @@ class AcceleratedBridge(Kind):
 
 
 def _brought(name: str, host: NetNS, claims: Claims) -> set[int]:
-    """Return the VLANs that attachments have brought to an uplink."""
-    others = [x.beside for x in claims.load_all() if isinstance(x.beside, RepresentorPort) and x.beside.uplink_vlans]
+    """Return the VLANs that attachments have brought to an uplink since the machine's boot."""
+    known = [x.beside for x in claims.load_all() if x.boot_id in ("", boot.current())]
+    others = [port for port in known if isinstance(port, RepresentorPort) and port.uplink_vlans]
     return {vlan for other in others if other.uplink_name(host) == name for vlan in other.uplink_vlans}
 
 

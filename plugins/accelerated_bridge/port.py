@@ -146,11 +146,12 @@ class RepresentorPort(Beside):
         current = link.get(host.netlink, index=rep.master) if rep.master else None
         before = link.get(host.netlink, name=self.master) if self.master else None
         wanted = before.index if before is not None else 0
-        if current is not None and wanted != current.index and not self._is_ours(current):
+        is_elsewhere = current is not None and wanted != current.index and not self._is_ours(current)
+        if current is not None and is_elsewhere:
             log.info(f"representor {rep.name} is a port of {current.name} by now, and stays one")
         elif rep.master != wanted:
             attempt(errors, self._change, host, rep, {"master": wanted}, f"take {rep.name} out of {self.bridge}")
-        if before is not None and self.original_vlans:
+        if before is not None and not is_elsewhere:
             attempt(errors, self._set_vlans, host, rep.index, self.original_vlans)
         changes: dict[str, Any] = {}
         if self.original.mtu and rep.mtu != self.original.mtu:

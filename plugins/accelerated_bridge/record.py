@@ -21,12 +21,12 @@ from __future__ import annotations
 
 from cni.netlink.link import Link
 from cni.netlink.vf import VF
-from cni.section import Section
-from plugins.accelerated_bridge.config import BridgeConfig
+from cni.section import Section, refused
+from plugins.accelerated_bridge.config import MAX_VLAN, BridgeConfig
 from plugins.accelerated_bridge.port import RepresentorPort
 from plugins.vf import record
 from plugins.vf.attachment import Attachment
-from plugins.vf.record import MAX_U32
+from plugins.vf.record import MAX_INDEX, MAX_U32
 
 STATE_FOLDER = "/var/lib/cni/accelerated-bridge"
 _MAX_VLAN = 0xFFF
@@ -110,7 +110,7 @@ def _port(section: Section, ours: Section, wanted: BridgeConfig, vf_mtu: int, pf
     if not name:
         return None
     known = ours.section("representor")
-    original = Link(known.integer("index"), name)
+    original = Link(known.integer("index", 0, 0, MAX_INDEX), name)
     original.mtu = section.section("orig_rep_state").integer("mtu", 0, 0, MAX_U32)
     original.port = known.string("port")
     original.up = known.boolean("up")  # accelerated-bridge-cni takes it down
@@ -120,11 +120,17 @@ def _port(section: Section, ours: Section, wanted: BridgeConfig, vf_mtu: int, pf
     )
     port.master = record.restored(known.string("master"))
     vlans = known.section("vlans")
-    port.original_vlans = {int(vlan): vlans.integer(vlan, 0, 0, 0xFFFF) for vlan in vlans.raw if vlan.isdecimal()}
-    port.bridge_index = known.integer("bridgeIndex")
+    port.original_vlans = {_vlan(vlans, key): vlans.integer(key, 0, 0, 0xFFFF) for key in vlans.raw}
+    port.bridge_index = known.integer("bridgeIndex", 0, 0, MAX_INDEX)
     port.uplink = record.restored(known.string("uplink"))
     if section.has(record.OURS):
         port.uplink_vlans = known.integers("uplinkVlans", 0, _MAX_VLAN)
     elif wanted.on_uplink:
         port.uplink_vlans = sorted(port.vlans)
     return port
+
+
+def _vlan(vlans: Section, key: str) -> int:
+    if not key.isascii() or not key.isdecimal() or len(key) > 4 or int(key) > MAX_VLAN:
+        raise refused(vlans.where, key, "an object whose members are called as VLANs are numbered")
+    return int(key)

@@ -82,13 +82,14 @@ def add(name: str, vlans: list[int], host: NetNS) -> None:
 def remove(name: str, vlans: list[int], host: NetNS, sysfs_root: str, log: Logger) -> None:
     """Take those VLANs from an uplink that no port of its bridge uses any more. The caller holds the lock.
 
+    name: empty when it is not known, since the PF is in no bridge any more, neither itself nor through a bond.
     Uplinks do not use a VLAN, they carry it. Raises CniError.
     """
-    port = link.get(host.netlink, name=name)
+    port = link.get(host.netlink, name=name) if name else None
     ports = bridge.ports(host.netlink)
     uplink = ports.get(port.index) if port is not None else None
     if uplink is None or not uplink.master:
-        log.info(f"uplink {name} is in no bridge any more: it has no VLANs to give back")
+        log.info(f"uplink {name or 'of the VF'} is in no bridge any more: it has no VLANs to give back")
         return
     left = [vlan for vlan in vlans if vlan in uplink.vlans]
     for other in ports.values():

@@ -117,6 +117,9 @@ class Claims:
                 if home is not None and self._is_in(claim, home):
                     taken.details = f"{claim.container_id} has it as {claim.ifname} in {home.path}"
                     raise taken
+            if not claim.netns and not transfer.is_back(claim, host, PATIENCE_S, self.sysfs_root):
+                taken.details = f"{claim.container_id} has it as {claim.ifname}; nothing was changed"
+                raise taken
             self._log.warning(f"{claim.name} was left behind by {claim.container_id}: taking it over")
             if not self.give_back(claim, host, None, PATIENCE_S):
                 taken.details = f"it has not come back from the dead pod of {claim.container_id} yet"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 OURS = "plumbline"
 MAX_U32 = 0xFFFFFFFF
+MAX_INDEX = 0x7FFFFFFF  # of a link, an int in struct ifinfomsg
 COPIED = ("cniVersion", "name", "type", "logLevel", "logFile")
 """Members of the configuration that are kept as they are."""
 
@@ -121,7 +122,7 @@ def link(name: str, mac: str, mtu: int, ours: Section) -> Link | None:
     """
     if not name:
         return None
-    link = Link(ours.integer("index"), restored(name))
+    link = Link(ours.integer("index", 0, 0, MAX_INDEX), restored(name))
     link.mac = mac
     link.mtu = mtu
     link.up = ours.boolean("up")

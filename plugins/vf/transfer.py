@@ -57,7 +57,7 @@ def give_back(
                 GENERIC, f"cannot fetch {name} ({vf.address}): {e.strerror}", f"errno {e.errno}; its record stays"
             ) from e
         driver = sysfs.driver(vf.path)
-        if found is None and driver and not vf.is_userspace and _exists(attachment.original, vf, sysfs_root):
+        if found is None and _is_awaited(attachment.original, vf, sysfs_root):
             log.warning(f"{name} ({vf.address}, driver {driver}) has no link on the host yet: its record stays")
             if errors:
                 raise combined(f"giving back {name} ({vf.address})", errors)
@@ -96,12 +96,7 @@ def _fetch(
 
     What the driver may reset the VF for is done as long as the link is in the pod and the VF in its VLAN.
     """
-
-    def on_host() -> Link | None:
-        found = device.on_host(vf, host)
-        return found if found is not None and original.parent in ("", found.parent) else None
-
-    found = on_host()
+    found = _on_host(original, vf, host)
     if found is None and pod is not None:
         in_pod = find_in_pod(attachment, pod, sysfs_root)
         if in_pod is not None:
@@ -112,8 +107,8 @@ def _fetch(
             attempt(errors, _restore_hardware, attachment, original, in_pod, entry, pod, errors, log)
             in_pod = link.get(pod.netlink, index=in_pod.index) or in_pod
             return link.get(host.netlink, name=move.onto_host(host, pod, in_pod, original.name, log))
-    if found is None and sysfs.driver(vf.path) and not vf.is_userspace and _exists(original, vf, sysfs_root):
-        found = waiting.for_link(on_host, patience_s)
+    if found is None and _is_awaited(original, vf, sysfs_root):
+        found = waiting.for_link(lambda: _on_host(original, vf, host), patience_s)
     if found is None:
         return None
     attempt(errors, _restore_hardware, attachment, original, found, entry, host, errors, log)
@@ -128,9 +123,28 @@ def _fetch(
         return found
 
 
-def _exists(original: Link, vf: device.Device, sysfs_root: str) -> bool:
-    """Return whether the device behind a link is still there: that of a vDPA device comes and goes."""
-    return original.parent in ("", *device.parents(vf.address, sysfs_root))
+def is_back(attachment: Attachment, host: NetNS, patience_s: float, sysfs_root: str) -> bool:
+    """Return whether the VF's link is on the host, or comes back within the time, in seconds. A VF without one is."""
+    original = attachment.original
+    if original is None or not os.path.isdir(sysfs.pci_device(attachment.address, sysfs_root)):
+        return True
+    vf = device.find(attachment.address, sysfs_root, needs_pf=False)
+    if not _is_awaited(original, vf, sysfs_root):
+        return True
+    return waiting.for_link(lambda: _on_host(original, vf, host), patience_s) is not None
+
+
+def _on_host(original: Link, vf: device.Device, host: NetNS) -> Link | None:
+    found = device.on_host(vf, host)
+    return found if found is not None and original.parent in ("", found.parent) else None
+
+
+def _is_awaited(original: Link, vf: device.Device, sysfs_root: str) -> bool:
+    """Return whether a link that is nowhere to be seen will come: the VF is bound to a driver that makes links, and the
+    device behind this one is there. That of a vDPA device comes and goes.
+    """
+    is_there = original.parent in ("", *device.parents(vf.address, sysfs_root))
+    return is_there and bool(sysfs.driver(vf.path)) and not vf.is_userspace
 
 
 def find_in_pod(attachment: Attachment, pod: NetNS, sysfs_root: str) -> Link | None:

@@ -1,4 +1,4 @@
-"""The examples in the documentation work: those of host-device here, those of sriov in tests/lab/test_docs.py."""
+"""The examples in the documentation work: those of host-device here, those of plugins for VFs in tests/lab."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.net import HOST, Space
 from tests.support.plugin import REPOSITORY, Attachment
 
 BY_HAND = "docs/architecture.md"
-WITH_EXAMPLES = {"README.md", "docs/host-device.md", "docs/ipam.md", "docs/sriov.md"}
+WITH_EXAMPLES = {"README.md", "docs/accelerated-bridge.md", "docs/host-device.md", "docs/ipam.md", "docs/sriov.md"}
 
 
 @pytest.mark.parametrize("conf", examples.networks("host-device"))
@@ -75,14 +75,15 @@ def test_the_path_on_a_node_fits_together() -> None:
     assert set(re.findall(r'^ +(\S+/\S+): "1"$', text, re.MULTILINE)) == set(resources)
 
 
-def test_examples_show_every_parameter() -> None:
-    """Each parameter in the table of the sriov page is in an example of that page."""
+@pytest.mark.parametrize("page", ["docs/accelerated-bridge.md", "docs/sriov.md"])
+def test_examples_show_every_parameter(page: str) -> None:
+    """Each parameter in the table of a page is in an example of that page."""
     documented = set()
-    for row in re.findall(r"^\| (`.*?) \|", examples.read("docs/sriov.md").partition("### ")[0], re.MULTILINE):
+    for row in re.findall(r"^\| (`.*?) \|", examples.read(page).partition("### ")[0], re.MULTILINE):
         documented |= set(re.findall(r"`(.*?)`", row))
     used = set()
     for name, conf in examples.examples().items():
-        if name.startswith("docs/sriov.md"):
+        if name.startswith(page):
             used |= set(conf) | {f"runtimeConfig.{key}" for key in conf.get("runtimeConfig", {})}
     assert documented - used == {"CNI_ARGS", "MAC=", "runtimeConfig.CNIDeviceInfoFile"}
     assert len(documented) > 20

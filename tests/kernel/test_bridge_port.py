@@ -20,7 +20,7 @@ from cni.netns import NetNS
 from plugins.accelerated_bridge import uplink
 from plugins.accelerated_bridge.port import RepresentorPort
 from tests.support import net
-from tests.support.bridging import Kernel
+from tests.support.bridging import Machine
 from tests.support.log import Lines
 from tests.support.net import HOST, unique
 from tests.support.ports import connected, disconnected, found, port
@@ -34,27 +34,27 @@ def host() -> Iterator[NetNS]:
 
 
 @pytest.fixture
-def machine(host: NetNS) -> Iterator[Kernel]:
+def machine(host: NetNS) -> Iterator[Machine]:
     """The session's namespace with what a test makes in it."""
-    kernel = Kernel(host)
+    kernel = Machine(host)
     yield kernel
     kernel.close()
 
 
 @pytest.fixture
-def br(machine: Kernel) -> str:
+def br(machine: Machine) -> str:
     """A bridge."""
     return machine.add(unique("br"), "bridge", up=True)
 
 
 @pytest.fixture
-def other(machine: Kernel) -> str:
+def other(machine: Machine) -> str:
     """Another bridge."""
     return machine.add(unique("br"), "bridge", up=True)
 
 
 @pytest.fixture
-def rep(machine: Kernel) -> str:
+def rep(machine: Machine) -> str:
     """A representor."""
     return machine.add(unique("rep"))
 
@@ -71,7 +71,7 @@ BEFORE: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
 @pytest.mark.parametrize("where", ["in no bridge", "in the bridge", "in another bridge"])
 def test_there_and_back(
-    machine: Kernel, br: str, other: str, rep: str, where: str, before: dict[str, Any], mtu: int
+    machine: Machine, br: str, other: str, rep: str, where: str, before: dict[str, Any], mtu: int
 ) -> None:
     """In the bridge, up, with the MTU that was asked for; then as it was, and what else is on the host unchanged."""
     master = {"in the bridge": br, "in another bridge": other}.get(where, "")
@@ -86,37 +86,37 @@ def test_there_and_back(
     assert machine.seen(rep) == was[1]
 
 
-def _nothing(machine: Kernel, names: dict[str, str]) -> None:
+def _nothing(machine: Machine, names: dict[str, str]) -> None:
     pass
 
 
-def _bridge_deleted(machine: Kernel, names: dict[str, str]) -> None:
+def _bridge_deleted(machine: Machine, names: dict[str, str]) -> None:
     machine.delete(names["br"])
 
 
-def _bridge_renamed(machine: Kernel, names: dict[str, str]) -> None:
+def _bridge_renamed(machine: Machine, names: dict[str, str]) -> None:
     machine.rename(names["br"], unique("renamed"))
 
 
-def _bridge_made_anew(machine: Kernel, names: dict[str, str]) -> None:
+def _bridge_made_anew(machine: Machine, names: dict[str, str]) -> None:
     machine.delete(names["br"])
     machine.add(names["br"], "bridge")
     machine.set(names["rep"], master=names["br"])
 
 
-def _taken_out(machine: Kernel, names: dict[str, str]) -> None:
+def _taken_out(machine: Machine, names: dict[str, str]) -> None:
     machine.set(names["rep"], master="")
 
 
-def _put_elsewhere(machine: Kernel, names: dict[str, str]) -> None:
+def _put_elsewhere(machine: Machine, names: dict[str, str]) -> None:
     machine.set(names["rep"], master=names["other"])
 
 
-def _changed(machine: Kernel, names: dict[str, str]) -> None:
+def _changed(machine: Machine, names: dict[str, str]) -> None:
     machine.set(names["rep"], up=False, mtu=1300)
 
 
-MEANWHILE: dict[str, tuple[Callable[[Kernel, dict[str, str]], None], str]] = {
+MEANWHILE: dict[str, tuple[Callable[[Machine, dict[str, str]], None], str]] = {
     "nothing": (_nothing, ""),
     "bridge deleted": (_bridge_deleted, ""),
     "bridge renamed": (_bridge_renamed, ""),
@@ -129,11 +129,11 @@ MEANWHILE: dict[str, tuple[Callable[[Kernel, dict[str, str]], None], str]] = {
 
 @pytest.mark.parametrize(("happen", "stays_in"), MEANWHILE.values(), ids=MEANWHILE)
 def test_meanwhile(
-    machine: Kernel,
+    machine: Machine,
     br: str,
     other: str,
     rep: str,
-    happen: Callable[[Kernel, dict[str, str]], None],
+    happen: Callable[[Machine, dict[str, str]], None],
     stays_in: str,
 ) -> None:
     """Whatever has happened, MTU and state are restored; in a bridge that somebody else put it in, it stays."""
@@ -145,7 +145,7 @@ def test_meanwhile(
     assert (f"is a port of {other} by now" in log.text("info")) is bool(stays_in)
 
 
-def test_the_former_bridge_deleted(machine: Kernel, br: str, other: str, rep: str) -> None:
+def test_the_former_bridge_deleted(machine: Machine, br: str, other: str, rep: str) -> None:
     """A bridge that is gone cannot have it back."""
     machine.set(rep, master=other)
     made = connected(machine, port(machine, rep, br))
@@ -154,14 +154,14 @@ def test_the_former_bridge_deleted(machine: Kernel, br: str, other: str, rep: st
     assert machine.seen(rep)["master"] == ""
 
 
-def test_representor_deleted(machine: Kernel, br: str, rep: str) -> None:
+def test_representor_deleted(machine: Machine, br: str, rep: str) -> None:
     """With the representor, all of it is gone, and that is said."""
     made = connected(machine, port(machine, rep, br))
     machine.delete(rep)
     assert f"representor {rep} is gone" in disconnected(machine, made).text("info")
 
 
-def test_representor_renamed(machine: Kernel, br: str, rep: str) -> None:
+def test_representor_renamed(machine: Machine, br: str, rep: str) -> None:
     """It is found by its index."""
     made = connected(machine, port(machine, rep, br, mtu=1400))
     renamed = unique("renamed")
@@ -171,7 +171,7 @@ def test_representor_renamed(machine: Kernel, br: str, rep: str) -> None:
     assert machine.seen(renamed) == {"master": "", "mtu": 1500, "up": False}
 
 
-def test_another_link_with_the_name_of_the_representor(machine: Kernel, br: str, rep: str) -> None:
+def test_another_link_with_the_name_of_the_representor(machine: Machine, br: str, rep: str) -> None:
     """A link that is called as the representor was, but is another port, is left alone."""
     made = port(machine, rep, br, mtu=1400)
     made.original.port = "pf0vf3"
@@ -180,19 +180,19 @@ def test_another_link_with_the_name_of_the_representor(machine: Kernel, br: str,
     assert machine.seen(rep) == {"master": br, "mtu": 1400, "up": True}
 
 
-def _wrong_mtu(machine: Kernel, names: dict[str, str]) -> None:
+def _wrong_mtu(machine: Machine, names: dict[str, str]) -> None:
     machine.set(names["rep"], mtu=1300)
 
 
-def _down(machine: Kernel, names: dict[str, str]) -> None:
+def _down(machine: Machine, names: dict[str, str]) -> None:
     machine.set(names["rep"], up=False)
 
 
-def _rep_deleted(machine: Kernel, names: dict[str, str]) -> None:
+def _rep_deleted(machine: Machine, names: dict[str, str]) -> None:
     machine.delete(names["rep"])
 
 
-WRONG: dict[str, tuple[Callable[[Kernel, dict[str, str]], None], str]] = {
+WRONG: dict[str, tuple[Callable[[Machine, dict[str, str]], None], str]] = {
     "taken out": (_taken_out, "representor {rep} is in no bridge, ADD made it a port of {br}"),
     "put elsewhere": (_put_elsewhere, "representor {rep} is a port of {other}, ADD made it a port of {br}"),
     "bridge deleted": (_bridge_deleted, "representor {rep} is in no bridge, ADD made it a port of {br}"),
@@ -204,7 +204,7 @@ WRONG: dict[str, tuple[Callable[[Kernel, dict[str, str]], None], str]] = {
 
 @pytest.mark.parametrize(("happen", "said"), WRONG.values(), ids=WRONG)
 def test_verify(
-    machine: Kernel, br: str, other: str, rep: str, happen: Callable[[Kernel, dict[str, str]], None], said: str
+    machine: Machine, br: str, other: str, rep: str, happen: Callable[[Machine, dict[str, str]], None], said: str
 ) -> None:
     """What is not as it was made is named, with what it is and what it should be."""
     names = {"br": br, "other": other, "rep": rep}
@@ -215,13 +215,13 @@ def test_verify(
     assert caught.value.msg == said.format(**names)
 
 
-def _connect(machine: Kernel, made: RepresentorPort) -> CniError:
+def _connect(machine: Machine, made: RepresentorPort) -> CniError:
     with pytest.raises(CniError) as caught:
         made.connect(machine.host, Lines())
     return caught.value
 
 
-def test_what_vanishes_during_add(machine: Kernel, br: str, rep: str) -> None:
+def test_what_vanishes_during_add(machine: Machine, br: str, rep: str) -> None:
     """Neither is taken for something else, and nothing is left of it."""
     made = port(machine, rep, br)
     machine.delete(br)
@@ -231,7 +231,7 @@ def test_what_vanishes_during_add(machine: Kernel, br: str, rep: str) -> None:
     assert _connect(machine, made).msg == f"{rep} has vanished from the host during ADD"
 
 
-def test_an_mtu_that_the_representor_refuses(machine: Kernel, br: str, rep: str) -> None:
+def test_an_mtu_that_the_representor_refuses(machine: Machine, br: str, rep: str) -> None:
     """The error names the representor, the bridge and the MTU; afterwards everything is as before."""
     made = port(machine, rep, br, mtu=67)
     error = _connect(machine, made)
@@ -241,14 +241,14 @@ def test_an_mtu_that_the_representor_refuses(machine: Kernel, br: str, rep: str)
     assert machine.seen(rep) == {"master": "", "mtu": 1500, "up": False}
 
 
-def test_no_bridge(machine: Kernel, rep: str) -> None:
+def test_no_bridge(machine: Machine, rep: str) -> None:
     """A link that takes no ports refuses, and the kernel's words are passed on."""
     made = port(machine, rep, machine.add(unique("plain")))
     assert _connect(machine, made).msg.startswith(f"cannot make representor {rep} a port of bridge {made.bridge}: ")
     assert machine.seen(rep)["master"] == ""
 
 
-def test_ports(machine: Kernel, br: str, other: str, host: NetNS) -> None:
+def test_ports(machine: Machine, br: str, other: str, host: NetNS) -> None:
     """All ports and bridges, each with its bridge, and no other link."""
     names = [machine.add(unique("rep"), master=master) for master in (br, br, other, "")]
     shown = {entry["ifindex"]: entry for entry in HOST.json("link", "show")}
@@ -261,7 +261,7 @@ def test_ports(machine: Kernel, br: str, other: str, host: NetNS) -> None:
     assert len(expected) == 3
 
 
-def test_many_ports(machine: Kernel, br: str, host: NetNS) -> None:
+def test_many_ports(machine: Machine, br: str, host: NetNS) -> None:
     """More than one message of the kernel's."""
     names = [unique("rep") for _ in range(120)]
     HOST.batch(*(f"link add {name} type veth peer name {unique('far')}" for name in names))
@@ -273,7 +273,7 @@ def test_many_ports(machine: Kernel, br: str, host: NetNS) -> None:
 
 
 @pytest.mark.parametrize("vlans", [{7: 0}, {7: 0, 8: 0}, {100: 6}], ids=["one", "a range", "native"])
-def test_vlans_of_a_link_that_is_no_port(machine: Kernel, rep: str, host: NetNS, vlans: dict[int, int]) -> None:
+def test_vlans_of_a_link_that_is_no_port(machine: Machine, rep: str, host: NetNS, vlans: dict[int, int]) -> None:
     """The kernel refuses both."""
     index = found(machine, rep).index
     with pytest.raises(NetlinkError) as caught:
@@ -300,7 +300,7 @@ def test_no_ports(host: NetNS) -> None:
     assert bridge.ports(host.netlink) == {}
 
 
-def test_uplinks(machine: Kernel, br: str, host: NetNS) -> None:
+def test_uplinks(machine: Machine, br: str, host: NetNS) -> None:
     """A PF in a bridge is the uplink itself; one in no bridge is none."""
     pf = machine.add(unique("pf"))
     assert uplink.find(found(machine, pf), host) is None
@@ -310,7 +310,7 @@ def test_uplinks(machine: Kernel, br: str, host: NetNS) -> None:
     assert (joined[0].name, joined[1].name) == (pf, br)
 
 
-def test_an_uplink_that_is_gone(machine: Kernel, rep: str, host: NetNS, tmp_path: object) -> None:
+def test_an_uplink_that_is_gone(machine: Machine, rep: str, host: NetNS, tmp_path: object) -> None:
     """There is nothing to give back, and no way to set anything."""
     log = Lines()
     uplink.remove("absent", [7], host, str(tmp_path), log)

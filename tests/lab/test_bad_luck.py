@@ -446,6 +446,35 @@ def test_del_three_times(vf: VF, pod: Space, attach: Attach) -> None:
     assert nothing_left()
 
 
+@pytest.mark.parametrize("left", [None, b"{", b""], ids=["no record", "damaged", "empty"])
+def test_del_without_a_record(left: bytes | None, vf: VF, pod: Space, attach: Attach) -> None:
+    """The allocation tells whose the VF is: it comes back to the host, with the settings that nobody remembers, and the
+    next pod can have it. Another pod's DEL does not take it.
+    """
+    one, name = attach(vf, **SETTINGS), vf.name
+    one.add()
+    path = f"{disk.SRIOV}/{one.container_id}-net1"
+    if left is None:
+        os.unlink(path)
+    else:
+        with open(path, "wb") as file:
+            file.write(left)
+    other = attach(vf, container_id="another", **SETTINGS)
+    other.netns = NOBODY
+    other.delete()
+    assert pod.links() == ["net1"]
+    outcome = one.call("DEL")
+    outcome.ok()
+    assert "has no record" in outcome.stderr
+    assert vf.name not in ("", "net1")
+    assert nothing_left()
+    one.add()
+    assert is_set(vf)
+    one.delete()
+    assert nothing_left()
+    HOST.batch(f"link set {vf.name} down", f"link set {vf.name} name {name}") if vf.name != name else None
+
+
 @pytest.fixture
 def before_reboot(vf: VF, pod: Space, attach: Attach) -> Attachment:
     """An attachment of before a reboot: its files are there, its namespace is not, and the VF is a new one, on which

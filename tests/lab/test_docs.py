@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -87,18 +86,6 @@ def assert_link(conf: dict[str, Any], result: dict[str, Any], pod: Space) -> Non
     assert pod.addresses("net1") == sorted(ip["address"] for ip in result.get("ips", []))
     wanted = {route["dst"] for route in result.get("routes", [])}
     assert {"default" if dst == "0.0.0.0/0" else dst for dst in wanted} <= {x["dst"] for x in pod.routes("net1")}
-
-
-def messages() -> dict[str, int]:
-    """Return the error messages of the page, as they stand there, and their codes."""
-    rows = re.findall(r"^\| `(.*?)` \| (\d+) \|", examples.read(PAGE), re.MULTILINE)
-    return {message: int(code) for message, code in rows}
-
-
-def same(message: str, actual: str) -> bool:
-    """Return whether a message of the page, with names in angle brackets for what varies, is the actual one."""
-    pattern = "".join(".+" if part.startswith("<") else re.escape(part) for part in re.split(r"(<[^>]+>)", message))
-    return re.fullmatch(pattern, actual) is not None
 
 
 @contextmanager
@@ -192,18 +179,11 @@ def answer(vf: VF, pod: Space, ifname: str = "net1", **extra: Any) -> Outcome:
     return Attachment(conf, net.unique("docs"), pod.path, ifname).call("ADD")
 
 
-def assert_listed(part: str, outcome: Outcome) -> None:
-    """The page has one message with this part, and it is the one that came, with its code."""
-    ((message, code),) = ((message, code) for message, code in messages().items() if part in message)
-    error = outcome.error(code)
-    assert same(message, error["msg"]), error
-
-
 def test_messages_about_the_configuration(vf: VF, pod: Space) -> None:
     """What the page lists is what comes, and the VF is as it was."""
     before = vf.snapshot()
     for part, extra in BY_CONFIGURATION.items():
-        assert_listed(part, answer(vf, pod, **extra))
+        examples.assert_listed(PAGE, part, answer(vf, pod, **extra))
     assert vf.snapshot() == before
 
 
@@ -212,10 +192,10 @@ def test_message_about_the_state(part: str, vf: VF, pod: Space) -> None:
     """What the page lists is what comes."""
     with BY_STATE[part](vf):
         outcome = answer(vf, pod, vlan=5, trust="on")
-    assert_listed(part, outcome)
+    examples.assert_listed(PAGE, part, outcome)
 
 
 def test_every_message_is_provoked() -> None:
     """But for the few that are said not to be."""
     known = [*BY_CONFIGURATION, *BY_STATE, *NOT_PROVOKED]
-    assert [x for x in messages() if not any(part in x for part in known)] == []
+    assert [x for x in examples.messages(PAGE) if not any(part in x for part in known)] == []

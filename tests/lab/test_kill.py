@@ -1,102 +1,31 @@
-"""SIGKILL at every step of ADD and of DEL: the next DEL, or the next pod, finds a VF that can be put right.
-
-A step is a netlink message, or a file operation that changes something; `tests.support.faults` tells how they are found
-and struck. Two VFs, of different PFs, are worked on side by side, so that what `ip` says of one PF is one trial's.
-"""
+"""SIGKILL at every step of sriov's ADD and of DEL: the next DEL, or the next pod, finds a VF that can be put right."""
 
 from __future__ import annotations
 
-import os
-import queue
 import shutil
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.support import disk, faults, net
-from tests.support.faults import THREAD_END, Call
+from tests.support import disk, net
+from tests.support.faults import Call
+from tests.support.kill import MOVE_FIRST, MOVE_LAST, Case, Rig, both_orders, go_through, killed, recorded, the
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment, Outcome
-from tests.support.untouched import left_on_disk
 from tests.support.vfs import PF, VF, wait_for
 
 MAC = "02:00:5e:00:00:64"
+
+
 SETTINGS = {"vlan": 100, "vlanQoS": 3, "mac": MAC, "spoofchk": "off", "trust": "on", "mtu": 1400}
-DELAY_US = 1_000_000
-MOVE_FIRST = faults.move_first(DELAY_US)
-MOVE_LAST = faults.move_last(DELAY_US)
-
-STEPS = (
-    "openat,?open,?mkdir,mkdirat,?rename,?renameat,renameat2,?link,linkat,?symlink,symlinkat,?unlink,unlinkat,"
-    "write,pwrite64,ftruncate,?chmod,fchmod,fchmodat,sendto,sendmsg,clone,clone3"
-)
-"""Without locks, sockets and the like: what they change dies with the process."""
-
-
-class Rig:
-    """A VF, a pod, and their attachment to a network of its own, with all that sriov can set."""
-
-    def __init__(self, vf: VF) -> None:
-        self.vf = vf
-        self.make()
-
-    def make(self) -> None:
-        """Make all but the VF, anew, and remember what VF and PF are like."""
-        self.pod = net.new_space()
-        self.network = net.unique("kill")
-        self.attachment = self.attach(self.pod, **SETTINGS)
-        self.original = self.vf.snapshot()
-        self.prepare()
-
-    def prepare(self) -> None:
-        """See to it that all folders are there, as on any node but at the very first attachment."""
-        self.attachment.add()
-        self.attachment.delete()
-        self.assert_clean()
-
-    def attach(self, pod: Space, **settings: Any) -> Attachment:
-        """Return an attachment of the VF to a pod."""
-        conf = {
-            **{"cniVersion": "1.1.0", "name": self.network, "type": "sriov", "deviceID": self.vf.address, **settings},
-            "ipam": {"type": "host-local", "subnet": "10.77.0.0/24", "routes": [{"dst": "10.99.0.0/16"}]},
-        }
-        return Attachment(conf, net.unique("container"), pod.path)
-
-    def left_on_disk(self, *attachments: Attachment) -> list[str]:
-        """Return the files that tell of these attachments (else of the rig's own), of the network or of the VF."""
-        owners = [attachment.container_id for attachment in attachments or (self.attachment,)]
-        names = (*owners, f"networks/{self.network}/", self.vf.address)
-        return [path for path in remains() if any(name in path for name in names)]
-
-    def assert_clean(self) -> None:
-        """Assert that the VF and its PF are as they were, and that nothing of the attachment is left on disk."""
-        assert self.vf.snapshot() == self.original
-        assert self.left_on_disk() == []
-
-    def repair(self) -> None:
-        """Make the rig good for the next trial, whatever it takes."""
-        self.remove()
-        for path in self.left_on_disk():
-            os.unlink(os.path.join(disk.CNI, path))
-        self.make()
-
-    def remove(self) -> None:
-        """Delete the pod and reset the VF."""
-        self.pod.delete()
-        self.vf.reset()
-
-
-def remains() -> list[str]:
-    """Return the files that plugins have left, without the locks of VFs, which stay for good as sriov-cni's do."""
-    return [path for path in left_on_disk() if not path.startswith("sriov/pci/vf_lock/")]
+"""All that sriov can set on igb."""
 
 
 @pytest.fixture(scope="module")
 def all_rigs(pfs: list[PF]) -> Iterator[list[Rig]]:
     """One rig at each PF, for all tests here: to make them takes a while."""
-    made = [Rig(pf.vfs[0]) for pf in pfs]
+    made = [Rig(pf.vfs[0], SETTINGS) for pf in pfs]
     yield made
     for rig in made:
         rig.remove()
@@ -115,68 +44,6 @@ def steps(all_rigs: list[Rig]) -> tuple[list[Call], list[Call]]:
     """The steps of an ADD and of the DEL after it."""
     all_rigs[0].prepare()
     return recorded(all_rigs[0])
-
-
-Case = tuple[Call, str]
-"""A step at which the plugin is killed, and the order of its two threads."""
-
-
-def go_through(rigs: list[Rig], cases: Iterable[Case], trial: Callable[[Rig, Call, str], None]) -> None:
-    """Try every case, each on a rig that is free; assert that none failed, listing those that did."""
-    free: queue.SimpleQueue[Rig] = queue.SimpleQueue()
-    for rig in rigs:
-        free.put(rig)
-    failures: list[str] = []
-
-    def run(case: Case) -> None:
-        call, order = case
-        rig = free.get()
-        try:
-            trial(rig, call, order)
-        except AssertionError as e:
-            failures.append(f"{rig.vf.address}, {call!r} {order}: {e}")
-            rig.repair()
-        finally:
-            free.put(rig)
-
-    with ThreadPoolExecutor(len(rigs)) as pool:
-        list(pool.map(run, cases))
-    assert not failures, "\n\n".join(failures)
-    assert remains() == []
-
-
-def recorded(rig: Rig) -> tuple[list[Call], list[Call]]:
-    """Return the steps of an ADD and of the DEL after it, without those that found nothing to do."""
-    lists = (faults.calls(rig.attachment, command, STEPS) for command in ("ADD", "DEL"))
-    add, delete = ([call for call in calls if not call.text.endswith(IN_VAIN)] for calls in lists)
-    return add, delete
-
-
-IN_VAIN = ("EEXIST (File exists)", "ENOENT (No such file or directory)")
-
-
-def both_orders(calls: list[Call]) -> list[Case]:
-    """Return every step as it comes; those that run beside the move, with the move before and after them too."""
-    start = the(calls, lambda call: call.name.startswith("clone"))
-    end = next(index for index, call in enumerate(calls) if index > start and call.name == "sendto")
-    beside = calls[start + 1 : end + 1]
-    return [
-        *((call, "") for call in calls),
-        (THREAD_END, ""),
-        *((call, order) for order in (MOVE_FIRST, MOVE_LAST) for call in beside),
-    ]
-
-
-def the(calls: list[Call], condition: Callable[[Call], bool]) -> int:
-    """Return the index of the one step for which the condition holds."""
-    (index,) = (index for index, call in enumerate(calls) if condition(call))
-    return index
-
-
-def kill(attachment: Attachment, command: str, call: Call, order: str = "") -> None:
-    """Give a command and kill the plugin before a step; assert that it died there: else nothing would be proven."""
-    outcome = faults.inject(attachment, command, "signal=SIGKILL", call, order)
-    assert outcome.status == -9, f"was not killed: {outcome!r}"
 
 
 def stages(add: list[Call]) -> dict[str, Case]:
@@ -214,7 +81,7 @@ def test_add_killed_then_delete(rigs: list[Rig], steps: tuple[list[Call], list[C
     places: set[tuple[str, bool]] = set()
 
     def trial(rig: Rig, call: Call, order: str) -> None:
-        kill(rig.attachment, "ADD", call, order)
+        killed(rig.attachment, "ADD", call, order)
         places.add((order, rig.vf.name == ""))
         rig.attachment.delete()
         rig.assert_clean()
@@ -228,7 +95,7 @@ def test_delete_killed_then_delete(rigs: list[Rig], steps: tuple[list[Call], lis
 
     def trial(rig: Rig, call: Call, order: str) -> None:
         rig.attachment.add()
-        kill(rig.attachment, "DEL", call)
+        killed(rig.attachment, "DEL", call)
         rig.attachment.delete()
         rig.assert_clean()
 
@@ -244,7 +111,7 @@ def test_first_add_of_a_node_killed(rigs: list[Rig]) -> None:
 
     def trial(rig: Rig, call: Call, order: str) -> None:
         forget()
-        kill(rig.attachment, "ADD", call)
+        killed(rig.attachment, "ADD", call)
         rig.attachment.delete()
         rig.assert_clean()
 
@@ -259,7 +126,7 @@ def test_add_killed_then_add(rigs: list[Rig], steps: tuple[list[Call], list[Call
     """SIGKILL at every stage of ADD: the next ADD of the same attachment works, with one address, and DEL undoes it."""
 
     def trial(rig: Rig, call: Call, order: str) -> None:
-        kill(rig.attachment, "ADD", call, order)
+        killed(rig.attachment, "ADD", call, order)
         result = rig.attachment.add()
         address = result["ips"][0]["address"]
         assert rig.pod.addresses("net1") == [address]
@@ -283,10 +150,10 @@ def test_add_killed_then_another_pod(
     def trial(rig: Rig, call: Call, order: str) -> None:
         before, own = rig.vf.table(), HOST.settings(rig.vf.name)
         dead = rig.attachment
-        kill(dead, "ADD", call, order)
+        killed(dead, "ADD", call, order)
         rig.pod.delete()
         rig.pod = net.new_space()
-        rig.attachment = rig.attach(rig.pod, **SETTINGS)  # for the trials after this one
+        rig.attachment = rig.attach(rig.pod, **rig.settings)  # for the trials after this one
         pod = make_pod()
         new = rig.attach(pod, vlan=200)
         added_by_and_by(new)

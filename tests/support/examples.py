@@ -1,7 +1,7 @@
 """The examples in the documentation: every JSON block of every page is a network configuration, and it is executed.
 
-Each is executed once, by the test of the plugin that it is for: those of `sriov` need VFs and run in the lab, those of
-`host-device` outside of it. Blocks that are no network configuration are not marked as JSON.
+Each is executed once, by the test of the plugin that it is for: those of `sriov` and `accelerated-bridge` need VFs and
+run in the lab, those of `host-device` outside of it. Blocks that are no network configuration are not marked as JSON.
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.plugin import REPOSITORY
+from tests.support.plugin import REPOSITORY, Outcome
 
-EXECUTED_BY = {"host-device": "tests/binary/test_docs.py", "sriov": "tests/lab/test_docs.py"}
+EXECUTED_BY = {
+    "accelerated-bridge": "tests/lab/accelerated_bridge/test_docs.py",
+    "host-device": "tests/binary/test_docs.py",
+    "sriov": "tests/lab/test_docs.py",
+}
 """Plugin and the file that executes its examples, with `networks`."""
 
 
@@ -54,3 +58,20 @@ def examples() -> dict[str, dict[str, Any]]:
 def networks(plugin: str) -> list[Any]:
     """Return the examples for one plugin, as parameters of a test."""
     return [pytest.param(conf, id=name) for name, conf in examples().items() if conf.get("type") == plugin]
+
+
+def messages(page: str) -> dict[str, int]:
+    """Return the error messages in the table of a page, as they stand there, and their codes."""
+    rows = re.findall(r"^\| `(.*?)` \| (\d+) \|", read(page), re.MULTILINE)
+    return {message: int(code) for message, code in rows}
+
+
+def assert_listed(page: str, part: str, outcome: Outcome) -> None:
+    """A page has one message with this part, and it is the one that came, with its code. What varies is in angle
+    brackets there.
+    """
+    ((message, code),) = ((message, code) for message, code in messages(page).items() if part in message)
+    error = outcome.error(code)
+    pieces = re.split(r"(<[^>]+>)", message)
+    pattern = "".join(".+" if piece.startswith("<") else re.escape(piece) for piece in pieces)
+    assert re.fullmatch(pattern, error["msg"]), f"{message}: {error}"

@@ -34,9 +34,10 @@ class Nic:
         return f"{self.switch.replace('netdevsim', 'eni')}npf0vf{vf.index}"
 
     def snapshot(self, vf: VF, *bridges: str) -> str:
-        """Return all that ip(8) and bridge(8) say of VF, PF, representor and of bridges and their ports."""
-        links = [self.representor(vf), *bridges]
-        return vf.snapshot() + "".join(shown(name) for name in links if HOST.link(name)) + vlans_shown()
+        """Return all that ip(8) and bridge(8) say of VF, PF, representor and bridges."""
+        links = [name for name in (self.representor(vf), *bridges) if HOST.link(name)]
+        in_vlans = [net.run("bridge", "vlan", "show", "dev", name) for name in (vf.pf.name, *links)]
+        return vf.snapshot() + "".join(shown(name) for name in links) + "".join(in_vlans)
 
 
 def vlans_shown() -> str:
@@ -82,11 +83,15 @@ def in_switchdev_mode(pf: PF, number: int) -> Iterator[Nic]:
         yield Nic(pf, switch)
 
 
+def cover(path: str) -> str:
+    """Return the file that lies over a file of sysfs."""
+    return f"/run/{re.sub('[^a-z0-9]', '-', path)}"
+
+
 def _cover(stack: ExitStack, path: str, content: str) -> None:
     """Have another content in a file of sysfs, until the stack is left."""
-    cover = f"/run/{re.sub('[^a-z0-9]', '-', path)}"
-    _write(cover, content)
-    net.run("mount", "--bind", cover, path)
+    _write(cover(path), content)
+    net.run("mount", "--bind", cover(path), path)
     stack.callback(net.run, "umount", path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -32,23 +33,31 @@ def nic(nics: list[Nic]) -> Nic:
     return nics[0]
 
 
-@pytest.fixture
-def bridges(nics: list[Nic]) -> Iterator[tuple[str, str]]:
-    """A bridge for each NIC that filters VLANs and has its uplink as a port."""
-    for bridge, nic in zip(BRIDGES, nics, strict=True):
+@contextmanager
+def bridges_made(nics: list[Nic]) -> Iterator[None]:
+    """Have a bridge for each NIC that filters VLANs and has its uplink as a port."""
+    for number, (bridge, nic) in enumerate(zip(BRIDGES, nics, strict=True)):
         HOST.batch(
-            f"link add {bridge} type bridge vlan_filtering 1 forward_delay 0 mcast_snooping 0",
-            f"link set {bridge} addrgenmode none",
+            # Without an address of its own, a bridge has that of one of its ports, until udev gives it another.
+            f"link add {bridge} address 02:00:00:00:b1:0{number} type bridge vlan_filtering 1 forward_delay 0",
+            f"link set {bridge} addrgenmode none type bridge mcast_snooping 0",
             f"link set {bridge} up",
             f"link set {nic.pf.name} master {bridge}",
         )
-    yield BRIDGES
+    yield
     for bridge in BRIDGES:
         HOST.ip("link", "del", bridge, check=False)
     for nic in nics:
         HOST.ip("link", "set", nic.pf.name, "nomaster", check=False)
         for vf in nic.pf.vfs:
             HOST.batch(f"link set {nic.representor(vf)} nomaster", f"link set {nic.representor(vf)} down mtu 1500")
+
+
+@pytest.fixture
+def bridges(nics: list[Nic]) -> Iterator[tuple[str, str]]:
+    """A bridge for each NIC."""
+    with bridges_made(nics):
+        yield BRIDGES
 
 
 @pytest.fixture

@@ -437,6 +437,17 @@ DESCRIBED: dict[str, tuple[Tree, str, str, dict[str, str]]] = {
         VF_VDPA_FIELDS
         | {"parent-device": "vdpa1", "driver": "virtio", "path": "/sys/bus/virtio/devices/virtio1"},
     ),
+    "the virtio device of a VF on virtio_vdpa": (
+        NIC | _vdpa("virtio_vdpa", "virtio1/net/eth5"),
+        *(f"{VF_FOLDER}/vdpa1/virtio1", VDPA),
+        VF_VDPA_FIELDS
+        | {"parent-device": "vdpa1", "driver": "virtio", "path": "/sys/bus/virtio/devices/virtio1"},
+    ),
+    "a PF whose sub-function has a vDPA device": (
+        NIC | sysfstree.vdpa(f"{PF_FOLDER}/mlx5_core.sf.4", "vdpa1", "vhost_vdpa", "vhost-vdpa-1"),
+        *(PF_FOLDER, PCI),
+        {"pci-address": PF_ADDRESS, "rdma-device": "mlx5_0"},
+    ),
     "a VF with an unbound vDPA device": (NIC | _vdpa("", ""), VF_FOLDER, PCI, VF_FIELDS),
     "another VF of the same PF": (
         NIC,

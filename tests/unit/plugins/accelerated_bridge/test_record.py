@@ -520,9 +520,12 @@ MISTYPED: dict[str, list[Any]] = {
     "plumbline.table.spoofchk": [0, "off", {}],
     REP: [5, [], "x", True],
     **{f"{REP}.{key}": NO_TEXT for key in ("port", "master", "uplink")},
-    **{f"{REP}.{key}": NO_NUMBER for key in ("index", "bridgeIndex")},
+    **{key: [*NO_NUMBER, -1, 1 << 40] for key in (f"{REP}.index", f"{REP}.bridgeIndex", "plumbline.index")},
     f"{REP}.up": [1, "true", []],
-    f"{REP}.vlans": [5, "x", [7], True, {"7": "6"}, {"7": True}, {"7": None, "8": []}, {"7": -1}, {"7": 1 << 16}],
+    f"{REP}.vlans": [
+        *(5, "x", [7], True, {"7": "6"}, {"7": True}, {"7": None, "8": []}, {"7": -1}, {"7": 1 << 16}),
+        *({"x": 0}, {"-1": 0}, {"4095": 0}, {"99999": 0}, {"9" * 5000: 0}),
+    ],
     f"{REP}.uplinkVlans": NO_VLANS,
 }
 
@@ -538,7 +541,9 @@ WORTHLESS: dict[str, list[Any]] = {
 
 def _cases(table: dict[str, list[Any]]) -> list[Any]:
     return [
-        pytest.param(key, value, id=f"{key} {json.dumps(value)}") for key, values in table.items() for value in values
+        pytest.param(key, value, id=f"{key} {json.dumps(value)[:40]}")
+        for key, values in table.items()
+        for value in values
     ]
 
 

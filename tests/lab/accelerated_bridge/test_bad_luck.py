@@ -1,0 +1,356 @@
+"""What goes wrong on nodes between ADD and DEL: VF, representor, bridge and uplink are as before, whatever it was.
+
+What concerns the VF alone is in tests/lab/test_bad_luck.py, since both plugins share that code; here is what has to do
+with the representor, and one story each of the rest.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support import disk, net, switchdev, vfs
+from tests.support.net import HOST, Space
+from tests.support.plugin import Attachment, Outcome
+from tests.support.switchdev import NATIVE, Nic
+from tests.support.vfs import VF, wait_for
+
+Attach = Callable[..., Attachment]
+MakePod = Callable[[], Space]
+
+MAC, OTHER_MAC = "02:00:00:00:00:2a", "02:00:00:00:00:2b"
+IPAM = {"type": "host-local", "subnet": "10.6.0.0/24", "routes": [{"dst": "10.60.0.0/16"}]}
+SETTINGS: dict[str, Any] = {
+    **{"mac": MAC, "mtu": 1400, "trust": "on", "spoofchk": "off", "ipam": IPAM},
+    **{"vlan": 100, "trunk": [{"id": 7}, {"minID": 200, "maxID": 203}], "setUplinkVlan": True},
+}
+OTHERS: dict[str, Any] = {"mac": OTHER_MAC, "vlan": 100, "setUplinkVlan": True, "ipam": IPAM}
+"""What another pod asks for."""
+
+
+def records() -> list[str]:
+    """Return the names of the records."""
+    return [name for name in os.listdir(disk.ACCELERATED_BRIDGE) if not name.endswith(".lock") and name != "pci"]
+
+
+def nothing_left() -> bool:
+    """Return whether no record and no address is held."""
+    return records() == [] and disk.reserved("lab") == {}
+
+
+@pytest.fixture
+def nic(nic: Nic, vf: VF, bridge: str) -> Nic:
+    """A NIC whose representor an administrator has set up: what was there has to be restored, not what is usual."""
+    HOST.ip("link", "set", nic.representor(vf), "up", "mtu", "1700")
+    return nic
+
+
+# What becomes of the namespace. Each gets pod and attachment, after ADD.
+
+
+def lives(pod: Space, one: Attachment) -> None:
+    """Nothing."""
+
+
+def deleted(pod: Space, one: Attachment) -> None:
+    """The runtime was not asked."""
+    pod.delete()
+
+
+def not_named(pod: Space, one: Attachment) -> None:
+    """Only the record says where the VF is (accelerated-bridge-cni leaves everything then)."""
+    one.netns = ""
+
+
+def plain_file(pod: Space, one: Attachment) -> None:
+    """The mount has gone, the file that was mounted on is still there."""
+    pod.delete()
+    with open(pod.path, "x"):
+        pass
+
+
+@pytest.mark.parametrize("happens", [lives, deleted, not_named, plain_file], ids=lambda x: x.__name__)
+def test_the_namespace(
+    happens: Callable[[Space, Attachment], None], nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach
+) -> None:
+    """One DEL, and two more, which find nothing to do."""
+    before = nic.snapshot(vf, bridge)
+    one = attach(vf, **SETTINGS)
+    one.add()
+    assert switchdev.vlans(nic.representor(vf)).keys() == {7, 100, 200, 201, 202, 203}
+    happens(pod, one)
+    for _ in range(3):
+        one.delete()
+        assert nic.snapshot(vf, bridge) == before
+        assert nothing_left()
+    if happens is plain_file:
+        os.unlink(pod.path)
+
+
+def test_the_bridge_is_gone(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
+    """Representor and VF are as before all the same; CHECK says it."""
+    one = attach(vf, **SETTINGS)
+    HOST.ip("link", "del", bridge)
+    before = nic.snapshot(vf)
+    HOST.batch(f"link add {bridge} type bridge vlan_filtering 1", f"link set {nic.pf.name} master {bridge}")
+    one.add()
+    HOST.ip("link", "del", bridge)
+    assert bridge in one.check().error()["msg"]
+    one.delete()
+    assert nic.snapshot(vf) == before
+    assert nothing_left()
+
+
+def test_the_bridge_was_renamed(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
+    """It is known by its index, too."""
+    before = nic.snapshot(vf, bridge)
+    one = attach(vf, **SETTINGS)
+    one.add()
+    HOST.ip("link", "set", bridge, "down")
+    HOST.batch(f"link set {bridge} name renamed7", "link set renamed7 up")
+    one.check().ok()
+    one.delete()
+    HOST.ip("link", "set", "renamed7", "down")
+    HOST.batch(f"link set renamed7 name {bridge}", f"link set {bridge} up")
+    wait_for(lambda: nic.snapshot(vf, bridge) == before, "snapshot as before")
+    assert nothing_left()
+
+
+def test_the_representors_are_gone(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
+    """The switch was set to legacy mode, and back: uplink and VF are as before; the representors are new ones."""
+    before = vf.snapshot(), switchdev.vlans(vf.pf.name)
+    one = attach(vf, **SETTINGS)
+    one.add()
+    set_mode(nic, "legacy")
+    assert HOST.link(nic.representor(vf)) is None
+    assert nic.representor(vf) in one.check().error()["msg"]
+    one.delete()
+    assert (vf.snapshot(), switchdev.vlans(vf.pf.name)) == before
+    assert nothing_left()
+    set_mode(nic, "switchdev")
+    again = nic.snapshot(vf, bridge)
+    one.add()
+    one.check().ok()
+    one.delete()
+    assert nic.snapshot(vf, bridge) == again
+
+
+def set_mode(nic: Nic, mode: str) -> None:
+    """Set the mode of the NIC's switch."""
+    net.run("devlink", "dev", "eswitch", "set", f"netdevsim/{nic.switch}", "mode", mode)
+    vfs.settle()
+
+
+def test_the_representor_was_put_elsewhere(
+    nic: Nic, vf: VF, bridge: str, bridges: tuple[str, str], attach: Attach
+) -> None:
+    """An administrator's decision: it stays there; all else is as before."""
+    rep = nic.representor(vf)
+    one = attach(vf, **SETTINGS)
+    before = vf.snapshot(), switchdev.vlans(vf.pf.name)
+    one.add()
+    HOST.ip("link", "set", rep, "master", bridges[1])
+    one.delete()
+    assert switchdev.port(rep)["master"] == bridges[1]
+    assert (vf.snapshot(), switchdev.vlans(vf.pf.name)) == before
+    assert nothing_left()
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["the same bridge", "another bridge"])
+def test_the_representor_was_in_a_bridge_before(
+    number: int, nic: Nic, vf: VF, bridge: str, bridges: tuple[str, str], attach: Attach
+) -> None:
+    """It goes back there, into the VLANs that it had."""
+    rep = nic.representor(vf)
+    HOST.ip("link", "set", rep, "master", bridges[number])
+    net.run("bridge", "vlan", "add", "dev", rep, "vid", "55")
+    net.run("bridge", "vlan", "add", "dev", rep, "vid", "66", "pvid", "untagged")
+    before = nic.snapshot(vf, *bridges)
+    one = attach(vf, **SETTINGS)
+    one.add()
+    assert switchdev.port(rep)["master"] == bridge
+    assert switchdev.vlans(rep)[100] == NATIVE
+    one.check().ok()
+    one.delete()
+    assert nic.snapshot(vf, *bridges) == before
+
+
+def test_the_representor_was_renamed(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
+    """By udev, for instance, late."""
+    rep = nic.representor(vf)
+    before = nic.snapshot(vf, bridge)
+    one = attach(vf, **SETTINGS)
+    one.add()
+    HOST.ip("link", "set", rep, "name", "renamed7")
+    one.check().ok()
+    one.delete()
+    vfs.settle()
+    HOST.ip("link", "property", "del", "dev", "renamed7", "altname", rep, check=False)  # udev's
+    HOST.ip("link", "set", "renamed7", "name", rep)
+    vfs.settle()
+    HOST.ip("link", "property", "del", "dev", rep, "altname", "renamed7", check=False)
+    assert nic.snapshot(vf, bridge) == before
+
+
+def test_the_uplink_left_the_bridge(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
+    """Its VLANs have gone with it: nothing to give back."""
+    one = attach(vf, **SETTINGS)
+    HOST.ip("link", "set", nic.pf.name, "nomaster")
+    before = nic.snapshot(vf, bridge)
+    HOST.ip("link", "set", nic.pf.name, "master", bridge)
+    one.add()
+    HOST.ip("link", "set", nic.pf.name, "nomaster")
+    one.delete()
+    assert nic.snapshot(vf, bridge) == before
+    assert nothing_left()
+
+
+def test_the_driver_was_unbound(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
+    """Representor, uplink and the PF's table are as before."""
+    before, table = nic.snapshot(vf, bridge), vf.pf.shown()
+    one = attach(vf, **SETTINGS)
+    one.add()
+    vf.bind("")
+    one.delete()
+    assert vf.pf.shown() == table
+    assert nothing_left()
+    vf.bind("igbvf")
+    assert nic.snapshot(vf, bridge) == before
+
+
+def test_the_vf_was_removed(nics: list[Nic], bridges: tuple[str, str], far_vf: VF, attach: Attach) -> None:
+    """Its representor leaves the bridge, its VLANs the uplink."""
+    nic = nics[1]
+    rep, pf = nic.representor(far_vf), far_vf.pf
+    before = switchdev.vlans_shown(), HOST.settings(rep)
+    one = attach(far_vf, bridge=bridges[1], **SETTINGS)
+    one.add()
+    try:
+        with open(f"{pf.folder}/sriov_numvfs", "w") as file:
+            file.write("0")
+        one.delete()
+        assert (switchdev.vlans_shown(), HOST.settings(rep)) == before
+        assert "master" not in switchdev.port(rep)
+        assert nothing_left()
+    finally:
+        pf.make_vfs()
+        for each in pf.vfs:
+            each.reset()
+
+
+def test_a_late_del(nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach) -> None:
+    """The VF went from a pod that was killed to another: the first pod's DELs change nothing for the second."""
+    before = nic.snapshot(vf, bridge)
+    pods = make_pod(), make_pod()
+    one, two = attach(vf, pods[0], **SETTINGS), attach(vf, pods[1], **OTHERS)
+    one.add()
+    (record,) = records()
+    path = f"{disk.ACCELERATED_BRIDGE}/{record}"
+    with open(path, "rb") as file:
+        content = file.read()
+    written = os.stat(path).st_mtime_ns
+    assert two.call("ADD").error(11)["msg"] == f"pci address {vf.address} is already allocated"
+    pods[0].delete()
+    wait_for(lambda: bool(vf.name), "link on the host")
+    two.add()
+    held = vf.table(), pods[1].settings("net1"), switchdev.vlans_shown()
+    assert switchdev.vlans(nic.representor(vf)) == {100: NATIVE}
+    assert set(switchdev.vlans(nic.pf.name)) == {1, 100}
+    for is_recorded in (False, True):
+        if is_recorded:
+            with open(path, "wb") as file:
+                file.write(content)
+            os.utime(path, ns=(written, written))
+        one.delete()
+        assert (vf.table(), pods[1].settings("net1"), switchdev.vlans_shown()) == held
+    two.check().ok()
+    two.delete()
+    assert nic.snapshot(vf, bridge) == before
+    assert nothing_left()
+
+
+def test_add_fails_late(nic: Nic, vf: VF, bridge: str, pod: Space, tmp_path: Any, attach: Attach) -> None:
+    """IPAM that is executed, after VF, representor and uplink were set: all is undone."""
+    path = tmp_path / "broken"
+    path.write_text('#!/bin/sh\necho \'{"cniVersion": "1.0.0", "code": 77, "msg": "no more"}\'\nexit 1\n')
+    path.chmod(0o755)
+    before = nic.snapshot(vf, bridge)
+    one = attach(vf, **{**SETTINGS, "ipam": {"type": "broken"}})
+    one.path = str(tmp_path)
+    assert one.call("ADD").error(77)["msg"] == "no more"
+    assert nic.snapshot(vf, bridge) == before
+    assert pod.links() == []
+    assert nothing_left()
+
+
+def test_add_is_repeated(nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
+    """A runtime that does not know that ADD was done gets what it asks for."""
+    before = nic.snapshot(vf, bridge)
+    one = attach(vf, **SETTINGS)
+    one.add()
+    one.add()
+    one.check().ok()
+    one.delete()
+    assert nic.snapshot(vf, bridge) == before
+    assert nothing_left()
+
+
+def test_two_adds_at_once(nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach) -> None:
+    """One gets VF and representor, the other is told."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    before = nic.snapshot(vf, bridge)
+    both = [attach(vf, make_pod(), **conf) for conf in (SETTINGS, OTHERS)]
+    with ThreadPoolExecutor(2) as crowd:
+        outcomes: list[Outcome] = list(crowd.map(lambda one: one.call("ADD"), both))
+    assert sorted(outcome.status for outcome in outcomes) == [0, 1]
+    loser = outcomes[0] if outcomes[0].status else outcomes[1]
+    assert loser.error(11)["msg"] == f"pci address {vf.address} is already allocated"
+    for one, outcome in zip(both, outcomes, strict=True):
+        if outcome is loser:
+            one.delete()
+    for one in both:
+        one.delete()
+    assert nic.snapshot(vf, bridge) == before
+    assert nothing_left()
+
+
+def test_after_a_reboot(nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
+    """The records are there, and nothing of what they tell: DEL forgets it, and changes nothing."""
+    before = nic.snapshot(vf, bridge)
+    one = attach(vf, **SETTINGS)
+    one.add()
+    (record,) = records()
+    path = f"{disk.ACCELERATED_BRIDGE}/{record}"
+    with open(path) as file:
+        content = file.read()
+    one.delete()
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        now = file.read().strip()
+    assert now in content
+    with open(path, "w") as file:
+        file.write(content.replace(now, "00000000-0000-0000-0000-000000000000"))
+    one.delete()
+    assert nic.snapshot(vf, bridge) == before
+    assert nothing_left()
+
+
+def test_gc(nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach) -> None:
+    """What is valid stays, what is not is given back, other networks' attachments are no matter."""
+    before = nic.snapshot(vf, bridge)
+    one = attach(vf, make_pod(), **SETTINGS)
+    one.add()
+    collect_garbage(one, {"containerID": one.container_id, "ifname": "net1"})
+    collect_garbage(attach(vf, name="others", ipam=IPAM))
+    one.check().ok()
+    collect_garbage(one)
+    assert nic.snapshot(vf, bridge) == before
+    assert nothing_left()
+
+
+def collect_garbage(one: Attachment, *valid: dict[str, str]) -> None:
+    """GC of the attachment's network, with these attachments as the valid ones."""
+    Attachment({**one.conf, "cni.dev/valid-attachments": list(valid)}, "", "").call("GC").ok()

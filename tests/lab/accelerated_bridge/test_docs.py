@@ -1,0 +1,216 @@
+"""What the accelerated-bridge page says, on VFs: its examples are executed, its error messages are those that come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import pytest
+
+from tests.lab.test_docs import astray, pf_unbound, unbound, without_pf
+from tests.support import disk, examples, net, switchdev
+from tests.support.net import HOST, Space
+from tests.support.plugin import Attachment, Outcome
+from tests.support.switchdev import NATIVE, Nic
+from tests.support.vfs import VF
+
+PAGE = "docs/accelerated-bridge.md"
+
+
+@pytest.fixture
+def prepared(nic: Nic, vf: VF) -> Iterator[None]:
+    """The bridges that the page speaks of, the uplink in one of them."""
+    names = ("cni0", "br1", "br2")
+    HOST.batch(*(f"link add {name} type bridge vlan_filtering 1 forward_delay 0" for name in names))
+    HOST.batch(*(f"link set {name} up" for name in names), f"link set {nic.pf.name} master br1")
+    yield
+    for name in names:
+        HOST.ip("link", "del", name)
+    rep = nic.representor(vf)
+    HOST.batch(f"link set {rep} nomaster", f"link set {rep} down mtu 1500")
+
+
+@pytest.mark.parametrize("conf", examples.networks("accelerated-bridge"))
+def test_example_attaches_and_detaches(conf: dict[str, Any], nic: Nic, vf: VF, prepared: None, pod: Space) -> None:
+    """ADD, CHECK and DEL with the example; the VF is put in where Multus puts it in, and where the example has one."""
+    whole = {**conf, "deviceID": vf.address, "pciBusID": vf.address}
+    if "deviceID" in conf.get("runtimeConfig", {}):
+        whole["runtimeConfig"] = {**conf["runtimeConfig"], "deviceID": vf.address}
+    if conf["name"] == "dpdk":
+        vf.bind("vfio-pci")
+    rep = nic.representor(vf)
+    before, uplink = nic.snapshot(vf, "cni0", "br1", "br2"), set(switchdev.vlans(nic.pf.name))
+    one = Attachment(whole, net.unique("docs"), pod.path)
+    result = one.add()
+    assert result["cniVersion"] == conf["cniVersion"]
+    assert switchdev.port(rep)["master"] == conf.get("bridge", "cni0").partition(",")[0]
+    wanted = vlans(conf)
+    assert switchdev.vlans(rep) == (wanted or {1: NATIVE})
+    assert set(switchdev.vlans(nic.pf.name)) == uplink | (set(wanted) if conf.get("setUplinkVlan") else set())
+    assert_vf(conf, result, vf, pod, rep)
+    one.check().ok()
+    one.delete()
+    assert nic.snapshot(vf, "cni0", "br1", "br2") == before
+    assert not [path for path in disk.files(disk.ACCELERATED_BRIDGE) if not path.endswith(".lock")]
+
+
+def vlans(conf: dict[str, Any]) -> dict[int, set[str]]:
+    """Return the VLANs that an example asks for."""
+    found: dict[int, set[str]] = {}
+    for item in conf.get("trunk", []):
+        ids = [item["id"]] if "id" in item else []
+        ids += range(item["minID"], item["maxID"] + 1) if "minID" in item else []
+        found |= {vlan: set() for vlan in ids}
+    return {**found, **({conf["vlan"]: NATIVE} if conf.get("vlan") else {})}
+
+
+def assert_vf(conf: dict[str, Any], result: dict[str, Any], vf: VF, pod: Space, rep: str) -> None:
+    """The VF has what the example asks for, and what the result says."""
+    mac = conf.get("runtimeConfig", {}).get("mac", conf.get("mac"))
+    table = vf.table()
+    assert mac in (None, table["address"])
+    assert all(table[key] == (conf[key] == "on") for key in ("trust", "spoofchk") if key in conf)
+    if vf.driver != "igbvf":
+        assert pod.links() == []
+        assert [x["pciID"] for x in result["interfaces"]] == [vf.address]
+        return
+    inside = pod.link("net1")
+    assert inside is not None
+    assert inside["address"] == result["interfaces"][0]["mac"]
+    assert mac in (None, inside["address"])
+    assert inside["mtu"] == switchdev.port(rep)["mtu"] == conf.get("mtu", 1500)
+    assert pod.addresses("net1") == sorted(ip["address"] for ip in result.get("ips", []))
+
+
+@contextmanager
+def legacy(vf: VF) -> Iterator[None]:
+    """Have the PF without a switch."""
+    with _written(f"/sys/class/net/{vf.pf.name}/phys_switch_id", ""):
+        yield
+
+
+@contextmanager
+def another_switch(vf: VF) -> Iterator[None]:
+    """Have the PF on a switch that has no representors."""
+    with _written(f"/sys/class/net/{vf.pf.name}/phys_switch_id", "0123456789abcdef\n"):
+        yield
+
+
+@contextmanager
+def _written(path: str, content: str) -> Iterator[None]:
+    with open(switchdev.cover(path)) as file:
+        before = file.read()
+    for text in (content, before):
+        with open(switchdev.cover(path), "w") as file:
+            file.write(text)
+        if text is content:
+            yield
+
+
+@contextmanager
+def attached(vf: VF) -> Iterator[None]:
+    """Have the VF attached to another pod."""
+    other = net.new_space("other")
+    conf = {
+        "cniVersion": "1.0.0",
+        "name": "other",
+        "type": "accelerated-bridge",
+        "deviceID": vf.address,
+        "bridge": "br1",
+    }
+    one = Attachment(conf, net.unique("docs"), other.path)
+    one.add()
+    yield
+    one.delete()
+    other.delete()
+
+
+@contextmanager
+def uplink_elsewhere(vf: VF) -> Iterator[None]:
+    """Have the uplink in no bridge."""
+    HOST.ip("link", "set", vf.pf.name, "nomaster")
+    yield
+    HOST.ip("link", "set", vf.pf.name, "master", "br1")
+
+
+BY_CONFIGURATION: dict[str, dict[str, Any]] = {
+    "VF pci addr is required": {"deviceID": ""},
+    "there is no such PCI device": {"deviceID": "0000:ff:1f.7"},
+    "it is a physical function": {"deviceID": "0000:01:00.0"},
+    "there is no such link": {"bridge": "nowhere7"},
+    "this is a link of kind": {"bridge": "lo"},
+    "bridges of which one has the uplink": {"bridge": "br2,nowhere7"},
+    "or several with commas between them": {"bridge": "br1,,br2"},
+    "at most maxID": {"trunk": [{"minID": 9, "maxID": 8}]},
+    "or neither": {"trunk": [{"minID": 9}]},
+    'an object with "id"': {"trunk": [{}]},
+    "with MTU <n>: <reason>": {"mtu": 65535, "bridge": "br1"},
+    "cannot set MTU": {"mtu": 9600},
+    "CNI_IFNAME": {"ifname": "lo"},
+    "<parameter>: ": {"trust": "yes"},
+}
+"""A part of a message on the page, and the configuration that provokes it."""
+
+BY_STATE: dict[str, Callable[[VF], AbstractContextManager[Any]]] = {
+    "bound to no driver": unbound,
+    "its physical function <address> has no link": pf_unbound,
+    "though it is bound to": astray,
+    "is already allocated": attached,
+    "cannot set <parameters>": without_pf,
+    "not in switchdev mode": legacy,
+    "no link of the switch": another_switch,
+    "cannot set VLANs on the uplink": uplink_elsewhere,
+}
+"""The same, with the state of the VF that provokes it."""
+
+NOT_PROVOKED = (
+    *("cannot lock", "cannot set MAC address", "IPAM plugin returned", "a port of bridge <bridge>: <reason>"),
+    *("on representor <representor>", "on uplink <uplink>"),
+)
+"""What takes a minute, another driver, another IPAM plugin, or a kernel that refuses what it takes."""
+
+
+def answer(vf: VF, pod: Space, ifname: str = "net1", **extra: Any) -> Outcome:
+    """Return how ADD ends."""
+    conf = {
+        "cniVersion": "1.0.0",
+        "name": "docs",
+        "type": "accelerated-bridge",
+        "deviceID": vf.address,
+        "bridge": "br1",
+    }
+    return Attachment({**conf, **extra}, net.unique("docs"), pod.path, ifname).call("ADD")
+
+
+def test_messages_about_the_configuration(nic: Nic, vf: VF, prepared: None, pod: Space) -> None:
+    """What the page lists is what comes, and all is as it was."""
+    before = nic.snapshot(vf, "br1")
+    for part, extra in BY_CONFIGURATION.items():
+        examples.assert_listed(PAGE, part, answer(vf, pod, **extra))
+    assert nic.snapshot(vf, "br1") == before
+
+
+@pytest.mark.parametrize("part", BY_STATE)
+def test_message_about_the_state(part: str, nic: Nic, vf: VF, prepared: None, pod: Space) -> None:
+    """What the page lists is what comes."""
+    with BY_STATE[part](vf):
+        outcome = answer(vf, pod, vlan=5, setUplinkVlan=True, trust="on")
+    examples.assert_listed(PAGE, part, outcome)
+
+
+def test_a_representor_that_is_not_to_be_seen_in_a_virtual_machine(
+    nic: Nic, vf: VF, prepared: None, pod: Space
+) -> None:
+    """Without parameters that need the PF, it is the representor that is missing; STATUS names a missing bridge."""
+    with without_pf(vf):
+        examples.assert_listed(PAGE, "has no representor: its physical function", answer(vf, pod))
+    conf = {"cniVersion": "1.1.0", "name": "docs", "type": "accelerated-bridge", "bridge": "nowhere7"}
+    examples.assert_listed(PAGE, "there is no bridge", Attachment(conf, "", "").call("STATUS"))
+
+
+def test_every_message_is_provoked() -> None:
+    """But for the few that are said not to be."""
+    others = ("has no representor: its physical function", "there is no bridge")
+    known = [*BY_CONFIGURATION, *BY_STATE, *others, *NOT_PROVOKED]
+    assert [x for x in examples.messages(PAGE) if not any(part in x for part in known)] == []

@@ -1,0 +1,181 @@
+"""The files of accelerated-bridge-cni: what it wrote, our DEL finishes; what we write, it understands."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support import disk, net, switchdev
+from tests.support.net import HOST, Space
+from tests.support.plugin import Attachment
+from tests.support.switchdev import Nic
+from tests.support.vfs import VF, wait_for, without_permanent_mac
+
+Attach = Callable[..., Attachment]
+MAC = "02:00:00:00:00:2a"
+VLAN, TRUNK = 100, [7, 200, 201]
+
+
+def go_record(nic: Nic, vf: VF, bridge: str) -> dict[str, Any]:
+    """Return the record that accelerated-bridge-cni writes at ADD."""
+    return {
+        "cniVersion": "0.3.1",
+        "name": "lab",
+        "type": "accelerated-bridge",
+        "ipam": {"type": "host-local"},
+        "dns": {},
+        "bridge": bridge,
+        "vlan": VLAN,
+        "setUplinkVlan": True,
+        "deviceID": vf.address,
+        "runtimeConfig": {},
+        "orig_vf_state": {
+            "host_if_name": vf.name,
+            "admin_mac": vf.table()["address"],
+            "effective_mac": HOST.settings(vf.name)["mac"],
+            "mtu": 1500,
+        },
+        "orig_rep_state": {"mtu": 1500},
+        "pf_name": vf.pf.name,
+        "actual_bridge": bridge,
+        "representor": nic.representor(vf),
+        "vfid": vf.index,
+        "cont_if_names": "net1",
+        "IsUserspaceDriver": False,
+        "mac": MAC,
+        "mtu": 1400,
+        "trunk": TRUNK,
+    }
+
+
+def attached_by_go(nic: Nic, vf: VF, bridge: str, one: Attachment, pod: Space) -> None:
+    """Do and write what accelerated-bridge-cni does and writes at ADD."""
+    record, name, rep = go_record(nic, vf, bridge), vf.name, nic.representor(vf)
+    HOST.batch(
+        *(f"link set {rep} up", f"link set {rep} mtu 1400", f"link set {rep} master {bridge}"),
+        f"link set {vf.pf.name} vf {vf.index} mac {MAC}",
+    )
+    net.run("bridge", "vlan", "del", "dev", rep, "vid", "1")
+    net.run("bridge", "vlan", "add", "dev", rep, "vid", str(VLAN), "pvid", "untagged")
+    for vlan in TRUNK:
+        net.run("bridge", "vlan", "add", "dev", rep, "vid", str(vlan))
+    for vlan in (VLAN, *TRUNK):
+        net.run("bridge", "vlan", "add", "dev", vf.pf.name, "vid", str(vlan))
+    HOST.ip("link", "set", name, "netns", str(pod.name), "name", "net1")
+    pod.batch(f"link set net1 address {MAC}", "link set net1 mtu 1400", "link set net1 up")
+    os.makedirs(disk.ACCELERATED_BRIDGE, mode=0o700, exist_ok=True)
+    path = f"{disk.ACCELERATED_BRIDGE}/lab-{one.container_id}-net1"
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(record, file)
+
+
+def records() -> list[str]:
+    """Return the names of the records."""
+    return [path for path in disk.files(disk.ACCELERATED_BRIDGE) if not path.endswith(".lock")]
+
+
+@pytest.mark.parametrize("is_gone", [False, True], ids=["pod lives", "pod is gone"])
+def test_del_finishes_what_accelerated_bridge_cni_began(
+    is_gone: bool, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach
+) -> None:
+    """VF, PF, representor, bridge, uplink and files are as if nothing had been."""
+    before = nic.snapshot(vf, bridge)
+    one = attach(vf)
+    attached_by_go(nic, vf, bridge, one, pod)
+    one.check().error(7)  # without prevResult
+    if is_gone:
+        pod.delete()
+    one.delete()
+    assert without_permanent_mac(nic.snapshot(vf, bridge)) == without_permanent_mac(before)
+    assert records() == []
+
+
+def test_a_pod_of_accelerated_bridge_cni_keeps_its_vf(
+    nic: Nic, vf: VF, bridge: str, make_pod: Callable[[], Space], attach: Attach
+) -> None:
+    """Its record does not say where its VF is; that it is not on the host is enough. Nothing of it is changed."""
+    pods = make_pod(), make_pod()
+    theirs, ours = attach(vf, pods[0]), attach(vf, pods[1], vlan=300)
+    before = nic.snapshot(vf, bridge)
+    attached_by_go(nic, vf, bridge, theirs, pods[0])
+    held = switchdev.vlans_shown(), HOST.settings(nic.representor(vf)), pods[0].settings("net1"), vf.table()
+    assert ours.call("ADD").error(11)["msg"] == f"pci address {vf.address} is already allocated"
+    assert (switchdev.vlans_shown(), HOST.settings(nic.representor(vf)), pods[0].settings("net1"), vf.table()) == held
+    pods[0].delete()
+    wait_for(lambda: bool(vf.name), "link on the host")
+    ours.add()
+    assert set(switchdev.vlans(nic.representor(vf))) == {300}
+    ours.delete()
+    assert without_permanent_mac(nic.snapshot(vf, bridge)) == without_permanent_mac(before)
+    assert records() == []
+
+
+def test_vlans_are_shared_with_accelerated_bridge_cni(
+    nic: Nic, vf: VF, bridge: str, make_pod: Callable[[], Space], attach: Attach
+) -> None:
+    """What its attachment brought to the uplink goes with the last port that uses it, which is one of ours."""
+    other = nic.pf.vfs[1]
+    try:
+        before = set(switchdev.vlans(nic.pf.name))
+        pods = make_pod(), make_pod()
+        theirs, ours = attach(vf, pods[0]), attach(other, pods[1], trunk=[{"id": 7}, {"id": 8}], setUplinkVlan=True)
+        attached_by_go(nic, vf, bridge, theirs, pods[0])
+        ours.add()
+        assert set(switchdev.vlans(nic.pf.name)) == {1, 7, 8, 100, 200, 201}
+        theirs.delete()
+        assert set(switchdev.vlans(nic.pf.name)) == {1, 7, 8}
+        ours.delete()
+        assert set(switchdev.vlans(nic.pf.name)) == before
+    finally:
+        net.run("ip", "-all", "netns", "delete")
+        other.reset()
+
+
+def test_gc_takes_back_what_accelerated_bridge_cni_attached(
+    nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach
+) -> None:
+    """A record tells its owner by its file's name only: the valid one stays, the invalid one goes with its pod."""
+    before = nic.snapshot(vf, bridge)
+    one = attach(vf)
+    attached_by_go(nic, vf, bridge, one, pod)
+    valid = [{"containerID": one.container_id, "ifname": "net1"}]
+    Attachment({**one.conf, "cni.dev/valid-attachments": valid}, "", "").call("GC").ok()
+    assert pod.links() == ["net1"]
+    assert len(records()) == 1
+    pod.delete()
+    wait_for(lambda: bool(vf.name), "link on the host")
+    Attachment({**one.conf, "cni.dev/valid-attachments": []}, "", "").call("GC").ok()
+    assert without_permanent_mac(nic.snapshot(vf, bridge)) == without_permanent_mac(before)
+    assert records() == []
+
+
+def test_our_record_is_one_of_accelerated_bridge_cni(nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
+    """Every field with its type and value; the file's name and mode."""
+    expected = go_record(nic, vf, bridge)
+    trunk = [{"id": 7}, {"minID": 200, "maxID": 201}]
+    one = attach(
+        vf,
+        vlan=VLAN,
+        trunk=trunk,
+        setUplinkVlan=True,
+        mac=MAC,
+        mtu=1400,
+        ipam={"type": "host-local", "subnet": "10.8.0.0/24"},
+    )
+    one.conf["cniVersion"] = "0.3.1"
+    one.add()
+    path = f"{disk.ACCELERATED_BRIDGE}/lab-{one.container_id}-net1"
+    with open(path) as file:
+        record = json.load(file)
+    expected.pop("dns")
+    expected.pop("runtimeConfig")
+    assert {key: record.get(key) for key in expected} == expected
+    assert {key: type(record[key]) for key in expected} == {key: type(value) for key, value in expected.items()}
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    assert os.path.exists(f"{disk.ACCELERATED_BRIDGE}/vlan-uplink.lock")
+    one.delete()
+    assert records() == []

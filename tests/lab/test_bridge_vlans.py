@@ -1,0 +1,210 @@
+"""VLANs of bridge ports, of a representor's port and of the uplink, on the lab's kernel, seen through bridge(8).
+
+Dummy links play the representors and the uplinks.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cni import netns
+from cni.errors import CniError
+from cni.netlink import bridge
+from cni.netlink.socket import NetlinkError
+from plugins.accelerated_bridge import uplink
+from plugins.accelerated_bridge.port import RepresentorPort
+from tests.support.bridging import NATIVE, PVID, UNTAGGED, Machine
+from tests.support.net import unique
+from tests.support.ports import connected, disconnected, found, port, shared
+
+DEFAULT = {1: NATIVE}
+EVERY = range(1, 4095)
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    """The host with what a test makes in it."""
+    with netns.own() as host:
+        made = Machine(host, "dummy", vlans=True)
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def br(machine: Machine) -> str:
+    """A bridge that filters VLANs."""
+    return machine.add(unique("br"), "bridge", up=True)
+
+
+@pytest.fixture
+def rep(machine: Machine) -> str:
+    """A representor."""
+    return machine.add(unique("rep"))
+
+
+VLANS: dict[str, dict[int, int]] = {
+    "one": {7: 0},
+    "native": {100: NATIVE},
+    "a range": dict.fromkeys(range(5, 11), 0),
+    "native in a range": dict.fromkeys(range(5, 11), 0) | {7: NATIVE},
+    "all": dict.fromkeys(EVERY, 0),
+    "every other": dict.fromkeys(EVERY[::2], 0),
+    "every flag": {2: PVID, 3: UNTAGGED, 4: 0},
+}
+
+
+def _ours(machine: Machine, name: str) -> dict[int, int]:
+    return bridge.ports(machine.host.netlink)[found(machine, name).index].vlans
+
+
+@pytest.mark.parametrize("vlans", VLANS.values(), ids=VLANS)
+def test_add_and_delete(machine: Machine, br: str, rep: str, vlans: dict[int, int]) -> None:
+    """bridge(8) shows what was asked for, and we read the same; other ports and the default VLAN are not touched."""
+    other = machine.add(unique("rep"), master=br)
+    machine.set(rep, master=br)
+    index = found(machine, rep).index
+    bridge.add_vlans(machine.host.netlink, index, vlans)
+    now = {1: UNTAGGED if any(flags & PVID for flags in vlans.values()) else NATIVE} | vlans
+    assert machine.vlans(rep) == now == _ours(machine, rep)
+    bridge.delete_vlans(machine.host.netlink, index, [*vlans, 4094])
+    assert machine.vlans(rep) == {vlan: flags for vlan, flags in now.items() if vlan not in {*vlans, 4094}}
+    assert machine.vlans(rep) == _ours(machine, rep)
+    assert machine.vlans(other) == DEFAULT == _ours(machine, other)
+
+
+@pytest.mark.parametrize("flags", [0, PVID, UNTAGGED, NATIVE])
+@pytest.mark.parametrize("before", [0, PVID, UNTAGGED, NATIVE])
+def test_flags_are_replaced(machine: Machine, br: str, rep: str, before: int, flags: int) -> None:
+    """A VLAN that is there gets the new flags."""
+    machine.set(rep, master=br)
+    machine.vlan(rep, 7, before)
+    bridge.add_vlans(machine.host.netlink, found(machine, rep).index, {7: flags})
+    assert machine.vlans(rep)[7] == flags
+
+
+@pytest.mark.parametrize("vlan", [0, 4095])
+def test_no_vlans(machine: Machine, br: str, rep: str, vlan: int) -> None:
+    """The kernel refuses what is no VLAN."""
+    machine.set(rep, master=br)
+    with pytest.raises(NetlinkError) as caught:
+        bridge.add_vlans(machine.host.netlink, found(machine, rep).index, {vlan: 0})
+    assert caught.value.errno == errno.EINVAL
+
+
+@pytest.mark.parametrize("had", [{1: NATIVE}, {50: NATIVE, 51: 0}], ids=["default", "its own"])
+@pytest.mark.parametrize("where", ["", "same", "other"], ids=["in no bridge", "in the bridge", "in another bridge"])
+@pytest.mark.parametrize("vlans", [{}, {100: NATIVE}, {1: NATIVE, 7: 0}, {7: 0, 8: 0}], ids=str)
+def test_there_and_back(
+    machine: Machine, br: str, rep: str, where: str, had: dict[int, int], vlans: dict[int, int]
+) -> None:
+    """Exactly the VLANs that were asked for; then those that it had where it was."""
+    master = {"same": br, "other": machine.add(unique("br"), "bridge")}.get(where, "")
+    if master:
+        machine.set(rep, master=master)
+        for vlan, flags in had.items():
+            machine.vlan(rep, vlan, flags)
+        if 1 not in had:
+            machine.no_vlan(rep, 1)
+    before = machine.seen(rep), machine.vlans(rep)
+    made = connected(machine, port(machine, rep, br, vlans, mtu=1400))
+    assert machine.seen(rep) == {"master": br, "mtu": 1400, "up": True}
+    assert machine.vlans(rep) == (vlans or (had if where == "same" else DEFAULT))
+    disconnected(machine, made)
+    assert (machine.seen(rep), machine.vlans(rep)) == before
+
+
+WANTED: list[dict[int, int]] = [{100: NATIVE, 7: 0}, {7: 0, 8: 0, 9: 0}, {9: NATIVE, 100: 0, 200: 0}]
+ORDERS = list(itertools.permutations(range(3)))
+
+
+@pytest.mark.parametrize("leaving", ORDERS, ids=str)
+@pytest.mark.parametrize("kind", ["link", "bond"])
+def test_three_ports_share_vlans(
+    machine: Machine, br: str, tmp_path: Path, kind: str, leaving: tuple[int, ...]
+) -> None:
+    """At each step the uplink has the administrator's VLANs, as they were, and what the ports need, tagged; a second
+    uplink in the bridge, here a bond, carries them and does not use them.
+    """
+    up, pf = machine.add(unique("up"), kind, master=br), unique("pf")
+    if kind == "bond":
+        machine.add(pf, master=up)
+        joined = uplink.find(found(machine, pf), machine.host)
+        assert joined is not None
+        assert (joined[0].name, joined[1].name) == (up, br)
+    second = machine.add(unique("up"), "bond", master=br)
+    before = DEFAULT | {9: UNTAGGED, 300: 0}
+    for vlan, flags in before.items():
+        machine.vlan(up, vlan, flags)
+        machine.vlan(second, vlan, flags)
+    machine.vlan(second, 7)
+
+    def needed(numbers: tuple[int, ...]) -> dict[int, int]:
+        return {vlan: 0 for number in numbers for vlan in WANTED[number]} | before
+
+    ports: list[RepresentorPort] = []
+    for number in range(3):
+        made = port(machine, machine.add(unique("rep")), br, WANTED[number], folder=str(tmp_path))
+        shared(machine, made, up, ports)
+        ports.append(connected(machine, made))
+        assert machine.vlans(up) == needed(tuple(range(number + 1)))
+    for step, number in enumerate(leaving, 1):
+        disconnected(machine, ports[number])
+        assert machine.vlans(up) == needed(leaving[step:])
+        for other in leaving[step:]:
+            ports[other].verify(machine.host)
+    assert machine.vlans(second) == before | {7: 0}
+
+
+@pytest.mark.parametrize("where", ["same", "other"])
+@pytest.mark.parametrize("vlans", [{}, {100: NATIVE}], ids=str)
+def test_a_port_without_vlans(machine: Machine, br: str, rep: str, where: str, vlans: dict[int, int]) -> None:
+    """Representors that were in a bridge, and in none of its VLANs, are so again."""
+    master = br if where == "same" else machine.add(unique("br"), "bridge")
+    machine.set(rep, master=master)
+    machine.no_vlan(rep, 1)
+    made = connected(machine, port(machine, rep, br, vlans))
+    disconnected(machine, made)
+    assert (machine.seen(rep)["master"], machine.vlans(rep)) == (master, {})
+
+
+@pytest.mark.parametrize("where", ["same", "other"])
+def test_put_elsewhere(machine: Machine, br: str, rep: str, where: str) -> None:
+    """What an administrator has made of a representor since stays, its VLANs, too."""
+    machine.set(rep, master=br if where == "same" else machine.add(unique("br"), "bridge"))
+    made = connected(machine, port(machine, rep, br, {100: NATIVE}))
+    third = machine.add(unique("br"), "bridge")
+    machine.set(rep, master=third)
+    machine.vlan(rep, 60)
+    disconnected(machine, made)
+    assert (machine.seen(rep)["master"], machine.vlans(rep)) == (third, {1: NATIVE, 60: 0})
+
+
+@pytest.mark.parametrize("happens", ["out of the bridge", "gone"])
+def test_the_uplink_of_a_go_record(machine: Machine, br: str, rep: str, tmp_path: Path, happens: str) -> None:
+    """It is looked for by the PF, which may be in no bridge any more, or not there: nothing to give back then."""
+    up = machine.add(unique("up"), master=br)
+    made = port(machine, rep, br, {7: 0}, folder=str(tmp_path))
+    shared(machine, made, up, [])
+    connected(machine, made)
+    made.uplink, made.pf = "", up
+    if happens == "gone":
+        machine.delete(up)
+    else:
+        machine.set(up, master="")
+    disconnected(machine, made)
+    assert machine.seen(rep)["master"] == ""
+
+
+def test_verify(machine: Machine, br: str, rep: str) -> None:
+    """A VLAN that somebody took away is named."""
+    made = connected(machine, port(machine, rep, br, {7: 0, 100: NATIVE}))
+    machine.no_vlan(rep, 7)
+    with pytest.raises(CniError) as caught:
+        made.verify(machine.host)
+    asked = "ADD set 7, 100, 100 for what is untagged"
+    assert caught.value.msg == f"representor {rep} is in VLANs 100, {asked}"

@@ -1,0 +1,165 @@
+"""Kill a plugin at every step of ADD and of DEL, and see that what comes next puts all right.
+
+A step is a netlink message, or a file operation that changes something; `tests.support.faults` tells how they are found
+and struck. Several VFs, of different PFs, are worked on side by side, so that what `ip` says of one PF is one trial's.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from tests.support import disk, faults, net
+from tests.support.faults import THREAD_END, Call
+from tests.support.net import Space
+from tests.support.plugin import Attachment
+from tests.support.untouched import left_on_disk
+from tests.support.vfs import VF
+
+DELAY_US = 1_000_000
+MOVE_FIRST = faults.move_first(DELAY_US)
+MOVE_LAST = faults.move_last(DELAY_US)
+
+STEPS = (
+    "openat,?open,?mkdir,mkdirat,?rename,?renameat,renameat2,?link,linkat,?symlink,symlinkat,?unlink,unlinkat,"
+    "write,pwrite64,ftruncate,?chmod,fchmod,fchmodat,sendto,sendmsg,clone,clone3"
+)
+"""Without locks, sockets and the like: what they change dies with the process."""
+
+
+class Rig:
+    """A VF, a pod, and their attachment to a network of its own. settings: what the attachment asks for."""
+
+    plugin = "sriov"
+
+    def __init__(self, vf: VF, settings: dict[str, Any]) -> None:
+        self.vf = vf
+        self.settings = settings
+        self.make()
+
+    def snapshot(self) -> str:
+        """Return all that has to be as before in the end."""
+        return self.vf.snapshot()
+
+    def make(self) -> None:
+        """Make all but the VF, anew, and remember what VF and PF are like."""
+        self.pod = net.new_space()
+        self.network = net.unique("kill")
+        self.attachment = self.attach(self.pod, **self.settings)
+        self.original = self.snapshot()
+        self.prepare()
+
+    def prepare(self) -> None:
+        """See to it that all folders are there, as on any node but at the very first attachment."""
+        self.attachment.add()
+        self.attachment.delete()
+        self.assert_clean()
+
+    def attach(self, pod: Space, **settings: Any) -> Attachment:
+        """Return an attachment of the VF to a pod."""
+        conf = {
+            **{
+                "cniVersion": "1.1.0",
+                "name": self.network,
+                "type": self.plugin,
+                "deviceID": self.vf.address,
+                **settings,
+            },
+            "ipam": {"type": "host-local", "subnet": "10.77.0.0/24", "routes": [{"dst": "10.99.0.0/16"}]},
+        }
+        return Attachment(conf, net.unique("container"), pod.path)
+
+    def left_on_disk(self, *attachments: Attachment) -> list[str]:
+        """Return the files that tell of these attachments (else of the rig's own), of the network or of the VF."""
+        owners = [attachment.container_id for attachment in attachments or (self.attachment,)]
+        names = (*owners, f"networks/{self.network}/", self.vf.address)
+        return [path for path in remains() if any(name in path for name in names)]
+
+    def assert_clean(self) -> None:
+        """Assert that the VF and its PF are as they were, and that nothing of the attachment is left on disk."""
+        assert self.snapshot() == self.original
+        assert self.left_on_disk() == []
+
+    def repair(self) -> None:
+        """Make the rig good for the next trial, whatever it takes."""
+        self.remove()
+        for path in self.left_on_disk():
+            os.unlink(os.path.join(disk.CNI, path))
+        self.make()
+
+    def remove(self) -> None:
+        """Delete the pod and reset the VF."""
+        self.pod.delete()
+        self.vf.reset()
+
+
+def remains() -> list[str]:
+    """Return the files that plugins have left, without the locks, which stay for good as those of the Go plugins do."""
+    return [path for path in left_on_disk() if not path.endswith(".lock")]
+
+
+AnyRig = TypeVar("AnyRig", bound=Rig)
+
+Case = tuple[Call, str]
+"""A step at which the plugin is killed, and the order of its two threads."""
+
+
+def go_through(rigs: list[AnyRig], cases: Iterable[Case], trial: Callable[[AnyRig, Call, str], None]) -> None:
+    """Try every case, each on a rig that is free; assert that none failed, listing those that did."""
+    free: queue.SimpleQueue[AnyRig] = queue.SimpleQueue()
+    for rig in rigs:
+        free.put(rig)
+    failures: list[str] = []
+
+    def run(case: Case) -> None:
+        call, order = case
+        rig = free.get()
+        try:
+            trial(rig, call, order)
+        except AssertionError as e:
+            failures.append(f"{rig.vf.address}, {call!r} {order}: {e}")
+            rig.repair()
+        finally:
+            free.put(rig)
+
+    with ThreadPoolExecutor(len(rigs)) as pool:
+        list(pool.map(run, cases))
+    assert not failures, "\n\n".join(failures)
+    assert remains() == []
+
+
+def recorded(rig: Rig) -> tuple[list[Call], list[Call]]:
+    """Return the steps of an ADD and of the DEL after it, without those that found nothing to do."""
+    lists = (faults.calls(rig.attachment, command, STEPS) for command in ("ADD", "DEL"))
+    add, delete = ([call for call in calls if not call.text.endswith(IN_VAIN)] for calls in lists)
+    return add, delete
+
+
+IN_VAIN = ("EEXIST (File exists)", "ENOENT (No such file or directory)")
+
+
+def both_orders(calls: list[Call]) -> list[Case]:
+    """Return every step as it comes; those that run beside the move, with the move before and after them too."""
+    start = the(calls, lambda call: call.name.startswith("clone"))
+    end = next(index for index, call in enumerate(calls) if index > start and call.name == "sendto")
+    beside = calls[start + 1 : end + 1]
+    return [
+        *((call, "") for call in calls),
+        (THREAD_END, ""),
+        *((call, order) for order in (MOVE_FIRST, MOVE_LAST) for call in beside),
+    ]
+
+
+def the(calls: list[Call], condition: Callable[[Call], bool]) -> int:
+    """Return the index of the one step for which the condition holds."""
+    (index,) = (index for index, call in enumerate(calls) if condition(call))
+    return index
+
+
+def killed(attachment: Attachment, command: str, call: Call, order: str = "") -> None:
+    """Give a command and kill the plugin before a step; assert that it died there: else nothing would be proven."""
+    outcome = faults.inject(attachment, command, "signal=SIGKILL", call, order)
+    assert outcome.status == -9, f"was not killed: {outcome!r}"
