@@ -39,7 +39,6 @@ class FileLock:
                     raise CniError(
                         TRY_AGAIN_LATER,
                         f"cannot lock {self.path}: another process has held it for {self._timeout_s:g} s",
-                        "nothing was changed",
                     )
                 time.sleep(POLL_INTERVAL_S)
         except BaseException:

@@ -1,14 +1,15 @@
 """VLANs of bridge ports: read those of all ports, add and remove those of one (linux/if_bridge.h; bridge(8), vlan).
 
 The kernel takes them in RTM_SETLINK and RTM_DELLINK of the family AF_BRIDGE, and tells them in a dump of that family
-only: there is no asking for a single port (net/bridge/br_netlink.c, net/core/rtnetlink.c, rtnl_bridge_getlink).
+(net/bridge/br_netlink.c, net/core/rtnetlink.c, rtnl_bridge_getlink). Before Linux 5.6, which has RTM_GETVLAN, there is
+no asking for a single port.
 """
 
 from __future__ import annotations
 
 import struct
 
-from cni.netlink import codec
+from cni.netlink import codec, link
 from cni.netlink.link import (
     IFINFOMSG,
     IFLA_EXT_MASK,
@@ -18,7 +19,7 @@ from cni.netlink.link import (
     RTM_GETLINK,
     RTM_SETLINK,
 )
-from cni.netlink.socket import NetlinkSocket
+from cni.netlink.socket import DUMP_ATTEMPTS, NetlinkSocket
 
 RTM_DELLINK = 17
 AF_BRIDGE = 7
@@ -52,11 +53,26 @@ class Port:
 
 
 def ports(socket: NetlinkSocket) -> dict[int, Port]:
-    """Return all ports of all bridges, and the bridges themselves, by the index of the link. Raises NetlinkError."""
+    """Return all ports of all bridges, and the bridges themselves, by the index of the link. Raises NetlinkError.
+
+    A list that comes in several parts lacks ports when a link leaves its bridge between two of them, and the kernel
+    does not mark such a list (rtnl_bridge_getlink counts links). That of links is marked, and tells what is lacking.
+    """
     mask = codec.u32(IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN_COMPRESSED | RTEXT_FILTER_SKIP_STATS)
     body = IFINFOMSG.pack(AF_BRIDGE, 0, 0, 0, 0) + mask
-    found = (parse(answer) for answer in socket.dump(RTM_GETLINK, body))
-    return {port.index: port for port in found if port is not None}
+    found: dict[int, Port] = {}
+    for _ in range(DUMP_ATTEMPTS):
+        listed = [parse(answer) for answer in socket.dump(RTM_GETLINK, body)]
+        is_whole = socket.parts < 2
+        found |= {port.index: port for port in listed if port is not None}
+        if is_whole:
+            break
+        links = link.dump(socket)
+        bridges = {entry.index for entry in links if entry.kind == "bridge"}
+        there = bridges | {entry.index for entry in links if entry.master in bridges}
+        if there <= found.keys():
+            return {index: found[index] for index in there}
+    return found
 
 
 def parse(body: bytes) -> Port | None:

@@ -48,10 +48,11 @@ class NetlinkError(OSError):
 class NetlinkSocket:
     """A rtnetlink socket in the namespace that the calling thread is in. Use as a context manager.
 
+    parts: in how many datagrams the answers to the last request came; links may come and go between two of them.
     Creating it raises OSError when the kernel has no socket left.
     """
 
-    __slots__ = ("_sequence", "_socket")
+    __slots__ = ("_sequence", "_socket", "parts")
 
     def __init__(self) -> None:
         self._socket = _socket.socket(
@@ -65,6 +66,7 @@ class NetlinkSocket:
                     raise
         self._socket.bind((0, 0))
         self._sequence = 0
+        self.parts = 0
 
     def __enter__(self) -> NetlinkSocket:
         return self
@@ -118,10 +120,12 @@ class NetlinkSocket:
         self._socket.send(header + body)
         answers: list[bytes] = []
         interrupted = False
+        self.parts = 0
         while True:
             data, (sender, _) = self._socket.recvfrom(RECEIVE_BYTES)
             if sender != 0:
                 continue  # anybody in the namespace can send to this socket; only the kernel is port 0
+            before = len(answers)
             offset = 0
             while offset + _HEADER.size <= len(data):
                 length, answer, answer_flags, sequence, _ = _HEADER.unpack_from(data, offset)
@@ -132,8 +136,10 @@ class NetlinkSocket:
                 interrupted = interrupted or bool(answer_flags & NLM_F_DUMP_INTR)
                 if answer in (NLMSG_ERROR, NLMSG_DONE):
                     _raise_error(answer_body, answer, answer_flags)
+                    self.parts += len(answers) > before
                     return answers, interrupted
                 answers.append(answer_body)
+            self.parts += len(answers) > before
 
 
 def _raise_error(body: bytes, kind: int, flags: int) -> None:

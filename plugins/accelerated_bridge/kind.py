@@ -12,9 +12,9 @@ from cni.netns import NetNS
 from cni.section import refused
 from plugins.accelerated_bridge import config, record, uplink
 from plugins.accelerated_bridge.config import BridgeConfig
-from plugins.accelerated_bridge.port import RepresentorPort
+from plugins.accelerated_bridge.port import RepresentorPort, brought_to, recorded_ports
 from plugins.accelerated_bridge.record import STATE_FOLDER
-from plugins.common import boot
+from plugins.common import restore
 from plugins.vf import device, plan
 from plugins.vf.device import Device
 from plugins.vf.kind import Kind, NotLocked
@@ -92,9 +92,19 @@ class AcceleratedBridge(Kind):
                     f"bridge {into.name}, neither itself nor through a bond",
                     "nothing was changed",
                 )
-            port.uplink = found[0].name
-            port.uplink_vlans = uplink.share(port.vlans, ports.get(found[0].index), _brought(port.uplink, host, claims))
+            port.uplink, port.uplink_index = found[0].name, found[0].index
+            brought = brought_to(found[0], recorded_ports(claims.load_all()), host)
+            port.uplink_vlans = uplink.share(port.vlans, ports.get(found[0].index), brought)
         return port
+
+    def disconnect_unrecorded(self, conf: NetConf, vf: Device, host: NetNS, sysfs_root: str, log: Logger) -> None:
+        """See `Kind`: the representor leaves the bridge. What the uplink was given cannot be told."""
+        name = sysfs.representor(vf.pf_path, vf.index, sysfs_root) if vf.pf_path else ""
+        rep = link.get(host.netlink, name=name) if name else None
+        master = link.get(host.netlink, index=rep.master) if rep is not None and rep.master else None
+        if rep is not None and master is not None and master.name in config.bridges(conf.section):
+            restore.change(host, rep, {"master": 0, "up": False})
+            log.warning(f"VF {vf.address} has no record: {rep.name} was taken out of {master.name}")
 
     def status(self, conf: NetConf, host: NetNS) -> None:
         """See `Kind`. Of several bridges one has to be there: which one is needed, the VF says."""
@@ -103,13 +113,6 @@ class AcceleratedBridge(Kind):
         if not any(entry is not None and entry.kind == "bridge" for entry in found):
             missing = " or ".join(names)
             raise CniError(GENERIC, f"there is no bridge {missing} on the host", 'see "bridge" in the configuration')
-
-
-def _brought(name: str, host: NetNS, claims: Claims) -> set[int]:
-    """Return the VLANs that attachments have brought to an uplink since the machine's boot."""
-    known = [x.beside for x in claims.load_all() if x.boot_id in ("", boot.current())]
-    others = [port for port in known if isinstance(port, RepresentorPort) and port.uplink_vlans]
-    return {vlan for other in others if other.uplink_name(host) == name for vlan in other.uplink_vlans}
 
 
 def _representor(vf: Device, host: NetNS, sysfs_root: str) -> Link:

@@ -10,12 +10,13 @@ from cni.netlink.socket import NetlinkError
 from cni.netns import NetNS
 from plugins.accelerated_bridge import uplink
 from plugins.accelerated_bridge.uplink import listed
-from plugins.common import restore
+from plugins.common import boot, restore
 from plugins.common.steps import attempt
-from plugins.vf.attachment import Beside
+from plugins.vf.attachment import Attachment, Beside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from cni.log import Logger
@@ -25,8 +26,8 @@ class RepresentorPort(Beside):
     """original: the representor as it was, with the name of the bridge that it was in, `master`, and its VLANs there,
     `original_vlans`. bridge, bridge_index: of the bridge it goes to. vlans: what it gets there, as in
     `cni.netlink.bridge.Port`; empty for what the bridge gives every port. mtu: what it gets, in bytes, 0 for what it
-    has. pf: the name of the PF's link. uplink: the name of the port that gets the VLANs, too, empty when none does;
-    uplink_vlans: those of them that are not the administrator's. state_folder: where the lock for that is.
+    has. pf: the name of the PF's link. uplink, uplink_index: of the port that gets the VLANs, too, empty when none
+    does; uplink_vlans: those of them that are not the administrator's. state_folder: where the lock for that is.
     """
 
     __slots__ = (
@@ -40,6 +41,7 @@ class RepresentorPort(Beside):
         "state_folder",
         "sysfs_root",
         "uplink",
+        "uplink_index",
         "uplink_vlans",
         "vlans",
     )
@@ -63,6 +65,7 @@ class RepresentorPort(Beside):
         self.mtu = mtu
         self.pf = pf
         self.uplink = ""
+        self.uplink_index = 0
         self.uplink_vlans: list[int] = []
         self.state_folder = state_folder
         self.sysfs_root = sysfs_root
@@ -81,13 +84,22 @@ class RepresentorPort(Beside):
             changes["master"] = into.index
         if changes:
             self._change(host, rep, changes, f"make representor {name} a port of bridge {self.bridge}")
-        if self.vlans:
-            self._set_vlans(host, rep.index, self.vlans)
+        wanted = self.vlans or (self._default(into) if rep.master == into.index else {})
+        if wanted:
+            self._set_vlans(host, rep.index, wanted, self.bridge)
         if not rep.up:
             self._change(host, rep, {"up": True}, f"bring up representor {name}")
         if self.uplink:
-            uplink.add(self.uplink, sorted(self.vlans), host)
+            port = self.uplink_link(host)
+            if port is None:
+                raise CniError(GENERIC, f"the uplink {self.uplink} has vanished from the host during ADD")
+            uplink.add(port, sorted(self.vlans), host)
         log.debug(f"representor {name} is a port of {self.bridge} now")
+
+    def _default(self, into: Link) -> dict[int, int]:
+        """Return the VLANs that a bridge gives every port: one that was in the bridge before may have others."""
+        pvid = sysfs.bridge_setting(into.name, "default_pvid", self.sysfs_root)
+        return {int(pvid): bridge.PVID | bridge.UNTAGGED} if pvid.isdecimal() and int(pvid) else {}
 
     def _change(self, host: NetNS, rep: Link, changes: dict[str, Any], attempted: str) -> None:
         try:
@@ -96,8 +108,8 @@ class RepresentorPort(Beside):
             given = f" with MTU {self.mtu}" if "mtu" in changes else ""
             raise CniError(GENERIC, f"cannot {attempted}{given}: {e.strerror}", f"errno {e.errno}") from e
 
-    def _set_vlans(self, host: NetNS, index: int, vlans: dict[int, int]) -> None:
-        """Have the port take part in these VLANs and no others. Raises CniError."""
+    def _set_vlans(self, host: NetNS, index: int, vlans: dict[int, int], where: str) -> None:
+        """Have the port take part in these VLANs and no others. where: the name of its bridge. Raises CniError."""
         try:
             port = bridge.ports(host.netlink).get(index)
             present = port.vlans if port is not None else {}
@@ -111,55 +123,92 @@ class RepresentorPort(Beside):
         except NetlinkError as e:
             raise CniError(
                 GENERIC,
-                f"cannot set VLANs {listed(vlans)} on representor {self.original.name} in {self.bridge}: {e.strerror}",
+                f"cannot set VLANs {listed(vlans)} on representor {self.original.name} in {where}: {e.strerror}",
                 f"errno {e.errno}",
             ) from e
 
-    def disconnect(self, host: NetNS, errors: list[CniError], log: Logger) -> None:
+    def disconnect(
+        self, host: NetNS, others: Callable[[], list[Attachment]], errors: list[CniError], log: Logger
+    ) -> None:
         """See `Beside`. Takes the lock for uplinks' VLANs if there are any to give back."""
         rep = self._find(host)
         if rep is None:
             log.info(f"representor {self.original.name} is gone: nothing to take out of {self.bridge}")
         else:
-            self._leave(host, rep, errors, log)
+            current = self._master(host, rep)
+            if rep.up and self._is_elsewhere(current) is None:
+                attempt(errors, self._change, host, rep, {"up": False}, f"take down representor {rep.name}")
+            if current is not None and self._is_ours(current):
+                attempt(errors, self._change, host, rep, {"master": 0}, f"take {rep.name} out of {current.name}")
         if self.uplink_vlans:
             with uplink.lock(self.state_folder):
-                name = self.uplink_name(host)
-                uplink.remove(name, self.uplink_vlans, host, self.sysfs_root, log)
+                self._release_uplink(host, others(), log)
 
-    def uplink_name(self, host: NetNS) -> str:
-        """Return the name of the uplink, which accelerated-bridge-cni does not note; empty when there is none."""
-        pf = link.get(host.netlink, name=self.pf) if not self.uplink and self.pf else None
+    def _release_uplink(self, host: NetNS, attachments: list[Attachment], log: Logger) -> None:
+        port = self.uplink_link(host)
+        if port is None:
+            log.info(f"uplink {self.uplink or 'of ' + self.pf} is gone: it has no VLANs to give back")
+            return
+        others = [x for x in recorded_ports(attachments) if x.original.name != self.original.name]
+        of_others = brought_to(port, others, host)
+        names = {x.original.name for x in others}
+        uplink.remove(port, self.uplink_vlans, self.bridge_index, of_others, names, host, self.sysfs_root, log)
+
+    def uplink_link(self, host: NetNS) -> Link | None:
+        """Return the uplink, which accelerated-bridge-cni does not note: it is looked for by the PF then."""
+        if self.uplink:
+            return uplink.link_of(self.uplink, self.uplink_index, host)
+        pf = link.get(host.netlink, name=self.pf) if self.pf else None
         found = uplink.find(pf, host) if pf is not None else None
-        return self.uplink or (found[0].name if found is not None else "")
+        return found[0] if found is not None else None
 
     def _find(self, host: NetNS) -> Link | None:
         """Return the representor as it is, which may have got another name."""
-        found = link.get(host.netlink, name=self.original.name)
-        if found is None and self.original.index:
-            found = link.get(host.netlink, index=self.original.index)
-        is_it = found is not None and self.original.port in ("", found.port)
-        return found if is_it else None
+        for name, index in ((self.original.name, 0), ("", self.original.index)):
+            found = link.get(host.netlink, name=name, index=index) if name or index else None
+            if found is not None and self.original.port in ("", found.port):
+                return found
+        return None
 
-    def _leave(self, host: NetNS, rep: Link, errors: list[CniError], log: Logger) -> None:
-        """Make the representor what it was. Where somebody has put it elsewhere since, it stays a port there."""
-        current = link.get(host.netlink, index=rep.master) if rep.master else None
-        before = link.get(host.netlink, name=self.master) if self.master else None
-        wanted = before.index if before is not None else 0
-        is_elsewhere = current is not None and wanted != current.index and not self._is_ours(current)
-        if current is not None and is_elsewhere:
-            log.info(f"representor {rep.name} is a port of {current.name} by now, and stays one")
-        elif rep.master != wanted:
-            attempt(errors, self._change, host, rep, {"master": wanted}, f"take {rep.name} out of {self.bridge}")
-        if before is not None and not is_elsewhere:
-            attempt(errors, self._set_vlans, host, rep.index, self.original_vlans)
+    def _master(self, host: NetNS, rep: Link) -> Link | None:
+        return link.get(host.netlink, index=rep.master) if rep.master else None
+
+    def _is_elsewhere(self, current: Link | None) -> Link | None:
+        """Return the link that somebody has made the representor a port of since ADD, None when nobody has."""
+        return current if current is not None and not self._is_ours(current) and current.name != self.master else None
+
+    def restore(self, host: NetNS, errors: list[CniError], log: Logger) -> None:
+        """See `Beside`. Where somebody has put the representor elsewhere since, it stays a port there."""
+        rep = self._find(host)
+        if rep is None:
+            return
+        current = self._master(host, rep)
+        elsewhere = self._is_elsewhere(current)
+        if elsewhere is not None:
+            log.info(f"representor {rep.name} is a port of {elsewhere.name} by now, and stays one")
+        elif self.master:
+            self._rejoin(host, rep, current, log)
         changes: dict[str, Any] = {}
         if self.original.mtu and rep.mtu != self.original.mtu:
             changes["mtu"] = self.original.mtu
-        if rep.up != self.original.up:
+        if elsewhere is None and rep.up != self.original.up:
             changes["up"] = self.original.up
         if changes:
             attempt(errors, restore.change, host, rep, changes)
+
+    def _rejoin(self, host: NetNS, rep: Link, current: Link | None, log: Logger) -> None:
+        """Make the representor a port again of the bridge that it was in, with the VLANs that it had. What does not
+        work is logged: a bridge that has changed since must not keep the VF from its next pod.
+        """
+        before = link.get(host.netlink, name=self.master)
+        try:
+            if before is None or before.kind != "bridge":
+                raise CniError(GENERIC, "there is no such bridge any more")
+            if current is None or current.index != before.index:
+                self._change(host, rep, {"master": before.index}, f"make {rep.name} a port of {self.master}")
+            self._set_vlans(host, rep.index, self.original_vlans, self.master)
+        except CniError as e:
+            log.warning(f"representor {rep.name} is not in bridge {self.master} again, where it was before: {e}")
 
     def _is_ours(self, current: Link) -> bool:
         return current.name == self.bridge or current.index == self.bridge_index
@@ -186,7 +235,7 @@ class RepresentorPort(Beside):
         if missing or extra:
             found = f"is in VLANs {listed(present)}" if present else "is in no VLAN"
             raise CniError(GENERIC, f"representor {rep.name} {found}, ADD set {listed(self.vlans)}{self._native()}")
-        port = link.get(host.netlink, name=self.uplink) if self.uplink else None
+        port = self.uplink_link(host) if self.uplink else None
         if self.uplink and (port is None or port.index not in ports):
             raise CniError(GENERIC, f"uplink {self.uplink} is in no bridge any more")
         lost = [vlan for vlan in self.vlans if port is not None and vlan not in ports[port.index].vlans]
@@ -196,3 +245,19 @@ class RepresentorPort(Beside):
     def _native(self) -> str:
         native = next((vlan for vlan, flags in self.vlans.items() if flags & bridge.PVID), 0)
         return f", {native} for what is untagged" if native else ""
+
+
+def recorded_ports(attachments: Iterable[Attachment]) -> list[RepresentorPort]:
+    """Return the ports of recorded attachments, without those from before the machine's last boot, which reset them."""
+    now = boot.current()
+    return [x.beside for x in attachments if x.boot_id in ("", now) and isinstance(x.beside, RepresentorPort)]
+
+
+def brought_to(port: Link, ports: Iterable[RepresentorPort], host: NetNS) -> set[int]:
+    """Return the VLANs that attachments, whose ports are given, have brought to an uplink."""
+    brought = set()
+    for other in ports:
+        to = other.uplink_link(host) if other.uplink_vlans else None
+        if to is not None and to.index == port.index:
+            brought |= set(other.uplink_vlans)
+    return brought

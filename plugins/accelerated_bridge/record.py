@@ -11,7 +11,7 @@
  "plumbline": {...,                                                ours (plugins.vf.record), and of the representor:
                "table": {"trust": false, "spoofchk": true},        the VF's switches as they were, as far as known
                "representor": {"index": 9, "port": "pf0vf6", "up": false, "master": "", "vlans": {"1": 6},
-                               "bridgeIndex": 12, "uplink": "ens2f0", "uplinkVlans": [7]}}}
+                               "bridgeIndex": 12, "uplink": "ens2f0", "uplinkIndex": 3, "uplinkVlans": [7]}}}
 
 A record that accelerated-bridge-cni wrote lacks what is marked as ours; it counts as unknown then, and the VLANs on the
 uplink as brought by that attachment. `vlans` are those of `cni.netlink.bridge.Port`.
@@ -75,6 +75,7 @@ def to_record(attachment: Attachment, conf: Section) -> dict[str, object]:
             "vlans": {str(vlan): flags for vlan, flags in port.original_vlans.items()},
             "bridgeIndex": port.bridge_index,
             "uplink": record.stored(port.uplink),
+            "uplinkIndex": port.uplink_index,
             "uplinkVlans": port.uplink_vlans,
         },
     }
@@ -123,6 +124,7 @@ def _port(section: Section, ours: Section, wanted: BridgeConfig, vf_mtu: int, pf
     port.original_vlans = {_vlan(vlans, key): vlans.integer(key, 0, 0, 0xFFFF) for key in vlans.raw}
     port.bridge_index = known.integer("bridgeIndex", 0, 0, MAX_INDEX)
     port.uplink = record.restored(known.string("uplink"))
+    port.uplink_index = known.integer("uplinkIndex", 0, 0, MAX_INDEX)
     if section.has(record.OURS):
         port.uplink_vlans = known.integers("uplinkVlans", 0, _MAX_VLAN)
     elif wanted.on_uplink:

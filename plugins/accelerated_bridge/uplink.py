@@ -58,14 +58,17 @@ def share(vlans: Iterable[int], port: Port | None, others: Iterable[int]) -> lis
     return sorted(vlan for vlan in vlans if vlan not in present or vlan in brought)
 
 
-def add(name: str, vlans: list[int], host: NetNS) -> None:
+def link_of(name: str, index: int, host: NetNS) -> Link | None:
+    """Return an uplink that is recorded with this name and index (0 for unknown); it may have another name by now."""
+    found = link.get(host.netlink, name=name) if name else None
+    return found if found is not None or not index else link.get(host.netlink, index=index)
+
+
+def add(port: Link, vlans: list[int], host: NetNS) -> None:
     """Set VLANs on an uplink, tagged; those that it has stay as they are. The caller holds the lock.
 
     Raises CniError.
     """
-    port = link.get(host.netlink, name=name)
-    if port is None:
-        raise CniError(GENERIC, f"the uplink {name} is not on the host any more")
     ports = bridge.ports(host.netlink)
     present = ports[port.index].vlans if port.index in ports else {}
     missing = [vlan for vlan in vlans if vlan not in present]
@@ -75,27 +78,37 @@ def add(name: str, vlans: list[int], host: NetNS) -> None:
         bridge.add_vlans(host.netlink, port.index, dict.fromkeys(missing, 0))
     except NetlinkError as e:
         raise CniError(
-            GENERIC, f"cannot set VLANs {listed(missing)} on uplink {name}: {e.strerror}", f"errno {e.errno}"
+            GENERIC, f"cannot set VLANs {listed(missing)} on uplink {port.name}: {e.strerror}", f"errno {e.errno}"
         ) from e
 
 
-def remove(name: str, vlans: list[int], host: NetNS, sysfs_root: str, log: Logger) -> None:
-    """Take those VLANs from an uplink that no port of its bridge uses any more. The caller holds the lock.
+def remove(
+    port: Link,
+    vlans: list[int],
+    bridge_index: int,
+    of_others: set[int],
+    recorded: set[str],
+    host: NetNS,
+    sysfs_root: str,
+    log: Logger,
+) -> None:
+    """Take those VLANs from an uplink that nobody uses any more. The caller holds the lock.
 
-    name: empty when it is not known, since the PF is in no bridge any more, neither itself nor through a bond.
-    Uplinks do not use a VLAN, they carry it. Raises CniError.
+    bridge_index: of the bridge that it was in, 0 for unknown; a port that leaves a bridge leaves all VLANs behind.
+    of_others: what other attachments have brought to this uplink. recorded: the names of the representors of recorded
+    attachments: what these use is in of_others. Any other port of the bridge, and the bridge itself, uses the VLANs
+    that it is in. Uplinks do not use a VLAN, they carry it. Raises CniError.
     """
-    port = link.get(host.netlink, name=name) if name else None
     ports = bridge.ports(host.netlink)
-    uplink = ports.get(port.index) if port is not None else None
-    if uplink is None or not uplink.master:
-        log.info(f"uplink {name or 'of the VF'} is in no bridge any more: it has no VLANs to give back")
+    uplink = ports.get(port.index)
+    if uplink is None or not uplink.master or bridge_index not in (0, uplink.master):
+        log.info(f"uplink {port.name} has left its bridge, and with that the VLANs that it had there")
         return
-    left = [vlan for vlan in vlans if vlan in uplink.vlans]
+    left = [vlan for vlan in vlans if vlan in uplink.vlans and vlan not in of_others]
     for other in ports.values():
         used = [vlan for vlan in left if vlan in other.vlans]
         same_bridge = uplink.master in (other.master, other.index)
-        if used and same_bridge and other.index != uplink.index and not _leads_out(other.index, host, sysfs_root):
+        if used and same_bridge and other.index != uplink.index and _uses(other.index, recorded, host, sysfs_root):
             left = [vlan for vlan in left if vlan not in used]
     if not left:
         return
@@ -104,19 +117,19 @@ def remove(name: str, vlans: list[int], host: NetNS, sysfs_root: str, log: Logge
     except NetlinkError as e:
         raise CniError(
             GENERIC,
-            f"cannot take VLANs {listed(left)} from uplink {name}: {e.strerror}",
+            f"cannot take VLANs {listed(left)} from uplink {port.name}: {e.strerror}",
             f"errno {e.errno}; repeat DEL",
         ) from e
 
 
-def _leads_out(index: int, host: NetNS, sysfs_root: str) -> bool:
-    """Return whether a port is a physical one, or a bond of such: what passes it is used elsewhere."""
+def _uses(index: int, recorded: set[str], host: NetNS, sysfs_root: str) -> bool:
+    """Return whether a port that is in a VLAN uses it: it is not recorded, and neither a physical port nor a bond of
+    such, since what passes those is used elsewhere.
+    """
     found = link.get(host.netlink, index=index)
-    if found is None:
+    if found is None or found.name in recorded or found.kind in BONDS:
         return False
-    if found.kind in BONDS:
-        return True
-    return bool(sysfs.netdev_device(found.name, sysfs_root)) and not sysfs.is_representor_port(found.port)
+    return sysfs.is_representor_port(found.port) or not sysfs.netdev_device(found.name, sysfs_root)
 
 
 def listed(vlans: Iterable[int]) -> str:

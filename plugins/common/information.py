@@ -13,9 +13,14 @@ _MEMBER = "CNIDeviceInfoFile"
 
 
 def publish(conf: NetConf, device: str, sysfs_root: str, log: Logger) -> None:
-    """Complete or write the device-info file that `runtimeConfig` names, if it does. device: its folder in sysfs."""
-    path = conf.runtime_config.string(_MEMBER)
-    if path:
+    """Complete or write the device-info file that `runtimeConfig` names, if it does. device: its folder in sysfs.
+
+    Never raises: the device works without.
+    """
+    path = conf.runtime_config.get(_MEMBER)
+    if path is not None and not isinstance(path, str):
+        log.warning(f"runtimeConfig.{_MEMBER} is no string: device information is not published")
+    elif path:
         from cni import deviceinfo
 
         kind, fields = deviceinfo.describe(os.path.realpath(device), sysfs_root)

@@ -88,6 +88,7 @@ def _claim(
     conf: NetConf,
     wanted: VfConfig,
     vf: Device,
+    original: Link | None,
     entry: Entry | None,
     host: NetNS,
     pod: NetNS,
@@ -95,7 +96,7 @@ def _claim(
     claims: Claims,
 ) -> Attachment:
     """Return what is to be recorded of the VF before anything is done with it."""
-    original, master = _link_on_host(vf, host), ""
+    master = ""
     if original is not None:
         if original.movable is False:
             raise CniError(GENERIC, f"the kernel does not let {original.name} go to another namespace")
@@ -158,15 +159,16 @@ def _attach(
     claims: Claims,
 ) -> Result:
     with Rollback(log) as undo:
+        # What may take a while is done without the kind's lock, for which all of the node wait.
+        original, entry = _link_on_host(vf, host), _entry(vf, host, log)
         with claims.kind.lock(wanted):
-            entry = _entry(vf, host, log)
-            claim = _claim(request, conf, wanted, vf, entry, host, pod, log, claims)
+            claim = _claim(request, conf, wanted, vf, original, entry, host, pod, log, claims)
             undo.push(f"give {claim.name} back", claims.undo, claim, host, pod)
             claims.make(claim, conf.section)
-            if entry is not None:
-                _make_settings(claim, entry, conf, claims, log)
             if claim.beside is not None:
                 claim.beside.connect(host, log)
+        if entry is not None:
+            _make_settings(claim, entry, conf, claims, log)
         if conf.ipam is not None:
             undo.push("release the addresses", delegate.delete, request, conf, log)
         if claim.original is None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cni.errors import CniError
     from cni.log import Logger
     from cni.netlink.link import Link
@@ -24,8 +26,17 @@ class Beside:
         """Make the connection, for ADD, before the VF goes into the pod. Raises CniError, then `disconnect` follows."""
         raise NotImplementedError
 
-    def disconnect(self, host: NetNS, errors: list[CniError], log: Logger) -> None:
-        """Make everything what it was, as far as it is still there; add what the kernel refused to the errors."""
+    def disconnect(
+        self, host: NetNS, others: Callable[[], list[Attachment]], errors: list[CniError], log: Logger
+    ) -> None:
+        """Cut the connection, as far as it is still there, so that a pod which still has the VF reaches nobody.
+
+        others: returns all recorded attachments, this one among them. What the kernel refused is added to the errors.
+        """
+        raise NotImplementedError
+
+    def restore(self, host: NetNS, errors: list[CniError], log: Logger) -> None:
+        """Make what was disconnected what it was before ADD; the VF is out of the pod. Errors as in `disconnect`."""
         raise NotImplementedError
 
     def verify(self, host: NetNS) -> None:

@@ -16,13 +16,15 @@ from cni.lock import FileLock
 from cni.netns import NetNS
 from cni.section import Section
 from cni.state import Store
+from plugins.common import boot
 from plugins.common.pod import RecordedPod
-from plugins.vf import transfer
+from plugins.vf import device, transfer
 from plugins.vf.attachment import Attachment
 from plugins.vf.kind import Kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cni.config import NetConf
     from cni.log import Logger
 
 LOCK_TIMEOUT_S = 60.0
@@ -113,16 +115,21 @@ class Claims:
                 taken.details = f"it belongs to the pod in {path}; nothing was changed"
                 raise taken
         for claim in claims:
+            if claim.boot_id not in ("", boot.current()):
+                self.give_back(claim, host, None)
+                continue
             with RecordedPod(claim.netns, claim.netns_cookie, (), self._log) as home:
                 if home is not None and self._is_in(claim, home):
                     taken.details = f"{claim.container_id} has it as {claim.ifname} in {home.path}"
                     raise taken
-            if not claim.netns and not transfer.is_back(claim, host, PATIENCE_S, self.sysfs_root):
+            # Where the pod lives, or nobody knows where it is, only a link on the host tells that it lost the VF.
+            is_dead = claim.netns and home is None
+            if not is_dead and not transfer.is_back(claim, host, PATIENCE_S, self.sysfs_root):
                 taken.details = f"{claim.container_id} has it as {claim.ifname}; nothing was changed"
                 raise taken
             self._log.warning(f"{claim.name} was left behind by {claim.container_id}: taking it over")
             if not self.give_back(claim, host, None, PATIENCE_S):
-                taken.details = f"it has not come back from the dead pod of {claim.container_id} yet"
+                taken.details = f"it has not come back from the pod of {claim.container_id} yet"
                 raise taken
 
     def _is_in(self, claim: Attachment, home: NetNS) -> bool:
@@ -177,7 +184,7 @@ class Claims:
 
         The caller holds the VF's lock.
         """
-        done = transfer.give_back(claim, host, pod, patience_s, self.sysfs_root, self._log)
+        done = transfer.give_back(claim, host, pod, patience_s, self.load_all, self.sysfs_root, self._log)
         if done:
             self._release(claim.address)
             self._forget(claim)
@@ -192,17 +199,21 @@ class Claims:
         """Remove what a damaged record, or a killed ADD or DEL, left of an attachment that has no record."""
         self.store.remove(container_id, ifname, network)
 
-    def release_unrecorded(self, address: str, netns_path: str, host: NetNS) -> None:
-        """Take a VF back from a pod that has it by its allocation, though no record tells of it: that was damaged, or
-        somebody removed it. What the VF was like before is not known. Raises CniError.
+    def release_unrecorded(self, address: str, netns_path: str, conf: NetConf, host: NetNS) -> None:
+        """Take a VF back from a pod that has it, though no record tells of it: that was damaged, or somebody removed
+        it. What the VF was like before is not known. conf: the network configuration. Raises CniError.
         """
         with self.lock(address):
-            if self.owner(address) != netns_path or any(claim.address == address for claim in self.load_all()):
+            if any(claim.address == address for claim in self.load_all()):
+                return
+            if self.kind.allocates and self.owner(address) != netns_path:
                 return
             pod = netns.if_there(netns_path, self._log)
             if pod is not None:
                 with pod:
-                    transfer.fetch_unrecorded(address, host, pod, self.sysfs_root, self._log)
+                    if transfer.fetch_unrecorded(address, host, pod, self.sysfs_root, self._log):
+                        vf = device.find(address, self.sysfs_root, needs_pf=False)
+                        self.kind.disconnect_unrecorded(conf, vf, host, self.sysfs_root, self._log)
             self._release(address)
 
     def sweep(self) -> None:

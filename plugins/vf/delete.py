@@ -38,10 +38,14 @@ def _detach(request: Request, conf: NetConf, log: Logger, claims: Claims) -> Non
     if claim is None:
         log.info(f"{request.ifname} of {request.container_id} has no record: no VF to give back")
         claims.forget_remains(request.container_id, request.ifname, conf.name)
-        address = config.address_of(conf)
-        if address and request.netns and claims.kind.allocates:
+        try:
+            address = config.address_of(conf)
+        except CniError as e:
+            log.warning(f"{e}; without a record, this DEL has no VF to give back")
+            return
+        if address and request.netns:
             with netns.own() as host:
-                claims.release_unrecorded(address, request.netns, host)
+                claims.release_unrecorded(address, request.netns, conf, host)
         return
     with netns.own() as host:
         claims.detach(claim, host, request.netns, PATIENCE_S)

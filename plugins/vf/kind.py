@@ -73,5 +73,8 @@ class Kind:
         """
         return None
 
+    def disconnect_unrecorded(self, conf: NetConf, vf: Device, host: NetNS, sysfs_root: str, log: Logger) -> None:
+        """Disconnect what can be told, by configuration and sysfs, to be connected besides a VF that has no record."""
+
     def status(self, conf: NetConf, host: NetNS) -> None:
         """Raise CniError when something on the host would keep ADD from working, whatever the VF is."""

@@ -21,17 +21,26 @@ from plugins.vf.plan import Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cni.log import Logger
 
 
 def give_back(
-    attachment: Attachment, host: NetNS, pod: NetNS | None, patience_s: float, sysfs_root: str, log: Logger
+    attachment: Attachment,
+    host: NetNS,
+    pod: NetNS | None,
+    patience_s: float,
+    others: Callable[[], list[Attachment]],
+    sysfs_root: str,
+    log: Logger,
 ) -> bool:
     """Put the attachment's VF back on the host as it was before ADD; return whether there is nothing left to do.
 
     pod: the attachment's namespace, None when it is gone. patience_s: how long to wait, in seconds, for a link that the
     kernel has still to save from a dying namespace; while it is there, the VF's settings stay as well, so that nothing
-    is sent without its VLAN. A VF that a boot has reset, or that was removed, is logged and is no failure.
+    is sent without its VLAN. others: returns all recorded attachments. A VF that a boot has reset, or that was removed,
+    is logged and is no failure.
     Raises CniError for what the kernel refused; everything else is done.
     """
     name = attachment.name
@@ -40,9 +49,11 @@ def give_back(
         return True
     errors: list[CniError] = []
     if attachment.beside is not None:
-        attempt(errors, attachment.beside.disconnect, host, errors, log)
+        attempt(errors, attachment.beside.disconnect, host, others, errors, log)
     if not os.path.isdir(sysfs.pci_device(attachment.address, sysfs_root)):
         log.info(f"VF {attachment.address}, which was {name}, has been removed: nothing to give back")
+        if attachment.beside is not None:
+            attempt(errors, attachment.beside.restore, host, errors, log)
         if errors:
             raise combined(f"cleaning up after {name} ({attachment.address})", errors)
         return True
@@ -64,6 +75,8 @@ def give_back(
             return False
         if found is None:
             log.info(f"{vf.address}, which was {name}, has no such link any more: its driver is {driver or 'none'}")
+    if attachment.beside is not None:
+        attempt(errors, attachment.beside.restore, host, errors, log)
     if entry is not None:
         attempt(errors, _restore_settings, attachment, entry, errors)
     if found is not None and attachment.original is not None:
@@ -163,18 +176,20 @@ def find_in_pod(attachment: Attachment, pod: NetNS, sysfs_root: str) -> Link | N
     return min(of_vf, key=lambda x: (x.port != port, x.name != attachment.ifname, x.name), default=None)
 
 
-def fetch_unrecorded(address: str, host: NetNS, pod: NetNS, sysfs_root: str, log: Logger) -> None:
-    """Move a VF's link from a pod to the host, knowing nothing but its PCI address. It gets an alternative name of its
-    own, which is udev's for it, or one after its PF. Raises CniError.
+def fetch_unrecorded(address: str, host: NetNS, pod: NetNS, sysfs_root: str, log: Logger) -> bool:
+    """Move a VF's link from a pod to the host, knowing nothing but its PCI address; return whether it was in the pod.
+
+    Its name is an alternative one that it has, which is udev's for it, or one after its PF. Raises CniError.
     """
     parents = device.parents(address, sysfs_root)
     found = next((x for x in link.dump(pod.netlink) if x.parent in parents), None)
     if found is None:
-        return
+        return False
     vf = device.find(address, sysfs_root, needs_pf=False)
     name = next(iter(found.altnames), "") or f"{vf.pf[: link.IFNAMSIZ - 5] or 'vf'}v{max(vf.index, 0)}"
     name = move.onto_host(host, pod, found, name, log)
     log.warning(f"VF {address} has no record: its link is {name} on the host now, and keeps the settings it was given")
+    return True
 
 
 def _entry(attachment: Attachment, vf: device.Device, host: NetNS, errors: list[CniError]) -> Entry | None:

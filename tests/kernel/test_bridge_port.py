@@ -7,7 +7,9 @@ lab.
 from __future__ import annotations
 
 import errno
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -136,12 +138,12 @@ def test_meanwhile(
     happen: Callable[[Machine, dict[str, str]], None],
     stays_in: str,
 ) -> None:
-    """Whatever has happened, MTU and state are restored; in a bridge that somebody else put it in, it stays."""
+    """Whatever has happened, MTU and state are restored; in a bridge that somebody else put it in, it stays, and up."""
     machine.set(rep, mtu=2000)
     made = connected(machine, port(machine, rep, br, mtu=1400))
     happen(machine, {"br": br, "other": other, "rep": rep})
     log = disconnected(machine, made)
-    assert machine.seen(rep) == {"master": other if stays_in else "", "mtu": 2000, "up": False}
+    assert machine.seen(rep) == {"master": other if stays_in else "", "mtu": 2000, "up": bool(stays_in)}
     assert (f"is a port of {other} by now" in log.text("info")) is bool(stays_in)
 
 
@@ -310,16 +312,55 @@ def test_uplinks(machine: Machine, br: str, host: NetNS) -> None:
     assert (joined[0].name, joined[1].name) == (pf, br)
 
 
-def test_an_uplink_that_is_gone(machine: Machine, rep: str, host: NetNS, tmp_path: object) -> None:
+def test_an_uplink_that_is_in_no_bridge(machine: Machine, rep: str, host: NetNS, tmp_path: object) -> None:
     """There is nothing to give back, and no way to set anything."""
-    log = Lines()
-    uplink.remove("absent", [7], host, str(tmp_path), log)
-    uplink.remove(rep, [7], host, str(tmp_path), log)
+    log, port_ = Lines(), found(machine, rep)
+    uplink.remove(port_, [7], 0, set(), set(), host, str(tmp_path), log)
     assert [line for _, line in log.lines] == [
-        f"uplink {name} is in no bridge any more: it has no VLANs to give back" for name in ("absent", rep)
+        f"uplink {rep} has left its bridge, and with that the VLANs that it had there"
     ]
-    with pytest.raises(CniError, match="the uplink absent is not on the host any more"):
-        uplink.add("absent", [7], host)
     with pytest.raises(CniError, match=f"cannot set VLANs 7-8, 100 on uplink {rep}: ") as caught:
-        uplink.add(rep, [100, 8, 7], host)
+        uplink.add(port_, [100, 8, 7], host)
     assert caught.value.details == f"errno {errno.EOPNOTSUPP}"
+
+
+def test_a_former_bridge_that_is_none_any_more(machine: Machine, br: str, rep: str) -> None:
+    """Another link has its name: DEL goes on, and says it. The next pod can have the VF."""
+    former = machine.add(unique("br"), "bridge")
+    machine.set(rep, master=former)
+    made = connected(machine, port(machine, rep, br))
+    machine.delete(former)
+    machine.add(former)
+    log = disconnected(machine, made)
+    assert machine.seen(rep)["master"] == ""
+    assert any(f"{rep} is not in bridge {former} again" in line for _, line in log.lines)
+
+
+def test_another_link_has_the_name_of_the_representor(machine: Machine, br: str, rep: str) -> None:
+    """Known by its index, the representor that was renamed leaves the bridge; the other link is left alone."""
+    made = connected(machine, port(machine, rep, br))
+    made.original.port = "pf0vf0"  # no link of this test has one
+    machine.rename(rep, unique("rep"))
+    log = disconnected(machine, made)
+    assert any("is gone" in line for _, line in log.lines)
+
+
+def test_ports_are_complete_while_others_come_and_go(machine: Machine, br: str, host: NetNS) -> None:
+    """The kernel's list comes in parts and is not marked when it changes in between: no port that stays is missed."""
+    names = [machine.add(unique("port"), master=br) for _ in range(140)]
+    stay = {found(machine, name).index for name in names[70:]}
+    commands = [f"link set {name} {where}" for name in names[:20] for where in ("nomaster", f"master {br}")] * 20
+    done = threading.Event()
+
+    def churn() -> None:
+        while not done.is_set():
+            HOST.batch(*commands)
+
+    with ThreadPoolExecutor(1) as pool:
+        churning = pool.submit(churn)
+        try:
+            missed = [stay - bridge.ports(host.netlink).keys() for _ in range(300)]
+        finally:
+            done.set()
+        churning.result()
+    assert missed == [set()] * 300

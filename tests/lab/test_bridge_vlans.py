@@ -113,7 +113,7 @@ def test_there_and_back(
     before = machine.seen(rep), machine.vlans(rep)
     made = connected(machine, port(machine, rep, br, vlans, mtu=1400))
     assert machine.seen(rep) == {"master": br, "mtu": 1400, "up": True}
-    assert machine.vlans(rep) == (vlans or (had if where == "same" else DEFAULT))
+    assert machine.vlans(rep) == (vlans or DEFAULT)
     disconnected(machine, made)
     assert (machine.seen(rep), machine.vlans(rep)) == before
 
@@ -153,7 +153,7 @@ def test_three_ports_share_vlans(
         ports.append(connected(machine, made))
         assert machine.vlans(up) == needed(tuple(range(number + 1)))
     for step, number in enumerate(leaving, 1):
-        disconnected(machine, ports[number])
+        disconnected(machine, ports[number], tuple(ports[other] for other in leaving[step:]))
         assert machine.vlans(up) == needed(leaving[step:])
         for other in leaving[step:]:
             ports[other].verify(machine.host)

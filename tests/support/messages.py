@@ -18,6 +18,7 @@ class Recorder(NetlinkSocket):
     def __init__(self, *answers: bytes) -> None:
         self.sent: list[tuple[int, bytes, int]] = []
         self.answers = list(answers)
+        self.parts = 1
 
     def change(self, kind: int, body: bytes, flags: int = 0) -> None:
         """Keep the request."""

@@ -7,6 +7,8 @@ from cni.netlink import bridge, link
 from cni.netlink.link import Link
 from plugins.accelerated_bridge import uplink
 from plugins.accelerated_bridge.port import RepresentorPort
+from plugins.vf.attachment import Attachment
+from plugins.vf.config import VfConfig
 from tests.support.bridging import Machine
 from tests.support.log import Lines
 
@@ -36,7 +38,8 @@ def shared(machine: Machine, made: RepresentorPort, name: str, others: list[Repr
     """Have a port's VLANs on an uplink, too. others: the ports that are connected already."""
     brought = {vlan for other in others for vlan in other.uplink_vlans}
     present = bridge.ports(machine.host.netlink).get(found(machine, name).index)
-    made.uplink, made.uplink_vlans = name, uplink.share(made.vlans, present, brought)
+    made.uplink, made.uplink_index = name, found(machine, name).index
+    made.uplink_vlans = uplink.share(made.vlans, present, brought)
 
 
 def connected(machine: Machine, made: RepresentorPort) -> RepresentorPort:
@@ -46,9 +49,19 @@ def connected(machine: Machine, made: RepresentorPort) -> RepresentorPort:
     return made
 
 
-def disconnected(machine: Machine, made: RepresentorPort) -> Lines:
-    """Disconnect the port, without an error; return what was said."""
+def disconnected(machine: Machine, made: RepresentorPort, others: tuple[RepresentorPort, ...] = ()) -> Lines:
+    """Disconnect the port, without an error, and make the representor what it was; return what was said.
+
+    others: the ports that are recorded besides.
+    """
     log, errors = Lines(), list[CniError]()
-    made.disconnect(machine.host, errors, log)
+    made.disconnect(machine.host, lambda: [recorded(port) for port in (made, *others)], errors, log)
+    made.restore(machine.host, errors, log)
     assert errors == []
     return log
+
+
+def recorded(made: RepresentorPort) -> Attachment:
+    """Return an attachment with this port."""
+    wanted = VfConfig("0000:03:02.6")
+    return Attachment("c0ffee", "net1", "blue", "", 0, "", wanted, "", 0, None, "", None, beside=made)

@@ -60,6 +60,10 @@ def _shown_on(vf: VF, device: str) -> Iterator[None]:
     os.makedirs(kept, exist_ok=True)
     targets = {name: os.path.realpath(f"{folder}/{name}").replace(folder, kept) for name in os.listdir(folder)}
     with ExitStack() as stack:
+        # udev would name the link that comes back after what it finds here. It has to wait.
+        net.run("udevadm", "control", "--stop-exec-queue")
+        stack.callback(settle)
+        stack.callback(net.run, "udevadm", "control", "--start-exec-queue")
         _mount(stack, kept, "--bind", folder)
         _mount(stack, folder, "-t", "tmpfs", "tmpfs")
         for name, target in targets.items():

@@ -7,6 +7,7 @@ with the representor, and one story each of the rest.
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -176,6 +177,99 @@ def test_the_representor_was_in_a_bridge_before(
     one.check().ok()
     one.delete()
     assert nic.snapshot(vf, *bridges) == before
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["the same bridge", "another bridge"])
+def test_a_process_keeps_the_namespace(
+    number: int, nic: Nic, vf: VF, bridge: str, bridges: tuple[str, str], pod: Space, attach: Attach
+) -> None:
+    """As long as the pod can send, its representor is in no bridge, and not where it was before either."""
+    rep = nic.representor(vf)
+    HOST.ip("link", "set", rep, "master", bridges[number])
+    before = nic.snapshot(vf, *bridges)
+    one = attach(vf, **SETTINGS)
+    one.add()
+    with subprocess.Popen(["ip", "netns", "exec", str(pod.name), "sleep", "600"]) as holder:
+        try:
+            inside = os.stat(pod.path).st_ino
+            wait_for(lambda: os.stat(f"/proc/{holder.pid}/ns/net").st_ino == inside, "process in the pod")
+            pod.delete()
+            one.delete()
+            assert (vf.name, len(records())) == ("", 1)
+            port = switchdev.port(rep)
+            assert ("master" in port, "UP" in port["flags"]) == (False, False)
+            assert set(switchdev.vlans(nic.pf.name)) == {1}
+        finally:
+            holder.kill()
+    wait_for(lambda: bool(vf.name), "link on the host")
+    one.delete()
+    assert nic.snapshot(vf, *bridges) == before
+    assert nothing_left()
+
+
+def test_a_refused_add_changes_nothing(nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach) -> None:
+    """The owner has put its VF into a namespace within its own: nobody sees it, and it is the owner's all the same."""
+    pods = make_pod(), make_pod()
+    one, two = attach(vf, pods[0], **SETTINGS), attach(vf, pods[1], **OTHERS)
+    before = nic.snapshot(vf, bridge)
+    one.add()
+    inner = net.new_space("inner")
+    pods[0].ip("link", "set", "net1", "netns", str(inner.name))
+    held = switchdev.vlans_shown(), HOST.settings(nic.representor(vf)), vf.table(), records()
+    assert two.call("ADD").error(11)["msg"] == f"pci address {vf.address} is already allocated"
+    assert (switchdev.vlans_shown(), HOST.settings(nic.representor(vf)), vf.table(), records()) == held
+    inner.ip("link", "set", "net1", "netns", str(pods[0].name))
+    one.delete()
+    inner.delete()
+    assert nic.snapshot(vf, bridge) == before
+
+
+@pytest.mark.parametrize("left", [None, "", '"vlans": {"x": 1}'], ids=["no record", "empty", "damaged"])
+def test_del_without_a_record(left: str | None, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
+    """The VF comes back, and its representor leaves the bridge: the next pod can have both."""
+    one, name = attach(vf, **SETTINGS), vf.name
+    one.add()
+    (record,) = records()
+    path = f"{disk.ACCELERATED_BRIDGE}/{record}"
+    with open(path) as file:
+        content = file.read()
+    os.unlink(path)
+    if left is not None:
+        with open(path, "w") as file:
+            file.write(left and content.replace('"vlans":{}', left))
+    assert left is None or '"vlans":{}' in content
+    outcome = one.call("DEL")
+    outcome.ok()
+    assert "has no record" in outcome.stderr
+    assert pod.links() == []
+    assert vf.name not in ("", "net1")
+    assert "master" not in switchdev.port(nic.representor(vf))
+    assert nothing_left()
+    if vf.name != name:
+        HOST.batch(f"link set {vf.name} down", f"link set {vf.name} name {name}")
+
+
+def test_a_record_of_another_boot_blocks_nobody(
+    nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach
+) -> None:
+    """A VF without a link, whose record names a namespace that lives: the path was given to another pod since."""
+    vf.bind("vfio-pci")
+    one, two = attach(vf, make_pod(), ipam=IPAM), attach(vf, make_pod(), vlan=100)
+    one.add()
+    (record,) = records()
+    path = f"{disk.ACCELERATED_BRIDGE}/{record}"
+    with open(path) as file:
+        content = file.read()
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        now = file.read().strip()
+    assert two.call("ADD").error(11)["msg"] == f"pci address {vf.address} is already allocated"
+    with open(path, "w") as file:
+        file.write(content.replace(now, "00000000-0000-0000-0000-000000000000"))
+    two.add()
+    assert switchdev.vlans(nic.representor(vf)) == {100: NATIVE}
+    two.delete()
+    one.delete()
+    assert nothing_left()
 
 
 def test_the_representor_was_renamed(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:

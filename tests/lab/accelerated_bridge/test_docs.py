@@ -139,14 +139,13 @@ BY_CONFIGURATION: dict[str, dict[str, Any]] = {
     "there is no such PCI device": {"deviceID": "0000:ff:1f.7"},
     "it is a physical function": {"deviceID": "0000:01:00.0"},
     "there is no such link": {"bridge": "nowhere7"},
-    "this is a link of kind": {"bridge": "lo"},
+    "it is <kind>, not a bridge": {"bridge": "lo"},
     "bridges of which one has the uplink": {"bridge": "br2,nowhere7"},
     "or several with commas between them": {"bridge": "br1,,br2"},
     "at most maxID": {"trunk": [{"minID": 9, "maxID": 8}]},
     "or neither": {"trunk": [{"minID": 9}]},
     'an object with "id"': {"trunk": [{}]},
-    "with MTU <n>: <reason>": {"mtu": 65535, "bridge": "br1"},
-    "cannot set MTU": {"mtu": 9600},
+    "cannot set MTU": {"mtu": 65535},
     "CNI_IFNAME": {"ifname": "lo"},
     "<parameter>: ": {"trust": "yes"},
 }
@@ -166,7 +165,7 @@ BY_STATE: dict[str, Callable[[VF], AbstractContextManager[Any]]] = {
 
 NOT_PROVOKED = (
     *("cannot lock", "cannot set MAC address", "IPAM plugin returned", "a port of bridge <bridge>: <reason>"),
-    *("on representor <representor>", "on uplink <uplink>"),
+    *("on representor <representor>", "on uplink <uplink>", "with MTU <n>"),
 )
 """What takes a minute, another driver, another IPAM plugin, or a kernel that refuses what it takes."""
 

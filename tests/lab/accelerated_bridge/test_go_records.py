@@ -66,7 +66,9 @@ def attached_by_go(nic: Nic, vf: VF, bridge: str, one: Attachment, pod: Space) -
     for vlan in (VLAN, *TRUNK):
         net.run("bridge", "vlan", "add", "dev", vf.pf.name, "vid", str(vlan))
     HOST.ip("link", "set", name, "netns", str(pod.name), "name", "net1")
-    pod.batch(f"link set net1 address {MAC}", "link set net1 mtu 1400", "link set net1 up")
+    # igbvf takes the address that the PF has set when it is reset, which is when it comes up.
+    pod.batch("link set net1 up", "link set net1 down", f"link set net1 address {MAC}", "link set net1 mtu 1400")
+    pod.ip("link", "set", "net1", "up")
     os.makedirs(disk.ACCELERATED_BRIDGE, mode=0o700, exist_ok=True)
     path = f"{disk.ACCELERATED_BRIDGE}/lab-{one.container_id}-net1"
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:

@@ -15,7 +15,7 @@ from tests.support import net, switchdev
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 from tests.support.switchdev import NATIVE, Nic
-from tests.support.vfs import PF, VF
+from tests.support.vfs import PF, VF, settle, wait_for
 
 TAGGED: set[str] = set()
 Attach = Callable[..., Attachment]
@@ -120,9 +120,47 @@ def test_two_uplinks_in_one_bridge(
     two.add()
     assert [on_uplink(nic) for nic in nics] == [{100}, {100}]
     one.delete()
-    assert on_uplink(nics[1]) == {100}
+    assert [on_uplink(nic) for nic in nics] == [set(), {100}]
     two.delete()
-    assert on_uplink(nics[1]) == set()
+    assert [on_uplink(nic) for nic in nics] == [set(), set()]
+
+
+def test_a_vf_without_it_shares_a_vlan(
+    three: list[VF], nic: Nic, make_pod: Callable[[], Space], attach: Attach
+) -> None:
+    """A VF that did not ask for the uplink does not keep there what another one brought."""
+    one, two = attach(three[0], make_pod(), vlan=100, setUplinkVlan=True), attach(three[1], make_pod(), vlan=100)
+    one.add()
+    two.add()
+    one.delete()
+    assert on_uplink(nic) == set()
+    two.delete()
+
+
+def test_the_uplink_was_renamed(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
+    """It is known by its index, too."""
+    before, name = nic.snapshot(vf, bridge), nic.pf.name
+    one = attach(vf, vlan=100, setUplinkVlan=True)
+    one.add()
+    HOST.batch(f"link set {name} down", f"link set {name} name renamed7", "link set renamed7 up")
+    one.delete()
+    assert set(switchdev.vlans("renamed7")) == {1}
+    settle()
+    HOST.ip("link", "property", "del", "dev", "renamed7", "altname", name, check=False)  # udev's
+    HOST.batch("link set renamed7 down", f"link set renamed7 name {name}", f"link set {name} up")
+    settle()
+    HOST.ip("link", "property", "del", "dev", name, "altname", "renamed7", check=False)
+    wait_for(lambda: nic.snapshot(vf, bridge) == before, "snapshot as before")
+
+
+def test_the_uplink_is_in_another_bridge(nic: Nic, vf: VF, bridges: tuple[str, str], attach: Attach) -> None:
+    """What an administrator has set there is not what the pod brought to the first one."""
+    one = attach(vf, vlan=100, setUplinkVlan=True)
+    one.add()
+    HOST.ip("link", "set", nic.pf.name, "master", bridges[1])
+    net.run("bridge", "vlan", "add", "dev", nic.pf.name, "vid", "100")
+    one.delete()
+    assert on_uplink(nic) == {100}
 
 
 def test_uplink_is_needed(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:

@@ -288,7 +288,7 @@ ALWAYS: dict[str, type] = {
 STATE_TYPES = {"host_if_name": str, "admin_mac": str, "effective_mac": str, "mtu": int}
 OUR_TYPES = {
     **{"index": int, "port": str, "up": bool, "master": str, "vlans": dict, "bridgeIndex": int},
-    **{"uplink": str, "uplinkVlans": list},
+    **{"uplink": str, "uplinkIndex": int, "uplinkVlans": list},
 }
 
 
@@ -498,6 +498,7 @@ NO_VLANS: list[Any] = [
 ]
 REP = "plumbline.representor"
 
+INDEXES = (f"{REP}.index", f"{REP}.bridgeIndex", f"{REP}.uplinkIndex")
 MISTYPED: dict[str, list[Any]] = {
     "deviceID": [None, "", 5, ["0000:03:02.6"], {}, "..", "eth0", "0000:03:02.6/..", "03:02.6", "0000:03:02.6\n"],
     "orig_vf_state": [None, "", 5, [], True],
@@ -520,7 +521,7 @@ MISTYPED: dict[str, list[Any]] = {
     "plumbline.table.spoofchk": [0, "off", {}],
     REP: [5, [], "x", True],
     **{f"{REP}.{key}": NO_TEXT for key in ("port", "master", "uplink")},
-    **{key: [*NO_NUMBER, -1, 1 << 40] for key in (f"{REP}.index", f"{REP}.bridgeIndex", "plumbline.index")},
+    **{key: [*NO_NUMBER, -1, 1 << 40] for key in (*INDEXES, "plumbline.index")},
     f"{REP}.up": [1, "true", []],
     f"{REP}.vlans": [
         *(5, "x", [7], True, {"7": "6"}, {"7": True}, {"7": None, "8": []}, {"7": -1}, {"7": 1 << 16}),
