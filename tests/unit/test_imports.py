@@ -62,9 +62,20 @@ assert skel.run(plugin, environ, stdin, stdout, io.BytesIO()) == 0, stdout.getva
 """
 
 
+VFS = """
+import plugins.accelerated_bridge.kind, plugins.sriov.kind
+import plugins.vf.add, plugins.vf.check, plugins.vf.claims, plugins.vf.commands, plugins.vf.delete
+"""
+
+
 @pytest.mark.parametrize(
     "program",
-    [pytest.param("import cni.skel", id="import"), pytest.param(VERSION, id="version"), pytest.param(ADD, id="add")],
+    [
+        pytest.param("import cni.skel", id="import"),
+        pytest.param(VERSION, id="version"),
+        pytest.param(ADD, id="add"),
+        pytest.param(VFS, id="plugins for VFs"),
+    ],
 )
 def test_nothing_heavy_is_imported(program: str) -> None:
     """-I and -S keep the environment and the site's packages from importing things themselves."""
@@ -73,3 +84,13 @@ def test_nothing_heavy_is_imported(program: str) -> None:
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert FORBIDDEN & set(run.stdout.split()) == set()
+
+
+@pytest.mark.parametrize("plugin", ["accelerated_bridge", "host_device", "sriov"])
+def test_dispatch_loads_no_command(plugin: str) -> None:
+    """VERSION is asked of every plugin at every start of a runtime."""
+    program = f"import sys; sys.path.insert(0, {REPOSITORY!r}); import plugins.{plugin}.__main__; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=True)
+    ours = {name for name in loaded.stdout.split() if name.startswith(("plugins.", "ipam."))}
+    assert ours <= {f"plugins.{plugin}", f"plugins.{plugin}.__main__", "plugins.vf", "plugins.vf.commands"}
+    assert "cni.netlink" not in loaded.stdout
