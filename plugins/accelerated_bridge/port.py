@@ -150,9 +150,8 @@ class RepresentorPort(Beside):
             log.info(f"uplink {self.uplink or 'of ' + self.pf} is gone: it has no VLANs to give back")
             return
         others = [x for x in recorded_ports(attachments) if x.original.name != self.original.name]
-        of_others = brought_to(port, others, host)
-        names = {x.original.name for x in others}
-        uplink.remove(port, self.uplink_vlans, self.bridge_index, of_others, names, host, self.sysfs_root, log)
+        recorded = {x.original.name: brought_to(port, [x], host) for x in others}
+        uplink.remove(port, self.uplink_vlans, self.bridge_index, recorded, host, self.sysfs_root, log)
 
     def uplink_link(self, host: NetNS) -> Link | None:
         """Return the uplink, which accelerated-bridge-cni does not note: it is looked for by the PF then."""

@@ -86,8 +86,7 @@ def remove(
     port: Link,
     vlans: list[int],
     bridge_index: int,
-    of_others: set[int],
-    recorded: set[str],
+    recorded: dict[str, set[int]],
     host: NetNS,
     sysfs_root: str,
     log: Logger,
@@ -95,25 +94,26 @@ def remove(
     """Take those VLANs from an uplink that nobody uses any more. The caller holds the lock.
 
     bridge_index: of the bridge that it was in, 0 for unknown; a port that leaves a bridge leaves all VLANs behind.
-    of_others: what other attachments have brought to this uplink. recorded: the names of the representors of recorded
-    attachments: what these use is in of_others. Any other port of the bridge, and the bridge itself, uses the VLANs
-    that it is in. Uplinks do not use a VLAN, they carry it. Raises CniError.
+    recorded: the names of the representors of other recorded attachments, and the VLANs that each has brought to this
+    uplink. It needs them there as long as it is in them: DEL takes it out before it comes here. Any other port of the
+    bridge, and the bridge itself, uses all VLANs that it is in. Uplinks do not use a VLAN, they carry it.
+    Raises CniError.
     """
     ports = bridge.ports(host.netlink)
     uplink = ports.get(port.index)
     if uplink is None or not uplink.master or bridge_index not in (0, uplink.master):
         log.info(f"uplink {port.name} has left its bridge, and with that the VLANs that it had there")
         return
-    left = [vlan for vlan in vlans if vlan in uplink.vlans and vlan not in of_others]
+    left = {vlan for vlan in vlans if vlan in uplink.vlans}
     for other in ports.values():
-        used = [vlan for vlan in left if vlan in other.vlans]
+        common = left.intersection(other.vlans)
         same_bridge = uplink.master in (other.master, other.index)
-        if used and same_bridge and other.index != uplink.index and _uses(other.index, recorded, host, sysfs_root):
-            left = [vlan for vlan in left if vlan not in used]
+        if common and same_bridge and other.index != uplink.index:
+            left -= _used(common, other.index, recorded, host, sysfs_root)
     if not left:
         return
     try:
-        bridge.delete_vlans(host.netlink, uplink.index, left)
+        bridge.delete_vlans(host.netlink, uplink.index, sorted(left))
     except NetlinkError as e:
         raise CniError(
             GENERIC,
@@ -122,14 +122,15 @@ def remove(
         ) from e
 
 
-def _uses(index: int, recorded: set[str], host: NetNS, sysfs_root: str) -> bool:
-    """Return whether a port that is in a VLAN uses it: it is not recorded, and neither a physical port nor a bond of
-    such, since what passes those is used elsewhere.
-    """
+def _used(vlans: set[int], index: int, recorded: dict[str, set[int]], host: NetNS, sysfs_root: str) -> set[int]:
+    """Return those of its VLANs that a port uses: none, if it is a physical port or a bond of such."""
     found = link.get(host.netlink, index=index)
-    if found is None or found.name in recorded or found.kind in BONDS:
-        return False
-    return sysfs.is_representor_port(found.port) or not sysfs.netdev_device(found.name, sysfs_root)
+    if found is None or found.kind in BONDS:
+        return set()
+    if found.name in recorded:
+        return vlans & recorded[found.name]
+    is_physical = sysfs.netdev_device(found.name, sysfs_root) and not sysfs.is_representor_port(found.port)
+    return set() if is_physical else vlans
 
 
 def listed(vlans: Iterable[int]) -> str:

@@ -24,7 +24,7 @@ def port(
     machine: Machine, rep: str, into: str, vlans: dict[int, int] | None = None, mtu: int = 0, folder: str = ""
 ) -> RepresentorPort:
     """Return the port that a representor shall become; it is known what it is now."""
-    made = RepresentorPort(found(machine, rep), into, vlans or {}, mtu, "", folder, folder)
+    made = RepresentorPort(found(machine, rep), into, vlans or {}, mtu, "", folder)
     made.bridge_index = found(machine, into).index
     if made.original.master:
         master = link.get(machine.host.netlink, index=made.original.master)
