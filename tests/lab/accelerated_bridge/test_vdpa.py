@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import disk, vdpa
+from tests.support import disk, net, vdpa
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 from tests.support.switchdev import Nic, port
@@ -119,6 +119,24 @@ def test_virtio(
             pod.delete()
         one.delete()
         assert (snapshot(nic, vf, bridge), HOST.settings(name)) == before
+
+
+@pytest.mark.parametrize("plugin", TYPES)
+def test_the_vdpa_device_was_deleted(
+    plugin: str, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Callable[..., Attachment]
+) -> None:
+    """Its link has gone with it, in the pod: nothing is waited for, and the VF's own link is left alone."""
+    with vdpa.on(vf, "virtio") as device:
+        before, own = snapshot(nic, vf, bridge), HOST.settings(vf.name)
+        one = attach(vf, type=plugin, ipam=IPAM, mtu=1400)
+        one.add()
+        net.run("vdpa", "dev", "del", device.name)
+        assert pod.links() == []
+        one.delete()
+        assert (snapshot(nic, vf, bridge), HOST.settings(vf.name)) == (before, own)
+    assert disk.reserved("lab") == {}
+    folder = disk.SRIOV if plugin == "sriov" else disk.ACCELERATED_BRIDGE
+    assert not [path for path in disk.files(folder) if not path.endswith(".lock")]
 
 
 def test_vfio(nic: Nic, vf: VF, bridge: str, pod: Space, attach: Callable[..., Attachment]) -> None:
