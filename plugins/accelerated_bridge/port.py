@@ -136,7 +136,7 @@ class RepresentorPort(Beside):
             log.info(f"representor {self.original.name} is gone: nothing to take out of {self.bridge}")
         else:
             current = self._master(host, rep)
-            if rep.up and self._is_elsewhere(current) is None:
+            if rep.up and self._elsewhere(current) is None:
                 attempt(errors, self._change, host, rep, {"up": False}, f"take down representor {rep.name}")
             if current is not None and self._is_ours(current):
                 attempt(errors, self._change, host, rep, {"master": 0}, f"take {rep.name} out of {current.name}")
@@ -172,7 +172,7 @@ class RepresentorPort(Beside):
     def _master(self, host: NetNS, rep: Link) -> Link | None:
         return link.get(host.netlink, index=rep.master) if rep.master else None
 
-    def _is_elsewhere(self, current: Link | None) -> Link | None:
+    def _elsewhere(self, current: Link | None) -> Link | None:
         """Return the link that somebody has made the representor a port of since ADD, None when nobody has."""
         return current if current is not None and not self._is_ours(current) and current.name != self.master else None
 
@@ -182,7 +182,7 @@ class RepresentorPort(Beside):
         if rep is None:
             return
         current = self._master(host, rep)
-        elsewhere = self._is_elsewhere(current)
+        elsewhere = self._elsewhere(current)
         if elsewhere is not None:
             log.info(f"representor {rep.name} is a port of {elsewhere.name} by now, and stays one")
         elif self.master:

@@ -7,7 +7,7 @@ from cni.errors import CniError, combined
 from cni.netlink import link
 from cni.netns import NetNS
 from ipam import delegate
-from plugins.common import information
+from plugins.common import release
 from plugins.common.steps import attempt
 from plugins.host_device import config, device, transfer
 from plugins.host_device.claims import Claims
@@ -24,19 +24,10 @@ PATIENCE_S = 2.0
 
 
 def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
-    """Release the addresses, then give the device back. What is gone already counts as done.
-
-    The record tells all about the device, so that a configuration which no longer names one is no obstacle.
-    Raises CniError naming every step that failed, after doing all the others; what could not be given back keeps its
-    record for the next DEL.
+    """Release the addresses and give the device back, as `release.delete`. The record tells all about the device, so
+    that a configuration which no longer names one is no obstacle. Raises CniError.
     """
-    errors: list[CniError] = []
-    if conf.ipam is not None:
-        attempt(errors, delegate.delete, request, conf, log)
-    attempt(errors, _detach, request, conf, log, claims)
-    information.sweep(conf, log)
-    if errors:
-        raise combined(f"DEL of {request.ifname}", errors)
+    release.delete(request, conf, log, lambda: _detach(request, conf, log, claims))
 
 
 def _detach(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cni import netns
 from cni.errors import CniError, combined
 from ipam import delegate
-from plugins.common import information
+from plugins.common import release
 from plugins.common.steps import attempt
 from plugins.vf import config
 from plugins.vf.claims import PATIENCE_S, Claims
@@ -18,19 +18,10 @@ if TYPE_CHECKING:
 
 
 def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
-    """Release the addresses, then give the VF back. What is gone already counts as done.
-
-    The record tells all about the VF, so that a configuration which no longer names one is no obstacle.
-    Raises CniError naming every step that failed, after doing all the others; what could not be given back keeps its
-    record for the next DEL.
+    """Release the addresses and give the VF back, as `release.delete`. The record tells all about the VF, so
+    that a configuration which no longer names one is no obstacle. Raises CniError.
     """
-    errors: list[CniError] = []
-    if conf.ipam is not None:
-        attempt(errors, delegate.delete, request, conf, log)
-    attempt(errors, _detach, request, conf, log, claims)
-    information.sweep(conf, log)
-    if errors:
-        raise combined(f"DEL of {request.ifname}", errors)
+    release.delete(request, conf, log, lambda: _detach(request, conf, log, claims))
 
 
 def _detach(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:

@@ -32,9 +32,8 @@ class Kind:
     """One plugin for VFs.
 
     state_folder: where its records are; other_files: the names of files there that are none. by_network: whether the
-    name of a record's file begins with its network's.
-    allocates: whether owners are noted in `pci/<PCI address>` there, too. optional: settings (attributes of `plan`)
-    that are asked for in vain where the PF's driver does not know them.
+    name of a record's file begins with its network's. allocates: whether owners are noted in `pci/<PCI address>` there,
+    too. optional: settings (attributes of `plan`) that are left out where the PF's driver does not know them.
     """
 
     __slots__ = ()
