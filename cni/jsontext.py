@@ -1,13 +1,10 @@
 """JSON to values and back, without the `json` package, which costs 6 ms of start-up because it imports `re`.
 
-Reading uses the C scanner that `json` itself is built on; writing is a small encoder of our own. What can be read is
-what RFC 8259 allows, minus what would make trouble later: NaN and infinite numbers, lone surrogates (they cannot be
-written to a file or be part of a path), and nesting deeper than MAX_DEPTH.
+What can be read is what RFC 8259 allows, minus what would make trouble later: NaN and infinite numbers, lone surrogates
+(they cannot be written to a file or be part of a path), and nesting deeper than MAX_DEPTH.
 """
 
 from __future__ import annotations
-
-from _json import encode_basestring_ascii, make_scanner
 
 MAX_DEPTH = 200
 """How many arrays and objects may be nested. No configuration comes near; the interpreter's own limit differs by
@@ -15,33 +12,15 @@ version and by where it is called from."""
 
 _WHITESPACE = " \t\n\r"
 _INFINITY = float("inf")
+_WORDS = {"t": ("true", True), "f": ("false", False), "n": ("null", None)}
+_NO_NUMBERS = ("NaN", "Infinity", "-Infinity")
+_IN_NUMBERS = "+-.0123456789eE"
+_ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_ESCAPED = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 class JSONError(ValueError):
-    """The text is not the JSON that we accept; the message says what is wrong, and where if that is known."""
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if value in (_INFINITY, -_INFINITY):
-        raise JSONError(f"the number {text[:40]} is out of range")
-    return value
-
-
-def _no_constant(name: str) -> object:
-    raise JSONError(f"{name} is not a JSON number")
-
-
-class _Context:
-    """What the C scanner wants to be told (CPython, Modules/_json.c, scanner_new)."""
-
-    strict = True
-    object_hook = None
-    object_pairs_hook = None
-    parse_float = staticmethod(_finite)
-    parse_int = int
-    parse_constant = staticmethod(_no_constant)
-    memo: dict[str, str] = {}  # noqa: RUF012  (the C scanner keeps its own)
+    """The text is not the JSON that we accept; the message says what is wrong, and where."""
 
 
 def loads(text: str) -> object:
@@ -49,61 +28,158 @@ def loads(text: str) -> object:
 
     Raises JSONError.
     """
-    start = len(text) - len(text.lstrip(_WHITESPACE))
-    try:
-        value, end = make_scanner(_Context)(text, start)  # type: ignore[arg-type]  # duck-typed
-    except StopIteration as e:
-        raise JSONError(_located(_expectation(text), text, e.value)) from None
-    except RecursionError:
-        raise JSONError(f"nested more than {MAX_DEPTH} levels deep") from None
-    except SystemError:
-        # CPython 3.11 can only say what is wrong when json.decoder is loaded already; later versions load it then.
-        import json.decoder  # noqa: F401
-
-        return loads(text)
-    except JSONError:
-        raise
-    except ValueError as e:
-        from json import JSONDecodeError
-
-        reason = _located(e.msg, text, e.pos) if isinstance(e, JSONDecodeError) else str(e)
-        raise JSONError(reason) from None
-    if text[end:].strip(_WHITESPACE):
-        raise JSONError(_located("more text after the end of the value", text, end))
-    if text.count("[") + text.count("{") > MAX_DEPTH or "\\ud" in text or "\\uD" in text:
-        _verify(value, 0)
+    start = _skip(text, 0)
+    if start == len(text):
+        raise JSONError("no text")
+    if text.startswith("\ufeff"):
+        raise _refusal("a byte order mark is not allowed", text, 0)
+    value, end = _value(text, start, 0)
+    end = _skip(text, end)
+    if end < len(text):
+        raise _refusal("more text after the end of the value", text, end)
     return value
 
 
-def _expectation(text: str) -> str:
-    if not text.strip(_WHITESPACE):
-        return "no text"
-    if text.startswith("\ufeff"):
-        return "a byte order mark is not allowed"
-    return "expecting a value"
+def _refusal(reason: str, text: str, at: int) -> JSONError:
+    line = text.count("\n", 0, at) + 1
+    column = at - text.rfind("\n", 0, at)
+    return JSONError(f"{reason} at line {line}, column {column}")
 
 
-def _located(reason: str, text: str, position: int) -> str:
-    line = text.count("\n", 0, position) + 1
-    column = position - text.rfind("\n", 0, position)
-    return f"{reason} at line {line}, column {column}"
+def _skip(text: str, at: int) -> int:
+    """Return where the whitespace that may begin at `at` ends."""
+    while text[at : at + 1] in _WHITESPACE and at < len(text):
+        at += 1
+    return at
 
 
-def _verify(value: object, depth: int) -> None:
-    """Refuse deep nesting and lone surrogates. Called only for a text that may hold them."""
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise JSONError(f"half of a surrogate pair in {encode_basestring_ascii(value[:40])}") from None
-    elif isinstance(value, dict | list):
+def _value(text: str, at: int, depth: int) -> tuple[object, int]:
+    """Return the value that begins at `at` and where it ends. depth: of arrays and objects around it."""
+    first = text[at : at + 1]
+    if first == '"':
+        return _string(text, at + 1)
+    if first in ("{", "["):
         if depth == MAX_DEPTH:
-            raise JSONError(f"nested more than {MAX_DEPTH} levels deep")
-        for item in value:
-            _verify(item, depth + 1)
-        if isinstance(value, dict):
-            for item in value.values():
-                _verify(item, depth + 1)
+            raise _refusal(f"nested more than {MAX_DEPTH} levels deep", text, at)
+        return (_object if first == "{" else _array)(text, _skip(text, at + 1), depth + 1)
+    if first in _WORDS:
+        word, value = _WORDS[first]
+        if text.startswith(word, at):
+            return value, at + len(word)
+    return _number(text, at)
+
+
+def _object(text: str, at: int, depth: int) -> tuple[dict[str, object], int]:
+    """Return the object whose first member, or end, is at `at`, and where it ends."""
+    members: dict[str, object] = {}
+    if text.startswith("}", at):
+        return members, at + 1
+    while True:
+        if not text.startswith('"', at):
+            raise _refusal("expecting a name in double quotes", text, at)
+        key, at = _string(text, at + 1)
+        if not text.startswith(":", at):
+            at = _skip(text, at)
+            if not text.startswith(":", at):
+                raise _refusal('expecting ":" after a name', text, at)
+        members[key], at = _value(text, _skip(text, at + 1), depth)
+        at = _skip(text, at)
+        if text.startswith("}", at):
+            return members, at + 1
+        if not text.startswith(",", at):
+            raise _refusal('expecting "," or "}"', text, at)
+        at = _skip(text, at + 1)
+
+
+def _array(text: str, at: int, depth: int) -> tuple[list[object], int]:
+    """Return the array whose first item, or end, is at `at`, and where it ends."""
+    items: list[object] = []
+    if text.startswith("]", at):
+        return items, at + 1
+    while True:
+        item, at = _value(text, at, depth)
+        items.append(item)
+        at = _skip(text, at)
+        if text.startswith("]", at):
+            return items, at + 1
+        if not text.startswith(",", at):
+            raise _refusal('expecting "," or "]"', text, at)
+        at = _skip(text, at + 1)
+
+
+def _string(text: str, at: int) -> tuple[str, int]:
+    """Return the string whose opening quote is before `at`, and where it ends."""
+    end = text.find('"', at)
+    content = text[at:end]
+    if end >= 0 and "\\" not in content and content.isprintable():  # nearly always
+        return content, end + 1
+    parts: list[str] = []
+    begin = at
+    while True:
+        character = text[at : at + 1]
+        if not character:
+            raise _refusal("unterminated string", text, begin - 1)
+        if character < " ":
+            raise _refusal("control character in a string", text, at)
+        if character == '"':
+            return "".join(parts), at + 1
+        if character == "\\":
+            character, at = _escape(text, at)
+        else:
+            at += 1
+        parts.append(character)
+
+
+def _escape(text: str, at: int) -> tuple[str, int]:
+    """Return the character that the escape sequence at `at` stands for, and where the sequence ends (section 7)."""
+    kind = text[at + 1 : at + 2]
+    if kind in _ESCAPES:
+        return _ESCAPES[kind], at + 2
+    if kind != "u":
+        raise _refusal("unknown escape sequence", text, at)
+    code = _hexadecimal(text, at)
+    if not 0xD800 <= code < 0xE000:
+        return chr(code), at + 6
+    low = _hexadecimal(text, at + 6) if code < 0xDC00 and text.startswith("\\u", at + 6) else 0
+    if not 0xDC00 <= low < 0xE000:
+        raise _refusal("half of a surrogate pair", text, at)
+    return chr(0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00)), at + 12
+
+
+def _hexadecimal(text: str, at: int) -> int:
+    digits = text[at + 2 : at + 6]
+    if len(digits) < 4 or not all(digit in "0123456789abcdefABCDEF" for digit in digits):
+        raise _refusal("expecting four hexadecimal digits after \\u", text, at)
+    return int(digits, 16)
+
+
+def _number(text: str, at: int) -> tuple[int | float, int]:
+    """Return the number that begins at `at`, and where it ends (section 6)."""
+    end = at
+    while end < len(text) and text[end] in _IN_NUMBERS:
+        end += 1
+    token = text[at:end]
+    mantissa, exponent_mark, exponent = token.replace("E", "e").partition("e")
+    whole, point, fraction = mantissa.removeprefix("-").partition(".")
+    if (
+        not whole.isdecimal()
+        or (whole[0] == "0" and len(whole) > 1)
+        or (point and not fraction.isdecimal())
+        or (exponent_mark and not exponent.removeprefix("-" if exponent[:1] == "-" else "+").isdecimal())
+    ):
+        for word in _NO_NUMBERS:
+            if text.startswith(word, at):
+                raise _refusal(f"{word} is not a JSON number", text, at)
+        raise _refusal(f"{token[:40]} is not a number" if token else "expecting a value", text, at)
+    if not point and not exponent_mark:
+        try:
+            return int(token), end
+        except ValueError as e:  # more digits than the interpreter converts
+            raise _refusal(str(e), text, at) from None
+    value = float(token)
+    if value in (_INFINITY, -_INFINITY):
+        raise _refusal(f"the number {token[:40]} is out of range", text, at)
+    return value, end
 
 
 def dumps(value: object, indent: int = 4) -> str:
@@ -118,7 +194,7 @@ def dumps(value: object, indent: int = 4) -> str:
 def _encode(value: object, newline: str, indent: str) -> str:
     """newline: what starts a line at the current level, empty when all goes in one line."""
     if isinstance(value, str):
-        return encode_basestring_ascii(value)
+        return _quoted(value)
     if value is None:
         return "null"
     if value is True:
@@ -134,10 +210,26 @@ def _encode(value: object, newline: str, indent: str) -> str:
     inner = newline + indent
     if isinstance(value, dict):
         colon = ": " if newline else ":"
-        # A key that is not a string makes encode_basestring_ascii raise TypeError.
-        members = [encode_basestring_ascii(key) + colon + _encode(item, inner, indent) for key, item in value.items()]
+        members = [_quoted(key) + colon + _encode(item, inner, indent) for key, item in value.items()]
         return "{" + inner + ("," + inner).join(members) + newline + "}" if members else "{}"
     if isinstance(value, list | tuple):
         items = [_encode(item, inner, indent) for item in value]
         return "[" + inner + ("," + inner).join(items) + newline + "]" if items else "[]"
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _quoted(text: object) -> str:
+    if not isinstance(text, str):
+        raise TypeError(f"{type(text).__name__} is not a name in JSON")
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:  # nearly always
+        return f'"{text}"'
+    return f'"{"".join([_escaped(character) for character in text])}"'
+
+
+def _escaped(character: str) -> str:
+    if " " <= character < "\x7f":
+        return _ESCAPED.get(character, character)
+    code = ord(character)
+    if code > 0xFFFF:
+        return f"\\u{0xD800 + (code - 0x10000 >> 10):04x}\\u{0xDC00 + (code - 0x10000 & 0x3FF):04x}"
+    return _ESCAPED.get(character, f"\\u{code:04x}")

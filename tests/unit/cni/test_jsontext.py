@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import subprocess
-import sys
 
 import pytest
 
-from cni import jsontext
 from cni.jsontext import MAX_DEPTH, JSONError, dumps, loads
 
 TEXTS = [
@@ -42,7 +38,7 @@ REFUSED = [
     pytest.param("{a:1}", "at line 1, column 2", id="bare-key"),
     pytest.param('"\\x"', "escape", id="bad-escape"),
     pytest.param('"a\nb"', "control character", id="control-character"),
-    pytest.param("1 2", "more text after the end of the value at line 1, column 2", id="garbage-after"),
+    pytest.param("1 2", "more text after the end of the value at line 1, column 3", id="garbage-after"),
     pytest.param("\u00a01", "expecting a value", id="other-whitespace"),
     pytest.param("\ufeff{}", "byte order mark", id="byte-order-mark"),
     pytest.param("NaN", "NaN is not a JSON number", id="nan"),
@@ -62,15 +58,6 @@ REFUSED = [
 def test_refuses(text: str, message: str) -> None:
     with pytest.raises(JSONError, match=message):
         loads(text)
-
-
-def test_refuses_when_the_decoder_was_not_imported_before() -> None:
-    """The C scanner takes its exception from json.decoder; CPython 3.11 does not import that by itself."""
-    program = "import sys; sys.path.insert(0, sys.argv[1]); from cni.jsontext import loads; loads('{')"
-    repository = os.path.dirname(os.path.dirname(os.path.abspath(jsontext.__file__)))
-    command = [sys.executable, "-I", "-S", "-c", program, repository]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.stderr.splitlines()[-1].startswith("cni.jsontext.JSONError: Expecting property name")
 
 
 def test_many_brackets_are_not_depth() -> None:

@@ -1,1 +1,0 @@
-"""The single-file binary: a static launcher in C, and what packs a program behind it."""
