@@ -6,7 +6,7 @@
 PYTHON := .venv/bin/python
 MACHINES := 1
 BINARIES := dist/accelerated-bridge dist/host-device dist/sriov dist/host-local dist/static
-SOURCES := build.spec requirements.txt $(wildcard launcher/*.py launcher/*.[ch]) $(shell find cni ipam plugins -name '*.py')
+SOURCES := build.spec requirements.txt $(wildcard program/*.py program/*.c) $(shell find cni ipam plugins -name '*.py')
 
 help:           ## print this
 	@sed -n 's/^\([a-z]*\): .*##/  make \1\t/p' Makefile
@@ -18,7 +18,7 @@ $(BINARIES) &: $(SOURCES)
 	@echo "building $(BINARIES)"
 	@mkdir -p build
 	@PYINSTALLER_CONFIG_DIR=build/cache $(PYTHON) -m PyInstaller --clean --noconfirm --log-level WARN \
-	    --workpath build/work --distpath build/folders build.spec >build/log 2>&1 || { cat build/log; exit 1; }
+	    --workpath build/work --distpath build/work build.spec >build/log 2>&1 || { cat build/log; exit 1; }
 	@ls -lh $(BINARIES) | awk '{print "  " $$9, $$5}'
 
 demo: binaries  ## attach a device to a pod before your eyes, ping through it, give it back

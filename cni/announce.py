@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import _socket
 import struct
-from ipaddress import IPv6Address
 
-from cni.result import IPAddress
+from cni.ip import IPAddress, ip_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ IPPROTO_ICMPV6 = 58
 ICMPV6_NEIGHBOUR_ADVERTISEMENT = 136
 OVERRIDE = 0x20000000
 OPTION_TARGET_LINK_LAYER_ADDRESS = 2
-ALL_NODES = IPv6Address("ff02::1")
+ALL_NODES = ip_address("ff02::1")
 ALL_NODES_MAC = bytes.fromhex("333300000001")
 
 
@@ -49,13 +48,13 @@ def announce(ifname: str, mac: str, addresses: Iterable[IPAddress]) -> None:
 
 def frame(mac: bytes, address: IPAddress) -> bytes:
     """Return the Ethernet frame that announces `address` at the 48-bit `mac`."""
-    if isinstance(address, IPv6Address):
+    if address.version == 6:
         return ALL_NODES_MAC + mac + struct.pack("!H", ETHERTYPE_IPV6) + _neighbour_advertisement(mac, address)
     arp = struct.pack("!HHBBH", 1, 0x0800, 6, 4, ARP_REQUEST) + mac + address.packed + bytes(6) + address.packed
     return BROADCAST + mac + struct.pack("!H", ETHERTYPE_ARP) + arp
 
 
-def _neighbour_advertisement(mac: bytes, address: IPv6Address) -> bytes:
+def _neighbour_advertisement(mac: bytes, address: IPAddress) -> bytes:
     """Return an IPv6 packet with an unsolicited advertisement that overrides what the neighbours remember."""
     option = struct.pack("!BB", OPTION_TARGET_LINK_LAYER_ADDRESS, 1) + mac
     body = struct.pack("!I", OVERRIDE) + address.packed + option

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import _thread
+import sys
+
+SWITCH_INTERVAL_S = 1e-5
+"""How long a thread that wants to run waits for the other one. With CPython's 5 ms the call would hardly have begun
+when its caller has to wait for it anyway."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +23,7 @@ class Background:
         self._error: BaseException | None = None
         self._done = _thread.allocate_lock()
         self._done.acquire()
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         _thread.start_new_thread(self._run, (function, arguments))
 
     def _run(self, function: Callable[..., None], arguments: tuple[object, ...]) -> None:

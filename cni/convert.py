@@ -12,10 +12,10 @@ Which members are left out when they are empty follows the reference plugins; `d
 
 from __future__ import annotations
 
-from ipaddress import ip_interface, ip_network
 from itertools import pairwise
 
 from cni.errors import GENERIC, CniError
+from cni.ip import ip_interface, ip_network
 from cni.result import DNS, Interface, IPConfig, Result, Route
 from cni.section import Section, refused
 from cni.version import OLDEST, SUPPORTED

@@ -6,11 +6,12 @@ import time
 
 from cni import sysctl
 from cni.errors import GENERIC, CniError
+from cni.ip import IPAddress
 from cni.netlink import addr, link, route
 from cni.netlink.monitor import RTMGRP_IPV6_IFADDR, RTMGRP_LINK, Monitor
 from cni.netlink.socket import NetlinkError
 from cni.netns import NetNS
-from cni.result import IPAddress, IPConfig, Result, Route
+from cni.result import IPConfig, Result, Route
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

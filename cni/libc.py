@@ -17,17 +17,15 @@ else:
 
     def setns(fd: int, nstype: int) -> None:
         """Move the calling thread into the namespace that `fd` stands for (setns(2)). Raises OSError."""
-        # The module under ctypes: the package around it costs another millisecond and more in the binary.
-        import _ctypes
+        try:
+            from _plumbline import setns as call  # type: ignore[import-not-found]  # built in (program/main.c)
+        except ImportError:
+            call = _setns_of_the_c_library
+        call(fd, nstype)
 
-        class Int(_ctypes._SimpleCData):  # type: ignore[type-arg]
-            _type_ = "i"
+    def _setns_of_the_c_library(fd: int, nstype: int) -> None:
+        import ctypes
 
-        class Function(_ctypes.CFuncPtr):
-            _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
-            _restype_ = Int
-
-        address = _ctypes.dlsym(_ctypes.dlopen(None, os.RTLD_NOW), "setns")  # type: ignore[arg-type]
-        if Function(address)(fd, nstype) != 0:
-            error = _ctypes.get_errno()
+        if ctypes.CDLL(None, use_errno=True).setns(fd, nstype) != 0:
+            error = ctypes.get_errno()
             raise OSError(error, os.strerror(error))

@@ -5,11 +5,9 @@ Other versions exist only on the wire: `cni.convert` reads and writes them.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
-
-IPAddress = IPv4Address | IPv6Address
-IPInterface = IPv4Interface | IPv6Interface
-IPNetwork = IPv4Network | IPv6Network
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.ip import IPAddress, IPInterface, IPNetwork
 
 
 class Interface:

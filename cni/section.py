@@ -7,7 +7,7 @@ from cni.jsontext import dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni.result import IPAddress, IPInterface, IPNetwork
+    from cni.ip import IPAddress, IPInterface, IPNetwork
 
 SHOWN_LENGTH = 80
 """How much of a refused value an error message repeats, in characters."""

@@ -223,11 +223,27 @@ class _Call:
             first = f"after: {error.__context__}" if isinstance(error.__context__, CniError) else ""
             return CniError(TRY_AGAIN_LATER, f"{self.command} was terminated by {str(error) or 'SIGINT'}", first)
         if self.log.is_debug():
-            import traceback
-
-            for line in "".join(traceback.format_exception(error)).splitlines():
+            for line in _stack(error):
                 self.log.debug(line)
         return CniError(GENERIC, f"{self.plugin.name} has a fault: {type(error).__name__}: {error}")
+
+
+def _stack(error: BaseException) -> list[str]:
+    """Return where an error was raised, innermost last, and then the same of the error that it came from.
+
+    The module `traceback` shows lines of the source as well, which a binary does not have.
+    """
+    lines: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        lines.append(f"Traceback of {type(cause).__name__}: {cause}")
+        frames = cause.__traceback__
+        while frames is not None:
+            code = frames.tb_frame.f_code
+            lines.append(f"  {code.co_filename}, line {frames.tb_lineno}, in {code.co_name}")
+            frames = frames.tb_next
+        cause = cause.__cause__ or cause.__context__
+    return lines
 
 
 def _read(stdin: BufferedIOBase) -> bytes:

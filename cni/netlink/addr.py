@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import _socket
 import struct
-from ipaddress import ip_interface
 
+from cni.ip import IPInterface, ip_address
 from cni.netlink import codec
 from cni.netlink.socket import NLM_F_CREATE, NLM_F_EXCL, NetlinkSocket
-from cni.result import IPInterface
 
 RTM_NEWADDR = 20
 RTM_GETADDR = 22
@@ -65,5 +64,5 @@ def dump(socket: NetlinkSocket, index: int, family: int = 0) -> list[Address]:
                 packed = value
             elif kind == IFA_FLAGS:
                 flags = codec.number(value)
-        found.append(Address(ip_interface((packed, prefix)), flags))
+        found.append(Address(IPInterface(ip_address(packed), prefix), flags))
     return found

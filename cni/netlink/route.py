@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import struct
-from ipaddress import ip_address, ip_network
 
+from cni.ip import IPAddress, IPNetwork, ip_address
 from cni.netlink import codec
 from cni.netlink.addr import family_of
 from cni.netlink.socket import NLM_F_CREATE, NetlinkSocket
-from cni.result import IPAddress, Route
+from cni.result import Route
 
 RTM_NEWROUTE = 24
 RTM_GETROUTE = 26
@@ -102,7 +102,8 @@ def dump(socket: NetlinkSocket, index: int, version: int) -> list[Route]:
         if route_index == index:
             gateways.append(gateway)
         found += [
-            Route(ip_network((destination, prefix)), hop, mtu, advmss, priority, table, scope) for hop in gateways
+            Route(IPNetwork(ip_address(destination), prefix), hop, mtu, advmss, priority, table, scope)
+            for hop in gateways
         ]
     return found
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_interface
-
+from cni.ip import IPInterface
 from cni.result import IPConfig, Result
 from cni.rollback import Rollback
 from ipam.host_local import allocator, config, resolvconf
@@ -12,9 +11,10 @@ from ipam.host_local.allocator import Allocation, Knowledge
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni.config import NetConf
+    from cni.ip import IPAddress
     from cni.log import Logger
     from cni.request import Request
-    from cni.result import DNS, IPAddress
+    from cni.result import DNS
     from ipam.host_local.config import HostLocalConfig
     from ipam.host_local.store import Store
 
@@ -45,9 +45,7 @@ def add(request: Request, conf: NetConf, store: Store, log: Logger) -> Result:
         known = _knowledge(store, request, log)
         allocations = allocator.choose(wanted.range_sets, prepared.assigned, request.container_id, known)
         _reserve(store, allocations, request, log)
-    ips = [
-        IPConfig(ip_interface((int(one.address), one.range.subnet.prefixlen)), one.range.gateway) for one in allocations
-    ]
+    ips = [IPConfig(IPInterface(one.address, one.range.subnet.prefixlen), one.range.gateway) for one in allocations]
     return Result(ips=ips, routes=wanted.routes, dns=prepared.dns)
 
 

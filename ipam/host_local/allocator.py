@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from cni.result import IPAddress
+    from cni.ip import IPAddress
     from ipam.host_local.ranges import Range, RangeSet
 
 

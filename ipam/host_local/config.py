@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
-
 from cni import cidr
 from cni.convert import read_route
 from cni.errors import BAD_ENVIRONMENT, CniError, invalid_config
@@ -15,8 +13,9 @@ from ipam.host_local.ranges import HOST_BITS, Range, RangeSet
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni.config import NetConf
+    from cni.ip import IPAddress, IPNetwork
     from cni.request import Request
-    from cni.result import IPAddress, IPNetwork, Route
+    from cni.result import Route
 
 
 class HostLocalConfig:
@@ -115,7 +114,7 @@ def _subnet(section: Section) -> IPNetwork:
         interface = cidr.parse_interface(text)
     except ValueError:
         raise refused(field, text, "a subnet such as 10.1.2.0/24 or fd00::/64") from None
-    subnet: IPNetwork = ip_network(str(interface), strict=False)
+    subnet = interface.network
     if interface.ip != subnet.network_address:
         raise refused(field, text, f"{subnet}; the network has host bits set")
     if subnet.prefixlen > subnet.max_prefixlen - HOST_BITS:

@@ -5,11 +5,13 @@ A range lies in one subnet. A set is a list of ranges of one family; an attachme
 
 from __future__ import annotations
 
+from cni.ip import IPAddress
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
-    from cni.result import IPAddress, IPNetwork
+    from cni.ip import IPAddress, IPNetwork
 
 HOST_BITS = 2
 """How many bits a subnet must leave for hosts: with fewer there is no room beside network, gateway and broadcast."""
@@ -61,10 +63,9 @@ class Range:
 
     def free(self, first: int, last: int, taken: Container[str]) -> IPAddress | None:
         """Return the lowest address from `first` to `last` (both in the range) that a pod can get and nobody has."""
-        kind = type(self.start)
         for number in range(first, last + 1):
             if number not in self._reserved:
-                address = kind(number)
+                address = IPAddress(self.subnet.version, number)
                 if str(address) not in taken:
                     return address
         return None

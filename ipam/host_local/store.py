@@ -26,8 +26,8 @@ from cni.lock import FileLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cni.ip import IPAddress
     from cni.log import Logger
-    from cni.result import IPAddress
     from ipam.host_local.boot import Boot
 
 LOCK = "lock"

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_interface
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from cni import announce, files, ifconfig, netns, sysctl
 from cni.background import Background
 from cni.errors import IO_FAILURE, CniError
 from cni.ifconfig import PodLink
+from cni.ip import ip_address, ip_interface
 from cni.netlink import link
 from cni.netlink.monitor import RTMGRP_LINK, Monitor
 from cni.result import IPConfig, Result

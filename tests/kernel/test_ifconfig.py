@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from cni import ifconfig, netns
 from cni.errors import GENERIC, CniError
 from cni.ifconfig import PodLink
+from cni.ip import ip_address, ip_interface, ip_network
 from cni.netlink import link
 from cni.result import IPConfig, Result, Route
 from tests.support.log import Lines

@@ -22,13 +22,16 @@ UNWANTED = {"VERSION": HEAVY | ADDRESSES | CONFIGURING | {"cni.netlink.socket"},
             "DEL": HEAVY | ADDRESSES | CONFIGURING}  # fmt: skip
 
 RUN = """
-import io, os, sys
+import ctypes, io, os, sys, types
+# What a binary has built in.
+sys.modules["_plumbline"] = types.SimpleNamespace(setns=ctypes.CDLL(None).setns)
+before = set(sys.modules)
 sys.path.insert(0, {repository!r})
 from cni import skel
 from plugins.host_device.__main__ import PLUGIN
 stdout, stderr = io.BytesIO(), io.BytesIO()
 status = skel.run(PLUGIN, os.environ, io.BytesIO({stdin!r}), stdout, stderr)
-loaded = set(sys.modules)
+loaded = set(sys.modules) - before
 import json
 print(json.dumps([status, stdout.getvalue().decode(), sorted(loaded)]))
 """

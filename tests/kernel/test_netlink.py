@@ -6,12 +6,12 @@ import errno
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
 import pytest
 
 from cni import netns
+from cni.ip import ip_address, ip_interface, ip_network
 from cni.netlink import addr, link, route
 from cni.netlink.link import Link
 from cni.netlink.socket import NetlinkError, NetlinkSocket

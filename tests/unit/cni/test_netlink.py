@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import struct
-from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
+from cni.ip import ip_address, ip_interface, ip_network
 from cni.netlink import addr, codec, link, route
 from cni.netlink.socket import NetlinkError, NetlinkSocket, _raise_error
 from cni.result import Route

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 
 from cni.errors import INVALID_CONFIG, CniError
+from cni.ip import ip_address, ip_interface, ip_network
 from cni.section import Section
 
 Getter = Callable[[Section], object]

@@ -10,13 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from ipaddress import ip_interface
 
 import pytest
 
 from cni import skel
 from cni.config import NetConf
 from cni.errors import CniError
+from cni.ip import ip_interface
 from cni.log import Logger
 from cni.request import Request
 from cni.result import IPConfig, Result
@@ -227,7 +227,7 @@ def test_errors_of_handlers(command: str, error: BaseException, code: int, msg: 
 def test_traceback_only_in_the_debug_log() -> None:
     status, stdout, stderr = _run(Recorder(KeyError("k")), "ADD", _config(logLevel="debug"))
     assert (status, "Traceback" in stdout) == (1, False)
-    assert "debug [c1 net1] Traceback (most recent call last):" in stderr
+    assert "debug [c1 net1] Traceback of KeyError: 'k'" in stderr
 
 
 DEBUG: dict[str, tuple[bool, dict[str, object], bool]] = {

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
-
 import pytest
 
+from cni.ip import ip_address, ip_network
 from ipam.host_local.ranges import Range, RangeSet
 
 

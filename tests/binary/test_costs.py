@@ -1,0 +1,63 @@
+"""What an attachment costs, counted and not timed: whoever makes it more has to say so here."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support import costs
+from tests.support.net import Space
+from tests.support.plugin import REFERENCE, Attachment
+
+
+@pytest.fixture
+def attachment(pod: Space, device: str) -> Attachment:
+    """host-device with host-local, as measured in `make bench`, after a first ADD and DEL: all folders are there."""
+    conf = {
+        "cniVersion": "1.0.0", "name": "costs", "type": "host-device", "device": device,
+        "ipam": {"type": "host-local", "subnet": "10.1.0.0/24", "routes": [{"dst": "0.0.0.0/0"}]},
+    }  # fmt: skip
+    made = Attachment(conf, "costs", pod.path)
+    made.add()
+    made.delete()
+    return made
+
+
+def test_add(attachment: Attachment) -> None:
+    cost = costs.of(attachment, "ADD")
+    assert cost.messages == {"GETLINK": 5, "SETLINK": 2, "NEWADDR": 1, "NEWROUTE": 1}
+    assert (cost.moves, cost.processes) == (1, 1)
+    assert cost.syncs == 3  # the record, its folder, the address
+    assert len(cost.opened) <= 24, cost.opened
+    assert _outside(cost.created) == []
+    assert cost.written < 1000  # the record, the address, the result: nothing is unpacked
+
+
+def test_delete(attachment: Attachment) -> None:
+    attachment.add()
+    cost = costs.of(attachment, "DEL")
+    assert cost.messages == {"GETLINK": 4, "SETLINK": 3}
+    assert (cost.moves, cost.processes, cost.syncs) == (1, 1, 0)
+    assert len(cost.opened) <= 16, cost.opened
+    assert _outside(cost.created) == []
+    assert cost.written < 200
+
+
+def _outside(paths: list[str]) -> list[str]:
+    """Return those that are in no folder of the plugin's state."""
+    return [path for path in paths if not path.startswith("/var/lib/cni/")]
+
+
+def test_check(attachment: Attachment) -> None:
+    """Looking changes nothing."""
+    result = attachment.add()
+    attachment.conf["prevResult"] = result
+    cost = costs.of(attachment, "CHECK")
+    assert set(cost.messages) <= {"GETLINK", "GETADDR", "GETROUTE"}
+    assert (cost.moves, cost.created, cost.written) == (0, [], 0)
+
+
+def test_the_counting_sees_a_move(attachment: Attachment) -> None:
+    """The reference plugin moves the device too, with messages of its own."""
+    attachment.folder = REFERENCE
+    assert costs.of(attachment, "ADD").moves == 1
+    assert costs.of(attachment, "DEL").moves == 1
