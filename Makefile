@@ -1,7 +1,7 @@
 # What each target does, `make` alone prints. Every target installs what it needs; see scripts/setup.
 
 .DEFAULT_GOAL := help
-.PHONY: help binaries demo lab test lint bench lock clean
+.PHONY: help binaries demo lab test lint bench profile scale lock clean
 
 PYTHON := .venv/bin/python
 MACHINES := 1
@@ -44,7 +44,15 @@ lint: .venv/requirements.txt ## style, types, import boundaries
 
 bench: binaries ## measure beside the reference plugins
 	@scripts/setup test
-	@$(PYTHON) -m bench
+	@$(PYTHON) -m bench table
+
+profile: binaries ## show where a binary's time goes
+	@scripts/setup test
+	@$(PYTHON) -m bench profile
+
+scale: binaries ## measure as links, addresses and attachments become more
+	@scripts/setup test
+	@$(PYTHON) -m bench scale
 
 lock:           ## pin the newest versions in requirements.txt (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

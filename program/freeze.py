@@ -19,7 +19,8 @@ from types import CodeType
 
 COMPILE = ("-O2", "-Wall", "-Wextra", "-Werror")
 # Not position-independent: there is nothing to relocate at every start.
-LINK = ("-static", "-no-pie", "-s")
+# The linker would warn of functions that look up users and hosts by libraries of the system: no plugin has them called.
+LINK = ("-static", "-no-pie", "-s", "-Wl,--no-warnings")
 LIBRARIES = ("-lm",)
 PACKAGE = "/__init__.py"
 
@@ -80,7 +81,6 @@ def freeze(target: str, folder: str, modules: Mapping[str, str], builtins: Itera
     main = os.path.join(os.path.dirname(__file__), "main.c")
     include = f"-I{sysconfig.get_path('include')}"
     library = os.path.join(_library_folder(), str(sysconfig.get_config_var("LIBRARY")))
-    # The linker warns of functions that look up users and hosts by libraries of the system; no plugin has them called.
     subprocess.run(["gcc", *COMPILE, *LINK, include, main, tables, library, *LIBRARIES, "-o", target], check=True)
 
 

@@ -9,9 +9,15 @@
 #include <Python.h>
 
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* linux/mman.h; younger than Debian 12's C library */
+#endif
 
 extern const struct _frozen plumbline_modules[]; /* in the file that freeze.py writes */
 
@@ -55,8 +61,20 @@ static void set(PyConfig *config, wchar_t **member, const wchar_t *value)
     check(PyConfig_SetString(config, member, value));
 }
 
+/*
+ * Have all of the initialised data in memory by one call. The interpreter's objects lie there, and nearly each of the 300
+ * pages is written to in the first milliseconds; copying them one by one, in a page fault each, takes 0.4 ms longer.
+ */
+static void populate_data(void)
+{
+    extern char __data_start, _edata;
+    const uintptr_t page = 4096, start = (uintptr_t)&__data_start & ~(page - 1);
+    madvise((void *)start, (uintptr_t)&_edata - start, MADV_POPULATE_WRITE); /* before Linux 5.14: no such advice */
+}
+
 int main(int argc, char **argv)
 {
+    populate_data();
     PyPreConfig preconfig;
     PyPreConfig_InitIsolatedConfig(&preconfig);
     preconfig.utf8_mode = 1; /* file names and configurations are UTF-8, whatever the locale */

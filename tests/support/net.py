@@ -35,9 +35,13 @@ class Space:
         """Run ip(8) in the namespace."""
         return run("ip", *(("-n", self.name) if self.name else ()), *arguments, check=check)
 
-    def batch(self, *commands: str) -> None:
-        """Give commands to one ip(8): starting one takes a tenth of a second in the lab."""
-        run("ip", *(("-n", self.name) if self.name else ()), "-batch", "-", input="\n".join(commands) + "\n")
+    def batch(self, *commands: str, program: tuple[str, ...] = ("ip",), check: bool = True) -> str:
+        """Give commands to one ip(8) or bridge(8): starting one takes a tenth of a second in the lab.
+
+        check: without, all commands are tried, and may fail. Return what they say.
+        """
+        options = (*(("-n", self.name) if self.name else ()), *(() if check else ("-force",)), "-batch", "-")
+        return run(*program, *options, check=check, input="\n".join(commands) + "\n")
 
     def json(self, *arguments: str) -> Any:
         """Run ip(8) in the namespace and return its JSON, [] for none."""

@@ -35,9 +35,9 @@ class Nic:
 
     def snapshot(self, vf: VF, *bridges: str) -> str:
         """Return all that ip(8) and bridge(8) say of VF, PF, representor and bridges."""
-        links = [name for name in (self.representor(vf), *bridges) if HOST.link(name)]
-        in_vlans = [net.run("bridge", "vlan", "show", "dev", name) for name in (vf.pf.name, *links)]
-        return vf.snapshot() + "".join(shown(name) for name in links) + "".join(in_vlans)
+        links = [name for name in (self.representor(vf), *bridges) if os.path.exists(f"/sys/class/net/{name}")]
+        in_vlans = HOST.batch(*(f"vlan show dev {name}" for name in (vf.pf.name, *links)), program=("bridge",))
+        return vf.snapshot() + (shown(*links) if links else "") + in_vlans
 
 
 def vlans_shown() -> str:

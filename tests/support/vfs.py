@@ -62,7 +62,7 @@ class VF:
 
         The index of a link that was away may be another one, and `ip` orders by it.
         """
-        return self.pf.shown() + (shown(self.name) if self.name else "no link\n")
+        return shown(self.pf.name, self.name) if self.name else f"{self.pf.shown()}no link\n"
 
     def bind(self, driver: str) -> None:
         """Bind the VF to a driver, an empty name means to none, and wait for the link that a NIC driver makes."""
@@ -128,9 +128,10 @@ class PF:
         return shown(self.name)
 
 
-def shown(name: str) -> str:
-    """Return what `ip -d link show` says of a link, but for what changes by itself."""
-    text = re.sub(r"^\d+: ", "", HOST.ip("-d", "link", "show", "dev", name))
+def shown(*names: str) -> str:
+    """Return what `ip -d link show` says of links, but for what changes by itself."""
+    said = HOST.batch(*(f"link show dev {name}" for name in names), program=("ip", "-d"))
+    text = re.sub(r"^\d+: ", "", said, flags=re.MULTILINE)
     # A bridge that once had a port of lesser abilities keeps that limit (net/core/dev.c, netdev_increment_features).
     text = re.sub(r"(\w+_timer|tso_max_size) +\S+", "", text)
     # A link that is down queues nothing. Which discipline is named there says whether it was up since it last came

@@ -14,7 +14,7 @@ from tests.support import net, switchdev
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 from tests.support.switchdev import Nic
-from tests.support.vfs import PF, VF
+from tests.support.vfs import PF, VF, settle, wait_for
 
 DEVICE_INFO = "/var/run/k8s.cni.cncf.io/devinfo"
 BRIDGES = ("br30ens2f0", "br31ens2f1")
@@ -36,21 +36,29 @@ def nic(nics: list[Nic]) -> Nic:
 @contextmanager
 def bridges_made(nics: list[Nic]) -> Iterator[None]:
     """Have a bridge for each NIC that filters VLANs and has its uplink as a port."""
+    making, clearing = [], [f"link del {bridge}" for bridge in BRIDGES]
     for number, (bridge, nic) in enumerate(zip(BRIDGES, nics, strict=True)):
-        HOST.batch(
+        making += [
             # Without an address of its own, a bridge has that of one of its ports, until udev gives it another.
             f"link add {bridge} address 02:00:00:00:b1:0{number} type bridge vlan_filtering 1 forward_delay 0",
             f"link set {bridge} addrgenmode none type bridge mcast_snooping 0",
             f"link set {bridge} up",
             f"link set {nic.pf.name} master {bridge}",
-        )
+        ]
+        clearing.append(f"link set {nic.pf.name} nomaster")
+        for representor in map(nic.representor, nic.pf.vfs):
+            clearing += [f"link set {representor} nomaster", f"link set {representor} down mtu 1500"]
+    HOST.batch(*making)
+    settle()
+    for bridge in BRIDGES:  # the kernel tells of the first port's carrier a little later
+        wait_for(lambda bridge=bridge: _state(bridge) == "up", f"carrier of {bridge}")
     yield
-    for bridge in BRIDGES:
-        HOST.ip("link", "del", bridge, check=False)
-    for nic in nics:
-        HOST.ip("link", "set", nic.pf.name, "nomaster", check=False)
-        for vf in nic.pf.vfs:
-            HOST.batch(f"link set {nic.representor(vf)} nomaster", f"link set {nic.representor(vf)} down mtu 1500")
+    HOST.batch(*clearing, check=False)
+
+
+def _state(link: str) -> str:
+    with open(f"/sys/class/net/{link}/operstate") as file:
+        return file.read().strip()
 
 
 @pytest.fixture

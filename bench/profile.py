@@ -1,0 +1,194 @@
+"""Where a binary's time goes, from its start to its end, for VERSION, ADD and DEL of host-device with host-local.
+
+Found by taking away: an empty program, an interpreter that ends at once, one that loads the command's modules and ends,
+the whole command; each is timed without anything watching it. Only what the kernel is waited for is read off strace,
+which is told to stop the program at those calls alone.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+
+import click
+
+from bench import markdown
+from bench.process import Command
+from bench.rig import OURS, Rig, private_machine
+from program.freeze import freeze
+from tests.support.plugin import REPOSITORY, environment
+
+EMPTY = "int main(void) { return 0; }"
+END = "import os\nos._exit(0)\n"
+WAITS = "sendto,sendmsg,fsync,fdatasync,flock"
+LOADED = """
+import io, json, os, sys
+sys.path.insert(0, {repository!r})
+before = set(sys.modules)
+from cni import skel
+from plugins.host_device.__main__ import PLUGIN
+status = skel.run(PLUGIN, os.environ, io.BytesIO({stdin!r}), io.BytesIO(), io.BytesIO())
+names = [name for name in sys.modules if name.partition(".")[0] in ("cni", "ipam", "plugins")]
+print(json.dumps([status, names]))
+"""
+
+
+def measure(rounds: int) -> str:
+    """Return the profile as a table in Markdown."""
+    with private_machine(), tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        rig = Rig(1)
+        commands = {
+            "VERSION": Command(rig.command(OURS, "host-device", "ADD").executable, environment("VERSION"), b"{}"),
+            "ADD": rig.command(OURS, "host-device", "ADD"),
+            "DEL": rig.command(OURS, "host-device", "DEL"),
+        }
+        loaded = {name: _modules_loaded(command) for name, command in commands.items()}
+        empty = _empty_program(folder)
+        bare = _program(folder, "bare", END)
+        imports = {
+            name: _program(folder, f"imports-{name}", "".join(f"import {x}\n" for x in modules) + END)
+            for name, modules in loaded.items()
+        }
+        took: dict[str, list[float]] = {}
+
+        def time(what: str, command: Command) -> None:
+            took.setdefault(what, []).append(command.run().wall_ms)
+
+        for _ in range(rounds):  # interleaved: machines are noisy
+            time("empty", empty)
+            time("bare", bare)
+            for name, command in commands.items():
+                time(f"imports {name}", imports[name])
+                time(name, command)
+        medians = {what: statistics.median(x) for what, x in took.items()}
+        waits = _waits(commands, rounds)
+    return _table(medians, waits, {name: len(modules) for name, modules in loaded.items()})
+
+
+def _table(medians: dict[str, float], waits: dict[str, dict[str, float]], loaded: dict[str, int]) -> str:
+    columns = list(waits)
+
+    def row(title: str, figure: Callable[[str], float]) -> list[str]:
+        return [title, *(f"{figure(name):.1f}" for name in columns)]
+
+    def own(name: str) -> float:
+        return medians[name] - medians[f"imports {name}"] - sum(waits[name].values())
+
+    return markdown.table(
+        ["ms", *columns],
+        [
+            row("the kernel starts a program of this size and ends it", lambda name: medians["empty"]),
+            row("the interpreter starts", lambda name: medians["bare"] - medians["empty"]),
+            row("modules are loaded", lambda name: medians[f"imports {name}"] - medians["bare"]),
+            row("waits: the link moves", lambda name: waits[name]["move"]),
+            row("waits: other netlink requests", lambda name: waits[name]["netlink"]),
+            row("waits: disk and locks", lambda name: waits[name]["disk"]),
+            row("the rest: the plugin's own code, small system calls", own),
+            row("all, as measured", medians.__getitem__),
+            ["modules", *(str(loaded[name]) for name in columns)],
+        ],
+    )
+
+
+def _modules_loaded(command: Command) -> list[str]:
+    """Return which modules of ours a command loads, in order, when it runs from the source."""
+    script = LOADED.format(repository=REPOSITORY, stdin=command.stdin)
+    run = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script], env=command.variables, capture_output=True, check=True
+    )
+    status, names = json.loads(run.stdout)
+    if status != 0:
+        raise click.ClickException(f"a plugin failed from the source: {run.stdout!r}")
+    return list(names)
+
+
+def _empty_program(folder: str) -> Command:
+    source, target = os.path.join(folder, "empty.c"), os.path.join(folder, "empty")
+    with open(source, "w") as file:
+        file.write(EMPTY)
+    subprocess.run(["gcc", "-O2", "-static", "-no-pie", source, "-o", target], check=True)
+    return Command(target, {}, b"")
+
+
+def _program(folder: str, name: str, code: str) -> Command:
+    """Build a binary as build.spec does, with another main program."""
+    source, target = os.path.join(folder, f"{name}.py"), os.path.join(folder, name)
+    with open(source, "w") as file:
+        file.write(code)
+    modules = {"__main__": source}
+    for top in ("cni", "ipam", "plugins"):
+        for parent, _, names in os.walk(os.path.join(REPOSITORY, top)):
+            for path in (os.path.join(parent, x) for x in names if x.endswith(".py")):
+                dotted = os.path.relpath(path, REPOSITORY).removesuffix(".py").removesuffix("/__init__")
+                modules[dotted.replace("/", ".")] = path
+    for library in _of_build_spec("STANDARD_LIBRARY"):
+        modules[library] = str(sys.modules.get(library, __import__(library, fromlist=["x"])).__file__)
+    freeze(target, os.path.join(folder, f"{name}.work"), modules, _of_build_spec("EXTENSIONS"))
+    return Command(target, {}, b"")
+
+
+def _of_build_spec(name: str) -> list[str]:
+    """Return a list that build.spec assigns to a name."""
+    with open(os.path.join(REPOSITORY, "build.spec")) as file:
+        for node in ast.parse(file.read()).body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
+                return list(ast.literal_eval(node.value))
+    raise click.ClickException(f"build.spec has no {name}")
+
+
+def _waits(commands: dict[str, Command], rounds: int) -> dict[str, dict[str, float]]:
+    """Return how many milliseconds each command waits in the kernel: {command: {what for: ms}}.
+
+    What another thread does meanwhile costs nothing, so of the second thread, which moves the link, only the move
+    counts, and of the first what is not beside the move.
+    """
+    found: dict[str, dict[str, list[float]]] = {name: {} for name in commands}
+    for _ in range(rounds):
+        for name, command in commands.items():
+            for kind, milliseconds in _waits_once(command).items():
+                found[name].setdefault(kind, []).append(milliseconds)
+    return {name: {kind: statistics.median(x) for kind, x in kinds.items()} for name, kinds in found.items()}
+
+
+def _waits_once(command: Command) -> dict[str, float]:
+    with tempfile.NamedTemporaryFile() as log:
+        trace = ["strace", "-f", "--seccomp-bpf", "-qq", "-ttt", "-T", "-o", log.name, "-e", f"trace={WAITS}"]
+        subprocess.run([*trace, command.executable], env=command.variables, input=command.stdin, check=True,
+                       stdout=subprocess.DEVNULL)  # fmt: skip
+        lines = log.read().decode(errors="replace").splitlines()
+    calls = [_call(line) for line in lines if line.endswith(">") and "unfinished" not in line]
+    longest = max((took for name, _, took in calls if name.startswith("send")), default=0.0)
+    waits = {"move": longest, "netlink": 0.0, "disk": 0.0}
+    move = next(((end - took, end) for name, end, took in calls if took == longest), (0.0, 0.0))
+    for name, end, took in calls:
+        if move[0] < end <= move[1]:  # beside the move, or the move itself
+            continue
+        waits["netlink" if name.startswith("send") else "disk"] += took
+    return waits
+
+
+def _call(line: str) -> tuple[str, float, float]:
+    """Return name, end and duration of a call, in ms."""
+    _, start, text = line.split(maxsplit=2)
+    name = re.search(r"(\w+)(?:\(| resumed)", text)
+    took = re.search(r"<([\d.]+)>$", text)
+    assert name is not None
+    assert took is not None, line
+    duration = float(took[1]) * 1e3
+    # A call that was interrupted by those of another thread is shown again when it ends.
+    end = float(start) * 1e3 + (0.0 if "resumed" in text else duration)
+    return name[1], end, duration
+
+
+@click.command(help=__doc__)
+@click.option("--rounds", default=30, show_default=True, help="How often each is run.")
+def profile(rounds: int) -> None:
+    """Measure and print the profile."""
+    click.echo(measure(rounds))

@@ -1,0 +1,40 @@
+"""What an attachment of a VF costs, counted and not timed: whoever makes it more has to say so here."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support import costs
+from tests.support.net import Space
+from tests.support.plugin import Attachment
+from tests.support.vfs import VF
+
+
+@pytest.fixture
+def attachment(pod: Space, vf: VF) -> Attachment:
+    """A VF with a VLAN and trust, and an address of host-local, after a first ADD and DEL: all folders are there."""
+    conf = {
+        "cniVersion": "1.0.0", "name": "costs", "type": "sriov", "deviceID": vf.address, "vlan": 100, "trust": "on",
+        "ipam": {"type": "host-local", "subnet": "10.1.0.0/24", "routes": [{"dst": "0.0.0.0/0"}]},
+    }  # fmt: skip
+    made = Attachment(conf, "costs", pod.path)
+    made.add()
+    made.delete()
+    return made
+
+
+def test_add(attachment: Attachment) -> None:
+    cost = costs.of(attachment, "ADD")
+    assert cost.messages == {}
+    assert (cost.moves, cost.processes, cost.syncs) == (1, 1, 3)
+    assert len(cost.opened) <= 24, cost.opened
+    assert cost.written < 1500
+
+
+def test_delete(attachment: Attachment) -> None:
+    attachment.add()
+    cost = costs.of(attachment, "DEL")
+    assert cost.messages == {}
+    assert (cost.moves, cost.processes, cost.syncs) == (1, 1, 0)
+    assert len(cost.opened) <= 16, cost.opened
+    assert cost.written < 200
