@@ -1,5 +1,7 @@
 """In the lab only: sriov with a VF, beside the reference's host-device with the same VF, which only moves it; and sriov
-as the PF's table of VFs grows, which netdevsim plays. Without KVM the machine is 10 to 20 times slower than a real one.
+and accelerated-bridge as the PF's table of VFs grows, and with it the representors, which netdevsim plays.
+
+Without KVM the machine is 10 to 20 times slower than a real one.
 """
 
 from __future__ import annotations
@@ -13,38 +15,52 @@ import click
 
 from bench import markdown
 from bench.process import Command
-from bench.rig import HOST_LOCAL, OURS, THEIRS, interleaved
+from bench.rig import HOST_LOCAL, IMPLEMENTATIONS, OURS, THEIRS, interleaved
 from bench.scale import Points, shown
 from tests.support import net, vfs
-from tests.support.plugin import DIST, REFERENCE, binary, environment
+from tests.support.net import HOST
+from tests.support.plugin import binary, environment
 from tests.support.simulator import in_place_of_pf
 from tests.support.vfs import PF, VF
 
 TABLE = (1, 16, 64, 256)
-SETTINGS = {"vlan": 100, "spoofchk": "off", "trust": "on"}
+BRIDGE = "br-bench"
+OF_SRIOV = {"vlan": 100, "spoofchk": "off", "trust": "on"}
+OF_BRIDGE = {"bridge": BRIDGE, "vlan": 100}
 
 
 def measure(rounds: int) -> str:
-    """Return both as Markdown."""
+    """Return all of it as Markdown."""
     pf = PF(vfs.PFS[0])
     pf.make_vfs()
     vf = pf.vfs[0]
     vf.reset()
     os.makedirs("/var/lib/cni", exist_ok=True)
     pod = net.new_space()
-    beside = _beside(vf, pod.path, rounds)
+    HOST.batch(f"link add {BRIDGE} type bridge vlan_filtering 1", f"link set {BRIDGE} up")
+    return "\n\n".join(
+        [
+            _beside(vf, pod.path, rounds),
+            _growing("VFs of the PF", "sriov", OF_SRIOV, vf, pod.path, rounds),
+            _growing("representors of the PF", "accelerated-bridge", OF_BRIDGE, vf, pod.path, rounds),
+        ]
+    )
+
+
+def _growing(title: str, plugin: str, settings: dict[str, Any], vf: VF, netns: str, rounds: int) -> str:
     points: Points = {}
     for size in TABLE:
-        with in_place_of_pf(vf, vfs=size, index=size - 1):
-            took = [_both(OURS, vf, pod.path, SETTINGS) for _ in range(rounds)]
+        with in_place_of_pf(vf, vfs=size, index=size - 1, switchdev=plugin == "accelerated-bridge"):
+            took = [_both(OURS, plugin, vf, netns, settings) for _ in range(rounds)]
             for number, command in enumerate(("ADD", "DEL")):
                 points[OURS, command, size] = statistics.median(one[number] for one in took)
-    return f"{beside}\n\n{shown('VFs of the PF', TABLE, points, names=(OURS,))}"
+    return shown(title, TABLE, points, names=(OURS,))
 
 
 def _beside(vf: VF, netns: str, rounds: int) -> str:
     took: dict[str, list[tuple[float, float]]] = {}
-    interleaved(rounds, lambda name: took.setdefault(name, []).append(_both(name, vf, netns, {})))
+    plugins = {OURS: "sriov", THEIRS: "host-device"}
+    interleaved(rounds, lambda name: took.setdefault(name, []).append(_both(name, plugins[name], vf, netns, {})))
     rows = []
     for number, command in enumerate(("ADD", "DEL")):
         ours, theirs = (statistics.median(one[number] for one in took[name]) for name in (OURS, THEIRS))
@@ -52,20 +68,15 @@ def _beside(vf: VF, netns: str, rounds: int) -> str:
     return markdown.table(["", "sriov", "reference host-device", "ratio"], rows)
 
 
-def _both(implementation: str, vf: VF, netns: str, settings: dict[str, Any]) -> tuple[float, float]:
+def _both(implementation: str, plugin: str, vf: VF, netns: str, settings: dict[str, Any]) -> tuple[float, float]:
     """Return how many ms ADD and DEL take."""
-    conf: dict[str, Any] = {"cniVersion": "1.0.0", "name": f"bench-{implementation}", "ipam": HOST_LOCAL}
-    if implementation == OURS:
-        executable = binary("sriov", DIST)
-        conf |= {"type": "sriov", "deviceID": vf.address, **settings}
-    else:
-        executable = binary("host-device", REFERENCE)
-        conf |= {"type": "host-device", "pciBusID": vf.address}
-    path = DIST if implementation == OURS else REFERENCE
+    folder = IMPLEMENTATIONS[implementation]
+    device = {"pciBusID": vf.address} if plugin == "host-device" else {"deviceID": vf.address}
+    conf = {"cniVersion": "1.0.0", "name": "bench", "type": plugin, "ipam": HOST_LOCAL, **device, **settings}
     wall = []
     for command in ("ADD", "DEL"):
-        variables = environment(command, "bench", netns, "net1", path=path)
-        wall.append(Command(executable, variables, json.dumps(conf).encode()).run().wall_ms)
+        variables = environment(command, "bench", netns, "net1", path=folder)
+        wall.append(Command(binary(plugin, folder), variables, json.dumps(conf).encode()).run().wall_ms)
     return wall[0], wall[1]
 
 

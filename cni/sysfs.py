@@ -161,9 +161,15 @@ def uplink(pf: str) -> str:
     ports under one function: representors are left out, then the port named p0 and the like, the lowest dev_port and
     the lowest name come first.
     """
-    ports = [(_read(pf, "net", name, "phys_port_name"), name) for name in netdevs(pf)]
-    own = [(port, name) for port, name in ports if not is_representor_port(port)]
-    return min(own, key=lambda x: (not _is_uplink_port(x[0]), _dev_port(pf, x[1]), x[1]), default=("", ""))[1]
+    own = []
+    # The kernel takes a lock to tell a port's name. The uplink's own is mostly the shortest among its representors'.
+    for name in sorted(netdevs(pf), key=len):
+        port = _read(pf, "net", name, "phys_port_name")
+        if not is_representor_port(port):
+            own.append((not _is_uplink_port(port), _dev_port(pf, name), name))
+            if own[-1][:2] == (False, 0):
+                break
+    return min(own, default=(True, 0, ""))[2]
 
 
 def _is_uplink_port(port: str) -> bool:
@@ -186,16 +192,30 @@ def representor(pf: str, index: int, root: str = ROOT) -> str:
     if not switch:
         return ""
     wanted = f"pf{pf.rpartition('.')[2]}vf{index}"
-    folder = os.path.join(root, "class/net")
-    found = []
-    for candidate in _entries(folder):
-        port = _read(folder, candidate, "phys_port_name")
-        controller = port.removesuffix(wanted)
-        is_it = port.endswith(wanted) and (not controller or _is_controller(controller))
-        if is_it and _read(folder, candidate, "phys_switch_id") == switch:
-            found.append((port, candidate))
-    # c1pf0vf3, with a controller in front, may stand for a VF of another host, which a DPU sees, too.
+    everywhere = os.path.join(root, "class/net")
+    links = [(_VIRTUAL in _target(os.path.join(everywhere, name)), name) for name in _entries(everywhere)]
+    # The kernel takes a lock to tell a port's name. Mostly the representors are netdevs of the PF; so other devices'
+    # are asked only if need be, and last those that belong to no device, such as the veths of all pods.
+    groups = (
+        (os.path.join(pf, "net"), netdevs(pf)),
+        (everywhere, [name for is_virtual, name in links if not is_virtual]),
+        (everywhere, [name for is_virtual, name in links if is_virtual]),
+    )
+    found = []  # with a controller in front: c1pf0vf3 may stand for a VF of another host, which a DPU sees, too
+    for folder, names in groups:
+        # What ends with the VF's number comes first: udev and drivers name them so.
+        for candidate in sorted(names, key=lambda name: not name.endswith(str(index))):
+            port = _read(folder, candidate, "phys_port_name")
+            controller = port.removesuffix(wanted)
+            is_it = port.endswith(wanted) and (not controller or _is_controller(controller))
+            if is_it and _read(folder, candidate, "phys_switch_id") == switch:
+                if not controller:
+                    return candidate
+                found.append((port, candidate))
     return min(found, key=lambda x: (len(x[0]), x), default=("", ""))[1]
+
+
+_VIRTUAL = "/devices/virtual/"
 
 
 def _is_controller(text: str) -> bool:

@@ -25,16 +25,16 @@ def attachment(pod: Space, vf: VF) -> Attachment:
 
 def test_add(attachment: Attachment) -> None:
     cost = costs.of(attachment, "ADD")
-    assert cost.messages == {}
-    assert (cost.moves, cost.processes, cost.syncs) == (1, 1, 3)
-    assert len(cost.opened) <= 24, cost.opened
+    assert cost.messages == {"GETLINK": 7, "SETLINK": 4, "NEWADDR": 1, "NEWROUTE": 1}
+    assert (cost.moves, cost.processes, cost.syncs) == (1, 1, 5)  # also the allocation and its folder
+    assert len(cost.opened) <= 42, cost.opened
     assert cost.written < 1500
 
 
 def test_delete(attachment: Attachment) -> None:
     attachment.add()
     cost = costs.of(attachment, "DEL")
-    assert cost.messages == {}
+    assert cost.messages == {"GETLINK": 8, "SETLINK": 4}
     assert (cost.moves, cost.processes, cost.syncs) == (1, 1, 0)
-    assert len(cost.opened) <= 16, cost.opened
+    assert len(cost.opened) <= 26, cost.opened
     assert cost.written < 200

@@ -257,6 +257,32 @@ def test_igb(tmp_path: Path) -> None:
     assert sysfs.physical_function(nic.path) == ""
 
 
+def test_representor_among_many_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel takes a lock to tell a port's name: those of pods' veths are asked for only when all else fails."""
+    asked: list[str] = []
+    read = sysfs._read
+
+    def noting(*path: str) -> str:
+        asked.append("/".join(path))
+        return read(*path)
+
+    monkeypatch.setattr(sysfs, "_read", noting)
+    nic, other = Nic(tmp_path), Nic(tmp_path, "0000:04:00.0")
+    nic.netdev("ens2f0", "p0", "aa")
+    nic.netdev("ens2f0_3", "pf0vf3", "aa")
+    other.netdev("ens3f0_4", "pf0vf4", "aa")
+    for number in range(50):
+        veth = tmp_path / f"devices/virtual/net/veth{number}"
+        veth.mkdir(parents=True)
+        (tmp_path / f"class/net/veth{number}").symlink_to(veth)
+    assert nic.representor(3) == "ens2f0_3"
+    assert not any("class/net" in path for path in asked)
+    assert nic.representor(4) == "ens3f0_4"
+    assert not any("veth" in path for path in asked)
+    assert nic.representor(5) == ""
+    assert any("veth" in path for path in asked)
+
+
 def test_no_pf_to_be_seen(tmp_path: Path) -> None:
     """A VF in a virtual machine is a device like any other; so is one that is not there at all."""
     folder = _device(tmp_path, "net/ens5")

@@ -1,0 +1,37 @@
+"""What an attachment to a bridge costs, counted and not timed: whoever makes it more has to say so here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.support import costs
+from tests.support.plugin import Attachment
+from tests.support.vfs import VF
+
+
+@pytest.fixture
+def attachment(attach: Callable[..., Attachment], vf: VF) -> Attachment:
+    """A VF in a VLAN, with an address of host-local, after a first ADD and DEL: all folders are there."""
+    made = attach(vf, vlan=100, ipam={"type": "host-local", "subnet": "10.1.0.0/24"})
+    made.add()
+    made.delete()
+    return made
+
+
+def test_add(attachment: Attachment) -> None:
+    cost = costs.of(attachment, "ADD")
+    assert cost.messages == {"GETLINK": 13, "SETLINK": 5, "DELLINK": 1, "NEWADDR": 1}  # DELLINK: of VLAN 1 at the port
+    assert (cost.moves, cost.processes, cost.syncs) == (1, 1, 3)
+    assert len(cost.opened) <= 46, cost.opened
+    assert cost.written < 1500
+
+
+def test_delete(attachment: Attachment) -> None:
+    attachment.add()
+    cost = costs.of(attachment, "DEL")
+    assert cost.messages == {"GETLINK": 11, "SETLINK": 4}
+    assert (cost.moves, cost.processes, cost.syncs) == (1, 1, 0)
+    assert len(cost.opened) <= 26, cost.opened
+    assert cost.written < 200
