@@ -14,6 +14,15 @@ LONGEST_TICK_S = 0.01
 """Of all kernels: theirs is 1 to 10 ms, and 4 ms in Debian's."""
 
 
+def pause() -> None:
+    """Wait for a random time, shorter than a tick of the kernel's clock.
+
+    What waits for that clock ends with a tick. A run that begins at once begins always equally long after it, and is
+    rounded up or down with all others of its kind.
+    """
+    time.sleep(random.uniform(0, LONGEST_TICK_S))
+
+
 class Command:
     """A plugin to be started. stdin: the network configuration."""
 
@@ -25,15 +34,6 @@ class Command:
     def run(self) -> Sample:
         """Start it and wait for its end."""
         return Process(self).wait()
-
-    def run_at_any_time(self) -> Sample:
-        """Start it after a random pause, and wait for its end.
-
-        What waits for the kernel's clock ends with a tick. A run that begins at once begins always equally long after
-        it, and is rounded up or down with all others of its kind.
-        """
-        time.sleep(random.uniform(0, LONGEST_TICK_S))
-        return self.run()
 
     def peak_memory_mib(self) -> float:
         """Run it and return its peak memory in MiB.

@@ -1,13 +1,13 @@
 """Where a binary's time goes, from its start to its end, for VERSION, ADD and DEL of host-device with host-local.
 
 Found by taking away: an empty program, an interpreter that ends at once, one that loads the command's modules and ends,
-the whole command; each is timed without anything watching it. Only what the kernel is waited for is read off strace,
-which is told to stop the program at those calls alone.
+the whole command; each is timed without anything watching it, begun at random times. Only what the kernel is waited for
+is read off strace, which is told to stop the program at those calls alone.
 """
 
 from __future__ import annotations
 
-import ast
+import importlib
 import json
 import os
 import re
@@ -20,8 +20,9 @@ from collections.abc import Callable
 import click
 
 from bench import markdown
-from bench.process import Command
+from bench.process import Command, pause
 from bench.rig import OURS, Rig, private_machine
+from program.contents import EXTENSIONS, STANDARD_LIBRARY
 from program.freeze import freeze
 from tests.support.plugin import REPOSITORY, environment
 
@@ -31,7 +32,6 @@ WAITS = "sendto,sendmsg,fsync,fdatasync,flock"
 LOADED = """
 import io, json, os, sys
 sys.path.insert(0, {repository!r})
-before = set(sys.modules)
 from cni import skel
 from plugins.host_device.__main__ import PLUGIN
 status = skel.run(PLUGIN, os.environ, io.BytesIO({stdin!r}), io.BytesIO(), io.BytesIO())
@@ -59,6 +59,7 @@ def measure(rounds: int) -> str:
         took: dict[str, list[float]] = {}
 
         def time(what: str, command: Command) -> None:
+            pause()
             took.setdefault(what, []).append(command.run().wall_ms)
 
         for _ in range(rounds):  # interleaved: machines are noisy
@@ -128,19 +129,10 @@ def _program(folder: str, name: str, code: str) -> Command:
             for path in (os.path.join(parent, x) for x in names if x.endswith(".py")):
                 dotted = os.path.relpath(path, REPOSITORY).removesuffix(".py").removesuffix("/__init__")
                 modules[dotted.replace("/", ".")] = path
-    for library in _of_build_spec("STANDARD_LIBRARY"):
-        modules[library] = str(sys.modules.get(library, __import__(library, fromlist=["x"])).__file__)
-    freeze(target, os.path.join(folder, f"{name}.work"), modules, _of_build_spec("EXTENSIONS"))
+    for library in STANDARD_LIBRARY:
+        modules[library] = str(importlib.import_module(library).__file__)
+    freeze(target, os.path.join(folder, f"{name}.work"), modules, EXTENSIONS)
     return Command(target, {}, b"")
-
-
-def _of_build_spec(name: str) -> list[str]:
-    """Return a list that build.spec assigns to a name."""
-    with open(os.path.join(REPOSITORY, "build.spec")) as file:
-        for node in ast.parse(file.read()).body:
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
-                return list(ast.literal_eval(node.value))
-    raise click.ClickException(f"build.spec has no {name}")
 
 
 def _waits(commands: dict[str, Command], rounds: int) -> dict[str, dict[str, float]]:
@@ -158,6 +150,7 @@ def _waits(commands: dict[str, Command], rounds: int) -> dict[str, dict[str, flo
 
 
 def _waits_once(command: Command) -> dict[str, float]:
+    pause()
     with tempfile.NamedTemporaryFile() as log:
         trace = ["strace", "-f", "--seccomp-bpf", "-qq", "-ttt", "-T", "-o", log.name, "-e", f"trace={WAITS}"]
         subprocess.run([*trace, command.executable], env=command.variables, input=command.stdin, check=True,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import click
 
 from bench import markdown
-from bench.process import at_once
+from bench.process import at_once, pause
 from bench.rig import IMPLEMENTATIONS, OURS, THEIRS, Rig, interleaved, private_machine
 from tests.support.net import HOST
 
@@ -42,6 +42,7 @@ def _single(rig: Rig, rounds: int, size: int) -> Points:
 
     def both(name: str) -> None:
         for command in ("ADD", "DEL"):
+            pause()
             took.setdefault((name, command), []).append(rig.command(name, "host-device", command).run().wall_ms)
 
     interleaved(rounds, both)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import click
 
 from bench import markdown
-from bench.process import Command, Sample, at_once
+from bench.process import Command, Sample, at_once, pause
 from bench.rig import IMPLEMENTATIONS, OURS, THEIRS, Rig, interleaved, private_machine
 from tests.support.plugin import binary, environment
 
@@ -102,7 +102,8 @@ def _add_attachments(table: Table, rig: Rig, plugin: str, rounds: int) -> None:
 
     def now_and_then(name: str) -> None:
         for command in ("ADD", "DEL"):
-            at_any_time.setdefault((name, command), []).append(rig.command(name, plugin, command).run_at_any_time())
+            pause()
+            at_any_time.setdefault((name, command), []).append(rig.command(name, plugin, command).run())
 
     interleaved(rounds, attach_and_detach)
     interleaved(rounds, now_and_then)

@@ -29,7 +29,7 @@ class Section:
 
     A key is looked up as it is written, then without regard to case, as the Go plugins do. null counts as absent.
     No conversion between types takes place: a boolean is not an integer, nor is 1.0, nor "1". A getter raises CniError
-    (code 7) when the value has the wrong type or is out of bounds. `ipaddress` is loaded by the getters that need it.
+    (code 7) when the value has the wrong type or is out of bounds. `cni.cidr` is loaded by the getters that need it.
     """
 
     __slots__ = ("raw", "where")

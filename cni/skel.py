@@ -235,14 +235,16 @@ def _stack(error: BaseException) -> list[str]:
     """
     lines: list[str] = []
     cause: BaseException | None = error
-    while cause is not None:
+    seen = set()
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
         lines.append(f"Traceback of {type(cause).__name__}: {cause}")
         frames = cause.__traceback__
         while frames is not None:
             code = frames.tb_frame.f_code
             lines.append(f"  {code.co_filename}, line {frames.tb_lineno}, in {code.co_name}")
             frames = frames.tb_next
-        cause = cause.__cause__ or cause.__context__
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     return lines
 
 

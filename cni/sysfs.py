@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ROOT = "/sys"
 USERSPACE_DRIVERS = frozenset(("vfio-pci", "uio_pci_generic", "igb_uio"))
 """Drivers that hand a PCI device to a userspace program (DPDK): such a device has no netdev."""
@@ -162,13 +166,15 @@ def uplink(pf: str) -> str:
     the lowest name come first.
     """
     own = []
-    # The kernel takes a lock to tell a port's name. The uplink's own is mostly the shortest among its representors'.
-    for name in sorted(netdevs(pf), key=len):
+    for name in netdevs(pf):  # by name
         port = _read(pf, "net", name, "phys_port_name")
-        if not is_representor_port(port):
-            own.append((not _is_uplink_port(port), _dev_port(pf, name), name))
-            if own[-1][:2] == (False, 0):
-                break
+        if is_representor_port(port):
+            continue
+        own.append((not _is_uplink_port(port), _dev_port(pf, name), name))
+        # The kernel takes a lock to tell a port's name: what cannot come first any more is not asked. The uplink's name
+        # is mostly the beginning of its representors' names, so it stands before them.
+        if own[-1][:2] == (False, 0):
+            break
     return min(own, default=(True, 0, ""))[2]
 
 
@@ -192,17 +198,8 @@ def representor(pf: str, index: int, root: str = ROOT) -> str:
     if not switch:
         return ""
     wanted = f"pf{pf.rpartition('.')[2]}vf{index}"
-    everywhere = os.path.join(root, "class/net")
-    links = [(_VIRTUAL in _target(os.path.join(everywhere, name)), name) for name in _entries(everywhere)]
-    # The kernel takes a lock to tell a port's name. Mostly the representors are netdevs of the PF; so other devices'
-    # are asked only if need be, and last those that belong to no device, such as the veths of all pods.
-    groups = (
-        (os.path.join(pf, "net"), netdevs(pf)),
-        (everywhere, [name for is_virtual, name in links if not is_virtual]),
-        (everywhere, [name for is_virtual, name in links if is_virtual]),
-    )
     found = []  # with a controller in front: c1pf0vf3 may stand for a VF of another host, which a DPU sees, too
-    for folder, names in groups:
+    for folder, names in _where_representors_are(pf, root):
         # What ends with the VF's number comes first: udev and drivers name them so.
         for candidate in sorted(names, key=lambda name: not name.endswith(str(index))):
             port = _read(folder, candidate, "phys_port_name")
@@ -215,7 +212,17 @@ def representor(pf: str, index: int, root: str = ROOT) -> str:
     return min(found, key=lambda x: (len(x[0]), x), default=("", ""))[1]
 
 
-_VIRTUAL = "/devices/virtual/"
+def _where_representors_are(pf: str, root: str) -> Iterator[tuple[str, list[str]]]:
+    """Give folders and the names of netdevs in them, the most likely first: to tell a port takes a lock of the kernel.
+
+    Mostly they are netdevs of the PF; else of another device, or, least likely, of none, as the veths of all pods are.
+    """
+    yield os.path.join(pf, "net"), netdevs(pf)
+    folder = os.path.join(root, "class/net")
+    names = _entries(folder)
+    of_no_device = {name for name in names if "/devices/virtual/" in _target(os.path.join(folder, name))}
+    yield folder, [name for name in names if name not in of_no_device]
+    yield folder, sorted(of_no_device)
 
 
 def _is_controller(text: str) -> bool:

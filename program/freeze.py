@@ -6,7 +6,6 @@ that are to be built in, which takes the place of CPython's own, so that nothing
 
 from __future__ import annotations
 
-import _imp
 import ast
 import marshal
 import os
@@ -27,8 +26,11 @@ PACKAGE = "/__init__.py"
 OWN = "_plumbline"
 """The extension module in main.c."""
 
-ONLY_FROM_THE_SOURCE = frozenset({"ctypes"})
-"""What a plugin imports only when it does not find what a binary has."""
+ONLY_FROM_THE_SOURCE = frozenset({("cni.libc", "ctypes")})
+"""(module, what it imports) only when it does not find what a binary has."""
+
+OF_THE_INTERPRETER = frozenset({"abc", "codecs", "io", "os", "posixpath", "stat"})
+"""Modules that the interpreter has frozen in itself, and that need no others."""
 
 TABLES = """\
 #include <Python.h>
@@ -75,13 +77,13 @@ def freeze(target: str, folder: str, modules: Mapping[str, str], builtins: Itera
                 builtins="\n".join(f'    {{"{name}", {functions[name]}}},' for name in builtins),
             )
         )
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    if os.path.exists(target):
-        os.unlink(target)  # a running binary cannot be written to
+    linked = os.path.join(folder, "linked")
     main = os.path.join(os.path.dirname(__file__), "main.c")
     include = f"-I{sysconfig.get_path('include')}"
     library = os.path.join(_library_folder(), str(sysconfig.get_config_var("LIBRARY")))
-    subprocess.run(["gcc", *COMPILE, *LINK, include, main, tables, library, *LIBRARIES, "-o", target], check=True)
+    subprocess.run(["gcc", *COMPILE, *LINK, include, main, tables, library, *LIBRARIES, "-o", linked], check=True)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    os.replace(linked, target)  # a running binary cannot be written to
 
 
 def _frozen(modules: Mapping[str, str]) -> tuple[bytes, list[str]]:
@@ -97,30 +99,31 @@ def _frozen(modules: Mapping[str, str]) -> tuple[bytes, list[str]]:
 
 def _check_imports(modules: Mapping[str, str], builtins: Iterable[str]) -> None:
     """Raise ImportError if a module imports one that will not be there: PyInstaller only warns of those."""
-    there = {*modules, *builtins, *ONLY_FROM_THE_SOURCE}
+    there = {*modules, *builtins, *OF_THE_INTERPRETER}
     for name, source in modules.items():
+        if name.partition(".")[0] in sys.stdlib_module_names and name != "__main__":
+            continue  # often for other systems than Linux
         with open(source, "rb") as file:
             tree = ast.parse(file.read())
-        for imported in _imports(tree):
-            if imported not in there and not _imp.is_frozen(imported) and not _is_of_the_standard_library(name):
+        for imported in _imports(tree, modules):
+            if imported not in there and (name, imported) not in ONLY_FROM_THE_SOURCE:
                 raise ImportError(f"{name} imports {imported}, which build.spec does not put into the binary")
 
 
-def _is_of_the_standard_library(name: str) -> bool:
-    """Return whether the module comes with CPython, whose imports are often for other systems than Linux."""
-    return name.partition(".")[0] in sys.stdlib_module_names
-
-
-def _imports(node: ast.AST) -> Iterator[str]:
+def _imports(node: ast.AST, modules: Mapping[str, str]) -> Iterator[str]:
     """Give the names of the modules that the code imports, but for those that only a type checker does."""
+    children = ast.iter_child_nodes(node)
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
-        yield node.module or ""
+        package = "." * node.level + (node.module or "")
+        yield package
+        if modules.get(package, "").endswith(PACKAGE):  # whose own code defines nothing
+            yield from (f"{package}.{alias.name}" for alias in node.names)
     elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-        return
-    for child in ast.iter_child_nodes(node):
-        yield from _imports(child)
+        children = iter(node.orelse)
+    for child in children:
+        yield from _imports(child, modules)
 
 
 def _compiled(name: str, source: str) -> CodeType:

@@ -1,7 +1,7 @@
 /*
  * A Plumbline binary: the interpreter, configured to know nothing but the modules that are frozen into this file.
  *
- * Nothing is unpacked, and no file is opened on the way to the first line of Python: neither the environment, nor the
+ * Nothing is unpacked, and no file is opened on the way to the first line of Python. Neither the environment, nor the
  * working directory, nor what is installed has a say in what runs.
  */
 #define PY_SSIZE_T_CLEAN
@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -45,7 +46,10 @@ PyMODINIT_FUNC PyInit__plumbline(void)
 static _Noreturn void die(const char *reason)
 {
     fprintf(stderr, "cannot start the interpreter: %s\n", reason);
-    printf("{\"cniVersion\": \"1.1.0\", \"code\": 5, \"msg\": \"cannot start the plugin: %s\"}\n", reason);
+    printf("{\"cniVersion\": \"1.1.0\", \"code\": 5, \"msg\": \"cannot start the plugin: ");
+    for (const char *c = reason; *c; c++)
+        putchar(*c < ' ' || *c == '"' || *c == '\\' ? '?' : *c);
+    printf("\"}\n");
     fflush(stdout);
     exit(1);
 }
@@ -68,12 +72,35 @@ static void set(PyConfig *config, wchar_t **member, const wchar_t *value)
 static void populate_data(void)
 {
     extern char __data_start, _edata;
-    const uintptr_t page = 4096, start = (uintptr_t)&__data_start & ~(page - 1);
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)&__data_start & ~(page - 1);
     madvise((void *)start, (uintptr_t)&_edata - start, MADV_POPULATE_WRITE); /* before Linux 5.14: no such advice */
+}
+
+/*
+ * The time zone: the C library opens the file that TZ names, or /etc/localtime, when the module `time` is initialised.
+ * No plugin has a use for it, so the interpreter starts without; what it executes gets the caller's.
+ */
+#define NO_TIME_ZONE ":" /* "" would be a file's name, too (glibc, time/tzset.c) */
+
+static void restore_time_zone(const char *zone)
+{
+    PyObject *module = PyImport_ImportModule("posix"), *value = zone ? PyBytes_FromString(zone) : NULL;
+    PyObject *environ = module ? PyObject_GetAttrString(module, "environ") : NULL;
+    PyObject *name = PyBytes_FromString("TZ");
+    if (environ == NULL || name == NULL || (zone != NULL && value == NULL)
+        || (zone ? PyDict_SetItem(environ, name, value) : PyDict_DelItem(environ, name)) < 0)
+        die("no memory for the environment");
+    Py_DECREF(name);
+    Py_XDECREF(value);
+    Py_DECREF(environ);
+    Py_DECREF(module);
 }
 
 int main(int argc, char **argv)
 {
+    const char *zone = getenv("TZ");
+    if ((zone != NULL && (zone = strdup(zone)) == NULL) || setenv("TZ", NO_TIME_ZONE, 1) < 0)
+        die("no memory for the environment");
     populate_data();
     PyPreConfig preconfig;
     PyPreConfig_InitIsolatedConfig(&preconfig);
@@ -101,6 +128,7 @@ int main(int argc, char **argv)
     set(&config, &config.base_exec_prefix, L"/dev/null");
     check(PyConfig_SetBytesArgv(&config, argc, argv));
     check(Py_InitializeFromConfig(&config));
+    restore_time_zone(zone);
 
     /* A process of some milliseconds is over before there is garbage worth looking for. */
     PyGC_Disable();

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
-    from cni.ip import IPAddress, IPNetwork
+    from cni.ip import IPNetwork
 
 HOST_BITS = 2
 """How many bits a subnet must leave for hosts: with fewer there is no room beside network, gateway and broadcast."""

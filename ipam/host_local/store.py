@@ -216,7 +216,7 @@ class Store:
             return None
         if data is None:
             return None
-        from cni.cidr import address_or_none  # not for DEL, which has no use for `ipaddress`
+        from cni.cidr import address_or_none  # not for DEL, which has no use for it
 
         address = address_or_none(data.decode("ascii", "replace").strip())
         if address is None:

@@ -81,7 +81,7 @@ def make_rig() -> Iterator[Callable[[], Rig]]:
 
     def make() -> Rig:
         rigs.append(Rig())
-        # The folders are there and the executable is unpacked, as on any node but at the very first attachment.
+        # The folders are there, as on any node but at the very first attachment.
         rigs[-1].attachment.add()
         rigs[-1].attachment.delete()
         rigs[-1].assert_clean()

@@ -17,9 +17,9 @@ from tests.support.plugin import Attachment, binary, environment
 
 NOBODY = 65534
 NAMES = ("accelerated-bridge", "host-device", "sriov", "host-local", "static")
-CHANGES = "openat,open,creat,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat"
-
-"""The calls that files are opened and changed with."""
+LOOKING = {"execve", "exit", "fcntl", "fstat", "ioctl", "lseek", "mmap", "newfstatat", "pselect6", "read", "readlink",
+           "readlinkat", "statx"}  # fmt: skip
+"""What a start does with files and descriptors: it asks what the standard streams are."""
 
 
 def version(program: str = "", setup: str = ":") -> subprocess.CompletedProcess[str]:
@@ -71,19 +71,20 @@ def test_noexec() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_opens_and_writes_nothing(name: str, tmp_path: Path) -> None:
-    """From its start to its answer, the first time and later: so nothing can be left when it is killed."""
+    """From its start to its answer: so nothing can be left when it is killed."""
     program = tmp_path / name
     shutil.copy(binary(name), program)  # one that never ran
     trace = tmp_path / "trace"
     done = subprocess.run(
-        ["strace", "-f", "-qq", "-o", str(trace), "-e", f"trace=execve,{CHANGES}", str(program)],
-        env=environment("VERSION"), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        ["strace", "-f", "-qq", "-o", str(trace), "-e", "trace=%file,%desc,%network,%ipc", str(program)],
+        env={**environment("VERSION"), "TZ": "Europe/Berlin"}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
     )  # fmt: skip
     assert works(done), done
-    first, *others = [line.split(maxsplit=1)[1] for line in trace.read_text().splitlines()]
-    assert first.startswith("execve(")
-    # The C library wants to know the time zone when the module `time` is loaded.
-    assert [line for line in others if '"/etc/localtime"' not in line] == []
+    calls = [line.split(maxsplit=1)[1] for line in trace.read_text().splitlines()]
+    assert calls[0].startswith("execve(")
+    changes = [call for call in calls[1:] if call.partition("(")[0] not in LOOKING - {"execve"}]
+    assert [call for call in changes if not call.startswith("write(1,")] == []
+    assert [call for call in calls if call.startswith("mmap(") and ", -1, 0)" not in call] == []  # of no file
 
 
 def test_folder_has_no_influence(tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ def test_not_root() -> None:
 
 @pytest.mark.parametrize("part", [0.02, 0.3, 0.6, 0.9, 0.98])
 def test_cut_short(part: float, tmp_path: Path) -> None:
-    """A file that was not copied whole fails at once: what the start needs first stands at its end."""
+    """A file that was not copied whole fails at its start: what that needs first stands at the end."""
     whole = Path(binary("host-device")).read_bytes()
     path = tmp_path / "host-device"
     path.write_bytes(whole[: int(len(whole) * part)])
@@ -131,6 +132,32 @@ def test_cut_short(part: float, tmp_path: Path) -> None:
     done = subprocess.run([str(path)], env=environment("VERSION"), stdin=subprocess.DEVNULL, capture_output=True)
     assert done.returncode != 0
     assert done.stdout == b""
+
+
+def test_interpreter_cannot_start() -> None:
+    """The runtime gets an error object, whatever it is that fails."""
+    folder = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        done = subprocess.run([binary("host-device")], env=environment("ADD"), stdin=folder, capture_output=True)
+    finally:
+        os.close(folder)
+    assert done.returncode == 1
+    error = json.loads(done.stdout)
+    assert (error["cniVersion"], error["code"]) == ("1.1.0", 5)
+    assert "stdin" in error["msg"]
+    assert b"cannot start" in done.stderr
+
+
+def test_too_little_memory() -> None:
+    """An error object as well, for whatever part of the start there is no memory."""
+    codes = set()
+    for kib in range(9600, 7200, -200):
+        done = subprocess.run(["sh", "-c", f"ulimit -v {kib}; exec {binary('host-device')}"], env=environment("ADD"),
+                              stdin=subprocess.DEVNULL, capture_output=True)  # fmt: skip
+        assert done.returncode != 0, kib
+        codes.add(json.loads(done.stdout)["code"] if done.stdout else None)
+    assert 5 in codes
+    assert codes <= {4, 5, 999, None}  # 4: the memory was enough; None: the kernel could not even map the file
 
 
 @pytest.mark.parametrize(
@@ -142,11 +169,10 @@ def test_cut_short(part: float, tmp_path: Path) -> None:
         ("PYTHONVERBOSE", "1"),
         ("LD_LIBRARY_PATH", "{tmp}"),
         ("LD_PRELOAD", "{tmp}/libz.so.1"),
-        ("PYTHONMALLOC", "debug"),
-        ("PYTHONUTF8", "0"),
         ("LD_DEBUG", "libs"),
-        ("LC_ALL", "C"),
-        ("LC_ALL", "de_DE.ISO-8859-1"),
+        ("TZ", ":{tmp}/pipe"),
+        ("TZDIR", "{tmp}"),
+        ("GLIBC_TUNABLES", "glibc.malloc.check=3"),
         ("TMPDIR", "/nowhere"),
     ],
 )
@@ -154,6 +180,7 @@ def test_environment_has_no_influence(variable: str, value: str, tmp_path: Path)
     """What the caller set for loaders and interpreters of its own is not the program's business."""
     for name in ("sitecustomize.py", "os.py", "json.py"):
         (tmp_path / name).write_text("raise SystemExit('foreign code')")
+    os.mkfifo(tmp_path / "pipe")  # whoever opens it waits for ever
     for name in ("libz.so.1", "libc.so.6"):
         (tmp_path / name).write_text("not a library")
     done = subprocess.run(
@@ -161,6 +188,23 @@ def test_environment_has_no_influence(variable: str, value: str, tmp_path: Path)
         stdin=subprocess.DEVNULL, capture_output=True, text=True,
     )  # fmt: skip
     assert works(done), done
+
+
+@pytest.mark.parametrize(("variable", "value"), [("LC_ALL", "C"), ("LC_ALL", "de_DE.ISO-8859-1"), ("PYTHONUTF8", "0")])
+def test_locale_has_no_influence(variable: str, value: str) -> None:
+    """Text is UTF-8, and a path need not be text."""
+    done = subprocess.run(
+        [binary("host-device")],
+        env={**environment("ADD", "c", "/nowh\u00e9re", "net1", path="/x"), variable: value},
+        input='{"cniVersion": "1.0.0", "name": "n", "type": "host-device", "device": "ger\u00e4t"}'.encode(),
+        capture_output=True,
+    )
+    assert "/nowh\u00e9re" in json.loads(done.stdout)["msg"]
+    odd = {b"CNI_COMMAND": b"ADD", b"CNI_CONTAINERID": b"c", b"CNI_NETNS": b"/nowh\xffere", b"CNI_IFNAME": b"net1",
+           b"CNI_PATH": b"/x", variable.encode(): value.encode()}  # fmt: skip
+    conf = b'{"cniVersion": "1.0.0", "name": "n", "type": "host-device", "device": "eth7"}'
+    done = subprocess.run([binary("host-device")], env=odd, input=conf, capture_output=True)
+    assert (done.returncode, json.loads(done.stdout)["code"]) == (1, 4)
 
 
 def test_delegate_gets_a_clean_environment(pod: Space, device: str, tmp_path: Path) -> None:
@@ -173,8 +217,9 @@ def test_delegate_gets_a_clean_environment(pod: Space, device: str, tmp_path: Pa
     spy.chmod(0o755)
     conf = {"cniVersion": "1.0.0", "name": "spied", "type": "host-device", "device": device, "ipam": {"type": "spy"}}
     attachment = Attachment(conf, "spied", pod.path, path=str(tmp_path))
-    attachment.add(prefix=("env", "LD_LIBRARY_PATH=/usr/local/lib", "PYTHONPATH=/x"))
+    attachment.add(prefix=("env", "LD_LIBRARY_PATH=/usr/local/lib", "PYTHONPATH=/x", "TZ=Asia/Tokyo"))
     seen = (tmp_path / "environment").read_text()
+    assert "TZ=Asia/Tokyo\n" in seen
     assert "CNI_COMMAND=ADD" in seen
     found = re.findall(r"^(?:_|LD_|PYTHON)\S*=\S*", seen, re.MULTILINE)
     assert sorted(found) == ["LD_LIBRARY_PATH=/usr/local/lib", "PYTHONPATH=/x"]  # as the caller had set them
@@ -182,6 +227,7 @@ def test_delegate_gets_a_clean_environment(pod: Space, device: str, tmp_path: Pa
     assert "spy" in descriptors  # the shell's own script
     assert re.findall(r"\S*(?:plumbline|/var/lib/cni|socket:|net:)\S*", descriptors) == []
     attachment.delete()
+    assert not re.search("^TZ=", (tmp_path / "environment").read_text(), re.MULTILINE)
 
 
 def test_executes_our_own_binary(pod: Space, device: str, tmp_path: Path) -> None:

@@ -12,20 +12,27 @@ from tests.support.net import Space
 from tests.support.plugin import REPOSITORY, environment
 
 HEAVY = {
-    "argparse", "asyncio", "click", "contextlib", "ctypes", "dataclasses", "enum", "inspect", "json", "logging",
-    "netaddr", "pathlib", "pyroute2", "pyudev", "re", "shutil", "signal", "socket", "subprocess", "tempfile",
-    "threading", "traceback", "typing",
+    "argparse", "asyncio", "click", "collections", "contextlib", "ctypes", "dataclasses", "enum", "functools",
+    "inspect", "ipaddress", "json", "logging", "netaddr", "pathlib", "pyroute2", "pyudev", "re", "shutil", "signal",
+    "socket", "subprocess", "tempfile", "threading", "traceback", "typing",
 }  # fmt: skip
-ADDRESSES = {"cni.convert", "cni.result", "collections", "functools", "ipaddress"}
+ADDRESSES = {"cni.cidr", "cni.convert", "cni.ip", "cni.result"}
 CONFIGURING = {"cni.announce", "cni.ifconfig", "cni.netlink.addr", "cni.netlink.route", "ipam.host_local.allocator"}
 UNWANTED = {"VERSION": HEAVY | ADDRESSES | CONFIGURING | {"cni.netlink.socket"}, "ADD": HEAVY,
             "DEL": HEAVY | ADDRESSES | CONFIGURING}  # fmt: skip
 
 RUN = """
-import ctypes, io, os, sys, types
-# What a binary has built in.
-sys.modules["_plumbline"] = types.SimpleNamespace(setns=ctypes.CDLL(None).setns)
+import io, os, sys
 before = set(sys.modules)
+import ctypes, types
+library = ctypes.CDLL(None, use_errno=True)
+def setns(fd, kind):
+    if library.setns(fd, kind) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+stub = types.SimpleNamespace(setns=setns)  # what a binary has built in
+for name in set(sys.modules) - before:
+    del sys.modules[name]
+sys.modules["_plumbline"] = stub
 sys.path.insert(0, {repository!r})
 from cni import skel
 from plugins.host_device.__main__ import PLUGIN

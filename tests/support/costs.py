@@ -9,7 +9,7 @@ from collections import Counter
 
 from tests.support.plugin import Attachment
 
-TRACED = "openat,open,execve,clone,clone3,sendto,sendmsg,write,pwrite64,fsync,fdatasync"
+TRACED = "openat,open,execve,sendto,sendmsg,write,pwrite64,fsync,fdatasync"
 MESSAGES = {0x10: "NEWLINK", 0x12: "GETLINK", 0x13: "SETLINK", 0x14: "NEWADDR", 0x16: "GETADDR", 0x18: "NEWROUTE",
             0x1A: "GETROUTE", 0x11: "DELLINK", 0x15: "DELADDR"}  # fmt: skip
 IFLA_NET_NS_FD = 28  # linux/if_link.h

@@ -36,7 +36,7 @@ def nic(nics: list[Nic]) -> Nic:
 @contextmanager
 def bridges_made(nics: list[Nic]) -> Iterator[None]:
     """Have a bridge for each NIC that filters VLANs and has its uplink as a port."""
-    making, clearing = [], [f"link del {bridge}" for bridge in BRIDGES]
+    making = []
     for number, (bridge, nic) in enumerate(zip(BRIDGES, nics, strict=True)):
         making += [
             # Without an address of its own, a bridge has that of one of its ports, until udev gives it another.
@@ -45,14 +45,16 @@ def bridges_made(nics: list[Nic]) -> Iterator[None]:
             f"link set {bridge} up",
             f"link set {nic.pf.name} master {bridge}",
         ]
-        clearing.append(f"link set {nic.pf.name} nomaster")
-        for representor in map(nic.representor, nic.pf.vfs):
-            clearing += [f"link set {representor} nomaster", f"link set {representor} down mtu 1500"]
     HOST.batch(*making)
     settle()
     for bridge in BRIDGES:  # the kernel tells of the first port's carrier a little later
         wait_for(lambda bridge=bridge: _state(bridge) == "up", f"carrier of {bridge}")
     yield
+    clearing = [f"link del {bridge}" for bridge in BRIDGES]
+    for nic in nics:
+        clearing.append(f"link set {nic.pf.name} nomaster")
+        for representor in map(nic.representor, nic.pf.vfs):
+            clearing += [f"link set {representor} nomaster", f"link set {representor} down mtu 1500"]
     HOST.batch(*clearing, check=False)
 
 

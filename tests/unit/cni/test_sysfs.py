@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -260,13 +261,13 @@ def test_igb(tmp_path: Path) -> None:
 def test_representor_among_many_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel takes a lock to tell a port's name: those of pods' veths are asked for only when all else fails."""
     asked: list[str] = []
-    read = sysfs._read
+    for look in (sysfs._read, sysfs._target):
 
-    def noting(*path: str) -> str:
-        asked.append("/".join(path))
-        return read(*path)
+        def noting(*path: str, look: Callable[..., str] = look) -> str:
+            asked.append("/".join(path))
+            return look(*path)
 
-    monkeypatch.setattr(sysfs, "_read", noting)
+        monkeypatch.setattr(sysfs, look.__name__, noting)
     nic, other = Nic(tmp_path), Nic(tmp_path, "0000:04:00.0")
     nic.netdev("ens2f0", "p0", "aa")
     nic.netdev("ens2f0_3", "pf0vf3", "aa")
@@ -278,9 +279,17 @@ def test_representor_among_many_links(tmp_path: Path, monkeypatch: pytest.Monkey
     assert nic.representor(3) == "ens2f0_3"
     assert not any("class/net" in path for path in asked)
     assert nic.representor(4) == "ens3f0_4"
-    assert not any("veth" in path for path in asked)
+    assert not any("veth" in path and "phys_port_name" in path for path in asked)
     assert nic.representor(5) == ""
-    assert any("veth" in path for path in asked)
+    assert any("veth" in path and "phys_port_name" in path for path in asked)
+
+
+def test_uplink_is_the_first_of_equal_ports(tmp_path: Path) -> None:
+    """By name, whatever the order in which sysfs lists them; a shorter name is no better."""
+    nic = Nic(tmp_path)
+    for name, port in (("x", "p0"), ("ens1f0np1", "p1"), ("ens1f0np0", "p0"), ("a", "pf0vf0"), ("b", "")):
+        nic.netdev(name, port, "aa")
+    assert sysfs.uplink(nic.path) == "ens1f0np0"
 
 
 def test_no_pf_to_be_seen(tmp_path: Path) -> None:
