@@ -10,7 +10,18 @@ import pytest
 
 from tests.support import disk, net
 from tests.support.faults import Call
-from tests.support.kill import MOVE_FIRST, MOVE_LAST, Case, Rig, both_orders, go_through, killed, recorded, the
+from tests.support.kill import (
+    MOVE_FIRST,
+    MOVE_LAST,
+    Case,
+    Rig,
+    both_orders,
+    go_through,
+    killed,
+    recorded,
+    recorded_by_all,
+    the,
+)
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment, Outcome
 from tests.support.vfs import PF, VF, wait_for
@@ -42,8 +53,9 @@ def rigs(all_rigs: list[Rig]) -> list[Rig]:
 @pytest.fixture(scope="module")
 def steps(all_rigs: list[Rig]) -> tuple[list[Call], list[Call]]:
     """The steps of an ADD and of the DEL after it."""
-    all_rigs[0].prepare()
-    return recorded(all_rigs[0])
+    for rig in all_rigs:
+        rig.prepare()
+    return recorded_by_all(all_rigs)
 
 
 def stages(add: list[Call]) -> dict[str, Case]:

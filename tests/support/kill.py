@@ -31,13 +31,18 @@ STEPS = (
 
 
 class Rig:
-    """A VF, a pod, and their attachment to a network of its own. settings: what the attachment asks for."""
+    """A VF, a pod, and their attachment to a network of its own. settings: what the attachment asks for.
+
+    own: which steps of this rig those are that were recorded with another one, by their id(): on its way to the same
+    step a plugin may look at more links or fewer.
+    """
 
     plugin = "sriov"
 
     def __init__(self, vf: VF, settings: dict[str, Any]) -> None:
         self.vf = vf
         self.settings = settings
+        self.own: dict[int, Call] = {}
         self.make()
 
     def snapshot(self) -> str:
@@ -118,7 +123,7 @@ def go_through(rigs: list[AnyRig], cases: Iterable[Case], trial: Callable[[AnyRi
         call, order = case
         rig = free.get()
         try:
-            trial(rig, call, order)
+            trial(rig, rig.own.get(id(call), call), order)
         except AssertionError as e:
             failures.append(f"{rig.vf.address}, {call!r} {order}: {e}")
             rig.repair()
@@ -135,6 +140,17 @@ def recorded(rig: Rig) -> tuple[list[Call], list[Call]]:
     """Return the steps of an ADD and of the DEL after it, without those that found nothing to do."""
     lists = (faults.calls(rig.attachment, command, STEPS) for command in ("ADD", "DEL"))
     add, delete = ([call for call in calls if not call.text.endswith(IN_VAIN)] for calls in lists)
+    return add, delete
+
+
+def recorded_by_all(rigs: list[AnyRig]) -> tuple[list[Call], list[Call]]:
+    """Return the steps as recorded with the first rig, and tell all rigs which of theirs these are."""
+    add, delete = of_first = recorded(rigs[0])
+    for rig in rigs:
+        of_rig = of_first if rig is rigs[0] else recorded(rig)
+        for theirs, own in zip(of_first, of_rig, strict=True):
+            assert [call.name for call in theirs] == [call.name for call in own]
+            rig.own |= {id(call): mine for call, mine in zip(theirs, own, strict=True)}
     return add, delete
 
 

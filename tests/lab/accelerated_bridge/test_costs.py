@@ -24,7 +24,7 @@ def test_add(attachment: Attachment) -> None:
     cost = costs.of(attachment, "ADD")
     assert cost.messages == {"GETLINK": 13, "SETLINK": 5, "DELLINK": 1, "NEWADDR": 1}  # DELLINK: of VLAN 1 at the port
     assert (cost.moves, cost.processes, cost.syncs) == (1, 1, 3)
-    assert len(cost.opened) <= 46, cost.opened
+    assert len(_without_ports(cost.opened)) <= 40, cost.opened
     assert cost.written < 1500
 
 
@@ -33,5 +33,12 @@ def test_delete(attachment: Attachment) -> None:
     cost = costs.of(attachment, "DEL")
     assert cost.messages == {"GETLINK": 11, "SETLINK": 4}
     assert (cost.moves, cost.processes, cost.syncs) == (1, 1, 0)
-    assert len(cost.opened) <= 26, cost.opened
+    assert len(_without_ports(cost.opened)) <= 26, cost.opened
     assert cost.written < 200
+
+
+def _without_ports(opened: list[str]) -> list[str]:
+    """Return the paths but for ports' names. In the lab a representor, netdevsim's, is not the PF's own netdev, and how
+    many others are asked before it is a matter of order.
+    """
+    return [path for path in opened if not path.endswith("/phys_port_name")]

@@ -13,7 +13,7 @@ import pytest
 from tests.lab.accelerated_bridge.conftest import BRIDGES, bridges_made
 from tests.support import disk, kill, net
 from tests.support.faults import Call
-from tests.support.kill import MOVE_FIRST, MOVE_LAST, both_orders, go_through, killed, recorded, the
+from tests.support.kill import MOVE_FIRST, MOVE_LAST, both_orders, go_through, killed, recorded, recorded_by_all, the
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 from tests.support.switchdev import Nic, vlans
@@ -63,8 +63,9 @@ def rigs(all_rigs: list[Rig]) -> list[Rig]:
 @pytest.fixture(scope="module")
 def steps(all_rigs: list[Rig]) -> Steps:
     """The steps of an ADD and of the DEL after it."""
-    all_rigs[0].prepare()
-    return recorded(all_rigs[0])
+    for rig in all_rigs:
+        rig.prepare()
+    return recorded_by_all(all_rigs)
 
 
 def test_the_recording_sees_every_step(steps: Steps) -> None:
