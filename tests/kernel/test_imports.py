@@ -21,6 +21,9 @@ CONFIGURING = {"cni.announce", "cni.ifconfig", "cni.netlink.addr", "cni.netlink.
 UNWANTED = {"VERSION": HEAVY | ADDRESSES | CONFIGURING | {"cni.netlink.socket"}, "ADD": HEAVY,
             "DEL": HEAVY | ADDRESSES | CONFIGURING}  # fmt: skip
 
+MODULES = {"VERSION": 13, "ADD": 60, "DEL": 46}
+"""How many modules of ours each command may load: one takes 20 to 40 microseconds."""
+
 RUN = """
 import io, os, sys
 before = set(sys.modules)
@@ -69,3 +72,5 @@ def test_loaded_modules(command: str, pod: Space, device: str) -> None:
     loaded = _run(command, pod, device)
     assert "cni.skel" in loaded
     assert loaded & UNWANTED[command] == set()
+    ours = sorted(name for name in loaded if name.partition(".")[0] in ("cni", "ipam", "plugins"))
+    assert len(ours) <= MODULES[command], ours
