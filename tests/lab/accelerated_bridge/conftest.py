@@ -45,17 +45,19 @@ def bridges_made(nics: list[Nic]) -> Iterator[None]:
             f"link set {bridge} up",
             f"link set {nic.pf.name} master {bridge}",
         ]
-    HOST.batch(*making)
-    settle()
-    for bridge in BRIDGES:  # the kernel tells of the first port's carrier a little later
-        wait_for(lambda bridge=bridge: _state(bridge) == "up", f"carrier of {bridge}")
-    yield
-    clearing = [f"link del {bridge}" for bridge in BRIDGES]
-    for nic in nics:
-        clearing.append(f"link set {nic.pf.name} nomaster")
-        for representor in map(nic.representor, nic.pf.vfs):
-            clearing += [f"link set {representor} nomaster", f"link set {representor} down mtu 1500"]
-    HOST.batch(*clearing, check=False)
+    try:
+        HOST.batch(*making)
+        settle()
+        for bridge in BRIDGES:  # the kernel tells of the first port's carrier a little later
+            wait_for(lambda bridge=bridge: _state(bridge) == "up", f"carrier of {bridge}")
+        yield
+    finally:
+        clearing = [f"link del {bridge}" for bridge in BRIDGES]
+        for nic in nics:
+            clearing.append(f"link set {nic.pf.name} nomaster")
+            for representor in map(nic.representor, nic.pf.vfs):
+                clearing += [f"link set {representor} nomaster", f"link set {representor} down mtu 1500"]
+        HOST.batch(*clearing, check=False)
 
 
 def _state(link: str) -> str:
