@@ -57,9 +57,10 @@ def measure(rounds: int, crowds: int) -> str:
             _add_attachments(table, rig, plugin, rounds)
             if plugin != "static":  # it has no state, and moves nothing
                 _add_crowds(table, rig, plugin, crowds)
+    kernel = os.uname().release.partition("-")[0]
     return (
         f"Medians of {rounds} interleaved rounds, {FIRST_RUNS} for first runs, {crowds} for {AT_ONCE} at once; "
-        f"{os.cpu_count()} CPUs, Linux {os.uname().release}.\n\n{table.text()}\n"
+        f"{os.cpu_count()} CPUs, Linux {kernel}.\n\n{table.text()}\n"
     )
 
 
