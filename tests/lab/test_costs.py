@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.support import costs
@@ -11,7 +13,7 @@ from tests.support.vfs import VF
 
 
 @pytest.fixture
-def attachment(pod: Space, vf: VF) -> Attachment:
+def attachment(pod: Space, vf: VF) -> Iterator[Attachment]:
     """A VF with a VLAN and trust, and an address of host-local, after a first ADD and DEL: all folders are there."""
     conf = {
         "cniVersion": "1.0.0", "name": "costs", "type": "sriov", "deviceID": vf.address, "vlan": 100, "trust": "on",
@@ -20,7 +22,8 @@ def attachment(pod: Space, vf: VF) -> Attachment:
     made = Attachment(conf, "costs", pod.path)
     made.add()
     made.delete()
-    return made
+    yield made
+    made.delete()  # a VF that the kernel brings back from its pod would keep the name that it has there
 
 
 def test_add(attachment: Attachment) -> None:

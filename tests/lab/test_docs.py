@@ -29,13 +29,8 @@ def suitable(conf: dict[str, Any], vf: VF) -> Iterator[tuple[Callable[[], dict[s
     """
     if REFUSED_BY_IGB & conf.keys():
         name = vf.name
-
-        def settings() -> dict[str, Any]:
-            # udev gives a link that comes from another namespace all names that it knows for it, a little later.
-            return {key: value for key, value in HOST.settings(name).items() if key != "altnames"}
-
         with in_place_of_pf(vf) as simulated:
-            yield simulated.table, lambda: (simulated.table(), settings())
+            yield simulated.table, lambda: (simulated.table(), HOST.settings(name))
         return
     if conf["name"] == "dpdk":
         vf.bind("vfio-pci")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -12,12 +12,13 @@ from tests.support.vfs import VF
 
 
 @pytest.fixture
-def attachment(attach: Callable[..., Attachment], vf: VF) -> Attachment:
+def attachment(attach: Callable[..., Attachment], vf: VF) -> Iterator[Attachment]:
     """A VF in a VLAN, with an address of host-local, after a first ADD and DEL: all folders are there."""
     made = attach(vf, vlan=100, ipam={"type": "host-local", "subnet": "10.1.0.0/24"})
     made.add()
     made.delete()
-    return made
+    yield made
+    made.delete()  # a VF that the kernel brings back from its pod would keep the name that it has there
 
 
 def test_add(attachment: Attachment) -> None:
