@@ -5,13 +5,13 @@ from __future__ import annotations
 import _thread
 import sys
 
-SWITCH_INTERVAL_S = 1e-5
-"""How long a thread that wants to run waits for the other one. With CPython's 5 ms the call would hardly have begun
-when its caller has to wait for it anyway."""
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+SWITCH_INTERVAL_S = 1e-5
+"""How long a thread that wants to run waits for the other one. With CPython's 5 ms the call would hardly have begun
+when its caller has to wait for it anyway."""
 
 
 class Background:

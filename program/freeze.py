@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import CodeType
 
 COMPILE = ("-O2", "-Wall", "-Wextra", "-Werror")
-# Not position-independent: there is nothing to relocate at every start.
-# The linker would warn of functions that look up users and hosts by libraries of the system: no plugin has them called.
+# Not position-independent: there is nothing to relocate at every start. The linker would warn of functions that look up
+# users and hosts by libraries of the system: no plugin has them called.
 LINK = ("-static", "-no-pie", "-s", "-Wl,--no-warnings")
 LIBRARIES = ("-lm",)
 PACKAGE = "/__init__.py"
@@ -107,7 +107,7 @@ def _check_imports(modules: Mapping[str, str], builtins: Iterable[str]) -> None:
             tree = ast.parse(file.read())
         for imported in _imports(tree, modules):
             if imported not in there and (name, imported) not in ONLY_FROM_THE_SOURCE:
-                raise ImportError(f"{name} imports {imported}, which build.spec does not put into the binary")
+                raise ImportError(f"{name} imports {imported}, which is not among the modules of the binary")
 
 
 def _imports(node: ast.AST, modules: Mapping[str, str]) -> Iterator[str]:

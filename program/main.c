@@ -49,7 +49,7 @@ static _Noreturn void die(const char *reason)
     printf("{\"cniVersion\": \"1.1.0\", \"code\": 5, \"msg\": \"cannot start the plugin: ");
     for (const char *c = reason; *c; c++)
         putchar(*c < ' ' || *c == '"' || *c == '\\' ? '?' : *c);
-    printf("\"}\n");
+    printf("\", \"details\": \"nothing was changed\"}\n");
     fflush(stdout);
     exit(1);
 }

@@ -145,6 +145,7 @@ def test_interpreter_cannot_start() -> None:
     error = json.loads(done.stdout)
     assert (error["cniVersion"], error["code"]) == ("1.1.0", 5)
     assert "stdin" in error["msg"]
+    assert error["details"] == "nothing was changed"
     assert b"cannot start" in done.stderr
 
 
