@@ -1,19 +1,16 @@
 """Where a binary's time goes, from its start to its end, for VERSION, ADD and DEL of host-device with host-local.
 
-Found by taking away: an empty program, an interpreter that ends at once, one that loads the command's modules and ends,
-the whole command; each is timed without anything watching it, begun at random times. Only what the kernel is waited for
-is read off strace, which is told to stop the program at those calls alone.
+Found by taking away: an empty program, a binary that ends at once, the whole command; each is timed without anything
+watching it, begun at random times. Only what the kernel is waited for is read off strace, which is told to stop the
+program at those calls alone.
 """
 
 from __future__ import annotations
 
-import importlib
-import json
 import os
 import re
 import statistics
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 
@@ -22,22 +19,14 @@ import click
 from bench import markdown
 from bench.process import Command, pause
 from bench.rig import OURS, Rig, private_machine
-from program.contents import EXTENSIONS, STANDARD_LIBRARY
-from program.freeze import freeze
+from program.contents import EXTENSIONS, standard_library
+from program.image import make_executable
+from program.link import link
 from tests.support.plugin import REPOSITORY, environment
 
 EMPTY = "int main(void) { return 0; }"
 END = "import os\nos._exit(0)\n"
 WAITS = "sendto,sendmsg,fsync,fdatasync,flock"
-LOADED = """
-import io, json, os, sys
-sys.path.insert(0, {repository!r})
-from cni import skel
-from plugins.host_device.__main__ import PLUGIN
-status = skel.run(PLUGIN, os.environ, io.BytesIO({stdin!r}), io.BytesIO(), io.BytesIO())
-names = [name for name in sys.modules if name.partition(".")[0] in ("cni", "ipam", "plugins")]
-print(json.dumps([status, names]))
-"""
 
 
 def measure(rounds: int) -> str:
@@ -49,65 +38,39 @@ def measure(rounds: int) -> str:
             "ADD": rig.command(OURS, "host-device", "ADD"),
             "DEL": rig.command(OURS, "host-device", "DEL"),
         }
-        loaded = {name: _modules_loaded(command) for name, command in commands.items()}
-        empty = _empty_program(folder)
-        bare = _program(folder, "bare", END)
-        imports = {
-            name: _program(folder, f"imports-{name}", "".join(f"import {x}\n" for x in modules) + END)
-            for name, modules in loaded.items()
-        }
+        others = {"empty": _empty_program(folder), "bare": _program(folder, "bare", END)}
         took: dict[str, list[float]] = {}
 
-        def time(what: str, command: Command) -> None:
-            pause()
-            took.setdefault(what, []).append(command.run().wall_ms)
-
         for _ in range(rounds):  # interleaved: machines are noisy
-            time("empty", empty)
-            time("bare", bare)
-            for name, command in commands.items():
-                time(f"imports {name}", imports[name])
-                time(name, command)
+            for name, command in {**others, **commands}.items():
+                pause()
+                took.setdefault(name, []).append(command.run().wall_ms)
         medians = {what: statistics.median(x) for what, x in took.items()}
         waits = _waits(commands, rounds)
-    return _table(medians, waits, {name: len(modules) for name, modules in loaded.items()})
+    return _table(medians, waits)
 
 
-def _table(medians: dict[str, float], waits: dict[str, dict[str, float]], loaded: dict[str, int]) -> str:
+def _table(medians: dict[str, float], waits: dict[str, dict[str, float]]) -> str:
     columns = list(waits)
 
     def row(title: str, figure: Callable[[str], float]) -> list[str]:
         return [title, *(f"{figure(name):.1f}" for name in columns)]
 
     def own(name: str) -> float:
-        return medians[name] - medians[f"imports {name}"] - sum(waits[name].values())
+        return medians[name] - medians["bare"] - sum(waits[name].values())
 
     return markdown.table(
         ["ms", *columns],
         [
             row("the kernel starts a program of this size and ends it", lambda name: medians["empty"]),
-            row("the interpreter starts", lambda name: medians["bare"] - medians["empty"]),
-            row("modules are loaded", lambda name: medians[f"imports {name}"] - medians["bare"]),
+            row("the interpreter goes on from its image", lambda name: medians["bare"] - medians["empty"]),
             row("waits: the link moves", lambda name: waits[name]["move"]),
             row("waits: other netlink requests", lambda name: waits[name]["netlink"]),
             row("waits: disk and locks", lambda name: waits[name]["disk"]),
             row("the rest: the plugin's own code, small system calls", own),
             row("all, as measured", medians.__getitem__),
-            ["modules", *(str(loaded[name]) for name in columns)],
         ],
     )
-
-
-def _modules_loaded(command: Command) -> list[str]:
-    """Return which modules of ours a command loads, in order, when it runs from the source."""
-    script = LOADED.format(repository=REPOSITORY, stdin=command.stdin)
-    run = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", script], env=command.variables, capture_output=True, check=True
-    )
-    status, names = json.loads(run.stdout)
-    if status != 0:
-        raise click.ClickException(f"a plugin failed from the source: {run.stdout!r}")
-    return list(names)
 
 
 def _empty_program(folder: str) -> Command:
@@ -123,15 +86,13 @@ def _program(folder: str, name: str, code: str) -> Command:
     source, target = os.path.join(folder, f"{name}.py"), os.path.join(folder, name)
     with open(source, "w") as file:
         file.write(code)
-    modules = {"__main__": source}
+    modules = {**standard_library(), "__main__": source}
     for top in ("cni", "ipam", "plugins"):
         for parent, _, names in os.walk(os.path.join(REPOSITORY, top)):
-            for path in (os.path.join(parent, x) for x in names if x.endswith(".py")):
+            for path in (os.path.join(parent, x) for x in names if x.endswith(".py") and x != "__main__.py"):
                 dotted = os.path.relpath(path, REPOSITORY).removesuffix(".py").removesuffix("/__init__")
                 modules[dotted.replace("/", ".")] = path
-    for library in STANDARD_LIBRARY:
-        modules[library] = str(importlib.import_module(library).__file__)
-    freeze(target, os.path.join(folder, f"{name}.work"), modules, EXTENSIONS)
+    make_executable(target, link(os.path.join(folder, "interpreter"), EXTENSIONS), modules, EXTENSIONS)
     return Command(target, {}, b"")
 
 

@@ -80,7 +80,7 @@ def main(plugin: Plugin) -> NoReturn:
     _open_missing_streams()
     status = 1
     try:
-        stdin, stdout, stderr = open(0, "rb"), open(1, "wb"), open(2, "wb")  # noqa: SIM115  (never closed)
+        stdin, stdout, stderr = _standard_input(), open(1, "wb"), open(2, "wb")  # noqa: SIM115  (never closed)
         status = run(plugin, os.environ, stdin, stdout, stderr)
     finally:
         # Everything is flushed; the interpreter's teardown would only cost time.
@@ -96,10 +96,34 @@ def _open_missing_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is fd
 
 
+def _standard_input() -> BufferedIOBase | _Unreadable:
+    try:
+        return open(0, "rb")
+    except OSError as e:
+        return _Unreadable(e)
+
+
+class _Unreadable:
+    """Standard input that cannot be opened, as a directory: whoever reads it is told."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: OSError) -> None:
+        self.error = error
+
+    def read(self, _: int) -> bytes:
+        raise self.error
+
+    read1 = read
+
+    def fileno(self) -> int:
+        return 0
+
+
 def run(
     plugin: Plugin,
     environ: Mapping[str, str],
-    stdin: BufferedIOBase,
+    stdin: BufferedIOBase | _Unreadable,
     stdout: BufferedIOBase,
     stderr: BufferedIOBase,
 ) -> int:
@@ -140,7 +164,7 @@ class _Call:
         self.cni_version = version.CURRENT
         self.log = log
 
-    def serve(self, stdin: BufferedIOBase) -> str:
+    def serve(self, stdin: BufferedIOBase | _Unreadable) -> str:
         """Return what is to be written to standard output."""
         req = request.parse(self.environ)
         if self.command == "VERSION":
@@ -248,14 +272,14 @@ def _stack(error: BaseException) -> list[str]:
     return lines
 
 
-def _read(stdin: BufferedIOBase) -> bytes:
+def _read(stdin: BufferedIOBase | _Unreadable) -> bytes:
     try:
         return stdin.read(config.MAX_BYTES + 1)
     except OSError as e:
         raise CniError(IO_FAILURE, f"cannot read standard input: {e.strerror}", f"errno {e.errno}") from e
 
 
-def _version_asked(stdin: BufferedIOBase) -> str:
+def _version_asked(stdin: BufferedIOBase | _Unreadable) -> str:
     """Return the cniVersion that came with VERSION, if any did.
 
     The answer repeats it (specification 1.1.0, section "Version success"). The reference reads no input here and is
@@ -269,7 +293,7 @@ def _version_asked(stdin: BufferedIOBase) -> str:
         return ""
 
 
-def _has_input(stdin: BufferedIOBase) -> bool:
+def _has_input(stdin: BufferedIOBase | _Unreadable) -> bool:
     from select import select
 
     try:

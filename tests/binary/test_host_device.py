@@ -914,6 +914,7 @@ def test_builtin_ipam_switched_off(pod: Space, device: str, tmp_path: Any) -> No
     one.add()
     assert pod.addresses("net1") == ["10.9.0.2/24"]
     one.delete()
+    os.makedirs("/etc/plumbline", exist_ok=True)
     with open("/etc/plumbline/node.json", "w") as file:
         file.write('{"builtinIPAM": false}')
     try:

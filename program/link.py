@@ -1,0 +1,149 @@
+"""The interpreter of all binaries: CPython's static library, linked so that its memory can be taken as an image.
+
+What belongs to the interpreter is told from what belongs to the C library, which is new in each process: the variables
+of CPython and of our own C files get a section of their own, and the functions in libc.c take the place of some of the
+C library's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sysconfig
+from collections.abc import Iterable
+
+# Addresses are fixed: the image is full of them, and there is nothing to relocate at every start.
+COMPILE = ("-O2", "-Wall", "-Wextra", "-Werror", "-fno-pie")
+# The linker would warn of functions that look up users and hosts by libraries of the system: no plugin has them called.
+LINK = ("-static", "-no-pie", "-s", "-Wl,--no-warnings")
+LIBRARIES = ("-lm",)
+
+OF_THE_IMAGE = ("main.c", "image.c")
+"""Their variables are of the image, as CPython's are; those of libc.c are not."""
+
+OWN = "_plumbline"
+"""The extension module in main.c."""
+
+RENAMED_FUNCTIONS = ("malloc", "calloc", "realloc", "free", "pthread_self")
+SECTIONS = """\
+SECTIONS {
+    plumbline_data : { *(.data .data.* .PyRuntime .probes) *(EXCLUDE_FILE(*obmalloc.o) .bss COMMON) }
+}
+"""
+"""obmalloc.o has a quarter of a megabyte of zeros for an allocator that is not used."""
+ARRAY_SECTION = "plumbline_array"
+"""The linker puts it behind all others, as the last of those that it does not know."""
+OTHER_SECTIONS = frozenset({".bss", ".tbss"})
+"""obmalloc.o's, and what each thread has: PyEval_RestoreThread() puts CPython 3.12's there."""
+
+SECTION = re.compile(r"^ *\[ *\d+\] (\S+) +[A-Z_]+ +[0-9a-f]+ [0-9a-f]+ ([0-9a-f]+) \d+ +([A-Zop]+) ", re.MULTILINE)
+"""Name, size and flags of a section, as readelf(1) shows them."""
+
+TABLES = """\
+#include <Python.h>
+
+{declarations}
+struct _inittab _PyImport_Inittab[] = {{
+{rows}
+    {{NULL, NULL}},
+}};
+
+static const struct _frozen none[1];
+const struct _frozen *PyImport_FrozenModules, *_PyImport_FrozenBootstrap = none;
+const struct _frozen *_PyImport_FrozenStdlib = none, *_PyImport_FrozenTest = none;
+
+struct _module_alias;
+const struct _module_alias *_PyImport_FrozenAliases = (const struct _module_alias *)none;
+
+void *_PyPegen_parse(void *parser);
+void *_PyPegen_parse(void *parser)
+{{
+    (void)parser;
+    PyErr_SetString(PyExc_SystemError, "a binary has no parser");
+    return NULL;
+}}
+
+int _Py_Deepfreeze_Init(void);
+int _Py_Deepfreeze_Init(void)
+{{
+    return 0;
+}}
+
+void _Py_Deepfreeze_Fini(void);
+void _Py_Deepfreeze_Fini(void)
+{{
+}}
+"""
+"""What takes the place of parts of CPython, so that nothing else gets linked: of its tables of extension modules and of
+the modules that it has frozen in itself (Modules/config.c, Python/frozen.c, Python/deepfreeze/deepfreeze.c), and of its
+parser (Parser/parser.c). No plugin compiles source code."""
+
+
+def link(folder: str, builtins: Iterable[str]) -> str:
+    """Make the interpreter in a folder, and return its path.
+
+    builtins: names of the extension modules to build in, of those that CPython's static library has. Raises OSError,
+    KeyError for an extension module that the library does not have, ValueError for a library with variables that an
+    image would miss, and subprocess.CalledProcessError when the compiler fails.
+    """
+    os.makedirs(folder, exist_ok=True)
+    tables, sections, partial, interpreter = (
+        os.path.join(folder, name) for name in ("tables.c", "sections", "partial.o", "interpreter")
+    )
+    for path, content in ((tables, _tables(sorted(builtins))), (sections, SECTIONS)):
+        with open(path, "w") as file:
+            file.write(content)
+    ours = os.path.dirname(__file__)
+    objects = [_compiled(source, folder) for source in (tables, *(os.path.join(ours, name) for name in OF_THE_IMAGE))]
+    subprocess.run(["ld", "-r", "-T", sections, *objects, _library(), "-o", partial], check=True)
+    functions = [f"--redefine-sym={name}=program_{name}" for name in RENAMED_FUNCTIONS]
+    # Nothing unwinds the stack of C.
+    subprocess.run(["objcopy", *functions, "--remove-section=.eh_frame", partial], check=True)
+    check_variables(partial)
+    library = _compiled(os.path.join(ours, "libc.c"), folder)
+    subprocess.run(["objcopy", f"--rename-section=.bss={ARRAY_SECTION}", library], check=True)
+    subprocess.run(["gcc", *LINK, partial, library, *LIBRARIES, "-o", interpreter], check=True)
+    return interpreter
+
+
+def _compiled(source: str, folder: str) -> str:
+    target = os.path.join(folder, os.path.basename(source).removesuffix(".c") + ".o")
+    include = f"-I{sysconfig.get_path('include')}"
+    subprocess.run(["gcc", *COMPILE, include, "-c", source, "-o", target], check=True)
+    return target
+
+
+def check_variables(path: str) -> None:
+    """Raise ValueError if an object file has variables that would not be in an image."""
+    described = subprocess.run(["readelf", "-SW", path], check=True, capture_output=True, text=True).stdout
+    for name, size, flags in SECTION.findall(described):
+        if "W" in flags and int(size, 16) and name != "plumbline_data" and name not in OTHER_SECTIONS:
+            raise ValueError(f"the {int(size, 16)} bytes of variables in {name} of {path} would not be in an image")
+
+
+def _tables(builtins: list[str]) -> str:
+    """Return the source of the tables of modules."""
+    functions = {**_functions(), OWN: f"PyInit_{OWN}"}
+    return TABLES.format(
+        declarations="\n".join(f"PyObject *{functions[x]}(void);" for x in builtins if functions[x] != "NULL"),
+        rows="\n".join(f'    {{"{name}", {functions[name]}}},' for name in builtins),
+    )
+
+
+def _library() -> str:
+    return os.path.join(_library_folder(), str(sysconfig.get_config_var("LIBRARY")))
+
+
+def _library_folder() -> str:
+    """Return where CPython's static library is, and the table of extension modules that it was built with."""
+    return str(sysconfig.get_config_var("LIBPL"))
+
+
+def _functions() -> dict[str, str]:
+    """Return the initialising function of each extension module in the static library: {module: function}.
+
+    They are taken from the table that CPython's build leaves beside the library (Modules/config.c.in).
+    """
+    with open(os.path.join(_library_folder(), "config.c")) as file:
+        return dict(re.findall(r'^\s*{"(\w+)", (\w+)},', file.read(), re.MULTILINE))

@@ -1,0 +1,84 @@
+"""The modules of a binary: compiled, and looked through for imports of what will not be there."""
+
+from __future__ import annotations
+
+import ast
+import marshal
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from types import CodeType
+
+PACKAGE = "/__init__.py"
+
+ONLY_FROM_THE_SOURCE = frozenset({("cni.libc", "ctypes")})
+"""(module, what it imports) only when it does not find what a binary has."""
+
+
+def compiled(modules: Mapping[str, str]) -> bytes:
+    """Return the code of all modules in the form that image.c reads.
+
+    modules: {name: path of the source}, in the order in which they are loaded, and with the program as `__main__`.
+    Raises OSError and SyntaxError.
+    """
+    parts = []
+    for name, source in modules.items():
+        code = marshal.dumps(_compiled(name, source))
+        parts += [f"{name} {int(source.endswith(PACKAGE))} {len(code)}\n".encode(), code]
+    return b"".join(parts)
+
+
+def _compiled(name: str, source: str) -> CodeType:
+    path = name.replace(".", "/") + (PACKAGE if source.endswith(PACKAGE) else ".py")
+    with open(source, "rb") as file:
+        tree = _WithoutAnnotations().visit(ast.parse(file.read()))
+    code: CodeType = compile(tree, path, "exec", dont_inherit=True, optimize=2)
+    return code
+
+
+class _WithoutAnnotations(ast.NodeTransformer):
+    """Takes out what is for type checkers only: a tenth of the memory that the modules take."""
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        if node.value is None:
+            return ast.copy_location(ast.Pass(), node)
+        return ast.copy_location(ast.Assign([node.target], node.value), node)
+
+
+def check_imports(modules: Mapping[str, str], builtins: Iterable[str]) -> None:
+    """Raise ImportError if a module imports one that will not be there: PyInstaller only warns of those.
+
+    builtins: names of the extension modules.
+    """
+    there = {*modules, *builtins}
+    for name, source in modules.items():
+        if name.partition(".")[0] in sys.stdlib_module_names and name != "__main__":
+            continue  # often for other systems than Linux
+        with open(source, "rb") as file:
+            tree = ast.parse(file.read())
+        for imported in _imports(tree, modules):
+            if imported not in there and (name, imported) not in ONLY_FROM_THE_SOURCE:
+                raise ImportError(f"{name} imports {imported}, which is not among the modules of the binary")
+
+
+def _imports(node: ast.AST, modules: Mapping[str, str]) -> Iterator[str]:
+    """Give the names of the modules that the code imports, but for those that only a type checker does."""
+    children = ast.iter_child_nodes(node)
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        package = "." * node.level + (node.module or "")
+        yield package
+        if modules.get(package, "").endswith(PACKAGE):  # whose own code defines nothing
+            yield from (f"{package}.{alias.name}" for alias in node.names)
+    elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        children = iter(node.orelse)
+    for child in children:
+        yield from _imports(child, modules)
