@@ -104,9 +104,10 @@ def sweep(path: str, log: Logger, folder: str = FOLDER) -> None:
 
 def _resolved(path: str, folder: str) -> str:
     """Return the path without symbolic links, /var/run for one. Raises CniError (code 7) when it leaves the folder."""
-    resolved = os.path.realpath(path)
-    inside = resolved.startswith(os.path.realpath(folder) + "/")
-    if not inside or not os.path.isabs(path) or ".." in path.split("/"):
+    # A NUL, which JSON may hold, is no OSError to realpath but a ValueError.
+    sound = os.path.isabs(path) and ".." not in path.split("/") and "\0" not in path
+    resolved = os.path.realpath(path) if sound else ""
+    if not resolved.startswith(os.path.realpath(folder) + "/"):
         raise refused("runtimeConfig.CNIDeviceInfoFile", path, f"an absolute path below {folder}, without ..")
     return resolved
 

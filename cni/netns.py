@@ -99,6 +99,8 @@ def of_pod(path: str) -> NetNS:
                 IO_FAILURE, f'failed to open netns: CNI_NETNS "{path}": {e.strerror}', f"errno {e.errno}; try again"
             ) from e
         raise _unusable(path, f"cannot be opened: {e.strerror}") from e
+    except ValueError as e:  # of an allocation that sriov-cni did not sync, a power cut may leave zeros
+        raise _unusable(path, "cannot be opened: a path has no NUL") from e
     try:
         try:
             kind = fcntl.ioctl(fd, NS_GET_NSTYPE)

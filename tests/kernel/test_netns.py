@@ -75,6 +75,7 @@ def _dangling(folder: Path) -> str:
 UNUSABLE: dict[str, tuple[Callable[[Path], str], str]] = {
     "missing": (lambda folder: str(folder / "missing"), "cannot be opened: No such file or directory"),
     "below a file": (lambda folder: _plain_file(folder) + "/net", "cannot be opened: Not a directory"),
+    "zeros, as after a power cut": (lambda _: "\0" * 9, "cannot be opened: a path has no NUL"),
     "dangling link": (_dangling, "cannot be opened: No such file or directory"),
     "plain file": (_plain_file, "is not a namespace"),
     "FIFO": (_fifo, "is not a namespace"),

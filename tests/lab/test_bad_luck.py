@@ -563,7 +563,8 @@ def test_gc_sweeps_allocations(vf: VF, neighbours: list[VF], pod: Space, attach:
     before = vf.snapshot()
     folder = f"{disk.SRIOV}/pci"
     os.makedirs(folder)
-    for each, owner in ((vf, NOBODY), (neighbours[0], pod.path), (neighbours[1], "")):
+    zeros = (vf.pf.vfs[3], "\0" * 40)  # a power cut's
+    for each, owner in ((vf, NOBODY), (neighbours[0], pod.path), (neighbours[1], ""), zeros):
         with open(f"{folder}/{each.address}", "w") as file:
             file.write(owner)
     attach(vf).call("GC", **valid()).ok()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.lab.accelerated_bridge.conftest import DEVICE_INFO
 from tests.support import disk, switchdev
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
@@ -86,6 +87,7 @@ OUTSIDE = {
     "another folder": "/var/run/k8s.cni.cncf.io/x.json",
     "parent folder": "/var/run/k8s.cni.cncf.io/devinfo/cni/../x.json",
     "relative": "x.json",
+    "NUL": "/var/run/k8s.cni.cncf.io/devinfo/cni/a\0b",
     "the folder itself": "/var/run/k8s.cni.cncf.io/devinfo/cni/",
 }
 
@@ -99,6 +101,7 @@ def test_device_information_outside_its_folder(path: str, vf: VF, attach: Attach
     assert "CNIDeviceInfoFile" in outcome.stderr
     assert not os.path.isfile(path)
     one.delete()
+    assert not os.path.exists(DEVICE_INFO)
 
 
 GARBAGE = {"no JSON": b"{", "no object": b"[]", "binary": bytes(range(256)), "another type": b'{"type": "memif"}'}

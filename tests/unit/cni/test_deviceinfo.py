@@ -250,6 +250,7 @@ OUTSIDE = {
     "a link to a file outside": "{root}/devinfo/cni/file-link",
     "a dangling link": "{root}/devinfo/cni/dangling",
     "a link to a folder outside": "{root}/devinfo/cni/folder-link/pod-net1",
+    "a NUL": "{root}/devinfo/cni/pod\0net1",
     "over a link to the root": "{root}/devinfo/cni/root-link{root}/pod-net1",
 }
 
