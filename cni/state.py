@@ -85,6 +85,10 @@ class Store:
         files.remove(files.temporary_path(path))
         files.remove(path)
 
+    def has(self, container_id: str, ifname: str, network: str = "") -> bool:
+        """Return whether there is a file for the attachment's record, be it damaged: then it had begun."""
+        return os.path.lexists(self._path(container_id, ifname, network))
+
     def written_ns(self, container_id: str, ifname: str, network: str = "") -> int:
         """Return when the attachment's record was written, in nanoseconds since 1970, 0 when there is none."""
         try:

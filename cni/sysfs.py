@@ -83,6 +83,13 @@ def netdevs(device: str) -> list[str]:
     return sorted(names)
 
 
+def has_netdev(device: str) -> bool:
+    """Return whether a device folder has a netdev in whatever namespace: the folder `net` goes with the last one, and
+    is empty where all are in other namespaces (drivers/base/core.c, cleanup_glue_dir).
+    """
+    return any(os.path.isdir(os.path.join(device, entry, "net")) for entry in ("", *virtio_devices(device)))
+
+
 def virtio_devices(device: str) -> list[str]:
     """Return the names of the virtio devices that hang below a device folder; none when the folder is gone."""
     return sorted(name for name in _entries(device) if name.startswith("virtio"))

@@ -32,10 +32,7 @@ class BridgeConfig(VfConfig):
 
     def vlans(self) -> dict[int, int]:
         """Return the VLANs of the port, as in `cni.netlink.bridge.Port`; empty for what the bridge gives every port."""
-        vlans = dict.fromkeys(self.trunk, 0)
-        if self.native:
-            vlans[self.native] = PVID | UNTAGGED
-        return vlans
+        return _flagged(self.native, self.trunk)
 
 
 def parse(conf: NetConf, args: str) -> BridgeConfig:
@@ -47,8 +44,7 @@ def parse(conf: NetConf, args: str) -> BridgeConfig:
     wanted = BridgeConfig(config.address_needed(conf))
     config.common(wanted, conf, args)
     wanted.bridges = bridges(section)
-    wanted.native = section.integer("vlan", 0, 0, MAX_VLAN)
-    wanted.trunk = sorted({vlan for item in section.sections("trunk") for vlan in _trunk(item)})
+    wanted.native, wanted.trunk = _native(section), _trunk(section)
     wanted.on_uplink = section.boolean("setUplinkVlan")
     section.boolean("debug")  # of the right type, if it is there; cni.skel looks at it
     return wanted
@@ -63,7 +59,27 @@ def bridges(section: Section) -> list[str]:
     return names
 
 
-def _trunk(item: Section) -> list[int]:
+def vlans(section: Section) -> dict[int, int]:
+    """Return the VLANs of the port, as `BridgeConfig.vlans` does. Raises CniError (code 7)."""
+    return _flagged(_native(section), _trunk(section))
+
+
+def _flagged(native: int, trunk: list[int]) -> dict[int, int]:
+    vlans = dict.fromkeys(trunk, 0)
+    if native:
+        vlans[native] = PVID | UNTAGGED
+    return vlans
+
+
+def _native(section: Section) -> int:
+    return section.integer("vlan", 0, 0, MAX_VLAN)
+
+
+def _trunk(section: Section) -> list[int]:
+    return sorted({vlan for item in section.sections("trunk") for vlan in _members(item)})
+
+
+def _members(item: Section) -> list[int]:
     """Return the VLANs that one member of `trunk` names: one by `id`, a range by `minID` and `maxID`, or both."""
     vlan = item.optional_integer("id", 1, MAX_VLAN)
     first = item.optional_integer("minID", 1, MAX_VLAN)

@@ -97,14 +97,33 @@ class AcceleratedBridge(Kind):
             port.uplink_vlans = uplink.share(port.vlans, ports.get(found[0].index), brought)
         return port
 
-    def disconnect_unrecorded(self, conf: NetConf, vf: Device, host: NetNS, sysfs_root: str, log: Logger) -> None:
-        """See `Kind`: the representor leaves the bridge. What the uplink was given cannot be told."""
+    def disconnect_unrecorded(
+        self, conf: NetConf, vf: Device, was_attached: bool, host: NetNS, sysfs_root: str, log: Logger
+    ) -> None:
+        """See `Kind`: the representor leaves the bridge. What the uplink was given cannot be told.
+
+        Where nothing else tells that there was an attachment, the VLANs have to: those that the network asks for, and
+        no others. In a bridge alone, an administrator may have put it.
+        """
         name = sysfs.representor(vf.pf_path, vf.index, sysfs_root) if vf.pf_path else ""
         rep = link.get(host.netlink, name=name) if name else None
         master = link.get(host.netlink, index=rep.master) if rep is not None and rep.master else None
-        if rep is not None and master is not None and master.name in config.bridges(conf.section):
-            restore.change(host, rep, {"master": 0, "up": False})
-            log.warning(f"VF {vf.address} has no record: {rep.name} was taken out of {master.name}")
+        if rep is None or master is None:
+            return
+        try:
+            names, vlans = config.bridges(conf.section), config.vlans(conf.section)
+        except CniError as e:  # ADD has refused it
+            log.warning(f"{e}; without a record, {rep.name} stays a port of {master.name}")
+            return
+        if master.name not in names:
+            return
+        if not was_attached:
+            port = bridge.ports(host.netlink).get(rep.index)
+            if not vlans or port is None or port.vlans != vlans:
+                log.info(f"{rep.name} stays a port of {master.name}: that ADD made it one cannot be told")
+                return
+        restore.change(host, rep, {"master": 0, "up": False})
+        log.warning(f"VF {vf.address} has no record: {rep.name} was taken out of {master.name}")
 
     def status(self, conf: NetConf, host: NetNS) -> None:
         """See `Kind`. Of several bridges one has to be there: which one is needed, the VF says."""

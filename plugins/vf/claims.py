@@ -26,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni.config import NetConf
     from cni.log import Logger
+    from cni.request import Request
 
 LOCK_TIMEOUT_S = 60.0
 
@@ -199,21 +200,31 @@ class Claims:
         """Remove what a damaged record, or a killed ADD or DEL, left of an attachment that has no record."""
         self.store.remove(container_id, ifname, network)
 
-    def release_unrecorded(self, address: str, netns_path: str, conf: NetConf, host: NetNS) -> None:
-        """Take a VF back from a pod that has it, though no record tells of it: that was damaged, or somebody removed
-        it. What the VF was like before is not known. conf: the network configuration. Raises CniError.
+    def release_unrecorded(self, request: Request, conf: NetConf, address: str, host: NetNS) -> None:
+        """Take a VF back from a pod that has it, and disconnect it, though no record tells of it: that was damaged, or
+        somebody removed it. What the VF was like before is not known. conf: the network configuration. Raises CniError.
         """
+        if self.kind.allocates and not request.netns:  # that is what owners are known by
+            return
         with self.lock(address):
             if any(claim.address == address for claim in self.load_all()):
                 return
-            if self.kind.allocates and self.owner(address) != netns_path:
+            if self.kind.allocates and self.owner(address) != request.netns:
                 return
-            pod = netns.if_there(netns_path, self._log)
+            was_attached = self.store.has(request.container_id, request.ifname, conf.name)
+            pod = netns.if_there(request.netns, self._log)
             if pod is not None:
                 with pod:
-                    if transfer.fetch_unrecorded(address, host, pod, self.sysfs_root, self._log):
-                        vf = device.find(address, self.sysfs_root, needs_pf=False)
-                        self.kind.disconnect_unrecorded(conf, vf, host, self.sysfs_root, self._log)
+                    fetched = transfer.fetch_unrecorded(address, host, pod, self.sysfs_root, self._log)
+                    was_attached = fetched or was_attached
+            try:
+                vf = device.find(address, self.sysfs_root, needs_pf=False)
+            except CniError as e:  # it was removed, or never was a VF
+                self._log.info(f"{e}: nothing to disconnect")
+            else:
+                # A link that is in neither namespace is in that of another pod, which no record tells of either.
+                if was_attached or not device.is_away(vf, host):
+                    self.kind.disconnect_unrecorded(conf, vf, was_attached, host, self.sysfs_root, self._log)
             self._release(address)
 
     def sweep(self) -> None:

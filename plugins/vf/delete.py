@@ -28,15 +28,16 @@ def _detach(request: Request, conf: NetConf, log: Logger, claims: Claims) -> Non
     claim = claims.load(request.container_id, request.ifname, conf.name)
     if claim is None:
         log.info(f"{request.ifname} of {request.container_id} has no record: no VF to give back")
-        claims.forget_remains(request.container_id, request.ifname, conf.name)
         try:
             address = config.address_of(conf)
         except CniError as e:
             log.warning(f"{e}; without a record, this DEL has no VF to give back")
-            return
-        if address and request.netns:
+            address = ""
+        if address:
             with netns.own() as host:
-                claims.release_unrecorded(address, request.netns, conf, host)
+                claims.release_unrecorded(request, conf, address, host)
+        # Last: even a damaged record tells the next DEL that there was an attachment.
+        claims.forget_remains(request.container_id, request.ifname, conf.name)
         return
     with netns.own() as host:
         claims.detach(claim, host, request.netns, PATIENCE_S)

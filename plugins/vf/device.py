@@ -74,11 +74,20 @@ def on_host(device: Device, host: NetNS) -> Link | None:
     """Return the VF's link if it is on the host; its first port where it has several, never a representor. Where a vDPA
     device is bound to virtio_vdpa, it is that one's and not the VF's own.
     """
-    is_virtio = device.vdpa is not None and device.vdpa.driver == "virtio"
-    folder = device.vdpa.folder if device.vdpa is not None and is_virtio else device.path
-    found = [link.get(host.netlink, name=name) for name in sysfs.netdevs(folder)]
+    found = [link.get(host.netlink, name=name) for name in sysfs.netdevs(_folder(device))]
     links = [entry for entry in found if entry is not None and not sysfs.is_representor_port(entry.port)]
     return min(links, key=lambda entry: (entry.port, entry.name), default=None)
+
+
+def is_away(device: Device, host: NetNS) -> bool:
+    """Return whether the VF has a link, and that is in another namespace than the host's."""
+    return sysfs.has_netdev(_folder(device)) and on_host(device, host) is None
+
+
+def _folder(device: Device) -> str:
+    """Return the folder of the device whose link goes into pods."""
+    is_virtio = device.vdpa is not None and device.vdpa.driver == "virtio"
+    return device.vdpa.folder if device.vdpa is not None and is_virtio else device.path
 
 
 def parents(address: str, root: str = sysfs.ROOT) -> tuple[str, ...]:

@@ -72,8 +72,14 @@ class Kind:
         """
         return None
 
-    def disconnect_unrecorded(self, conf: NetConf, vf: Device, host: NetNS, sysfs_root: str, log: Logger) -> None:
-        """Disconnect what can be told, by configuration and sysfs, to be connected besides a VF that has no record."""
+    def disconnect_unrecorded(
+        self, conf: NetConf, vf: Device, was_attached: bool, host: NetNS, sysfs_root: str, log: Logger
+    ) -> None:
+        """Disconnect what can be told, by configuration and sysfs, to be connected besides a VF that has no record.
+
+        was_attached: whether it is known that there was such an attachment; if not, this may be a DEL before any ADD,
+        or after another DEL. Raises CniError.
+        """
 
     def status(self, conf: NetConf, host: NetNS) -> None:
         """Raise CniError when something on the host would keep ADD from working, whatever the VF is."""
