@@ -80,6 +80,12 @@ class AcceleratedBridge(Kind):
         ports = bridge.ports(host.netlink) if rep.master or wanted.on_uplink else {}
         master = link.get(host.netlink, index=rep.master) if rep.master else None
         if master is not None:
+            if master.kind != "bridge":  # what it was there, such as the active port of a bond, cannot be put back
+                raise invalid_config(
+                    f"representor {rep.name} of VF {vf.address} is a port of {master.name}, which is a "
+                    f"{master.kind or 'physical link'}, not a bridge",
+                    f"`ip link set {rep.name} nomaster` takes it out; nothing was changed",
+                )
             port.master = master.name
             port.original_vlans = ports[rep.index].vlans if rep.index in ports else {}
             if master.index != into.index:

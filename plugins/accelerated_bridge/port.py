@@ -186,7 +186,7 @@ class RepresentorPort(Beside):
         if elsewhere is not None:
             log.info(f"representor {rep.name} is a port of {elsewhere.name} by now, and stays one")
         elif self.master:
-            self._rejoin(host, rep, current, log)
+            attempt(errors, self._rejoin, host, rep, current, log)
         changes: dict[str, Any] = {}
         if self.original.mtu and rep.mtu != self.original.mtu:
             changes["mtu"] = self.original.mtu
@@ -196,18 +196,23 @@ class RepresentorPort(Beside):
             attempt(errors, restore.change, host, rep, changes)
 
     def _rejoin(self, host: NetNS, rep: Link, current: Link | None, log: Logger) -> None:
-        """Make the representor a port again of the bridge that it was in, with the VLANs that it had. What does not
-        work is logged: a bridge that has changed since must not keep the VF from its next pod.
+        """Make the representor a port again of the bridge that it was in, with the VLANs that it had. A bridge that is
+        gone is logged: it must not keep the VF from its next pod. Raises CniError for what the kernel refuses.
         """
         before = link.get(host.netlink, name=self.master)
-        try:
-            if before is None or before.kind != "bridge":
-                raise CniError(GENERIC, "there is no such bridge any more")
-            if current is None or current.index != before.index:
-                self._change(host, rep, {"master": before.index}, f"make {rep.name} a port of {self.master}")
-            self._set_vlans(host, rep.index, self.original_vlans, self.master)
-        except CniError as e:
-            log.warning(f"representor {rep.name} is not in bridge {self.master} again, where it was before: {e}")
+        if before is not None and before.kind == "bridge":
+            attempted = f"make representor {rep.name} a port of bridge {self.master} again"
+            try:
+                if current is None or current.index != before.index:
+                    self._change(host, rep, {"master": before.index}, attempted)
+                self._set_vlans(host, rep.index, self.original_vlans, self.master)
+                return
+            except CniError:
+                if link.get(host.netlink, index=before.index) is not None:
+                    raise
+                before = None
+        now = "there is no such link" if before is None else f"it is {before.kind or 'a physical link'}, not a bridge,"
+        log.warning(f"representor {rep.name} is not in bridge {self.master} again, where it was before: {now} any more")
 
     def _is_ours(self, current: Link) -> bool:
         return current.name == self.bridge or current.index == self.bridge_index

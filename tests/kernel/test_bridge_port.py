@@ -1,7 +1,6 @@
 """A representor as a port of a bridge, on the real kernel; veths play the representors.
 
-What concerns VLANs, which not every kernel has, is in tests/unit/plugins/accelerated_bridge/test_port.py and in the
-lab.
+What concerns VLANs, which not every kernel has, is in the lab, tests/lab/test_bridge_vlans.py.
 """
 
 from __future__ import annotations
@@ -148,11 +147,13 @@ def test_meanwhile(
 
 
 def test_the_former_bridge_deleted(machine: Machine, br: str, other: str, rep: str) -> None:
-    """A bridge that is gone cannot have it back."""
+    """A bridge that is gone cannot have it back; that is said."""
     machine.set(rep, master=other)
     made = connected(machine, port(machine, rep, br))
     machine.delete(other)
-    disconnected(machine, made)
+    log = disconnected(machine, made)
+    said = f"representor {rep} is not in bridge {other} again, where it was before: there is no such link any more"
+    assert said in log.text("warning")
     assert machine.seen(rep)["master"] == ""
 
 
@@ -333,7 +334,24 @@ def test_a_former_bridge_that_is_none_any_more(machine: Machine, br: str, rep: s
     machine.add(former)
     log = disconnected(machine, made)
     assert machine.seen(rep)["master"] == ""
-    assert any(f"{rep} is not in bridge {former} again" in line for _, line in log.lines)
+    assert f"{rep} is not in bridge {former} again" in log.text("warning")
+    assert "it is veth, not a bridge, any more" in log.text("warning")
+
+
+def test_the_former_bridge_refuses_it(machine: Machine, br: str, other: str, rep: str) -> None:
+    """Something else uses the representor by then: an error, so that there is another DEL, which puts it back."""
+    machine.set(rep, master=other, up=True)
+    made = connected(machine, port(machine, rep, br, mtu=1400))
+    log, errors = Lines(), list[CniError]()
+    made.disconnect(machine.host, list, errors, log)
+    HOST.ip("link", "add", "mv0", "link", rep, "type", "macvlan")
+    made.restore(machine.host, errors, log)
+    (error,) = errors
+    assert error.msg == f"cannot make representor {rep} a port of bridge {other} again: Device or resource busy"
+    assert machine.seen(rep) == {"master": "", "mtu": 1500, "up": True}
+    machine.delete("mv0")
+    disconnected(machine, made)
+    assert machine.seen(rep) == {"master": other, "mtu": 1500, "up": True}
 
 
 def test_another_link_has_the_name_of_the_representor(machine: Machine, br: str, rep: str) -> None:

@@ -165,7 +165,7 @@ BY_STATE: dict[str, Callable[[VF], AbstractContextManager[Any]]] = {
 
 NOT_PROVOKED = (
     *("cannot lock", "cannot set MAC address", "IPAM plugin returned", "a port of bridge <bridge>: <reason>"),
-    *("on representor <representor>", "on uplink <uplink>", "with MTU <n>"),
+    *("on representor <representor>", "on uplink <uplink>", "with MTU <n>", "again: <reason>"),
 )
 """What takes a minute, another driver, another IPAM plugin, or a kernel that refuses what it takes."""
 
@@ -208,8 +208,21 @@ def test_a_representor_that_is_not_to_be_seen_in_a_virtual_machine(
     examples.assert_listed(PAGE, "there is no bridge", Attachment(conf, "", "").call("STATUS"))
 
 
+def test_a_representor_in_a_bond(nic: Nic, vf: VF, prepared: None, pod: Space) -> None:
+    """DEL could not put it back, so it is not taken out."""
+    rep = nic.representor(vf)
+    HOST.batch("link add bond7 type bond mode active-backup", f"link set {rep} down", f"link set {rep} master bond7")
+    try:
+        before = nic.snapshot(vf, "br1")
+        examples.assert_listed(PAGE, "which is a <kind>, not a bridge", answer(vf, pod))
+        assert switchdev.port(rep)["master"] == "bond7"
+        assert nic.snapshot(vf, "br1") == before
+    finally:
+        HOST.batch(f"link set {rep} nomaster", "link del bond7")
+
+
 def test_every_message_is_provoked() -> None:
     """But for the few that are said not to be."""
-    others = ("has no representor: its physical function", "there is no bridge")
+    others = ("has no representor: its physical function", "there is no bridge", "which is a <kind>, not a bridge")
     known = [*BY_CONFIGURATION, *BY_STATE, *others, *NOT_PROVOKED]
     assert [x for x in examples.messages(PAGE) if not any(part in x for part in known)] == []
