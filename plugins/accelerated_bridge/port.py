@@ -5,6 +5,7 @@ from __future__ import annotations
 from cni import sysfs
 from cni.errors import GENERIC, CniError
 from cni.netlink import bridge, link
+from cni.netlink.bridge import Port
 from cni.netlink.link import Link
 from cni.netlink.socket import NetlinkError
 from cni.netns import NetNS
@@ -239,10 +240,18 @@ class RepresentorPort(Beside):
         if missing or extra:
             found = f"is in VLANs {listed(present)}" if present else "is in no VLAN"
             raise CniError(GENERIC, f"representor {rep.name} {found}, ADD set {listed(self.vlans)}{self._native()}")
-        port = self.uplink_link(host) if self.uplink else None
-        if self.uplink and (port is None or port.index not in ports):
-            raise CniError(GENERIC, f"uplink {self.uplink} is in no bridge any more")
-        lost = [vlan for vlan in self.vlans if port is not None and vlan not in ports[port.index].vlans]
+        if self.uplink:
+            self._verify_uplink(ports, current, host)
+
+    def _verify_uplink(self, ports: dict[int, Port], joined: Link, host: NetNS) -> None:
+        """Raise CniError if the uplink is not in the bridge that the representor is in, or not in its VLANs there."""
+        port = self.uplink_link(host)
+        found = ports.get(port.index) if port is not None else None
+        if found is None or found.master != joined.index:
+            into = link.get(host.netlink, index=found.master) if found is not None else None
+            where = f"a port of {into.name}" if into is not None else "in no bridge any more"
+            raise CniError(GENERIC, f"uplink {self.uplink} is {where}, ADD found it in {self.bridge}")
+        lost = [vlan for vlan in self.vlans if vlan not in found.vlans]
         if lost:
             raise CniError(GENERIC, f"uplink {self.uplink} is not in VLANs {listed(lost)}, which ADD set there")
 

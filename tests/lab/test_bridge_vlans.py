@@ -200,6 +200,25 @@ def test_the_uplink_of_a_go_record(machine: Machine, br: str, rep: str, tmp_path
     assert machine.seen(rep)["master"] == ""
 
 
+@pytest.mark.parametrize("where", ["in another bridge", "in no bridge", "gone"])
+def test_verify_the_uplink(machine: Machine, br: str, rep: str, tmp_path: Path, where: str) -> None:
+    """One that is in the same VLANs elsewhere leads nowhere from this bridge."""
+    up, other = machine.add(unique("up"), master=br), machine.add(unique("br"), "bridge")
+    made = port(machine, rep, br, {7: 0}, folder=str(tmp_path))
+    shared(machine, made, up, [])
+    connected(machine, made)
+    if where == "gone":
+        machine.delete(up)
+    else:
+        machine.set(up, master=other if where == "in another bridge" else "")
+    if where == "in another bridge":
+        machine.vlan(up, 7)
+    said = f"a port of {other}" if where == "in another bridge" else "in no bridge any more"
+    with pytest.raises(CniError) as caught:
+        made.verify(machine.host)
+    assert caught.value.msg == f"uplink {up} is {said}, ADD found it in {br}"
+
+
 def test_verify(machine: Machine, br: str, rep: str) -> None:
     """A VLAN that somebody took away is named."""
     made = connected(machine, port(machine, rep, br, {7: 0, 100: NATIVE}))
