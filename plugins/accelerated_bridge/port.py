@@ -150,9 +150,13 @@ class RepresentorPort(Beside):
         if port is None:
             log.info(f"uplink {self.uplink or 'of ' + self.pf} is gone: it has no VLANs to give back")
             return
-        others = [x for x in recorded_ports(attachments) if x.original.name != self.original.name]
-        recorded = {x.original.name: brought_to(port, [x], host) for x in others}
-        uplink.remove(port, self.uplink_vlans, self.bridge_index, recorded, host, self.sysfs_root, log)
+        recorded = recorded_ports(attachments)
+
+        def brought_by(representor: Link) -> set[int] | None:
+            of = next((x for is_it in (_has_index, _has_name) for x in recorded if is_it(x, representor)), None)
+            return None if of is None else brought_to(port, [of], host)
+
+        uplink.remove(port, self.uplink_vlans, self.bridge_index, brought_by, host, self.sysfs_root, log)
 
     def uplink_link(self, host: NetNS) -> Link | None:
         """Return the uplink, which accelerated-bridge-cni does not note: it is looked for by the PF then."""
@@ -258,6 +262,16 @@ class RepresentorPort(Beside):
     def _native(self) -> str:
         native = next((vlan for vlan, flags in self.vlans.items() if flags & bridge.PVID), 0)
         return f", {native} for what is untagged" if native else ""
+
+
+def _has_index(recorded: RepresentorPort, found: Link) -> bool:
+    """Return whether a link is the recorded representor, by its index, which is given once in a boot."""
+    return recorded.original.index == found.index and recorded.original.port in ("", found.port)
+
+
+def _has_name(recorded: RepresentorPort, found: Link) -> bool:
+    """The same by its name, which is all that accelerated-bridge-cni notes."""
+    return recorded.original.name == found.name and recorded.original.port in ("", found.port)
 
 
 def recorded_ports(attachments: Iterable[Attachment]) -> list[RepresentorPort]:

@@ -22,7 +22,7 @@ from cni.netns import NetNS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from cni.log import Logger
 
@@ -86,7 +86,7 @@ def remove(
     port: Link,
     vlans: list[int],
     bridge_index: int,
-    recorded: dict[str, set[int]],
+    brought_by: Callable[[Link], set[int] | None],
     host: NetNS,
     sysfs_root: str,
     log: Logger,
@@ -94,10 +94,10 @@ def remove(
     """Take those VLANs from an uplink that nobody uses any more. The caller holds the lock.
 
     bridge_index: of the bridge that it was in, 0 for unknown; a port that leaves a bridge leaves all VLANs behind.
-    recorded: the names of the representors of other recorded attachments, and the VLANs that each has brought to this
-    uplink. It needs them there as long as it is in them: DEL takes it out before it comes here. Any other port of the
-    bridge, and the bridge itself, uses all VLANs that it is in. Uplinks do not use a VLAN, they carry it.
-    Raises CniError.
+    brought_by: returns, for the representor of a recorded attachment, the VLANs that this has brought to the uplink,
+    None for any other link. It needs them there as long as it is in them: DEL takes it out before it comes here. Any
+    other port of the bridge, and the bridge itself, uses all VLANs that it is in. Uplinks do not use a VLAN, they carry
+    it. Raises CniError.
     """
     ports = bridge.ports(host.netlink)
     uplink = ports.get(port.index)
@@ -109,7 +109,7 @@ def remove(
         common = left.intersection(other.vlans)
         same_bridge = uplink.master in (other.master, other.index)
         if common and same_bridge and other.index != uplink.index:
-            left -= _used(common, other.index, recorded, host, sysfs_root)
+            left -= _used(common, other.index, brought_by, host, sysfs_root)
     if not left:
         return
     try:
@@ -122,13 +122,16 @@ def remove(
         ) from e
 
 
-def _used(vlans: set[int], index: int, recorded: dict[str, set[int]], host: NetNS, sysfs_root: str) -> set[int]:
+def _used(
+    vlans: set[int], index: int, brought_by: Callable[[Link], set[int] | None], host: NetNS, sysfs_root: str
+) -> set[int]:
     """Return those of its VLANs that a port uses: none, if it is a physical port or a bond of such."""
     found = link.get(host.netlink, index=index)
     if found is None or found.kind in BONDS:
         return set()
-    if found.name in recorded:
-        return vlans & recorded[found.name]
+    brought = brought_by(found)
+    if brought is not None:
+        return vlans & brought
     is_physical = sysfs.netdev_device(found.name, sysfs_root) and not sysfs.is_representor_port(found.port)
     return set() if is_physical else vlans
 

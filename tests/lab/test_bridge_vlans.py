@@ -200,6 +200,26 @@ def test_the_uplink_of_a_go_record(machine: Machine, br: str, rep: str, tmp_path
     assert machine.seen(rep)["master"] == ""
 
 
+@pytest.mark.parametrize("needs_it", [False, True], ids=["did not ask for the uplink", "asked for it"])
+@pytest.mark.parametrize("takes_the_name", [False, True], ids=["renamed", "renamed, another has its name"])
+def test_a_neighbour_was_renamed(
+    machine: Machine, br: str, rep: str, tmp_path: Path, takes_the_name: bool, needs_it: bool
+) -> None:
+    """It is no foreign port thereby: the VLAN stays if the neighbour brought it to the uplink, too, and only then."""
+    up, name = machine.add(unique("up"), master=br), unique("rep")
+    one, two = (port(machine, x, br, {7: 0}, folder=str(tmp_path)) for x in (rep, machine.add(name)))
+    shared(machine, one, up, [])
+    connected(machine, one)
+    if needs_it:
+        shared(machine, two, up, [one])
+    connected(machine, two)
+    machine.rename(name, unique("renamed"))
+    if takes_the_name:
+        machine.add(name, master=br)
+    disconnected(machine, one, (two,))
+    assert machine.vlans(up) == DEFAULT | ({7: 0} if needs_it else {})
+
+
 @pytest.mark.parametrize("where", ["in another bridge", "in no bridge", "gone"])
 def test_verify_the_uplink(machine: Machine, br: str, rep: str, tmp_path: Path, where: str) -> None:
     """One that is in the same VLANs elsewhere leads nowhere from this bridge."""

@@ -254,13 +254,14 @@ def test_del_without_a_record(left: str | None, nic: Nic, vf: VF, bridge: str, p
     ("driver", "left"), [("vfio-pci", None), ("vfio-pci", ""), ("igbvf", None)], ids=["DPDK", "DPDK, damaged", "link"]
 )
 def test_del_without_a_record_of_a_pod_that_is_gone(
-    driver: str, left: str | None, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach
+    driver: str, left: str | None, nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach
 ) -> None:
     """No link tells that there was an attachment: a damaged record does, or the VLANs of the port."""
     name = vf.name
     if driver != "igbvf":
         vf.bind(driver)
-    one = attach(vf, **SETTINGS)
+    pod = make_pod()
+    one = attach(vf, pod, **SETTINGS)
     one.add()
     (record,) = records()
     os.unlink(f"{disk.ACCELERATED_BRIDGE}/{record}")
@@ -269,7 +270,7 @@ def test_del_without_a_record_of_a_pod_that_is_gone(
             file.write(left)
     # A late DEL of another attachment tells the same, but for the VF's link: that is in a pod which it is not about.
     if driver == "igbvf":
-        attach(vf, container_id="another", **SETTINGS).delete()
+        attach(vf, make_pod(), **SETTINGS).delete()
         assert switchdev.port(nic.representor(vf))["master"] == bridge
     pod.delete()
     wait_for(lambda: driver != "igbvf" or bool(vf.name), "link on the host")
