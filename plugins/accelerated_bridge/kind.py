@@ -39,6 +39,7 @@ class AcceleratedBridge(Kind):
     other_files = (uplink.LOCK,)
     by_network = True
     allocates = False
+    connects = True
     # Drivers in switchdev mode leave them to the rules of the switch.
     optional = frozenset((plan.TRUST, plan.SPOOFCHK))
 

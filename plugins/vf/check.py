@@ -32,6 +32,12 @@ def check(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
         delegate.check(request, conf, log)
     vf = device.find(wanted.address, claims.sysfs_root)
     recorded = claims.load(request.container_id, request.ifname, conf.name)
+    if claims.kind.connects and (recorded is None or recorded.beside is None):
+        raise CniError(
+            GENERIC,
+            f"{request.ifname} of {request.container_id} has no usable record in {claims.store.folder}",
+            f"only that tells what {wanted.address} was connected to, and DEL could not make it what it was before",
+        )
     if recorded is not None and claims.kind.optional:  # what ADD could not set is not there
         wanted.trust, wanted.spoofchk = recorded.wanted.trust, recorded.wanted.spoofchk
     has_link = not vf.is_userspace and (recorded is None or recorded.original is not None)

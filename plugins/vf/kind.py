@@ -33,7 +33,8 @@ class Kind:
 
     state_folder: where its records are; other_files: the names of files there that are none. by_network: whether the
     name of a record's file begins with its network's. allocates: whether owners are noted in `pci/<PCI address>` there,
-    too. optional: settings (attributes of `plan`) that are left out where the PF's driver does not know them.
+    too. connects: whether something is connected besides the VF, as `beside` says. optional: settings (attributes of
+    `plan`) that are left out where the PF's driver does not know them.
     """
 
     __slots__ = ()
@@ -42,6 +43,7 @@ class Kind:
     other_files: tuple[str, ...] = ()
     by_network = False
     allocates = True
+    connects = False
     optional: frozenset[str] = frozenset()
 
     def parse(self, conf: NetConf, args: str) -> VfConfig:

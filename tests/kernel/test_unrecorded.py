@@ -1,4 +1,4 @@
-"""DEL of accelerated-bridge without a usable record, on the real kernel; a veth plays the representor.
+"""DEL and CHECK of accelerated-bridge without a usable record, on the real kernel; a veth plays the representor.
 
 What the VLANs tell then is in the lab, tests/lab/accelerated_bridge/test_bad_luck.py.
 """
@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
-from cni import config, netns
+from cni import netns
+from cni.config import NetConf
+from cni.errors import CniError
 from cni.request import Request
 from plugins.accelerated_bridge.kind import AcceleratedBridge
+from plugins.vf.check import check
 from plugins.vf.claims import Claims
 from plugins.vf.delete import delete
 from tests.support import disk, sysfstree
@@ -65,12 +68,15 @@ def damaged() -> None:
         pass
 
 
+def network(**conf: Any) -> NetConf:
+    """Return a configuration."""
+    return NetConf({"cniVersion": "1.0.0", "name": "blue", "type": "accelerated-bridge", "deviceID": VF, **conf})
+
+
 def deleted(root: str, netns_path: str = "", **conf: Any) -> str:
     """DEL, which must succeed; return what was said."""
-    log = Lines()
-    whole = {"cniVersion": "1.0.0", "name": "blue", "type": "accelerated-bridge", "deviceID": VF, **conf}
-    request = Request("DEL", "c0ffee", netns_path, "net1")
-    delete(request, config.NetConf(whole), log, Claims(AcceleratedBridge(), log, root))
+    log, request = Lines(), Request("DEL", "c0ffee", netns_path, "net1")
+    delete(request, network(**conf), log, Claims(AcceleratedBridge(), log, root))
     assert not os.path.exists(RECORD)
     return log.text()
 
@@ -111,6 +117,17 @@ def test_nothing_to_disconnect(
         damaged()
     deleted(root, **{"bridge": br, **conf})
     assert machine.seen(rep) == {"master": br, "mtu": 1500, "up": True}
+
+
+@pytest.mark.parametrize("is_damaged", [False, True], ids=["no record", "damaged"])
+def test_check(machine: Machine, rep: str, root: str, pod: Space, is_damaged: bool) -> None:
+    """What ADD made of the representor cannot be told, nor could DEL put it back: nothing to be passed over."""
+    if is_damaged:
+        damaged()
+    log, request = Lines(), Request("CHECK", "c0ffee", pod.path, "net1")
+    with pytest.raises(CniError) as caught:
+        check(request, network(), log, Claims(AcceleratedBridge(), log, root))
+    assert caught.value.msg == f"net1 of c0ffee has no usable record in {disk.ACCELERATED_BRIDGE}"
 
 
 def test_the_record_of_another_pod(machine: Machine, br: str, rep: str, root: str) -> None:

@@ -227,7 +227,7 @@ def test_a_refused_add_changes_nothing(nic: Nic, vf: VF, bridge: str, make_pod: 
 
 @pytest.mark.parametrize("left", [None, "", '"vlans": {"x": 1}'], ids=["no record", "empty", "damaged"])
 def test_del_without_a_record(left: str | None, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
-    """The VF comes back, and its representor leaves the bridge: the next pod can have both."""
+    """CHECK says it. The VF comes back, and its representor leaves the bridge: the next pod can have both."""
     one, name = attach(vf, **SETTINGS), vf.name
     one.add()
     (record,) = records()
@@ -239,6 +239,7 @@ def test_del_without_a_record(left: str | None, nic: Nic, vf: VF, bridge: str, p
         with open(path, "w") as file:
             file.write(left and content.replace('"vlans":{}', left))
     assert left is None or '"vlans":{}' in content
+    assert one.check().error(999)["msg"].endswith(f"has no usable record in {disk.ACCELERATED_BRIDGE}")
     outcome = one.call("DEL")
     outcome.ok()
     assert "has no record" in outcome.stderr

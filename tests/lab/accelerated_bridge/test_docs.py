@@ -166,8 +166,11 @@ BY_STATE: dict[str, Callable[[VF], AbstractContextManager[Any]]] = {
 NOT_PROVOKED = (
     *("cannot lock", "cannot set MAC address", "IPAM plugin returned", "a port of bridge <bridge>: <reason>"),
     *("on representor <representor>", "on uplink <uplink>", "with MTU <n>", "again: <reason>"),
+    "has no usable record",
 )
-"""What takes a minute, another driver, another IPAM plugin, or a kernel that refuses what it takes."""
+"""What takes a minute, another driver, another IPAM plugin, or a kernel that refuses what it takes; the last is CHECK's
+and in test_bad_luck.py.
+"""
 
 
 def answer(vf: VF, pod: Space, ifname: str = "net1", **extra: Any) -> Outcome:
