@@ -153,8 +153,10 @@ class RepresentorPort(Beside):
         recorded = recorded_ports(attachments)
 
         def brought_by(representor: Link) -> set[int] | None:
-            of = next((x for is_it in (_has_index, _has_name) for x in recorded if is_it(x, representor)), None)
-            return None if of is None else brought_to(port, [of], host)
+            known = [x for x in recorded if _has_index(x, representor)]
+            known = known or [x for x in recorded if _has_name(x, representor)]
+            # Several know it where a dead pod has left its record.
+            return brought_to(port, known, host) if known else None
 
         uplink.remove(port, self.uplink_vlans, self.bridge_index, brought_by, host, self.sysfs_root, log)
 

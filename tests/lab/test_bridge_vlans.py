@@ -216,7 +216,9 @@ def test_a_neighbour_was_renamed(
     machine.rename(name, unique("renamed"))
     if takes_the_name:
         machine.add(name, master=br)
-    disconnected(machine, one, (two,))
+    dead = port(machine, rep, br, folder=str(tmp_path))  # what a dead pod left, of the same VF
+    dead.original = two.original
+    disconnected(machine, one, (dead, two))
     assert machine.vlans(up) == DEFAULT | ({7: 0} if needs_it else {})
 
 
