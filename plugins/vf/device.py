@@ -70,12 +70,19 @@ def find(address: str, root: str = sysfs.ROOT, needs_pf: bool = True) -> Device:
     return Device(address, path, is_userspace, vdpa, pf_path, pf, index)
 
 
-def on_host(device: Device, host: NetNS) -> Link | None:
-    """Return the VF's link if it is on the host; its first port where it has several, never a representor. Where a vDPA
-    device is bound to virtio_vdpa, it is that one's and not the VF's own.
+def on_host(device: Device, host: NetNS, parent: str = "") -> Link | None:
+    """Return the VF's link if it is on the host; its first port where it has several, never a representor.
+
+    parent: the name of the device behind the link that is looked for. Empty for what ADD takes as things are: where a
+    vDPA device is bound to virtio_vdpa, that one's link and not the VF's own.
     """
-    found = [link.get(host.netlink, name=name) for name in sysfs.netdevs(_folder(device))]
+    folders = [_folder(device)]
+    if parent:
+        folders = [device.path, *([device.vdpa.folder] if device.vdpa is not None else [])]
+    found = [link.get(host.netlink, name=name) for folder in folders for name in sysfs.netdevs(folder)]
     links = [entry for entry in found if entry is not None and not sysfs.is_representor_port(entry.port)]
+    if parent:
+        links = [entry for entry in links if entry.parent == parent]
     return min(links, key=lambda entry: (entry.port, entry.name), default=None)
 
 

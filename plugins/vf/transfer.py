@@ -109,7 +109,7 @@ def _fetch(
 
     What the driver may reset the VF for is done as long as the link is in the pod and the VF in its VLAN.
     """
-    found = _on_host(original, vf, host)
+    found = device.on_host(vf, host, original.parent)
     if found is None and pod is not None:
         in_pod = find_in_pod(attachment, pod, sysfs_root)
         if in_pod is not None:
@@ -121,7 +121,7 @@ def _fetch(
             in_pod = link.get(pod.netlink, index=in_pod.index) or in_pod
             return link.get(host.netlink, name=move.onto_host(host, pod, in_pod, original.name, log))
     if found is None and _is_awaited(original, vf, sysfs_root):
-        found = waiting.for_link(lambda: _on_host(original, vf, host), patience_s)
+        found = waiting.for_link(lambda: device.on_host(vf, host, original.parent), patience_s)
     if found is None:
         return None
     attempt(errors, _restore_hardware, attachment, original, found, entry, host, errors, log)
@@ -144,12 +144,7 @@ def is_back(attachment: Attachment, host: NetNS, patience_s: float, sysfs_root: 
     vf = device.find(attachment.address, sysfs_root, needs_pf=False)
     if not _is_awaited(original, vf, sysfs_root):
         return True
-    return waiting.for_link(lambda: _on_host(original, vf, host), patience_s) is not None
-
-
-def _on_host(original: Link, vf: device.Device, host: NetNS) -> Link | None:
-    found = device.on_host(vf, host)
-    return found if found is not None and original.parent in ("", found.parent) else None
+    return waiting.for_link(lambda: device.on_host(vf, host, original.parent), patience_s) is not None
 
 
 def _is_awaited(original: Link, vf: device.Device, sysfs_root: str) -> bool:

@@ -13,7 +13,7 @@ from tests.support import disk, net, vdpa
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 from tests.support.switchdev import Nic, port
-from tests.support.vfs import VF
+from tests.support.vfs import VF, wait_for
 
 IPAM = {"type": "host-local", "subnet": "10.6.0.0/24"}
 TYPES = ["accelerated-bridge", "sriov"]
@@ -122,6 +122,30 @@ def test_virtio(
 
 
 @pytest.mark.parametrize("plugin", TYPES)
+def test_virtio_vdpa_was_bound_meanwhile(
+    plugin: str, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Callable[..., Attachment]
+) -> None:
+    """The pod had the VF's own link, so that is what comes back from it, whatever ADD would take now."""
+    before = snapshot(nic, vf, bridge)
+    one = attach(vf, type=plugin, ipam=IPAM, mtu=1400)
+    one.add()
+    with vdpa.on(vf, "virtio") as device:
+        virtio = HOST.settings(device.link)
+        pod.delete()
+        wait_for(lambda: bool(vf.name), "link on the host")
+        one.delete()
+        assert HOST.settings(device.link) == virtio
+    assert snapshot(nic, vf, bridge) == before
+    assert not records(plugin)
+
+
+def records(plugin: str) -> list[str]:
+    """Return the names of a plugin's records."""
+    folder = disk.SRIOV if plugin == "sriov" else disk.ACCELERATED_BRIDGE
+    return [path for path in disk.files(folder) if not path.endswith(".lock")]
+
+
+@pytest.mark.parametrize("plugin", TYPES)
 def test_the_vdpa_device_was_deleted(
     plugin: str, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Callable[..., Attachment]
 ) -> None:
@@ -135,8 +159,7 @@ def test_the_vdpa_device_was_deleted(
         one.delete()
         assert (snapshot(nic, vf, bridge), HOST.settings(vf.name)) == (before, own)
     assert disk.reserved("lab") == {}
-    folder = disk.SRIOV if plugin == "sriov" else disk.ACCELERATED_BRIDGE
-    assert not [path for path in disk.files(folder) if not path.endswith(".lock")]
+    assert not records(plugin)
 
 
 def test_vfio(nic: Nic, vf: VF, bridge: str, pod: Space, attach: Callable[..., Attachment]) -> None:
