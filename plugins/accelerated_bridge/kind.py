@@ -8,13 +8,13 @@ from cni import sysfs
 from cni.errors import GENERIC, CniError, invalid_config
 from cni.netlink import bridge, link
 from cni.netlink.link import Link
+from cni.netlink.socket import NetlinkError
 from cni.netns import NetNS
 from cni.section import refused
 from plugins.accelerated_bridge import config, record, uplink
 from plugins.accelerated_bridge.config import BridgeConfig
 from plugins.accelerated_bridge.port import RepresentorPort, brought_to, recorded_ports
 from plugins.accelerated_bridge.record import STATE_FOLDER
-from plugins.common import restore
 from plugins.vf import device, plan
 from plugins.vf.device import Device
 from plugins.vf.kind import Kind, NotLocked
@@ -51,9 +51,9 @@ class AcceleratedBridge(Kind):
         """See `Kind`."""
         return record.to_record(attachment, conf)
 
-    def from_record(self, raw: dict[str, object]) -> Attachment:
+    def from_record(self, raw: dict[str, object], sysfs_root: str) -> Attachment:
         """See `Kind`."""
-        return record.from_record(raw)
+        return record.from_record(raw, self.state_folder, sysfs_root)
 
     def lock(self, wanted: VfConfig) -> FileLock | NotLocked:
         """See `Kind`."""
@@ -129,7 +129,14 @@ class AcceleratedBridge(Kind):
             if not vlans or port is None or port.vlans != vlans:
                 log.info(f"{rep.name} stays a port of {master.name}: that ADD made it one cannot be told")
                 return
-        restore.change(host, rep, {"master": 0, "up": False})
+        try:
+            link.change(host.netlink, rep.index, master=0, up=False)
+        except NetlinkError as e:
+            raise CniError(
+                GENERIC,
+                f"cannot take {rep.name} out of {master.name}: {e.strerror}",
+                f"errno {e.errno}; VF {vf.address} has no record",
+            ) from e
         log.warning(f"VF {vf.address} has no record: {rep.name} was taken out of {master.name}")
 
     def status(self, conf: NetConf, host: NetNS) -> None:

@@ -19,6 +19,7 @@ uplink as brought by that attachment. `vlans` are those of `cni.netlink.bridge.P
 
 from __future__ import annotations
 
+from cni import sysfs
 from cni.netlink.link import Link
 from cni.netlink.vf import VF
 from cni.section import Section, refused
@@ -82,8 +83,11 @@ def to_record(attachment: Attachment, conf: Section) -> dict[str, object]:
     return whole
 
 
-def from_record(raw: dict[str, object]) -> Attachment:
-    """Return the attachment of a record, ours or accelerated-bridge-cni's. Raises CniError naming what is wrong."""
+def from_record(raw: dict[str, object], state_folder: str = STATE_FOLDER, sysfs_root: str = sysfs.ROOT) -> Attachment:
+    """Return the attachment of a record, ours or accelerated-bridge-cni's. Raises CniError naming what is wrong.
+
+    state_folder, sysfs_root: as in `RepresentorPort`.
+    """
     section = Section(raw, "record")
     wanted = BridgeConfig(record.address(section, "orig_vf_state"))
     state, ours = section.section("orig_vf_state"), section.section(record.OURS)
@@ -103,10 +107,13 @@ def from_record(raw: dict[str, object]) -> Attachment:
     table.trust, table.spoofchk = (
         switches.boolean(key) if switches.has(key) else None for key in ("trust", "spoofchk")
     )
-    return record.attachment(section, wanted, pf, index, original, table, _port(section, ours, wanted, mtu, pf))
+    port = _port(section, ours, wanted, mtu, pf, state_folder, sysfs_root)
+    return record.attachment(section, wanted, pf, index, original, table, port)
 
 
-def _port(section: Section, ours: Section, wanted: BridgeConfig, vf_mtu: int, pf: str) -> RepresentorPort | None:
+def _port(
+    section: Section, ours: Section, wanted: BridgeConfig, vf_mtu: int, pf: str, state_folder: str, sysfs_root: str
+) -> RepresentorPort | None:
     name = record.restored(section.string("representor"))
     if not name:
         return None
@@ -116,9 +123,8 @@ def _port(section: Section, ours: Section, wanted: BridgeConfig, vf_mtu: int, pf
     original.port = known.string("port")
     original.up = known.boolean("up")  # accelerated-bridge-cni takes it down
     mtu = wanted.mtu or vf_mtu
-    port = RepresentorPort(
-        original, record.restored(section.string("actual_bridge")), wanted.vlans(), mtu, pf, STATE_FOLDER
-    )
+    into = record.restored(section.string("actual_bridge"))
+    port = RepresentorPort(original, into, wanted.vlans(), mtu, pf, state_folder, sysfs_root)
     port.master = record.restored(known.string("master"))
     vlans = known.section("vlans")
     port.original_vlans = {_vlan(vlans, key): vlans.integer(key, 0, 0, 0xFFFF) for key in vlans.raw}

@@ -28,6 +28,6 @@ class Sriov(Kind):
         """See `Kind`."""
         return record.to_record(attachment, conf)
 
-    def from_record(self, raw: dict[str, object]) -> Attachment:
+    def from_record(self, raw: dict[str, object], sysfs_root: str) -> Attachment:
         """See `Kind`."""
         return record.from_record(raw)

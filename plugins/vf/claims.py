@@ -66,7 +66,7 @@ class Claims:
 
     def _believed(self, found: dict[str, object]) -> Attachment | None:
         try:
-            return self.kind.from_record(found)
+            return self.kind.from_record(found, self.sysfs_root)
         except CniError as e:
             self._log.warning(f"the record of {found['ifName']} of {found['containerID']} is not used: {e}")
             return None

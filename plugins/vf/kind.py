@@ -57,8 +57,11 @@ class Kind:
         """Return what `cni.state.Store.save` is to keep. conf: the network configuration."""
         raise NotImplementedError
 
-    def from_record(self, record: dict[str, object]) -> Attachment:
-        """Return the attachment of a record, ours or the Go plugin's. Raises CniError naming what is wrong with it."""
+    def from_record(self, record: dict[str, object], sysfs_root: str) -> Attachment:
+        """Return the attachment of a record, ours or the Go plugin's. sysfs_root: where sysfs is mounted.
+
+        Raises CniError naming what is wrong with it.
+        """
         raise NotImplementedError
 
     def lock(self, wanted: VfConfig) -> FileLock | NotLocked:

@@ -57,16 +57,19 @@ def give_back(
         if errors:
             raise combined(f"cleaning up after {name} ({attachment.address})", errors)
         return True
-    vf = device.find(attachment.address, sysfs_root, needs_pf=False)
-    entry = _entry(attachment, vf, host, errors)
     found = None
-    if attachment.original is not None:
-        try:
+    try:
+        vf = device.find(attachment.address, sysfs_root, needs_pf=False)
+        entry = _entry(attachment, vf, host, errors)
+        if attachment.original is not None:
             found = _fetch(attachment, attachment.original, vf, entry, host, pod, patience_s, sysfs_root, errors, log)
-        except NetlinkError as e:
-            raise CniError(
-                GENERIC, f"cannot fetch {name} ({vf.address}): {e.strerror}", f"errno {e.errno}; its record stays"
-            ) from e
+    except CniError as e:
+        raise combined(f"giving back {name} ({attachment.address})", [*errors, e]) from e
+    except NetlinkError as e:
+        reason = f"errno {e.errno}; its record stays"
+        errors.append(CniError(GENERIC, f"cannot fetch {name} ({attachment.address}): {e.strerror}", reason))
+        raise combined(f"giving back {name} ({attachment.address})", errors) from e
+    if attachment.original is not None:
         driver = sysfs.driver(vf.path)
         if found is None and _is_awaited(attachment.original, vf, sysfs_root):
             log.warning(f"{name} ({vf.address}, driver {driver}) has no link on the host yet: its record stays")

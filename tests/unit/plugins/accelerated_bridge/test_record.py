@@ -16,8 +16,10 @@ from cni.section import Section
 from cni.state import Store
 from plugins.accelerated_bridge import record
 from plugins.accelerated_bridge.config import BridgeConfig
+from plugins.accelerated_bridge.kind import AcceleratedBridge
 from plugins.accelerated_bridge.port import RepresentorPort
 from plugins.vf.attachment import Attachment
+from plugins.vf.claims import Claims
 from plugins.vf.config import VfConfig
 from plugins.vf.record import OURS
 from tests.support.log import Lines
@@ -439,6 +441,18 @@ def test_round_trip(tmp_path: Path, other: dict[str, Any]) -> None:
     store.save(made.container_id, made.ifname, record.to_record(made, network), made.network)
     assert seen(loaded(store, made.container_id, made.ifname, made.network)) == seen(made)
     assert [seen(record.from_record(entry)) for entry in store.all()] == [seen(made)]
+
+
+def test_where_things_are(tmp_path: Path) -> None:
+    """A recorded port looks where the claims look that it was loaded by."""
+
+    class Elsewhere(AcceleratedBridge):
+        state_folder = str(tmp_path / "state")
+
+    go_file(tmp_path / "state", "blue", "c0ffee", "net1", GO_PLAIN)
+    (found,) = Claims(Elsewhere(), Lines(), str(tmp_path / "sys")).load_all()
+    port = port_of(found)
+    assert (port.state_folder, port.sysfs_root) == (str(tmp_path / "state"), str(tmp_path / "sys"))
 
 
 def test_the_go_plugin_sees_names_as_they_are() -> None:

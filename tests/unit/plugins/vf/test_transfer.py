@@ -1,0 +1,103 @@
+"""Giving a VF back: which link it is that comes back, and what is said of failures."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cni.errors import GENERIC, CniError
+from cni.log import Logger
+from cni.netlink import codec, link
+from cni.netlink.link import Link
+from cni.netlink.socket import NetlinkError, NetlinkSocket
+from cni.netns import NetNS
+from plugins.vf import transfer
+from plugins.vf.attachment import Attachment, Beside
+from plugins.vf.config import VfConfig
+from tests.support import sysfstree
+from tests.support.log import Lines
+from tests.support.messages import Recorder
+
+PF, VF = "0000:03:00.0", "0000:03:00.2"
+
+
+class Stuck(Beside):
+    """A connection that cannot be cut."""
+
+    __slots__ = ()
+
+    def disconnect(
+        self, host: NetNS, others: Callable[[], list[Attachment]], errors: list[CniError], log: Logger
+    ) -> None:
+        """Fail."""
+        errors.append(CniError(GENERIC, "cannot take rep0 out of br0: Device or resource busy"))
+
+
+class Busy(Recorder):
+    """A pod whose links the kernel does not list."""
+
+    def dump(self, kind: int, body: bytes) -> list[bytes]:
+        """Refuse."""
+        raise NetlinkError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+
+@pytest.mark.parametrize(
+    ("vfs", "second"),
+    [
+        ({0: VF}, f"cannot fetch ens2f0v0 ({VF}): Device or resource busy"),
+        ({}, f'deviceID: "{VF}" is not allowed; its physical function {PF} does not list it'),
+    ],
+    ids=["the link cannot be fetched", "the PF does not know the VF"],
+)
+def test_both_failures_are_said(tmp_path: Path, vfs: dict[int, str], second: str) -> None:
+    """The connection that still stands, and what kept the VF from being given back."""
+    tree = sysfstree.pf(PF, vfs) | {sysfstree.folder(VF, "physfn"): f"-> ../{PF}"}
+    root = sysfstree.build(tmp_path, tree)
+    original = Link(7, "ens2f0v0")
+    claim = Attachment("c0ffee", "net1", "blue", "", 0, "", VfConfig(VF), "", 0, original, "", None, beside=Stuck())
+    host, pod = NetNS("host", -1, Recorder()), NetNS("pod", -1, Busy())
+    with pytest.raises(CniError) as caught:
+        transfer.give_back(claim, host, pod, 0, list, root, Lines())
+    assert caught.value.msg == f"giving back ens2f0v0 ({VF}): 2 steps failed"
+    assert "cannot take rep0 out of br0: Device or resource busy" in caught.value.details
+    assert second in caught.value.details
+
+
+class Links(NetlinkSocket):
+    """A host with some links. parents: the names of the devices behind them, by their names."""
+
+    def __init__(self, parents: dict[str, str]) -> None:
+        self.parents = parents
+
+    def get(self, kind: int, body: bytes) -> bytes:
+        """Return the link that is asked for."""
+        name = codec.os_text(dict(codec.attributes(body, link.IFINFOMSG.size))[link.IFLA_IFNAME])
+        if name not in self.parents:
+            raise NetlinkError(errno.ENODEV, os.strerror(errno.ENODEV))
+        shown = codec.text(link.IFLA_IFNAME, name) + codec.text(link.IFLA_PARENT_DEV_NAME, self.parents[name])
+        return link.IFINFOMSG.pack(0, 0, 7, 0, 0) + shown
+
+
+OWN, VIRTIO = {"ens2f0v0": VF}, {"eth0": "virtio0"}
+
+
+@pytest.mark.parametrize("driver", ["virtio_vdpa", "vhost_vdpa", ""])
+@pytest.mark.parametrize("attached", [OWN, VIRTIO], ids=["the VF's own", "the vDPA device's"])
+@pytest.mark.parametrize("on_host", [{}, OWN, VIRTIO, OWN | VIRTIO], ids=["none", "own", "virtio", "both"])
+def test_the_link_that_comes_back(
+    tmp_path: Path, on_host: dict[str, str], attached: dict[str, str], driver: str
+) -> None:
+    """The one that was attached, whatever the vDPA device has been bound to since."""
+    tree = sysfstree.pf(PF, {0: VF}) | sysfstree.netdev(sysfstree.folder(VF), "ens2f0v0")
+    tree |= sysfstree.vdpa(sysfstree.folder(VF), "vdpa0", driver, "virtio0")
+    tree |= sysfstree.netdev(sysfstree.folder(VF, "vdpa0", "virtio0"), "eth0")
+    ((name, parent),) = attached.items()
+    original = Link(7, name)
+    original.parent = parent
+    claim = Attachment("c0ffee", "net1", "blue", "", 0, "", VfConfig(VF), "", 0, original, "", None)
+    host = NetNS("host", -1, Links(on_host))
+    assert transfer.is_back(claim, host, 0, sysfstree.build(tmp_path, tree)) is (name in on_host)
