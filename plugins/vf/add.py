@@ -129,7 +129,7 @@ def _link_on_host(vf: Device, host: NetNS) -> Link | None:
         return None
     found = device.on_host(vf, host)
     driver = sysfs.driver(vf.path)
-    if found is None and vf.vdpa is not None and vf.vdpa.driver == "vhost":
+    if found is None and vf.vdpa is not None and vf.vdpa.driver == "vhost" and not sysfs.has_netdev(vf.path):
         return None
     if found is None and driver:
         from plugins.common import waiting

@@ -90,6 +90,23 @@ def test_vhost_without_a_link(
 
 
 @pytest.mark.parametrize("plugin", TYPES)
+def test_vhost_whose_link_is_elsewhere(
+    plugin: str, nic: Nic, vf: VF, bridge: str, make_pod: Callable[[], Space], attach: Callable[..., Attachment]
+) -> None:
+    """Somebody has the VF's link, and nobody knows who: that is not to have none, and no other pod gets the VF."""
+    name, somewhere = vf.name, make_pod()
+    HOST.ip("link", "set", name, "netns", str(somewhere.name))
+    with vdpa.on(vf, "vhost"):
+        before = nic.snapshot(vf, bridge)
+        error = attach(vf, make_pod(), type=plugin, ipam=IPAM).call("ADD").error(11)
+        assert error["msg"] == f"VF {vf.address} has no link on the host, though it is bound to igbvf"
+        assert nic.snapshot(vf, bridge) == before
+        somewhere.ip("link", "set", name, "netns", "1")
+    assert disk.reserved("lab") == {}
+    assert not records(plugin)
+
+
+@pytest.mark.parametrize("plugin", TYPES)
 @pytest.mark.parametrize("is_gone", [False, True], ids=["pod lives", "pod is gone"])
 def test_virtio(
     is_gone: bool,

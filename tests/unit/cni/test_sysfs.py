@@ -688,3 +688,22 @@ def test_virtio_devices(tmp_path: Path, below: tuple[str, ...], expected: list[s
     """Those right below the device."""
     sysfstree.build(tmp_path, {f"{VF0}/{entry}": None for entry in below})
     assert sysfs.virtio_devices(_made(tmp_path, VFS[0])) == expected
+
+
+NETDEVS: dict[str, tuple[Tree, bool]] = {
+    "none": ({}, False),
+    "one": (sysfstree.netdev(sysfstree.folder(ADDRESS), "ens2f0v6"), True),
+    "in another namespace": ({sysfstree.folder(ADDRESS, "net"): None}, True),
+    "of virtio": ({sysfstree.folder(ADDRESS, "virtio3", "net"): None}, True),
+    "virtio without one": ({sysfstree.folder(ADDRESS, "virtio3"): None}, False),
+    "of the vDPA device": ({sysfstree.folder(ADDRESS, "vdpa0", "virtio3", "net"): None}, False),
+}
+
+
+@pytest.mark.parametrize(("tree", "expected"), NETDEVS.values(), ids=NETDEVS)
+def test_whether_there_is_a_netdev_anywhere(tmp_path: Path, tree: Tree, expected: bool) -> None:
+    """As the lab's kernel shows it: the folder is there and empty while the link is in another namespace."""
+    root = sysfstree.build(tmp_path, {sysfstree.folder(ADDRESS, "vendor"): "0x8086", **tree})
+    device = Path(sysfs.pci_device(ADDRESS, root)).resolve()
+    assert sysfs.has_netdev(str(device)) is expected
+    assert sysfs.has_netdev(str(device / "gone")) is False
