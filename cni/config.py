@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cni.convert import parse_result, read_dns
 from cni.errors import DECODING_FAILURE, INCOMPATIBLE_VERSION, CniError, invalid_config
 from cni.jsontext import JSONError, loads
 from cni.section import Section, refused
@@ -66,15 +67,11 @@ class NetConf:
     @property
     def dns(self) -> DNS:
         """The configuration's `dns`. Raises CniError (code 7)."""
-        from cni.convert import read_dns
-
         return read_dns(self.section.section("dns"))
 
     @property
     def prev_result(self) -> Result | None:
         """The configuration's `prevResult`, None when it has none. Raises CniError (code 7)."""
-        from cni.convert import parse_result
-
         raw = self.section.get("prevResult")
         return None if raw is None else parse_result(raw, self.cni_version, "prevResult")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from cni import sysctl
+from cni.announce import announce as send_announcements
 from cni.errors import GENERIC, CniError
 from cni.ip import IPAddress
 from cni.netlink import addr, link, route
@@ -176,12 +177,10 @@ def announce(pod: PodLink, mac: str, result: Result, kernel_did: bool, log: Logg
     addresses = [ip.address.ip for ip in addresses_of(result) if not (kernel_did and ip.address.version == 4)]
     if not addresses:
         return
-    from cni.announce import announce as send
-
     try:
         with pod.netns.entered():
             if _wait_for_carrier(pod):
-                send(pod.name, mac, addresses)
+                send_announcements(pod.name, mac, addresses)
             else:
                 log.debug(f"{pod.name} has no carrier after {CARRIER_TIMEOUT_S:g} s: addresses not announced")
     except (OSError, CniError) as e:

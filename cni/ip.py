@@ -1,8 +1,8 @@
 """IP addresses, addresses with a prefix length, and subnets, as values.
 
-In place of `ipaddress`, which takes 2 ms of every ADD to load, with `functools` and `collections` behind it. It reads
-and writes the same (tests/unit/cni/test_ip.py), but refuses zones (`fe80::1%eth0`) and netmasks, wants the prefix
-length where there is one, and clears the bits right of it.
+In place of `ipaddress`, which with `functools` and `collections` would be 0.7 MB of every binary. It reads and writes
+the same (tests/unit/cni/test_ip.py), but refuses zones (`fe80::1%eth0`) and netmasks, wants the prefix length where
+there is one, and clears the bits right of it.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cni import cidr
 from cni.errors import CniError, invalid_config
 from cni.jsontext import dumps
 
@@ -29,7 +30,7 @@ class Section:
 
     A key is looked up as it is written, then without regard to case, as the Go plugins do. null counts as absent.
     No conversion between types takes place: a boolean is not an integer, nor is 1.0, nor "1". A getter raises CniError
-    (code 7) when the value has the wrong type or is out of bounds. `cni.cidr` is loaded by the getters that need it.
+    (code 7) when the value has the wrong type or is out of bounds.
     """
 
     __slots__ = ("raw", "where")
@@ -116,8 +117,6 @@ class Section:
         text = self.string(key)
         if not text:
             return None
-        from cni import cidr
-
         try:
             return cidr.parse_address(text)
         except ValueError:
@@ -127,8 +126,6 @@ class Section:
         """Return an IP address with its prefix length, None when absent."""
         if not self.has(key):
             return None
-        from cni import cidr
-
         text = self.string(key)
         try:
             return cidr.parse_interface(text)
@@ -140,8 +137,6 @@ class Section:
         """Return a subnet, None when absent. Bits right of the prefix are cleared."""
         if not self.has(key):
             return None
-        from cni import cidr
-
         text = self.string(key)
         try:
             return cidr.parse_network(text)

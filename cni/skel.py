@@ -7,8 +7,10 @@ plugins: the environment first, then the configuration, then whether its version
 from __future__ import annotations
 
 import os
+from select import select
 
 from cni import config, request, version
+from cni.convert import render_result
 from cni.errors import (
     GENERIC,
     INCOMPATIBLE_VERSION,
@@ -182,8 +184,6 @@ class _Call:
         ignore_termination()
         if result is None:
             return ""
-        from cni.convert import render_result
-
         return dumps(render_result(result, self.cni_version)) + "\n"
 
     def _default_level(self, conf: NetConf) -> str:
@@ -294,8 +294,6 @@ def _version_asked(stdin: BufferedIOBase | _Unreadable) -> str:
 
 
 def _has_input(stdin: BufferedIOBase | _Unreadable) -> bool:
-    from select import select
-
     try:
         fd = stdin.fileno()
     except OSError:  # not a file: all of it is in memory

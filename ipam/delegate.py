@@ -5,8 +5,16 @@ The node's administrator can have the built-in types executed too (`cni.nodeconf
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # as in cni.signals
+
 from cni import nodeconfig
+from cni.convert import parse_result, render_result
 from cni.errors import DECODING_FAILURE, GENERIC, CniError, invalid_config
+from cni.jsontext import JSONError, loads
+from cni.result import Result
+from ipam import executable
+from ipam.host_local.commands import HostLocal
+from ipam.static import commands as static
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,8 +51,6 @@ def validate(request: Request, conf: NetConf, node_config: str = nodeconfig.PATH
     if is_built_in(conf, node_config):
         _handlers(conf).validate(request, conf)
     else:
-        from ipam import executable
-
         executable.find(_type(conf), request.path)
 
 
@@ -54,9 +60,6 @@ def refuse_unrenderable(conf: NetConf) -> None:
     Better said now than with the device moved. Raises CniError.
     """
     if conf.ipam is None:
-        from cni.convert import render_result
-        from cni.result import Result
-
         render_result(Result(), conf.cni_version)
 
 
@@ -68,9 +71,6 @@ def add(request: Request, conf: NetConf, log: Logger, node_config: str = nodecon
     if is_built_in(conf, node_config):
         result: Result = _handlers(conf).add(request, conf, log)
         return result
-    from cni.convert import parse_result
-    from cni.jsontext import JSONError, loads
-
     done = _execute("ADD", request, conf, log)
     try:
         if done.cut:
@@ -124,13 +124,7 @@ def _type(conf: NetConf) -> str:
 
 def _handlers(conf: NetConf) -> HostLocal | ModuleType:
     """Return what runs the commands of a built-in type: the same that its own binary runs."""
-    if _type(conf) == "static":
-        from ipam.static import commands
-
-        return commands
-    from ipam.host_local.commands import HostLocal
-
-    return HostLocal()
+    return static if _type(conf) == "static" else HostLocal()
 
 
 def _execute(command: str, request: Request, conf: NetConf, log: Logger) -> Completed:
@@ -138,8 +132,6 @@ def _execute(command: str, request: Request, conf: NetConf, log: Logger) -> Comp
 
     Raises CniError with the executable's own code and message, or saying how it failed without one.
     """
-    from ipam import executable
-
     name = _type(conf)
     path = executable.find(name, request.path)
     done = executable.run(path, {**request.environ, "CNI_COMMAND": command}, request.stdin)
@@ -152,8 +144,6 @@ def _execute(command: str, request: Request, conf: NetConf, log: Logger) -> Comp
 
 def _failure(name: str, command: str, done: Completed) -> CniError:
     """Return the error that the executable reported, or one that says how it ended."""
-    from cni.jsontext import JSONError, loads
-
     try:
         said = loads(done.stdout.decode())
     except (UnicodeDecodeError, JSONError):
@@ -171,8 +161,6 @@ def _failure(name: str, command: str, done: Completed) -> CniError:
 
 
 def _signal_name(number: int) -> str:
-    import _signal  # type: ignore[import-not-found]  # the `signal` module brings `enum`; no binary holds it
-
     names = (name for name in dir(_signal) if name.startswith("SIG") and name[3] != "_")
     return next((name for name in names if getattr(_signal, name) == number), f"signal {number}")
 

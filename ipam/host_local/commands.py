@@ -1,12 +1,15 @@
-"""The commands of host-local: the same in-process and in the binary. Each loads only what it needs."""
+"""The commands of host-local: the same in-process and in the binary."""
 
 from __future__ import annotations
 
 import os
 
 from cni.errors import invalid_config
+from ipam.host_local.add import add, prepare
 from ipam.host_local.boot import Boot
+from ipam.host_local.release import collect_garbage, release_attachment
 from ipam.host_local.store import Store
+from ipam.host_local.verify import check, status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,8 +42,6 @@ class HostLocal:
 
     def validate(self, request: Request, conf: NetConf) -> None:
         """Find out what can be known to be wrong before ADD changes anything."""
-        from ipam.host_local.add import prepare
-
         prepare(request, conf)
 
     def add(self, request: Request, conf: NetConf, log: Logger) -> Result:
@@ -48,30 +49,20 @@ class HostLocal:
 
         On an error no address is held, beyond those that the attachment had before.
         """
-        from ipam.host_local.add import add
-
         return add(request, conf, self._store(conf, log), log)
 
     def delete(self, request: Request, conf: NetConf, log: Logger) -> None:
         """Release all addresses of the attachment, whatever the ranges are by now. None is no error."""
-        from ipam.host_local.release import release_attachment
-
         release_attachment(request, self._store(conf, log))
 
     def check(self, request: Request, conf: NetConf, log: Logger) -> None:
         """Verify that the attachment holds an address, and each of its prevResult that is in our ranges."""
-        from ipam.host_local.verify import check
-
         check(request, conf, self._store(conf, log))
 
     def gc(self, request: Request, conf: NetConf, log: Logger) -> None:
         """Release the addresses of all attachments of this network that are not valid."""
-        from ipam.host_local.release import collect_garbage
-
         collect_garbage(conf, self._store(conf, log), log)
 
     def status(self, request: Request, conf: NetConf, log: Logger) -> None:
         """Say whether ADD could work: the configuration is good, the store can be used, no range set is full."""
-        from ipam.host_local.verify import status
-
         status(request, conf, self._store(conf, log))

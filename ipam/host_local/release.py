@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cni.cidr import address_or_none
 from cni.errors import CniError, combined, invalid_config
 
 TYPE_CHECKING = False
@@ -33,8 +34,6 @@ def collect_garbage(conf: NetConf, store: Store, log: Logger) -> None:
         raise invalid_config("missing cni.dev/valid-attachments", "without it nothing can be known to be stale")
     if not store.exists():
         return
-    from cni.cidr import address_or_none  # not for DEL, which has no use for it
-
     valid = set(conf.valid_attachments)
     containers = {container_id for container_id, _ in valid}
     with store.lock():

@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 
 from cni import files
+from cni.cidr import address_or_none
 from cni.config import is_safe_name
 from cni.errors import IO_FAILURE, CniError
 from cni.lock import FileLock
@@ -216,8 +217,6 @@ class Store:
             return None
         if data is None:
             return None
-        from cni.cidr import address_or_none  # not for DEL, which has no use for it
-
         address = address_or_none(data.decode("ascii", "replace").strip())
         if address is None:
             self._log.info(f"{path} holds no address: starting with the first")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from cni import deviceinfo
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni.config import NetConf
@@ -21,8 +23,6 @@ def publish(conf: NetConf, device: str, sysfs_root: str, log: Logger) -> None:
     if path is not None and not isinstance(path, str):
         log.warning(f"runtimeConfig.{_MEMBER} is no string: device information is not published")
     elif path:
-        from cni import deviceinfo
-
         kind, fields = deviceinfo.describe(os.path.realpath(device), sysfs_root)
         deviceinfo.publish(path, kind, fields, log)
 
@@ -31,6 +31,4 @@ def sweep(conf: NetConf, log: Logger) -> None:
     """Remove what an ADD that was killed left of the device-info file, which itself Multus removes. Never raises."""
     path = conf.runtime_config.get(_MEMBER)
     if isinstance(path, str) and path:
-        from cni import deviceinfo
-
         deviceinfo.sweep(path, log)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from cni.netlink.monitor import RTMGRP_LINK, Monitor
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +19,6 @@ def for_link(find: Callable[[], Link | None], patience_s: float) -> Link | None:
     The kernel saves a physical link some time after the namespace's last user has gone (net/core/net_namespace.c,
     cleanup_net). The calling thread is in the namespace where the link is to appear.
     """
-    from cni.netlink.monitor import RTMGRP_LINK, Monitor
-
     deadline = time.monotonic() + patience_s
     with Monitor(RTMGRP_LINK) as monitor:
         while True:

@@ -1,60 +1,21 @@
-"""The host-device executable. Each command loads only what it needs: DEL, for one, configures no link."""
+"""The host-device executable."""
 
 from __future__ import annotations
 
 from cni import skel
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.config import NetConf
-    from cni.log import Logger
-    from cni.request import Request
-    from cni.result import Result
-
-
-def _add(request: Request, conf: NetConf, log: Logger) -> Result:
-    from plugins.host_device.add import add
-    from plugins.host_device.claims import Claims
-
-    return add(request, conf, log, Claims(log))
-
-
-def _delete(request: Request, conf: NetConf, log: Logger) -> None:
-    from plugins.host_device.claims import Claims
-    from plugins.host_device.delete import delete
-
-    delete(request, conf, log, Claims(log))
-
-
-def _gc(request: Request, conf: NetConf, log: Logger) -> None:
-    from plugins.host_device.claims import Claims
-    from plugins.host_device.delete import collect_garbage
-
-    collect_garbage(request, conf, log, Claims(log))
-
-
-def _check(request: Request, conf: NetConf, log: Logger) -> None:
-    from plugins.host_device.check import check
-    from plugins.host_device.claims import Claims
-
-    check(request, conf, log, Claims(log))
-
-
-def _status(request: Request, conf: NetConf, log: Logger) -> None:
-    from plugins.host_device.check import status
-    from plugins.host_device.claims import Claims
-
-    status(request, conf, log, Claims(log))
-
+from plugins.host_device.add import add
+from plugins.host_device.check import check, status
+from plugins.host_device.claims import Claims
+from plugins.host_device.delete import collect_garbage, delete
 
 PLUGIN = skel.Plugin(
     name="host-device",
     about="moves a device of the host into a pod's network namespace, and back",
-    add=_add,
-    check=_check,
-    delete=_delete,
-    gc=_gc,
-    status=_status,
+    add=lambda request, conf, log: add(request, conf, log, Claims(log)),
+    check=lambda request, conf, log: check(request, conf, log, Claims(log)),
+    delete=lambda request, conf, log: delete(request, conf, log, Claims(log)),
+    gc=lambda request, conf, log: collect_garbage(request, conf, log, Claims(log)),
+    status=lambda request, conf, log: status(request, conf, log, Claims(log)),
 )
 
 if __name__ == "__main__":

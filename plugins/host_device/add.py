@@ -5,13 +5,15 @@ from __future__ import annotations
 from cni import move, netns, sysfs
 from cni.background import Background
 from cni.errors import BAD_ENVIRONMENT, GENERIC, TRY_AGAIN_LATER, CniError, invalid_config
+from cni.ifconfig import PodLink
 from cni.netlink import link
 from cni.netlink.socket import NetlinkError
 from cni.netns import NetNS
+from cni.result import Interface
 from cni.rollback import Rollback
 from cni.signals import Deferred, ignore_termination
 from ipam import delegate
-from plugins.common import boot, information
+from plugins.common import boot, configure, information
 from plugins.host_device import attachment, config, device
 from plugins.host_device.attachment import Attachment
 from plugins.host_device.claims import Claims
@@ -103,11 +105,7 @@ def _attach(
         with Deferred():  # were we told to end in between, the undo would run beside the move, on the same socket
             moving = Background(move.into_pod, host, pod, claim.original, request.ifname, log)
             undo.push("end the move", moving.join)
-        # The kernel takes its time over the move. Meanwhile the rest of the program is loaded and addresses are chosen.
-        from cni.ifconfig import PodLink
-        from cni.result import Interface
-        from plugins.common import configure
-
+        # The kernel takes its time over the move. Meanwhile addresses are chosen.
         addresses = delegate.add(request, conf, log) if delegate.is_built_in(conf) else None
         moving.wait()
         arrived = configure.arrived(pod, request.ifname)
@@ -141,8 +139,6 @@ def _attach_userspace(request: Request, conf: NetConf, wanted: DeviceConfig, log
 
     There is no record, so an earlier ADD that was not finished shows only in the built-in IPAM's store.
     """
-    from plugins.common import configure
-
     if delegate.is_built_in(conf):
         delegate.delete(request, conf, log)
     with Rollback(log) as undo:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from cni import move, netns, sysfs
 from cni.background import Background
 from cni.errors import BAD_ENVIRONMENT, GENERIC, TRY_AGAIN_LATER, CniError, invalid_config
+from cni.ifconfig import PodLink
 from cni.netlink import link
 from cni.netlink.link import Link
 from cni.netlink.socket import NetlinkError
 from cni.netns import NetNS
+from cni.result import Interface
 from cni.rollback import Rollback
 from cni.signals import Deferred, ignore_termination
 from ipam import delegate
-from plugins.common import boot, information
+from plugins.common import boot, configure, information, waiting
 from plugins.vf import device, mac, plan
 from plugins.vf.attachment import Attachment
 from plugins.vf.claims import PATIENCE_S, Claims
@@ -132,8 +134,6 @@ def _link_on_host(vf: Device, host: NetNS) -> Link | None:
     if found is None and vf.vdpa is not None and vf.vdpa.driver == "vhost" and not sysfs.has_netdev(vf.path):
         return None
     if found is None and driver:
-        from plugins.common import waiting
-
         found = waiting.for_link(lambda: device.on_host(vf, host), PATIENCE_S)
     if found is not None:
         return found
@@ -177,9 +177,7 @@ def _attach(
             with Deferred():  # were we told to end in between, the undo would run beside the move, on the same socket
                 moving = Background(move.into_pod, host, pod, claim.original, request.ifname, log)
                 undo.push("end the move", moving.join)
-            # The kernel takes its time over the move. Meanwhile the rest is loaded and addresses are chosen.
-            from plugins.common import configure
-
+            # The kernel takes its time over the move. Meanwhile addresses are chosen.
             addresses = delegate.add(request, conf, log) if delegate.is_built_in(conf) else None
             moving.wait()
             arrived = configure.arrived(pod, request.ifname)
@@ -218,10 +216,6 @@ def _configure(
 
     driver: the VF's. addresses: what a built-in IPAM type gave, if it did.
     """
-    from cni.ifconfig import PodLink
-    from cni.result import Interface
-    from plugins.common import configure
-
     wanted = claim.wanted
     inside = PodLink(pod, arrived.index, request.ifname)
     if wanted.mac:
@@ -265,9 +259,6 @@ def _bring_up(inside: PodLink, claim: Attachment, interface: Interface) -> None:
 
 def _without_link(request: Request, conf: NetConf, claim: Attachment, log: Logger) -> Result:
     """Return the result for a VF on a userspace driver: IPAM is asked, and nothing is applied."""
-    from cni.result import Interface
-    from plugins.common import configure
-
     admin = claim.table.mac if claim.table is not None and claim.table.mac != NO_MAC else ""
     interface = Interface(request.ifname, claim.wanted.mac or admin, 0, request.netns, pci_id=claim.address)
     return configure.without_link(request, conf, [interface], log)

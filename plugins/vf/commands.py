@@ -1,55 +1,27 @@
-"""A plugin for VFs as `cni.skel` knows it. Each command loads only what it needs: DEL, for one, configures no link."""
+"""A plugin for VFs as `cni.skel` knows it."""
 
 from __future__ import annotations
 
 from cni import skel
+from plugins.vf.add import add
+from plugins.vf.check import check, status
+from plugins.vf.claims import Claims
+from plugins.vf.delete import collect_garbage, delete
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cni.config import NetConf
-    from cni.log import Logger
-    from cni.request import Request
-    from cni.result import Result
     from plugins.vf.kind import Kind
 
 
-def plugin(name: str, about: str, kind: Callable[[], Kind], has_debug: bool = False) -> skel.Plugin:
-    """Return the plugin of this name. about: the line about it. kind: loads and makes what is its own. has_debug: as in
-    `skel.Plugin`.
-    """
-
-    def add(request: Request, conf: NetConf, log: Logger) -> Result:
-        from plugins.vf.add import add
-        from plugins.vf.claims import Claims
-
-        return add(request, conf, log, Claims(kind(), log))
-
-    def delete(request: Request, conf: NetConf, log: Logger) -> None:
-        from plugins.vf.claims import Claims
-        from plugins.vf.delete import delete
-
-        delete(request, conf, log, Claims(kind(), log))
-
-    def collect_garbage(request: Request, conf: NetConf, log: Logger) -> None:
-        from plugins.vf.claims import Claims
-        from plugins.vf.delete import collect_garbage
-
-        collect_garbage(request, conf, log, Claims(kind(), log))
-
-    def check(request: Request, conf: NetConf, log: Logger) -> None:
-        from plugins.vf.check import check
-        from plugins.vf.claims import Claims
-
-        check(request, conf, log, Claims(kind(), log))
-
-    def status(request: Request, conf: NetConf, log: Logger) -> None:
-        from plugins.vf.check import status
-        from plugins.vf.claims import Claims
-
-        status(request, conf, log, Claims(kind(), log))
-
+def plugin(name: str, about: str, kind: Kind, has_debug: bool = False) -> skel.Plugin:
+    """Return the plugin of this name. about, has_debug: as in `skel.Plugin`. kind: what is its own."""
     return skel.Plugin(
-        name, about, add=add, check=check, delete=delete, gc=collect_garbage, status=status, has_debug=has_debug
+        name,
+        about,
+        add=lambda request, conf, log: add(request, conf, log, Claims(kind, log)),
+        check=lambda request, conf, log: check(request, conf, log, Claims(kind, log)),
+        delete=lambda request, conf, log: delete(request, conf, log, Claims(kind, log)),
+        gc=lambda request, conf, log: collect_garbage(request, conf, log, Claims(kind, log)),
+        status=lambda request, conf, log: status(request, conf, log, Claims(kind, log)),
+        has_debug=has_debug,
     )

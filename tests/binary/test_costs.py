@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.support import costs
 from tests.support.net import Space
-from tests.support.plugin import REFERENCE, Attachment
+from tests.support.plugin import REFERENCE, Attachment, binary, environment
 
 
 @pytest.fixture
@@ -45,6 +47,20 @@ def test_delete(attachment: Attachment) -> None:
 def _outside(paths: list[str]) -> list[str]:
     """Return those that are in no folder of the plugin's state."""
     return [path for path in paths if not path.startswith("/var/lib/cni/")]
+
+
+@pytest.mark.parametrize("command", ["VERSION", "ADD"])
+def test_pages(command: str) -> None:
+    """A start touches few of the image's pages: each costs a fault, and most of them a copy."""
+    stdin = os.open(os.devnull, os.O_RDWR)
+    try:
+        process = os.posix_spawn(binary("host-device"), ["host-device"], environment(command), file_actions=[
+            (os.POSIX_SPAWN_DUP2, stdin, fd) for fd in range(3)])  # fmt: skip
+        _, status, usage = os.wait4(process, 0)
+    finally:
+        os.close(stdin)
+    assert os.waitstatus_to_exitcode(status) == (0 if command == "VERSION" else 1)  # variables are missing for ADD
+    assert 100 < usage.ru_minflt + usage.ru_majflt <= 450
 
 
 def test_check(attachment: Attachment) -> None:
