@@ -162,6 +162,8 @@ void take_image(void)
     image.thread = PyThreadState_Get();
     image.thread->thread_id = 0; /* these are of this process; main.c sets them */
     image.thread->native_thread_id = 0;
+    memset(image.thread->datastack_top, 0, /* frames that have ended point to the stack */
+           (size_t)((char *)image.thread->datastack_limit - (char *)image.thread->datastack_top));
     PyEval_SaveThread();
     const struct range allocated = end_of_allocations();
     image.last = allocated.end - 1;

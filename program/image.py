@@ -20,12 +20,13 @@ PT_LOAD, PT_NOTE, PF_R, PF_W = 1, 4, 4, 2
 PAGE = 4096
 RANGE = struct.Struct("<QQ")  # image.c, write_range()
 
-OLD_PROCESSOR = "glibc.cpu.hwcaps=-AVX2,-AVX512F,-ERMS,-FSRM"  # glibc manual, Tunables
-CIRCUMSTANCES: tuple[tuple[list[str], str, str], ...] = (
-    ([], "/", ":" * len(OLD_PROCESSOR)),
-    (["setarch", "--addr-no-randomize"], "/tmp", OLD_PROCESSOR),
+TUNABLES = "GLIBC_TUNABLES"  # glibc manual, Tunables
+OLD_PROCESSOR = "glibc.cpu.hwcaps=-AVX2,-AVX512F,-ERMS,-FSRM"
+CIRCUMSTANCES: tuple[tuple[list[str], str, dict[str, str]], ...] = (
+    ([], "/", {"_" * len(TUNABLES): OLD_PROCESSOR}),
+    (["setarch", "--addr-no-randomize"], "/tmp", {TUNABLES: OLD_PROCESSOR}),
 )
-"""Prefixes of the command, folders, and tunables of the C library, with which an image must turn out the same: the
+"""Prefixes of the command, folders, and variables, as many and as long, with which an image must turn out the same: the
 stack, the C library's memory and some of its functions are elsewhere then."""
 
 
@@ -53,11 +54,13 @@ def make_executable(target: str, interpreter: str, modules: Mapping[str, str], b
     os.replace(beside, target)  # a running binary cannot be written to
 
 
-def _taken(interpreter: str, modules: int, prefix: list[str], folder: str, tunables: str) -> dict[int, bytes]:
+def _taken(
+    interpreter: str, modules: int, prefix: list[str], folder: str, variables: dict[str, str]
+) -> dict[int, bytes]:
     """Return the image, what is at which address, that the interpreter makes of the modules in an open file."""
     done = subprocess.run(
         [*prefix, os.path.abspath(interpreter)], stdin=modules, capture_output=True,
-        env={"GLIBC_TUNABLES": tunables, "TZ": ":"}, cwd=folder,
+        env={**variables, "TZ": ":"}, cwd=folder,
     )  # fmt: skip
     if done.returncode != 0 or done.stderr:
         raise ImportError(f"the modules cannot be loaded: {done.stderr.decode(errors='replace')}")

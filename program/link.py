@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Iterable
 
@@ -26,17 +27,23 @@ OWN = "_plumbline"
 """The extension module in main.c."""
 
 RENAMED_FUNCTIONS = ("malloc", "calloc", "realloc", "free", "pthread_self")
-SECTIONS = """\
-SECTIONS {
-    plumbline_data : { *(.data .data.* .PyRuntime .probes) *(EXCLUDE_FILE(*obmalloc.o) .bss COMMON) }
-}
+NOT_USED = "EXCLUDE_FILE(*obmalloc.o)"
+"""CPython's own allocators: the C library's is used. That is a quarter of a megabyte of zeros, and in CPython 3.13 what
+mimalloc begins with in each process. (In 3.11, the variables that say which allocator is used are here, too.)"""
+SECTIONS = f"""\
+SECTIONS {{
+    plumbline_data : {{
+        *({NOT_USED if sys.version_info >= (3, 12) else ""} .data .data.*)
+        *(.PyRuntime .probes)
+        *({NOT_USED} .bss COMMON)
+    }}
+}}
 """
-"""obmalloc.o has a quarter of a megabyte of zeros for an allocator that is not used."""
 ARRAY_SECTION = "plumbline_array"
 """The linker puts it behind all others, as the last of those that it does not know."""
-OTHER_SECTIONS = frozenset({".bss", ".tbss"})
-"""obmalloc.o's, and what each thread has: PyEval_RestoreThread() puts CPython 3.12's there."""
-
+OTHER_SECTIONS = frozenset({".bss", ".data", ".init_array", ".tbss", ".tdata"})
+"""Those of what is not used, and what each thread has: PyEval_RestoreThread() puts there what CPython has there since
+3.12."""
 SECTION = re.compile(r"^ *\[ *\d+\] (\S+) +[A-Z_]+ +[0-9a-f]+ [0-9a-f]+ ([0-9a-f]+) \d+ +([A-Zop]+) ", re.MULTILINE)
 """Name, size and flags of a section, as readelf(1) shows them."""
 
@@ -63,6 +70,8 @@ void *_PyPegen_parse(void *parser)
     PyErr_SetString(PyExc_SystemError, "a binary has no parser");
     return NULL;
 }}
+
+uint32_t _Py_next_func_version = 1; /* CPython 3.12 has it in deepfreeze.c */
 
 int _Py_Deepfreeze_Init(void);
 int _Py_Deepfreeze_Init(void)

@@ -60,6 +60,7 @@ static void adopt_thread(void)
         die("no key for the thread's state");
     PyEval_RestoreThread(image.thread);
     image.thread->thread_id = PyThread_get_thread_ident();
+    PyOS_BeforeFork(); /* takes locks that the other call lets go */
     PyOS_AfterFork_Child();
     if (PyGILState_GetThisThreadState() != image.thread)
         die("the thread's state is not found by its key");
