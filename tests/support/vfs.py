@@ -145,6 +145,11 @@ def without_permanent_mac(snapshot: str) -> str:
     return re.sub(r" permaddr \S+", "", snapshot)
 
 
+def without_altnames(snapshot: str) -> str:
+    """Return a snapshot without alternative names: udev finds others where a VF's folder in sysfs is covered."""
+    return re.sub(r"\n +altname \S+", "", snapshot)
+
+
 def wait_for(condition: Any, what: str, timeout_s: float = 20.0) -> None:
     """Wait until the condition holds; fail the test when it does not in time."""
     deadline = time.monotonic() + timeout_s

@@ -5,93 +5,120 @@ from __future__ import annotations
 import json
 import os
 import stat
+import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from tests.support import disk, net, switchdev
+from tests.support import disk, net, switchdev, vdpa
 from tests.support.net import Space
-from tests.support.plugin import Attachment
+from tests.support.plugin import REPOSITORY, Attachment
 from tests.support.switchdev import NATIVE, Nic
-from tests.support.vfs import VF
+from tests.support.vfs import VF, without_altnames
 
-FOLDER = "/var/run/k8s.cni.cncf.io/devinfo/cni"
-
-
-def scenario(name: str, vf: VF, bridge: str, mac: str, start: str, end: str) -> dict[str, Any]:
-    """Return scenarios/vdpa-net30.json and vdpa-net31.json, which differ in these, as Multus passes them."""
-    return {
-        "type": "accelerated-bridge",
-        "cniVersion": "0.3.1",
-        "name": name,
-        "bridge": bridge,
-        "trust": "on",
-        "spoofchk": "off",
-        "deviceID": vf.address,
-        "pciBusID": vf.address,
-        "capabilities": {"mac": True, "CNIDeviceInfoFile": True},
-        "runtimeConfig": {"mac": mac, "CNIDeviceInfoFile": f"{FOLDER}/{name}-net1.json"},
-        "ipam": {"type": "host-local", "subnet": "192.168.30.0/24", "rangeStart": start, "rangeEnd": end},
-    }
+SCENARIOS = Path(REPOSITORY, "tests", "golden", "scenarios")
 
 
-def written_by_the_device_plugin(conf: dict[str, Any], vf: VF, number: int) -> dict[str, Any]:
+def scenario(name: str) -> dict[str, Any]:
+    """Return one of the configurations, as Multus passes it to the plugin. It names VFs and bridges of the lab."""
+    loaded = json.loads((SCENARIOS / f"{name}.json").read_text())
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def written_by_the_device_plugin(conf: dict[str, Any], vf: VF, name: str, made: str) -> dict[str, Any]:
     """Write the device-info file as the device plugin does for a vDPA device, and return what is in it."""
     info = {
         "type": "vdpa",
         "version": "1.0.0",
         "vdpa": {
-            "parent-device": f"vdpa{number}",
+            "parent-device": name,
             "driver": "vhost",
-            "path": f"/dev/vhost-vdpa-{number}",
+            "path": f"/dev/{made}",
             "pci-address": vf.address,
             "pf-pci-address": vf.pf.address,
         },
     }
-    os.makedirs(FOLDER, exist_ok=True)
-    with open(conf["runtimeConfig"]["CNIDeviceInfoFile"], "w") as file:
+    path = conf["runtimeConfig"]["CNIDeviceInfoFile"]
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file:
         json.dump(info, file)
     return info
+
+
+def mark_in_kernel_log() -> str:
+    """Write a line to the kernel's log, for `kernel_log_since`."""
+    mark = f"mark {uuid.uuid4()}"
+    with open("/dev/kmsg", "w") as file:
+        file.write(mark)
+    return mark
+
+
+def kernel_log_since(mark: str) -> str:
+    """Return what the kernel has said since a mark."""
+    _, found, since = net.run("dmesg").partition(mark)
+    assert found
+    return since
+
+
+def ports() -> dict[str, tuple[str, str]]:
+    """Return what bridge(8) says of all ports: name, and its bridge and state."""
+    return {port["ifname"]: (port["master"], port["state"]) for port in json.loads(net.run("bridge", "-j", "link"))}
 
 
 def test_two_networks_on_two_nics(
     nics: list[Nic], bridges: tuple[str, str], vf: VF, far_vf: VF, make_pod: Callable[[], Space]
 ) -> None:
-    """The field story: two PFs, two bridges, MAC addresses from runtimeConfig, device information of type vdpa; after
-    DEL bridges, VLANs, representors, VFs and PFs are as they were, to the letter.
+    """The field story: two PFs, two bridges, MAC addresses from runtimeConfig, device information of type vdpa, where
+    the first VF has such a device; after DEL bridges, VLANs, representors, VFs and PFs are as they were, to the letter.
     """
-    vfs = (vf, far_vf)
-    before = [nic.snapshot(x, *bridges) for nic, x in zip(nics, vfs, strict=True)]
-    macs = ("ca:fe:c0:ff:ee:11", "ca:fe:c0:ff:ee:12")
-    confs = [
-        scenario("sriov-vdpa30", vf, bridges[0], macs[0], "192.168.30.64", "192.168.30.127"),
-        scenario("sriov-vdpa31", far_vf, bridges[1], macs[1], "192.168.30.128", "192.168.30.191"),
-    ]
-    pods = make_pod(), make_pod()
-    infos = [written_by_the_device_plugin(conf, x, n) for n, (conf, x) in enumerate(zip(confs, vfs, strict=True))]
+    vfs, pods = (vf, far_vf), (make_pod(), make_pod())
+    before = [without_altnames(nic.snapshot(x, *bridges)) for nic, x in zip(nics, vfs, strict=True)]
+    confs = [scenario("vdpa-net30"), scenario("vdpa-net31")]
     attached = [Attachment(conf, net.unique("container"), pod.path) for conf, pod in zip(confs, pods, strict=True)]
-    for one in attached:
-        one.add()
-    assert [pod.addresses("net1") for pod in pods] == [["192.168.30.64/24"], ["192.168.30.128/24"]]
-    for nic, x, bridge, mac, pod, conf, info in zip(nics, vfs, bridges, macs, pods, confs, infos, strict=True):
-        inside, representor = pod.link("net1"), nic.representor(x)
-        assert inside is not None
-        assert (inside["address"], "UP" in inside["flags"]) == (mac, True)
-        table = x.table()
-        assert (table["address"], table["trust"], table["spoofchk"]) == (mac, True, False)
-        port = switchdev.port(representor)
-        assert (port["master"], "UP" in port["flags"], port["mtu"]) == (bridge, True, 1500)
-        assert port["linkinfo"]["info_slave_data"]["state"] == "forwarding"
-        assert switchdev.vlans(representor) == {1: NATIVE}
-        assert f"{bridge}: port 2({representor}) entered forwarding state" in net.run("dmesg")
-        path = conf["runtimeConfig"]["CNIDeviceInfoFile"]
-        with open(path) as file:
-            now = json.load(file)
-        assert now == {**info, "version": "1.1.0", "vdpa": {**info["vdpa"], "representor-device": representor}}
-        assert stat.S_IMODE(os.stat(path).st_mode) == 0o444
-    for one in attached:
-        one.delete()
-    assert [nic.snapshot(x, *bridges) for nic, x in zip(nics, vfs, strict=True)] == before
-    assert disk.reserved("sriov-vdpa30") == disk.reserved("sriov-vdpa31") == {}
+    addresses = ["192.168.30.64/24", "192.168.30.128/24"]
+    with vdpa.on(vf, "vhost") as device:
+        devices = [(device.name, device.made), ("vdpa9", "vhost-vdpa-9")]
+        infos = [
+            written_by_the_device_plugin(conf, x, *of_vf) for conf, x, of_vf in zip(confs, vfs, devices, strict=True)
+        ]
+        mark = mark_in_kernel_log()
+        results = [one.add() for one in attached]
+        said, now = kernel_log_since(mark), ports()
+        for nic, x, pod, conf, info, result, address in zip(
+            nics, vfs, pods, confs, infos, results, addresses, strict=True
+        ):
+            mac, bridge, representor = conf["runtimeConfig"]["mac"], conf["bridge"], nic.representor(x)
+            assert result == {
+                "cniVersion": "0.3.1",
+                "interfaces": [{"name": "net1", "mac": mac, "sandbox": pod.path}],
+                "ips": [{"version": "4", "interface": 0, "address": address, "gateway": "192.168.30.1"}],
+                "dns": {},
+            }
+            inside = pod.link("net1")
+            assert inside is not None
+            assert (inside["address"], "UP" in inside["flags"]) == (mac, True)
+            assert pod.addresses("net1") == [address]
+            table = x.table()
+            assert (table["address"], table["trust"], table["spoofchk"]) == (mac, True, False)
+            port = switchdev.port(representor)
+            assert (port["master"], "UP" in port["flags"], port["mtu"]) == (bridge, True, 1500)
+            assert now[representor] == now[nic.pf.name] == (bridge, "forwarding")
+            assert switchdev.vlans(representor) == {1: NATIVE}
+            assert f"{bridge}: port 2({representor}) entered forwarding state" in said
+            path = conf["runtimeConfig"]["CNIDeviceInfoFile"]
+            with open(path) as file:
+                completed = json.load(file)
+            assert completed == {
+                **info,
+                "version": "1.1.0",
+                "vdpa": {**info["vdpa"], "representor-device": representor},
+            }
+            assert stat.S_IMODE(os.stat(path).st_mode) == 0o444
+        for one in attached:
+            one.delete()
+    assert [without_altnames(nic.snapshot(x, *bridges)) for nic, x in zip(nics, vfs, strict=True)] == before
+    assert [disk.reserved(conf["name"]) for conf in confs] == [{}, {}]
     assert not [name for name in os.listdir(disk.ACCELERATED_BRIDGE) if "container" in name]
 
 

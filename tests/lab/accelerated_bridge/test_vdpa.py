@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,7 @@ from tests.support import disk, net, vdpa
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 from tests.support.switchdev import Nic, port
-from tests.support.vfs import VF, wait_for
+from tests.support.vfs import VF, wait_for, without_altnames
 
 IPAM = {"type": "host-local", "subnet": "10.6.0.0/24"}
 TYPES = ["accelerated-bridge", "sriov"]
@@ -45,8 +44,8 @@ def information(device: vdpa.Vdpa, nic: Nic, vf: VF, driver: str) -> dict[str, A
 
 
 def snapshot(nic: Nic, vf: VF, bridge: str) -> str:
-    """Return a snapshot without alternative names: udev finds others where the VF's folder in sysfs is covered."""
-    return re.sub(r"\n +altname \S+", "", nic.snapshot(vf, bridge))
+    """Return a snapshot without what differs where the VF's folder in sysfs is covered."""
+    return without_altnames(nic.snapshot(vf, bridge))
 
 
 @pytest.mark.parametrize("plugin", TYPES)
