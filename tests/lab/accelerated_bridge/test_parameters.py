@@ -147,10 +147,24 @@ def test_mac(
     assert nic.snapshot(vf, bridge) == before
 
 
-@pytest.mark.parametrize("conf", [{"trust": "on"}, {"spoofchk": "off"}, {"trust": "on", "spoofchk": "off"}])
+@pytest.mark.parametrize(
+    "conf",
+    [
+        {"trust": "on"},
+        {"spoofchk": "off"},
+        {"trust": "on", "spoofchk": "off"},
+        {"trust": "off", "spoofchk": "on"},
+    ],
+    ids=lambda conf: ", ".join(f"{key} {value}" for key, value in conf.items()),
+)
 def test_switches(conf: dict[str, str], nic: Nic, vf: VF, bridge: str, attach: Callable[..., Attachment]) -> None:
-    """`trust` and `spoofchk` do what they say, where accelerated-bridge-cni ignores them."""
+    """`trust` and `spoofchk` do what they say, where accelerated-bridge-cni ignores them; DEL restores the opposite,
+    which an administrator has set.
+    """
+    for key, value in conf.items():
+        vf.pf.set(vf.index, key, "off" if value == "on" else "on")
     before, table = nic.snapshot(vf, bridge), vf.table()
+    assert all(table[key] == (value == "off") for key, value in conf.items())
     one = attach(vf, **conf)
     one.add()
     now = vf.table()
@@ -226,6 +240,20 @@ def test_debug(vf: VF, attach: Callable[..., Attachment]) -> None:
         said[name] = "debug [" in one.call("ADD").stderr
         one.delete()
     assert said == {"plain": False, "debug": True, "both": False}
+
+
+def test_log_file(vf: VF, attach: Callable[..., Attachment]) -> None:
+    """It gets the lines, each with attachment and level, and standard error none."""
+    path = f"/var/log/{net.unique('accelerated-bridge')}.log"
+    one = attach(vf, debug=True, logFile=path)
+    try:
+        assert one.call("ADD").stderr == one.call("DEL").stderr == ""
+        with open(path) as file:
+            lines = file.readlines()
+    finally:
+        os.unlink(path)
+    assert len(lines) > 2
+    assert all(f" debug [{one.container_id} net1] " in line for line in lines)
 
 
 def test_bridge_without_filtering(nic: Nic, vf: VF, bridge: str, attach: Callable[..., Attachment]) -> None:
