@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import tempfile
 from collections import Counter
 
@@ -40,6 +41,12 @@ MOVE_FIRST = move_first()
 MOVE_LAST = move_last()
 
 
+REFUSED = f"poke_enter=@arg2={struct.pack('=I', 17).hex()}"
+"""For `inject` at a call that `asks_kernel`: the request is made one byte long, which the kernel refuses with EINVAL.
+Its header begins with its length (netlink(7)), and is 16 bytes long.
+"""
+
+
 class Call:
     """One system call of the main thread. number: which of its calls of this name it is, from 1 on, for `when=`."""
 
@@ -50,6 +57,17 @@ class Call:
 
     def __repr__(self) -> str:
         return f"{self.name} number {self.number}: {self.text}"
+
+    @property
+    def asks_kernel(self) -> bool:
+        """Whether the call is a netlink request."""
+        return self.name == "sendto" and "nlmsg_type" in self.text
+
+    @property
+    def changes_kernel(self) -> bool:
+        """Whether the call is a netlink request that is no mere question (rtnetlink(7): every fourth type is one)."""
+        kind = re.search(r"nlmsg_type=(?:RTM_([A-Z]+)|(0x[0-9a-f]+))", self.text) if self.asks_kernel else None
+        return kind is not None and (not kind[1].startswith("GET") if kind[1] else int(kind[2], 16) % 4 != 2)
 
     @property
     def matters(self) -> bool:
@@ -81,7 +99,7 @@ def calls(attachment: Attachment, command: str, syscalls: str = CHANGES) -> list
 
 
 def inject(attachment: Attachment, command: str, fault: str, call: Call, order: str = "") -> Outcome:
-    """Run a command with a fault, such as `signal=SIGKILL` or `error=EBUSY`, at a call.
+    """Run a command with a fault, such as `signal=SIGKILL`, `error=EBUSY` or REFUSED, at a call.
 
     order: empty for as it comes, MOVE_FIRST or MOVE_LAST.
     """

@@ -1,4 +1,4 @@
-"""Kill a plugin at every step of ADD and of DEL, and see that what comes next puts all right.
+"""Kill a plugin at every step of ADD and of DEL, or refuse it one, and see that what comes next puts all right.
 
 A step is a netlink message, or a file operation that changes something; `tests.support.faults` tells how they are found
 and struck. Several VFs, of different PFs, are worked on side by side, so that what `ip` says of one PF is one trial's.
@@ -6,6 +6,7 @@ and struck. Several VFs, of different PFs, are worked on side by side, so that w
 
 from __future__ import annotations
 
+import difflib
 import os
 import queue
 from collections.abc import Callable, Iterable
@@ -85,8 +86,9 @@ class Rig:
 
     def assert_clean(self) -> None:
         """Assert that the VF and its PF are as they were, and that nothing of the attachment is left on disk."""
-        assert self.snapshot() == self.original
-        assert self.left_on_disk() == []
+        assert_equal(self.snapshot(), self.original)
+        left = self.left_on_disk()
+        assert not left, f"left on disk: {left}"
 
     def repair(self) -> None:
         """Make the rig good for the next trial, whatever it takes."""
@@ -101,6 +103,12 @@ class Rig:
         self.vf.reset()
 
 
+def assert_equal(now: str, before: str) -> None:
+    """Assert that two snapshots are equal, saying in what they differ."""
+    changes = difflib.unified_diff(before.splitlines(), now.splitlines(), "before", "now", n=1, lineterm="")
+    assert now == before, "\n".join(changes)
+
+
 def remains() -> list[str]:
     """Return the files that plugins have left, without the locks, which stay for good as those of the Go plugins do."""
     return [path for path in left_on_disk() if not path.endswith(".lock")]
@@ -109,7 +117,7 @@ def remains() -> list[str]:
 AnyRig = TypeVar("AnyRig", bound=Rig)
 
 Case = tuple[Call, str]
-"""A step at which the plugin is killed, and the order of its two threads."""
+"""A step at which something happens to the plugin, and what else a trial is told, such as the order of its threads."""
 
 
 def go_through(rigs: list[AnyRig], cases: Iterable[Case], trial: Callable[[AnyRig, Call, str], None]) -> None:
@@ -136,18 +144,18 @@ def go_through(rigs: list[AnyRig], cases: Iterable[Case], trial: Callable[[AnyRi
     assert remains() == []
 
 
-def recorded(rig: Rig) -> tuple[list[Call], list[Call]]:
+def recorded(rig: Rig, syscalls: str = STEPS) -> tuple[list[Call], list[Call]]:
     """Return the steps of an ADD and of the DEL after it, without those that found nothing to do."""
-    lists = (faults.calls(rig.attachment, command, STEPS) for command in ("ADD", "DEL"))
+    lists = (faults.calls(rig.attachment, command, syscalls) for command in ("ADD", "DEL"))
     add, delete = ([call for call in calls if not call.text.endswith(IN_VAIN)] for calls in lists)
     return add, delete
 
 
-def recorded_by_all(rigs: list[AnyRig]) -> tuple[list[Call], list[Call]]:
+def recorded_by_all(rigs: list[AnyRig], syscalls: str = STEPS) -> tuple[list[Call], list[Call]]:
     """Return the steps as recorded with the first rig, and tell all rigs which of theirs these are."""
-    add, delete = of_first = recorded(rigs[0])
+    add, delete = of_first = recorded(rigs[0], syscalls)
     for rig in rigs:
-        of_rig = of_first if rig is rigs[0] else recorded(rig)
+        of_rig = of_first if rig is rigs[0] else recorded(rig, syscalls)
         for theirs, own in zip(of_first, of_rig, strict=True):
             assert [call.name for call in theirs] == [call.name for call in own]
             rig.own |= {id(call): mine for call, mine in zip(theirs, own, strict=True)}

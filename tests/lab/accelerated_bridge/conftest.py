@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.lab.accelerated_bridge.rig import Rig
 from tests.support import net, switchdev
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
@@ -31,6 +32,17 @@ def nics(pfs: list[PF]) -> Iterator[list[Nic]]:
 def nic(nics: list[Nic]) -> Nic:
     """The NIC of `vf`."""
     return nics[0]
+
+
+@pytest.fixture
+def three(pfs: list[PF]) -> Iterator[list[VF]]:
+    """Three VFs of the first PF, the first of which is `vf`."""
+    vfs = pfs[0].vfs[:3]
+    yield vfs
+    for vf in vfs:
+        if not vf.name:
+            net.run("ip", "-all", "netns", "delete")
+        vf.reset()
 
 
 @contextmanager
@@ -76,6 +88,24 @@ def bridges(nics: list[Nic]) -> Iterator[tuple[str, str]]:
 def bridge(bridges: tuple[str, str]) -> str:
     """The bridge that the uplink of `vf` is in."""
     return bridges[0]
+
+
+@pytest.fixture(scope="module")
+def all_rigs(nics: list[Nic]) -> Iterator[list[Rig]]:
+    """One rig at each PF, for all tests of a module: to make them takes a while."""
+    with bridges_made(nics):
+        made = [Rig(nic, bridge) for nic, bridge in zip(nics, BRIDGES, strict=True)]
+        yield made
+        for rig in made:
+            rig.remove()
+
+
+@pytest.fixture
+def rigs(all_rigs: list[Rig]) -> list[Rig]:
+    """Rigs to work side by side, on a disk with all folders."""
+    for rig in all_rigs:
+        rig.prepare()
+    return all_rigs
 
 
 @pytest.fixture(autouse=True)

@@ -10,54 +10,25 @@ from typing import Any
 
 import pytest
 
-from tests.lab.accelerated_bridge.conftest import BRIDGES, bridges_made
-from tests.support import disk, kill, net
+from tests.lab.accelerated_bridge.rig import Rig
+from tests.support import disk, net
 from tests.support.faults import Call
-from tests.support.kill import MOVE_FIRST, MOVE_LAST, both_orders, go_through, killed, recorded, recorded_by_all, the
-from tests.support.net import HOST, Space
+from tests.support.kill import (
+    MOVE_FIRST,
+    MOVE_LAST,
+    assert_equal,
+    both_orders,
+    go_through,
+    killed,
+    recorded,
+    recorded_by_all,
+    the,
+)
+from tests.support.net import Space
 from tests.support.plugin import Attachment
-from tests.support.switchdev import Nic, vlans
+from tests.support.switchdev import vlans
 
 Steps = tuple[list[Call], list[Call]]
-
-
-class Rig(kill.Rig):
-    """With all that accelerated-bridge can set; the representor has settings of its own, the uplink a VLAN."""
-
-    plugin = "accelerated-bridge"
-
-    def __init__(self, nic: Nic, bridge: str) -> None:
-        self.nic = nic
-        self.bridge = bridge
-        settings: dict[str, Any] = {
-            **{"bridge": bridge, "vlan": 100, "trunk": [{"id": 7}, {"id": 9}, {"minID": 200, "maxID": 203}]},
-            **{"setUplinkVlan": True, "mac": "02:00:5e:00:00:64", "mtu": 1400, "trust": "on", "spoofchk": "off"},
-        }
-        HOST.ip("link", "set", nic.representor(nic.pf.vfs[0]), "up", "mtu", "1700")
-        net.run("bridge", "vlan", "add", "dev", nic.pf.name, "vid", "9")
-        super().__init__(nic.pf.vfs[0], settings)
-
-    def snapshot(self) -> str:
-        """See `kill.Rig`."""
-        return self.nic.snapshot(self.vf, self.bridge)
-
-
-@pytest.fixture(scope="module")
-def all_rigs(nics: list[Nic]) -> Iterator[list[Rig]]:
-    """One rig at each PF, for all tests here: to make them takes a while."""
-    with bridges_made(nics):
-        made = [Rig(nic, bridge) for nic, bridge in zip(nics, BRIDGES, strict=True)]
-        yield made
-        for rig in made:
-            rig.remove()
-
-
-@pytest.fixture
-def rigs(all_rigs: list[Rig]) -> list[Rig]:
-    """Rigs to work side by side, on a disk with all folders."""
-    for rig in all_rigs:
-        rig.prepare()
-    return all_rigs
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +126,67 @@ def test_add_killed_then_add(comes: str, rigs: list[Rig], steps: Steps) -> None:
         assert rig.left_on_disk(late, next_one) == []
 
     go_through(rigs, stages, trial)
+
+
+@pytest.fixture
+def neighbours(rigs: list[Rig]) -> Iterator[dict[Rig, Attachment]]:
+    """For each rig another VF of its PF, to be attached to the same VLAN of the same uplink."""
+    pods = [net.new_space() for _ in rigs]
+    vfs = [rig.nic.pf.vfs[1] for rig in rigs]
+    attachments = {}
+    for rig, vf, pod in zip(rigs, vfs, pods, strict=True):
+        conf: dict[str, Any] = {"cniVersion": "1.1.0", "name": rig.network, "type": rig.plugin}
+        conf |= {"deviceID": vf.address, "bridge": rig.bridge, "vlan": 100, "setUplinkVlan": True}
+        attachments[rig] = Attachment(conf, net.unique("neighbour"), pod.path)
+    yield attachments
+    for vf, pod in zip(vfs, pods, strict=True):
+        pod.delete()
+        vf.reset()
+
+
+def test_killed_beside_a_neighbour(rigs: list[Rig], neighbours: dict[Rig, Attachment]) -> None:
+    """SIGKILL while representor and uplink are set or set back, beside another pod that shares a VLAN: after one DEL
+    the uplink has what this one needs, and after its DEL what it had before.
+    """
+    for neighbour in neighbours.values():
+        neighbour.add()
+    add, delete = recorded_by_all(rigs)  # with the neighbour's record, which is looked at
+    for rig in rigs:
+        neighbours[rig].delete()
+    shared, all_of_it = {1, 9, 100}, {1, 7, 9, 100, 200, 201, 202, 203}
+    seen: dict[str, list[set[int]]] = {"ADD": [], "DEL": []}
+
+    def trial(rig: Rig, call: Call, command: str) -> None:
+        neighbour, uplink = neighbours[rig], rig.nic.pf.name
+        neighbour.add()
+        beside = rig.snapshot()
+        if command == "DEL":
+            rig.attachment.add()
+        killed(rig.attachment, command, call)
+        seen[command].append(set(vlans(uplink)))
+        rig.attachment.delete()
+        assert_equal(rig.snapshot(), beside)
+        assert set(vlans(uplink)) == shared
+        neighbour.check().ok()
+        neighbour.delete()
+        rig.assert_clean()
+
+    stages = [(call, "ADD") for call in around_the_bridge(add)] + [(call, "DEL") for call in around_the_bridge(delete)]
+    go_through(rigs, stages, trial)
+    for on_uplink in seen.values():
+        assert shared in on_uplink
+        assert all_of_it in on_uplink
+
+
+def around_the_bridge(calls: list[Call]) -> list[Call]:
+    """Return the requests that change a port of a bridge, or its VLANs, and the step after each."""
+    changing = [
+        index
+        for index, call in enumerate(calls)
+        if call.changes_kernel and ("AF_BRIDGE" in call.text or "IFLA_MASTER" in call.text)
+    ]
+    assert len(changing) >= 2, "the representor's bridge, the uplink's VLANs"
+    return [calls[index] for index in sorted({*changing, *(index + 1 for index in changing)})]
 
 
 def added(one: Attachment, pod: Space) -> None:
