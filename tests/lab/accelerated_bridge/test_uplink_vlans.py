@@ -4,20 +4,24 @@ of a bridge by where the uplink is.
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support import disk, net, switchdev
 from tests.support.net import HOST, Space
-from tests.support.plugin import Attachment
+from tests.support.plugin import Attachment, Outcome
 from tests.support.switchdev import NATIVE, Nic
-from tests.support.vfs import PF, VF, settle
+from tests.support.vfs import VF, settle, wait_for
 
 TAGGED: set[str] = set()
+OTHER_MAC = "02:00:00:00:00:2b"
 Attach = Callable[..., Attachment]
 
 SHARED: list[dict[str, Any]] = [
@@ -28,17 +32,6 @@ SHARED: list[dict[str, Any]] = [
 """What three VFs ask for: 100 is shared by two of them, 203 by all, the others by none."""
 
 NEEDED = [{100, 200, 201, 202, 203}, {100, 101, 203}, {203}]
-
-
-@pytest.fixture
-def three(pfs: list[PF], nic: Nic) -> Iterator[list[VF]]:
-    """Three VFs of the first PF."""
-    vfs = pfs[0].vfs[:3]
-    yield vfs
-    for vf in vfs:
-        if not vf.name:
-            net.run("ip", "-all", "netns", "delete")
-        vf.reset()
 
 
 def on_uplink(nic: Nic) -> set[int]:
@@ -59,18 +52,23 @@ def test_three_vfs_in_every_order(
     before = snapshot(nic, three, bridge)
     pods = [make_pod() for _ in three]
     attached = [attach(vf, pod, setUplinkVlan=True, **conf) for vf, pod, conf in zip(three, pods, SHARED, strict=True)]
-    for number, (first, second, third) in enumerate(itertools.permutations(range(3))):
-        order_of_add = [first, second, third] if number % 2 else [third, first, second]
-        there: set[int] = set()
+    orders = list(itertools.permutations(range(3)))
+    added, deleted = set(), set()
+    for order_of_add, order_of_del in zip(orders, orders[3:] + orders[:3], strict=True):
+        there: list[int] = []
         for index in order_of_add:
             attached[index].add()
-            there.add(index)
+            there.append(index)
             assert on_uplink(nic) == {101}.union(*(NEEDED[x] for x in there))
-        for index in (first, second, third):
+        added.add(tuple(there))
+        gone: list[int] = []
+        for index in order_of_del:
             attached[index].check().ok()
             attached[index].delete()
-            there.remove(index)
-            assert on_uplink(nic) == {101}.union(*(NEEDED[x] for x in there))
+            gone.append(index)
+            assert on_uplink(nic) == {101}.union(*(NEEDED[x] for x in there if x not in gone))
+        deleted.add(tuple(gone))
+    assert added == deleted == set(orders)
     assert snapshot(nic, three, bridge) == before
 
 
@@ -93,6 +91,48 @@ def test_three_vfs_at_once(
             assert on_uplink(nic) == NEEDED[0]
             attached[0].delete()
     assert snapshot(nic, three, bridge) == before
+
+
+def test_the_lock(three: list[VF], nic: Nic, make_pod: Callable[[], Space], tmp_path: Path, attach: Attach) -> None:
+    """While another process holds accelerated-bridge-cni's lock, neither ADD nor DEL changes the uplink's VLANs, and
+    whoever does not want to is not held up.
+    """
+    path = f"{disk.ACCELERATED_BRIDGE}/vlan-uplink.lock"
+    waiting, other = attach(three[0], make_pod(), vlan=100, setUplinkVlan=True), attach(three[1], make_pod(), vlan=100)
+    other.add()
+    other.delete()  # the folders are there
+    rep = nic.representor(three[0])
+
+    def held(command: str, before: set[int]) -> Outcome:
+        """Give a command while the lock is held, let go of it, and return how the command ended."""
+        turned_away = tmp_path / command
+        strace = ("strace", "-f", "-qq", "-y", "-o", str(turned_away), "-e", "trace=flock", "-e", "signal=none")
+        with open(path, "w") as lock, ThreadPoolExecutor(1) as beside:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            running = beside.submit(waiting.call, command, prefix=strace)
+            wait_for(lambda: is_turned_away(turned_away, path), f"{command} at the lock")
+            other.add()
+            other.delete()
+            assert not running.done()
+            assert on_uplink(nic) == before
+            if command == "ADD":
+                assert switchdev.port(rep).get("master") is None
+                assert records() == []
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            return running.result()
+
+    waiting.result = held("ADD", set()).ok()
+    assert on_uplink(nic) == {100}
+    waiting.check().ok()
+    held("DEL", {100}).ok()
+    assert on_uplink(nic) == set()
+    assert records() == []
+
+
+def is_turned_away(trace: Path, path: str) -> bool:
+    """Return whether strace has seen the kernel refuse a lock."""
+    lines = trace.read_text().splitlines() if trace.exists() else []
+    return any(path in line and "EAGAIN" in line for line in lines)
 
 
 def test_another_port_uses_the_vlan(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
@@ -178,10 +218,14 @@ def test_uplink_is_needed(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None
     assert nic.snapshot(vf, bridge) == before
 
 
-def test_check_sees_what_is_lost(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
-    """A VLAN that somebody took from the uplink or from the port, MTU, up state, the bridge."""
-    one = attach(vf, vlan=100, trunk=[{"id": 7}], setUplinkVlan=True, mtu=1400)
-    one.add()
+def test_check_sees_what_is_lost(nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
+    """A VLAN that somebody took from the uplink or from the port, or that is not the one of what is untagged any more;
+    the port's MTU and up state, the bridge; MAC address, MTU and IP address of the link in the pod.
+    """
+    ipam = {"type": "host-local", "subnet": "10.6.0.0/24"}
+    one = attach(vf, vlan=100, trunk=[{"id": 7}], setUplinkVlan=True, mtu=1400, ipam=ipam)
+    result = one.add()
+    mac, address = result["interfaces"][0]["mac"], result["ips"][0]["address"]
     rep = nic.representor(vf)
 
     def bridge_vlan(*words: str) -> None:
@@ -190,12 +234,23 @@ def test_check_sees_what_is_lost(nic: Nic, vf: VF, bridge: str, attach: Attach) 
     def link_set(*words: str) -> None:
         HOST.ip("link", "set", rep, *words)
 
+    def inside(*words: str) -> None:
+        pod.ip(*words)
+
+    def link_inside(*words: str) -> None:
+        pod.ip("link", "set", "net1", *words)
+
+    native = ("add", "dev", rep, "vid", "100")
     undone: list[tuple[Callable[..., None], tuple[str, ...], tuple[str, ...], str]] = [
         (bridge_vlan, ("del", "dev", nic.pf.name, "vid", "7"), ("add", "dev", nic.pf.name, "vid", "7"), "uplink"),
         (bridge_vlan, ("del", "dev", rep, "vid", "7"), ("add", "dev", rep, "vid", "7"), "VLAN"),
         (bridge_vlan, ("add", "dev", rep, "vid", "9"), ("del", "dev", rep, "vid", "9"), "VLAN"),
+        (bridge_vlan, native, (*native, "pvid", "untagged"), "ADD set 7, 100, 100 for what is untagged"),
         (link_set, ("mtu", "1300"), ("mtu", "1400"), "MTU 1300"),
         (link_set, ("down",), ("up",), "down"),
+        (link_inside, ("mtu", "1300"), ("mtu", "1400"), f"net1 in {pod.path} has MTU 1300"),
+        (link_inside, ("address", OTHER_MAC), ("address", mac), f"has MAC address {OTHER_MAC}, ADD gave {mac}"),
+        (inside, ("addr", "del", address, "dev", "net1"), ("addr", "add", address, "dev", "net1"), address),
     ]
     for do, words, back, named in undone:
         one.check().ok()
@@ -208,28 +263,73 @@ def test_check_sees_what_is_lost(nic: Nic, vf: VF, bridge: str, attach: Attach) 
     one.delete()
 
 
+@contextmanager
+def bonded(bridge: str, *nics: Nic) -> Iterator[str]:
+    """Have a bond in the bridge with these PFs as its ports."""
+    pfs = [nic.pf.name for nic in nics]
+    joining = [f"link set {pf} {what}" for pf in pfs for what in ("nomaster", "down", "master bond7")]
+    try:
+        HOST.batch(
+            "link add bond7 type bond mode active-backup",
+            *joining,
+            *(f"link set bond7 master {bridge}", "link set bond7 up"),
+            *(f"link set {pf} up" for pf in pfs),
+        )
+        yield "bond7"
+    finally:
+        HOST.batch(
+            *(f"link set {pf} nomaster" for pf in pfs),
+            "link del bond7",
+            *(f"link set {pf} up" for pf in pfs),
+            check=False,
+        )
+
+
 @pytest.fixture
 def bond(nic: Nic, bridge: str) -> Iterator[str]:
     """A bond in the bridge with the PF as its port."""
-    pf = nic.pf.name
-    HOST.batch(
-        "link add bond7 type bond mode active-backup",
-        *(f"link set {pf} nomaster", f"link set {pf} down", f"link set {pf} master bond7"),
-        *(f"link set bond7 master {bridge}", "link set bond7 up", f"link set {pf} up"),
-    )
-    yield "bond7"
-    HOST.batch(f"link set {pf} nomaster", "link del bond7", f"link set {pf} up")
+    with bonded(bridge, nic) as name:
+        yield name
 
 
-def test_uplink_in_a_bond(nic: Nic, vf: VF, bridge: str, bond: str, attach: Attach) -> None:
-    """The bond gets the VLANs, and gives them back."""
+def test_three_vfs_behind_a_bond(three: list[VF], bond: str, make_pod: Callable[[], Space], attach: Attach) -> None:
+    """The bond gets the VLANs, tagged, and gives each back with the last that needs it, but for an administrator's."""
+    net.run("bridge", "vlan", "add", "dev", bond, "vid", "101")
     before = switchdev.vlans_shown()
-    one = attach(vf, vlan=100, trunk=[{"id": 7}], setUplinkVlan=True)
-    one.add()
-    assert switchdev.vlans(bond) == {1: NATIVE, 7: TAGGED, 100: TAGGED}
-    one.check().ok()
-    one.delete()
+    attached = [attach(vf, make_pod(), setUplinkVlan=True, **conf) for vf, conf in zip(three, SHARED, strict=True)]
+    there = set()
+    for index, one in enumerate(attached):
+        one.add()
+        there.add(index)
+        needed = {101}.union(*(NEEDED[x] for x in there))
+        assert switchdev.vlans(bond) == {1: NATIVE, **dict.fromkeys(needed, TAGGED)}
+    for index in (2, 0, 1):
+        attached[index].check().ok()
+        attached[index].delete()
+        there.remove(index)
+        assert set(switchdev.vlans(bond)) == {1, 101}.union(*(NEEDED[x] for x in there))
     assert switchdev.vlans_shown() == before
+
+
+def test_two_nics_in_one_bond(
+    nics: list[Nic], vf: VF, far_vf: VF, bridge: str, make_pod: Callable[[], Space], attach: Attach
+) -> None:
+    """VFs of both share a VLAN on the bond, which is the uplink of each: it stays for whichever is left."""
+    with bonded(bridge, *nics) as bond:
+        before = switchdev.vlans_shown()
+        one, two = (attach(x, make_pod(), vlan=100, setUplinkVlan=True) for x in (vf, far_vf))
+        shared = {1: NATIVE, 100: TAGGED}
+        one.add()
+        two.add()
+        one.delete()
+        assert switchdev.vlans(bond) == shared
+        two.check().ok()
+        one.add()
+        two.delete()
+        assert switchdev.vlans(bond) == shared
+        one.check().ok()
+        one.delete()
+        assert switchdev.vlans_shown() == before
 
 
 def test_choice_between_two_bridges(
