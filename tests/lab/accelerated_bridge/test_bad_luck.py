@@ -370,6 +370,68 @@ def test_the_vf_was_removed(nics: list[Nic], bridges: tuple[str, str], far_vf: V
             each.reset()
 
 
+@pytest.mark.parametrize("is_gone", [False, True], ids=["living", "gone"])
+def test_the_pod_changed_everything(is_gone: bool, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
+    """Name, address and MTU of the VF's link, the name being that of its representor: all is restored."""
+    before, links = nic.snapshot(vf, bridge), sorted(HOST.links())
+    one = attach(vf, **{key: value for key, value in SETTINGS.items() if key != "mac"})  # igb refuses another then
+    one.add()
+    name = nic.representor(vf)
+    pod.batch(
+        "link set net1 down",
+        f"link set net1 name {name}",
+        f"link set {name} mtu 1280 address {OTHER_MAC}",
+        f"link set {name} up",
+    )
+    assert vf.table()["address"] == OTHER_MAC
+    if is_gone:
+        pod.delete()
+        wait_for(lambda: bool(vf.name), "link on the host")
+    one.delete()
+    assert nic.snapshot(vf, bridge) == before
+    assert sorted(HOST.links()) == links
+    assert nothing_left()
+
+
+@pytest.mark.parametrize("is_gone", [False, True], ids=["living", "gone"])
+def test_the_host_name_is_taken(is_gone: bool, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
+    """The VF gets another name on the host, which is logged; representor, uplink and all else are as before."""
+    before, name = nic.snapshot(vf, bridge), vf.name
+    one = attach(vf, **SETTINGS)
+    one.add()
+    HOST.ip("link", "add", name, "type", "dummy")
+    try:
+        vfs.settle()
+        taken = HOST.settings(name)
+        if is_gone:
+            pod.delete()
+            wait_for(lambda: bool(vf.name), "link on the host")
+        outcome = one.call("DEL")
+        outcome.ok()
+        assert vf.name not in ("", name, "net1")
+        assert any(name in line and vf.name in line for line in outcome.stderr.splitlines())
+        assert HOST.settings(name) == taken
+        assert nothing_left()
+    finally:
+        vfs.settle()  # udev, which wants to give the VF the name as well, must not meet it free while we do
+        HOST.ip("link", "del", name)
+        if vf.name not in ("", name):
+            HOST.ip("link", "set", vf.name, "name", name)
+    assert nic.snapshot(vf, bridge) == before
+
+
+def test_del_without_add(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
+    """An administrator has put the representor into the very bridge that the network names: nothing changes."""
+    rep = nic.representor(vf)
+    HOST.ip("link", "set", rep, "master", bridge)
+    net.run("bridge", "vlan", "add", "dev", rep, "vid", "100", "pvid", "untagged")
+    net.run("bridge", "vlan", "add", "dev", nic.pf.name, "vid", "100")
+    before = nic.snapshot(vf, bridge)
+    attach(vf, **SETTINGS).delete()
+    assert nic.snapshot(vf, bridge) == before
+    assert nothing_left()
+
+
 def test_a_late_del(nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach) -> None:
     """The VF went from a pod that was killed to another: the first pod's DELs change nothing for the second."""
     before = nic.snapshot(vf, bridge)
@@ -477,6 +539,35 @@ def test_gc(nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach) ->
     one.check().ok()
     collect_garbage(one)
     assert nic.snapshot(vf, bridge) == before
+    assert nothing_left()
+
+
+def test_gc_among_three(three: list[VF], nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach) -> None:
+    """VFs that share VLANs on the uplink: one is valid, one is not though it lives, the pod of one is dead. The uplink
+    keeps what the valid one needs, until a GC for which nothing is valid.
+    """
+    before = [nic.snapshot(x, bridge) for x in three]
+    vlans = [
+        {"vlan": 100, "trunk": [{"id": 7}]},
+        {"vlan": 7, "trunk": [{"id": 200}]},
+        {"vlan": 100, "trunk": [{"id": 200}]},
+    ]
+    pods = [make_pod() for _ in three]
+    valid, invalid, dead = (
+        attach(x, pod, ipam=IPAM, setUplinkVlan=True, **conf) for x, pod, conf in zip(three, pods, vlans, strict=True)
+    )
+    for one in (dead, invalid, valid):
+        one.add()
+    assert set(switchdev.vlans(nic.pf.name)) == {1, 7, 100, 200}
+    pods[2].delete()
+    wait_for(lambda: bool(three[2].name), "link on the host")
+    collect_garbage(valid, {"containerID": valid.container_id, "ifname": "net1"})
+    assert set(switchdev.vlans(nic.pf.name)) == {1, 7, 100}
+    assert [bool(x.name) for x in three] == [False, True, True]
+    assert len(records()) == len(disk.reserved("lab")) == 1
+    valid.check().ok()
+    collect_garbage(valid)
+    assert [nic.snapshot(x, bridge) for x in three] == before
     assert nothing_left()
 
 
