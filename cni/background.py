@@ -15,7 +15,9 @@ when its caller has to wait for it anyway."""
 
 
 class Background:
-    """Starts `function(*arguments)` at once. It may not touch what the caller touches before `wait`."""
+    """Starts `function(*arguments)` at once, or calls it where there is no thread to be had. It may not touch what the
+    caller touches before `wait`.
+    """
 
     __slots__ = ("_done", "_error")
 
@@ -24,7 +26,10 @@ class Background:
         self._done = _thread.allocate_lock()
         self._done.acquire()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-        _thread.start_new_thread(self._run, (function, arguments))
+        try:
+            _thread.start_new_thread(self._run, (function, arguments))
+        except RuntimeError:  # none is to be had, by the limit of a cgroup for one: then one after the other
+            self._run(function, arguments)
 
     def _run(self, function: Callable[..., None], arguments: tuple[object, ...]) -> None:
         try:

@@ -62,5 +62,9 @@ class Rollback:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if error is not None:
             undone = ", ".join(self.undo())
-            if isinstance(error, CniError) and undone:
+            if not undone:
+                return
+            if isinstance(error, CniError):
                 error.details = f"{error.details}; undone: {undone}" if error.details else f"undone: {undone}"
+            else:
+                error.add_note(f"undone: {undone}")

@@ -21,6 +21,7 @@ from cni.errors import (
 )
 from cni.jsontext import dumps
 from cni.log import Logger
+from cni.netlink.socket import NetlinkError
 from cni.signals import Terminated, ignore_termination, raise_on_termination
 
 TYPE_CHECKING = False
@@ -249,7 +250,11 @@ class _Call:
         if self.log.is_debug():
             for line in _stack(error):
                 self.log.debug(line)
-        return CniError(GENERIC, f"{self.plugin.name} has a fault: {type(error).__name__}: {error}")
+        details = "; ".join(getattr(error, "__notes__", ()))
+        if isinstance(error, NetlinkError):  # of a mere question, which is seldom refused
+            details = f"errno {error.errno}" + (f"; {details}" if details else "")
+            return CniError(GENERIC, f"the kernel refused a request of {self.plugin.name}: {error.strerror}", details)
+        return CniError(GENERIC, f"{self.plugin.name} has a fault: {type(error).__name__}: {error}", details)
 
 
 def _stack(error: BaseException) -> list[str]:

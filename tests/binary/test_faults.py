@@ -308,6 +308,16 @@ def test_messages_of_add_refused(rigs: list[Rig], error: str) -> None:
     go_through(rigs, [(call, "") for call in recorded(rigs[0])[0] if call.name == "sendto"], trial)
 
 
+def test_no_thread_is_to_be_had(rig: Rig) -> None:
+    """A cgroup may limit how many there are. Then the move and the choice of addresses come one after the other."""
+    prefix = ("strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=clone,clone3", "-e",
+              "inject=clone,clone3:error=EAGAIN")  # fmt: skip
+    rig.attachment.call("ADD", prefix=prefix).ok()
+    rig.assert_attached()
+    rig.attachment.call("DEL", prefix=prefix).ok()
+    rig.assert_clean()
+
+
 def test_delete_refused(rigs: list[Rig]) -> None:
     """An error from the kernel at each step of DEL: it is reported unless it is harmless; the next DEL finishes."""
     outcomes: list[str] = []

@@ -94,6 +94,19 @@ def test_the_error_says_what_was_undone() -> None:
     assert caught.value.details.endswith("give ens5 back: done")
 
 
+def test_an_error_that_nobody_worded_says_it_too() -> None:
+    steps = Steps()
+
+    def add() -> None:
+        with _rollback(steps) as rollback:
+            rollback.push("give ens5 back", steps.undone.append, 1)
+            raise KeyError("k")
+
+    with pytest.raises(KeyError) as caught:
+        add()
+    assert caught.value.__notes__ == ["undone: give ens5 back: done"]
+
+
 def test_a_signal_waits_for_the_undo() -> None:
     steps = Steps()
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]

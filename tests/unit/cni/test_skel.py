@@ -18,6 +18,7 @@ from cni.config import NetConf
 from cni.errors import CniError
 from cni.ip import ip_interface
 from cni.log import Logger
+from cni.netlink.socket import NetlinkError
 from cni.request import Request
 from cni.result import IPConfig, Result
 from cni.signals import Terminated
@@ -222,6 +223,22 @@ def test_errors_of_handlers(command: str, error: BaseException, code: int, msg: 
     (line,) = outcome[2].splitlines()
     assert f"error [c1 net1] {command} failed with code {code}: " in line
     assert "\x1b" not in line
+
+
+@pytest.mark.parametrize(
+    ("error", "msg", "details"),
+    [
+        (KeyError("k"), "recorder has a fault: KeyError: 'k'", "undone: all"),
+        (NetlinkError(22, "Invalid argument (Invalid header)"),
+         "the kernel refused a request of recorder: Invalid argument (Invalid header)", "errno 22; undone: all"),
+    ],
+    ids=["of ours", "of the kernel"],
+)  # fmt: skip
+def test_errors_that_nobody_worded(error: Exception, msg: str, details: str) -> None:
+    """What was undone is told, whatever it was that failed."""
+    error.add_note("undone: all")
+    found = _error(_run(Recorder(error), "ADD", _config()))
+    assert (found["code"], found["msg"], found["details"]) == (999, msg, details)
 
 
 def test_traceback_only_in_the_debug_log() -> None:
