@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 
 CNI = "/var/lib/cni"
 NETWORKS = f"{CNI}/networks"
@@ -13,12 +14,14 @@ ACCELERATED_BRIDGE = f"{CNI}/accelerated-bridge"
 
 
 def files(folder: str) -> dict[str, bytes]:
-    """Return every file below a folder: path from there, and content."""
+    """Return every file below a folder: path from there, and content. Beside us a plugin may remove one: it is not
+    there then.
+    """
     found = {}
     for root, _, names in os.walk(folder):
         for name in names:
             path = os.path.join(root, name)
-            with open(path, "rb") as file:
+            with suppress(FileNotFoundError), open(path, "rb") as file:
                 found[os.path.relpath(path, folder)] = file.read()
     return found
 
