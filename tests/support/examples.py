@@ -67,11 +67,20 @@ def messages(page: str) -> dict[str, int]:
 
 
 def assert_listed(page: str, part: str, outcome: Outcome) -> None:
-    """A page has one message with this part, and it is the one that came, with its code. What varies is in angle
-    brackets there.
-    """
-    ((message, code),) = ((message, code) for message, code in messages(page).items() if part in message)
+    """A page has one message with this part, and it is the one that came, with its code."""
+    message, code = listed(page, part)
     error = outcome.error(code)
+    assert is_like(message, error), f"{message}: {error}"
+
+
+def listed(page: str, part: str) -> tuple[str, int]:
+    """Return the one error message of a page with this part, and its code."""
+    (found,) = ((message, code) for message, code in messages(page).items() if part in message)
+    return found
+
+
+def is_like(message: str, error: dict[str, Any]) -> bool:
+    """Return whether an error is a message from a page. What varies is in angle brackets there."""
     pieces = re.split(r"(<[^>]+>)", message)
     pattern = "".join(".+" if piece.startswith("<") else re.escape(piece) for piece in pieces)
-    assert re.fullmatch(pattern, error["msg"]), f"{message}: {error}"
+    return re.fullmatch(pattern, error["msg"]) is not None
