@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import disk, faults, net
-from tests.support.faults import MOVE_FIRST, MOVE_LAST, THREAD_END, Call
+from tests.support.faults import MOVE_FIRST, MOVE_LAST, THREAD_END, THREAD_ENDS, Call
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment, Outcome, binary, environment
 from tests.support.untouched import left_on_disk, links, untouched
@@ -141,7 +141,7 @@ def both_orders(calls: list[Call]) -> list[Case]:
     start = next(index for index, call in enumerate(calls) if call.name.startswith("clone"))
     end = next(index for index, call in enumerate(calls) if index > start and call.name == "sendto")
     beside = calls[start + 1 : end + 1]
-    return [*cases, (THREAD_END, ""), *((call, order) for order in (MOVE_FIRST, MOVE_LAST) for call in beside)]
+    return [*cases, (THREAD_END, THREAD_ENDS), *((call, order) for order in (MOVE_FIRST, MOVE_LAST) for call in beside)]
 
 
 def recorded(rig: Rig) -> tuple[list[Call], list[Call]]:

@@ -39,6 +39,8 @@ def move_last(delay_us: int = DELAY_US) -> str:
 
 MOVE_FIRST = move_first()
 MOVE_LAST = move_last()
+THREAD_ENDS = f"write:delay_enter={DELAY_US}"
+"""The order in which the second thread has ended before the main one has: it is let run while that waits to write."""
 
 
 REFUSED = f"poke_enter=@arg2={struct.pack('=I', 17).hex()}"

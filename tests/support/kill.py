@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from tests.support import disk, faults, net
-from tests.support.faults import THREAD_END, Call
+from tests.support.faults import THREAD_END, THREAD_ENDS, Call
 from tests.support.net import Space
 from tests.support.plugin import Attachment
 from tests.support.untouched import left_on_disk
@@ -172,7 +172,7 @@ def both_orders(calls: list[Call]) -> list[Case]:
     beside = calls[start + 1 : end + 1]
     return [
         *((call, "") for call in calls),
-        (THREAD_END, ""),
+        (THREAD_END, THREAD_ENDS),
         *((call, order) for order in (MOVE_FIRST, MOVE_LAST) for call in beside),
     ]
 
