@@ -14,18 +14,17 @@ if sys.version_info >= (3, 12):
         os.setns(fd, nstype)
 
 else:
+    try:
+        from _plumbline import setns as _setns  # type: ignore[import-not-found]  # built in (program/module.c)
+    except ImportError:  # from the source
+
+        def _setns(fd: int, nstype: int) -> None:
+            import ctypes
+
+            if ctypes.CDLL(None, use_errno=True).setns(fd, nstype) != 0:
+                error = ctypes.get_errno()
+                raise OSError(error, os.strerror(error))
 
     def setns(fd: int, nstype: int) -> None:
         """Move the calling thread into the namespace that `fd` stands for (setns(2)). Raises OSError."""
-        try:
-            from _plumbline import setns as call  # type: ignore[import-not-found]  # built in (program/main.c)
-        except ImportError:
-            call = _setns_of_the_c_library
-        call(fd, nstype)
-
-    def _setns_of_the_c_library(fd: int, nstype: int) -> None:
-        import ctypes
-
-        if ctypes.CDLL(None, use_errno=True).setns(fd, nstype) != 0:
-            error = ctypes.get_errno()
-            raise OSError(error, os.strerror(error))
+        _setns(fd, nstype)

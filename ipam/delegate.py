@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from cni.config import NetConf
     from cni.log import Logger
     from cni.request import Request
-    from cni.result import Result
     from ipam.executable import Completed
-    from ipam.host_local.commands import HostLocal
 
 BUILT_IN = ("host-local", "static")
 

@@ -1,1 +1,1 @@
-"""The single file: CPython linked statically, with all modules of a plugin frozen into it."""
+"""From a plugin to a single file: a static CPython that was started, and loaded the plugin's modules, at the build."""

@@ -19,7 +19,7 @@ EXTENSIONS = [
     "_socket", "_struct", "fcntl", "itertools", "select",
     "_plumbline",
 ]  # fmt: skip
-"""The extension modules that the interpreter starts with, those that the plugins use, and our own (main.c)."""
+"""The extension modules that the interpreter starts with, those that the plugins use, and our own (module.c)."""
 
 
 def standard_library() -> dict[str, str]:

@@ -8,7 +8,9 @@
  */
 #include "program.h"
 
+#include <alloca.h>
 #include <marshal.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +25,7 @@
  */
 #define HASH_SEED 1
 
-#define MODULES 256
+#define MODULES 512
 
 extern const struct _frozen *_PyImport_FrozenBootstrap; /* tables.c, as CPython's Python/frozen.c */
 extern char __start_plumbline_data[], __stop_plumbline_data[]; /* of the linker */
@@ -68,10 +70,13 @@ static void read_modules(struct _frozen *modules)
     if (fstat(STDIN_FILENO, &status) < 0)
         die("standard input cannot be read");
     const size_t size = (size_t)status.st_size;
-    char *at = mmap(NULL, size + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE, STDIN_FILENO, 0);
+    char *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, STDIN_FILENO, 0);
     if (at == MAP_FAILED)
         die("standard input is not a file of modules");
+    const struct _frozen *const last = modules + MODULES - 1;
     for (const char *const end = at + size; at < end; modules++) {
+        if (modules == last)
+            die("there are more modules than MODULES (image.c)");
         char *const name = strsep(&at, " "), *const is_package = strsep(&at, " "), *const length = strsep(&at, "\n");
         modules->name = name;
         modules->is_package = atoi(is_package);
@@ -144,7 +149,7 @@ static void write_range(struct range range)
         die("the image cannot be written");
 }
 
-void take_image(void)
+static _Noreturn __attribute__((noinline)) void take(void)
 {
     static const struct _frozen none[1];
     struct _frozen *const modules = mmap(NULL, MODULES * sizeof none[0], PROT_READ | PROT_WRITE,
@@ -160,12 +165,14 @@ void take_image(void)
     PyGC_Disable();
 
     image.thread = PyThreadState_Get();
-    image.thread->thread_id = 0; /* these are of this process; main.c sets them */
+    image.thread->thread_id = 0; /* these are of this process, and set in the next (main.c) */
     image.thread->native_thread_id = 0;
     memset(image.thread->datastack_top, 0, /* frames that have ended point to the stack */
            (size_t)((char *)image.thread->datastack_limit - (char *)image.thread->datastack_top));
     PyEval_SaveThread();
-    const struct range allocated = end_of_allocations();
+    if (dup(STDIN_FILENO) != STDERR_FILENO + 1)
+        die("a module has left a file open");
+    const struct range allocated = close_allocations();
     image.last = allocated.end - 1;
     image.is_taken = 1;
     write_range((struct range){__start_plumbline_data, __stop_plumbline_data});
@@ -173,4 +180,14 @@ void take_image(void)
     if (fflush(stdout) != 0)
         die("the image cannot be written");
     _exit(0);
+}
+
+void take_image(const char *displacement)
+{
+    for (int number = 1; number < NSIG; number++) /* _signal keeps what it finds, and a caller may ignore some */
+        signal(number, SIG_DFL);
+    const size_t bytes = strtoul(displacement, NULL, 10);
+    displace_memory(bytes);
+    *(volatile char *)alloca(bytes + 1) = 0;
+    take();
 }

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 
 from program.modules import check_imports, compiled
 
@@ -22,12 +23,10 @@ RANGE = struct.Struct("<QQ")  # image.c, write_range()
 
 TUNABLES = "GLIBC_TUNABLES"  # glibc manual, Tunables
 OLD_PROCESSOR = "glibc.cpu.hwcaps=-AVX2,-AVX512F,-ERMS,-FSRM"
-CIRCUMSTANCES: tuple[tuple[list[str], str, dict[str, str]], ...] = (
-    ([], "/", {"_" * len(TUNABLES): OLD_PROCESSOR}),
-    (["setarch", "--addr-no-randomize"], "/tmp", {TUNABLES: OLD_PROCESSOR}),
-)
-"""Prefixes of the command, folders, and variables, as many and as long, with which an image must turn out the same: the
-stack, the C library's memory and some of its functions are elsewhere then."""
+CIRCUMSTANCES = ((0, "/", "_" * len(TUNABLES)), (1 << 16, "/tmp", TUNABLES))
+"""In which an image must turn out the same: how far the stack, the C library's memory and what is mapped are displaced,
+in bytes; the working directory; the name of a variable by which the C library uses other functions. A variable of
+another name does nothing, but is as long: how many there are, and how long, has a say in where things are allocated."""
 
 
 def make_executable(target: str, interpreter: str, modules: Mapping[str, str], builtins: Iterable[str]) -> None:
@@ -36,7 +35,7 @@ def make_executable(target: str, interpreter: str, modules: Mapping[str, str], b
     interpreter: path of what link.py made with these `builtins`. modules: {name: path of the source}, in the order in
     which they are loaded, and with the program as `__main__`. Raises OSError, SyntaxError, ImportError for a module
     that is imported and not there, or that cannot be loaded without a word, and ValueError for an image that depends on
-    the process it was taken in.
+    the process it was taken in, or that the linker has left no place for.
     """
     check_imports(modules, builtins)
     with tempfile.TemporaryFile() as file:
@@ -54,16 +53,15 @@ def make_executable(target: str, interpreter: str, modules: Mapping[str, str], b
     os.replace(beside, target)  # a running binary cannot be written to
 
 
-def _taken(
-    interpreter: str, modules: int, prefix: list[str], folder: str, variables: dict[str, str]
-) -> dict[int, bytes]:
+def _taken(interpreter: str, modules: int, displacement: int, folder: str, variable: str) -> dict[int, bytes]:
     """Return the image, what is at which address, that the interpreter makes of the modules in an open file."""
     done = subprocess.run(
-        [*prefix, os.path.abspath(interpreter)], stdin=modules, capture_output=True,
-        env={**variables, "TZ": ":"}, cwd=folder,
+        [os.path.abspath(interpreter), str(displacement)], stdin=modules, capture_output=True, cwd=folder,
+        env={variable: OLD_PROCESSOR, "TZ": ":"},
     )  # fmt: skip
     if done.returncode != 0 or done.stderr:
-        raise ImportError(f"the modules cannot be loaded: {done.stderr.decode(errors='replace')}")
+        said = done.stderr.decode(errors="replace")
+        raise ImportError(f"the modules cannot be loaded (exit status {done.returncode}): {said}")
     taken, memory, offset = done.stdout, {}, 0
     while offset < len(taken):
         address, size = RANGE.unpack_from(taken, offset)
@@ -75,15 +73,14 @@ def _taken(
 
 def _check_equal(one: dict[int, bytes], other: dict[int, bytes]) -> None:
     """Raise ValueError if two images are not the same."""
-    if one == other:
-        return
     different = [
-        address + offset
+        hex(address + offset)
         for address, content in one.items()
-        for offset, (a, b) in enumerate(zip(content, other.get(address, b""), strict=False))
+        for offset, (a, b) in enumerate(zip_longest(content, other.get(address, b"")))
         if a != b
     ]
-    raise ValueError(f"an image depends on the process it was taken in, at {[hex(x) for x in different[:16]]}")
+    if different:
+        raise ValueError(f"an image depends on the process it was taken in, at {', '.join(different[:16])}")
 
 
 def _with_memory(executable: bytes, memory: dict[int, bytes]) -> bytes:
@@ -98,6 +95,8 @@ def _with_memory(executable: bytes, memory: dict[int, bytes]) -> bytes:
     [data] = (segment for segment in segments if segment[0] == PT_LOAD and segment[1] & PF_W)
     note = next(segment for segment in segments if segment[0] == PT_NOTE)
     (variables, values), (array, content) = sorted(memory.items())
+    if array < data[3] + data[5] or array % PAGE or segments.index(note) < segments.index(data):
+        raise ValueError("the linker has put variables behind those that an image ends with")
 
     written = bytearray(executable[: data[2] + data[5]])
     at = data[2] + variables - data[3]

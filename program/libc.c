@@ -10,17 +10,21 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define ALIGNMENT ((size_t)16)   /* of what malloc() returns, in bytes */
 #define LARGE ((size_t)65536)    /* a size from which on few are distinguished */
 #define ARRAY ((size_t)(8 << 20))
 
-/* Its used part gets into the file. The size of each block, without itself, stands before it. */
+/*
+ * Its used part gets into the file; what is noted of it here does not, since nothing is taken from it any more then. The
+ * size of each block, without itself, stands before it.
+ */
 static _Alignas(4096) char array[ARRAY];
 static size_t used = ALIGNMENT - sizeof(size_t);
 static void *freed[LARGE / ALIGNMENT + ARRAY / LARGE]; /* the blocks of each size, chained by their first word */
 
-struct range end_of_allocations(void)
+struct range close_allocations(void)
 {
     array[used++] = 1;
     return (struct range){array, array + used};
@@ -129,4 +133,11 @@ void *program_realloc(void *block, size_t size)
 pthread_t program_pthread_self(void)
 {
     return image.is_taken ? pthread_self() : 1;
+}
+
+void displace_memory(size_t bytes)
+{
+    if (bytes != 0
+        && (malloc(bytes) == NULL || mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED))
+        die("no memory to be elsewhere");
 }

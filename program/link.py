@@ -20,11 +20,11 @@ COMPILE = ("-O2", "-Wall", "-Wextra", "-Werror", "-fno-pie")
 LINK = ("-static", "-no-pie", "-s", "-Wl,--no-warnings")
 LIBRARIES = ("-lm",)
 
-OF_THE_IMAGE = ("main.c", "image.c")
+OF_THE_IMAGE = ("main.c", "module.c", "image.c")
 """Their variables are of the image, as CPython's are; those of libc.c are not."""
 
 OWN = "_plumbline"
-"""The extension module in main.c."""
+"""The extension module in module.c."""
 
 RENAMED_FUNCTIONS = ("malloc", "calloc", "realloc", "free", "pthread_self")
 NOT_USED = "EXCLUDE_FILE(*obmalloc.o)"
@@ -94,7 +94,7 @@ def link(folder: str, builtins: Iterable[str]) -> str:
 
     builtins: names of the extension modules to build in, of those that CPython's static library has. Raises OSError,
     KeyError for an extension module that the library does not have, ValueError for a library with variables that an
-    image would miss, and subprocess.CalledProcessError when the compiler fails.
+    image would miss, and subprocess.CalledProcessError when the compiler or the linker fails.
     """
     os.makedirs(folder, exist_ok=True)
     tables, sections, partial, interpreter = (

@@ -8,7 +8,6 @@
 #include "program.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,26 +15,6 @@
 #include <unistd.h>
 
 struct image image;
-
-/* setns(2), which CPython has as os.setns from 3.12 on. cni/libc.py is what uses it. */
-static PyObject *call_setns(PyObject *module, PyObject *arguments)
-{
-    int fd, type;
-    (void)module;
-    if (!PyArg_ParseTuple(arguments, "ii", &fd, &type))
-        return NULL;
-    if (setns(fd, type) < 0)
-        return PyErr_SetFromErrno(PyExc_OSError);
-    Py_RETURN_NONE;
-}
-
-static PyMethodDef methods[] = {{"setns", call_setns, METH_VARARGS, NULL}, {NULL, NULL, 0, NULL}};
-static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "_plumbline", .m_size = -1, .m_methods = methods};
-
-PyMODINIT_FUNC PyInit__plumbline(void)
-{
-    return PyModule_Create(&definition);
-}
 
 /* Tell the operator on stderr and the container runtime on stdout, as an error of the CNI specification (code 5). */
 void die(const char *reason)
@@ -51,7 +30,8 @@ void die(const char *reason)
 
 /*
  * The thread that the image was taken in is this one now. It has another identity, which is what a child has after
- * fork(2), so CPython is told that; but the C library, which is new, knows nothing of a key for thread-specific data.
+ * fork(2), so CPython is told that. The C library, which is new, knows nothing of the key by which CPython finds a thread's
+ * state: the first key of a process has the same number in each, so this makes the one that CPython knows.
  */
 static void adopt_thread(void)
 {
@@ -89,15 +69,16 @@ static void adopt_environment(void)
         die("no memory for the environment");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     if (!image.is_taken)
-        take_image();
-    if (*image.last == 0) /* if more than this page is missing, the kernel sends SIGBUS */
+        take_image(argc == 2 ? argv[1] : "");
+    if (*image.last == 0) /* if more than this page is missing, the kernel ends the process */
         die("the file was not copied as a whole");
     adopt_thread();
     adopt_environment();
-    signal(SIGPIPE, SIG_IGN); /* as the interpreter has it: a write fails with EPIPE */
+    signal(SIGPIPE, SIG_IGN); /* as the interpreter has it: a write fails with EPIPE, */
+    signal(SIGXFSZ, SIG_IGN); /* and one beyond the limit of a file's size with EFBIG */
     if (PyEval_EvalCode(image.program, image.globals, image.globals) == NULL) {
         PyErr_Print();
         die("its code failed to start");

@@ -18,16 +18,25 @@ extern struct image {
     const char *last;      /* the last byte of the file */
 } image;
 
-/* Start the interpreter, load the modules that standard input lists, and write the image to standard output. */
-_Noreturn void take_image(void);
+/*
+ * Start the interpreter, load the modules that standard input lists, and write the image to standard output.
+ * displacement: how many bytes further than usual the stack, the C library's memory and what is mapped shall be.
+ */
+_Noreturn void take_image(const char *displacement);
 
-/* Tell why there is no plugin, and end the process. */
+/* Tell why there is no plugin (or image), and end the process. */
 _Noreturn void die(const char *reason);
 
-/* The part of the image that holds what was allocated. Its last byte is not zero. */
+/*
+ * Move the C library's memory and what is mapped from now on by so many bytes. An image must not point there: if it does,
+ * it differs from one that was taken with another displacement, whether or not the kernel chooses addresses at random.
+ */
+void displace_memory(size_t bytes);
+
+/* Allocate no more, and return the part of the image that holds what was allocated. Its last byte is not zero. */
 struct range {
     const char *start, *end;
 };
-struct range end_of_allocations(void);
+struct range close_allocations(void);
 
 #endif

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from program import link as program_link
 from program.contents import EXTENSIONS, standard_library
 from program.image import make_executable
 from program.link import check_variables, link
+
+ADDR_NO_RANDOMIZE = 0x0040000  # linux/personality.h
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +43,9 @@ class Program:
         make_executable(self.path, self.interpreter, {**standard_library(), **sources}, EXTENSIONS)
 
     def run(self, code: str, **environ: str) -> str:
-        """Build and run a main program, which must succeed; return what it wrote."""
-        self.build(main=f"import os\n{code}\nos._exit(0)\n")
+        """Build and run a main program, which must succeed; return what it wrote. What it uses is in the image."""
+        used = "import _signal, _socket, _thread, fcntl, select, time\n"
+        self.build(main=f"import os\n{code}\nos._exit(0)\n", used=used)
         return subprocess.run([self.path], env=environ, check=True, capture_output=True, text=True).stdout
 
 
@@ -50,13 +57,55 @@ def program(interpreter: str, tmp_path: Path) -> Program:
 @pytest.mark.parametrize(
     "code",
     ["import posix\nPID = posix.getpid()\n", "import time\nNOW = time.monotonic_ns()\n",
-     "import posix\nFOLDER = posix.getcwd()\n", "import posix\nSEED = posix.urandom(8)\n"],
+     "import posix\nFOLDER = posix.getcwd()\n", "import posix\nSEED = posix.urandom(8)\n",
+     ],
     ids=["process", "clock", "folder", "random"],
 )  # fmt: skip
 def test_module_that_keeps_what_is_of_the_process(code: str, program: Program) -> None:
     with pytest.raises(ValueError, match="depends on the process it was taken in, at"):
         program.build(main="", keeps=code)
     assert not os.path.exists(program.path)
+
+
+@pytest.mark.parametrize("code", ["open('/etc/passwd')", "__import__('_socket').socket(2, 2)"], ids=["file", "socket"])
+def test_module_that_leaves_a_file_open(code: str, program: Program) -> None:
+    """It would be another in the process that goes on, or none."""
+    with pytest.raises(ImportError, match="a module has left a file open"):
+        program.build(main="", keeps=f"KEPT = {code}\n")
+    assert not os.path.exists(program.path)
+
+
+def test_too_many_modules(program: Program) -> None:
+    with pytest.raises(ImportError, match="more modules than MODULES"):
+        program.build(main="", **{f"module{number}": "" for number in range(600)})
+
+
+@pytest.fixture
+def fixed_addresses() -> Iterator[None]:
+    """What is started meanwhile has the same addresses each time (personality(2))."""
+    library = ctypes.CDLL(None)
+    before = library.personality(0xFFFFFFFF)
+    library.personality(before | ADDR_NO_RANDOMIZE)
+    yield
+    library.personality(before)
+
+
+@pytest.mark.parametrize("kept", ["strdup(\"x\")", "alloca(8)", "mmap(NULL, 4096, PROT_NONE, 0x22, -1, 0)"],
+                         ids=["of the C library", "of the stack", "mapped"])  # fmt: skip
+def test_address_outside_of_the_image(
+    kept: str, fixed_addresses: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is found, even where the kernel does not choose addresses at random."""
+    shutil.copytree(os.path.dirname(program_link.__file__), tmp_path / "source")
+    image = tmp_path / "source/image.c"
+    text, place = image.read_text(), "    read_modules(modules);\n"
+    assert text.count(place) == text.count("#define MODULES") == 1
+    text = text.replace(place, f"{place}    foreign = {kept};\n")
+    image.write_text(text.replace("#define MODULES", "static void *volatile foreign;\n#define MODULES"))
+    monkeypatch.setattr(program_link, "__file__", str(tmp_path / "source/link.py"))
+    changed = Program(link(str(tmp_path / "interpreter"), EXTENSIONS), tmp_path)
+    with pytest.raises(ValueError, match="depends on the process"):
+        changed.build(main="")
 
 
 def test_module_that_cannot_be_loaded(program: Program) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import net
-from tests.support.net import Space
+from tests.support.net import HOST, Space
 from tests.support.plugin import REPOSITORY, Attachment, binary, environment
 
 NOBODY = 65534
@@ -164,6 +164,31 @@ def test_standard_input_is_a_folder() -> None:
     assert (error["cniVersion"], error["code"]) == ("1.1.0", 5)
     assert "standard input: Is a directory" in error["msg"]
     assert works(asked), asked
+
+
+def test_limit_of_a_files_size(pod: Space, device: str) -> None:
+    """A write that the kernel refuses for it is an error like any other, not the end of the process."""
+    conf = {"cniVersion": "1.0.0", "name": "limited", "type": "host-device", "device": device}
+    attachment = Attachment(conf, "limited", pod.path)
+    outcome = attachment.call("ADD", prefix=("sh", "-c", 'ulimit -f 0; exec "$0" "$@"'))
+    assert outcome.error()["code"] == 5
+    assert "File too large" in outcome.error()["msg"]
+    assert device in HOST.links()
+
+
+def test_failing_start_opens_nothing(tmp_path: Path) -> None:
+    """A stack trace shows no lines of files that are called as our modules are: here it would wait for ever."""
+    os.mkfifo(tmp_path / "__main__.py")
+    os.makedirs(tmp_path / "cni")
+    os.mkfifo(tmp_path / "cni/skel.py")
+    shutil.copy(binary("host-device"), tmp_path / "host-device")
+    script = f"exec 0<&-; exec chroot {tmp_path} /host-device"  # there is no /dev/null to open in place of stdin
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=tmp_path, env=environment("VERSION"), capture_output=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["code"] == 5
+    assert b"FileNotFoundError" in done.stderr
 
 
 def test_too_little_memory() -> None:

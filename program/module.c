@@ -1,0 +1,23 @@
+/* _plumbline: setns(2), which CPython has as os.setns from 3.12 on. cni/libc.py is what uses it. */
+#include "program.h"
+
+#include <sched.h>
+
+static PyObject *call_setns(PyObject *module, PyObject *arguments)
+{
+    int fd, type;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "ii", &fd, &type))
+        return NULL;
+    if (setns(fd, type) < 0)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {{"setns", call_setns, METH_VARARGS, NULL}, {NULL, NULL, 0, NULL}};
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "_plumbline", .m_size = -1, .m_methods = methods};
+
+PyMODINIT_FUNC PyInit__plumbline(void)
+{
+    return PyModule_Create(&definition);
+}
