@@ -168,6 +168,13 @@ class RepresentorPort(Beside):
         found = uplink.find(pf, host) if pf is not None else None
         return found[0] if found is not None else None
 
+    def is_uplink(self, port: Link, host: NetNS) -> bool:
+        """Return whether a link is the uplink. Of many records, only accelerated-bridge-cni's cost a question each."""
+        if self.uplink_index:
+            return self.uplink_index == port.index or self.uplink == port.name
+        found = self.uplink_link(host)
+        return found is not None and found.index == port.index
+
     def _find(self, host: NetNS) -> Link | None:
         """Return the representor as it is, which may have got another name."""
         for name, index in ((self.original.name, 0), ("", self.original.index)):
@@ -284,9 +291,5 @@ def recorded_ports(attachments: Iterable[Attachment]) -> list[RepresentorPort]:
 
 def brought_to(port: Link, ports: Iterable[RepresentorPort], host: NetNS) -> set[int]:
     """Return the VLANs that attachments, whose ports are given, have brought to an uplink."""
-    brought = set()
-    for other in ports:
-        to = other.uplink_link(host) if other.uplink_vlans else None
-        if to is not None and to.index == port.index:
-            brought |= set(other.uplink_vlans)
-    return brought
+    there = [other for other in ports if other.uplink_vlans and other.is_uplink(port, host)]
+    return {vlan for other in there for vlan in other.uplink_vlans}
