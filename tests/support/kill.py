@@ -152,15 +152,24 @@ def recorded(rig: Rig, syscalls: str = STEPS) -> tuple[list[Call], list[Call]]:
 
 
 def recorded_by_all(rigs: list[AnyRig], syscalls: str = STEPS) -> tuple[list[Call], list[Call]]:
-    """Return the steps as recorded with the first rig, and tell all rigs which of theirs these are."""
-    add, delete = of_first = recorded(rigs[0], syscalls)
-    for rig in rigs:
-        of_rig = of_first if rig is rigs[0] else recorded(rig, syscalls)
-        for theirs, own in zip(of_first, of_rig, strict=True):
-            assert [call.name for call in theirs] == [call.name for call in own]
-            rig.own |= {id(call): mine for call, mine in zip(theirs, own, strict=True)}
-    return add, delete
+    """Return the steps as recorded with the first rig, and tell all rigs which of theirs these are.
 
+    Where a link's carrier was waited for, there are steps more. What agrees is what happens as a rule.
+    """
+    for _ in range(RECORDINGS):
+        of_all = [recorded(rig, syscalls) for rig in rigs]
+        names = [[[call.name for call in calls] for calls in of_rig] for of_rig in of_all]
+        if all(x == names[0] for x in names):
+            break
+    assert all(x == names[0] for x in names), names
+    for rig, of_rig in zip(rigs, of_all, strict=True):
+        for theirs, own in zip(of_all[0], of_rig, strict=True):
+            rig.own |= {id(call): mine for call, mine in zip(theirs, own, strict=True)}
+    return of_all[0]
+
+
+RECORDINGS = 5
+"""How often steps are recorded until all rigs have the same."""
 
 IN_VAIN = ("EEXIST (File exists)", "ENOENT (No such file or directory)")
 
