@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from program.contents import EXTENSIONS, STANDARD_LIBRARY
-from program.modules import check_imports
+from program.modules import check_imports, compiled
 
 MISSING = {
     "a module": ("import json\n", "json"),
@@ -28,3 +30,35 @@ def test_missing_module(code: str, missing: str, tmp_path: Path) -> None:
     modules |= {name: os.__file__ for name in STANDARD_LIBRARY}
     with pytest.raises(ImportError, match=f"__main__ imports {missing},"):
         check_imports(modules, EXTENSIONS)
+
+
+def test_what_is_for_type_checkers_only_is_left_out(tmp_path: Path) -> None:
+    """No module of ours looks at annotations, and what they say about names stays as it was."""
+    source = tmp_path / "annotated.py"
+    source.write_text(
+        "def add(a: 'first', b: 'second' = 2, *, c: 'third' = 3) -> 'fourth':\n"
+        "    total: 'fifth' = a + b + c\n"
+        "    return total\n"
+        "def local():\n"
+        "    add: 'sixth'\n"
+        "    return add\n"
+        "class Record:\n"
+        "    kept: 'seventh' = 1\n"
+    )
+    header, _, code = compiled({"annotated": str(source)}).partition(b"\n")
+    assert header == b"annotated 0 %d" % len(code)
+    module: dict[str, Any] = {}
+    exec(marshal.loads(code), module)
+    assert module["add"](1) == 6
+    assert module["add"].__annotations__ == {}
+    with pytest.raises(UnboundLocalError):
+        module["local"]()
+    assert module["Record"].kept == 1
+    for word in (b"first", b"second", b"third", b"fourth", b"fifth", b"sixth", b"seventh"):
+        assert word not in code
+
+
+def test_names_in_stack_traces(tmp_path: Path) -> None:
+    """They cannot be opened, in whatever folder a plugin is started."""
+    (tmp_path / "__init__.py").write_text("")
+    assert b"<cni/netlink/__init__.py>" in compiled({"cni.netlink": str(tmp_path / "__init__.py")})
