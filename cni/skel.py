@@ -253,7 +253,8 @@ class _Call:
         details = "; ".join(getattr(error, "__notes__", ()))
         if isinstance(error, NetlinkError):  # of a mere question, which is seldom refused
             details = f"errno {error.errno}" + (f"; {details}" if details else "")
-            return CniError(GENERIC, f"the kernel refused a request of {self.plugin.name}: {error.strerror}", details)
+            attempted = f"cannot {error.question}" if error.question else "the kernel refused a change"
+            return CniError(GENERIC, f"{attempted}: {error.strerror}", details)
         return CniError(GENERIC, f"{self.plugin.name} has a fault: {type(error).__name__}: {error}", details)
 
 

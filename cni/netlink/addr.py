@@ -53,7 +53,8 @@ def add(socket: NetlinkSocket, index: int, interface: IPInterface) -> None:
 def dump(socket: NetlinkSocket, index: int, family: int = 0) -> list[Address]:
     """Return the addresses of the link, of one family or (0) of all. Raises NetlinkError."""
     found = []
-    for body in socket.dump(RTM_GETADDR, _IFADDRMSG.pack(family, 0, 0, 0, index)):
+    request = _IFADDRMSG.pack(family, 0, 0, 0, index)
+    for body in socket.dump(RTM_GETADDR, request, f"list the addresses of link {index}"):
         _, prefix, flags, _, link = _IFADDRMSG.unpack_from(body)
         if link != index:  # kernels without strict checking (before 4.20) send every link's
             continue

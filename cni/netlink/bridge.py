@@ -62,7 +62,7 @@ def ports(socket: NetlinkSocket) -> dict[int, Port]:
     body = IFINFOMSG.pack(AF_BRIDGE, 0, 0, 0, 0) + mask
     found: dict[int, Port] = {}
     for _ in range(DUMP_ATTEMPTS):
-        listed = [parse(answer) for answer in socket.dump(RTM_GETLINK, body)]
+        listed = [parse(answer) for answer in socket.dump(RTM_GETLINK, body, "list the ports of bridges")]
         is_whole = socket.parts < 2
         found |= {port.index: port for port in listed if port is not None}
         if is_whole:

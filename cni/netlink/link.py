@@ -134,7 +134,7 @@ def get(socket: NetlinkSocket, name: str = "", index: int = 0) -> Link | None:
         # Either attribute finds proper and alternative names; IFLA_IFNAME has room for proper ones only.
         body += codec.text(IFLA_ALT_IFNAME if len(codec.os_bytes(name)) >= IFNAMSIZ else IFLA_IFNAME, name)
     try:
-        return parse(socket.get(RTM_GETLINK, body))
+        return parse(socket.get(RTM_GETLINK, body, f"look up link {name or index}"))
     except NetlinkError as e:
         # EINVAL: Linux 5.4 knows no alternative names, so that no link has one.
         if e.errno == errno.ENODEV or (e.errno == errno.EINVAL and len(codec.os_bytes(name)) >= IFNAMSIZ):
@@ -145,7 +145,7 @@ def get(socket: NetlinkSocket, name: str = "", index: int = 0) -> Link | None:
 def dump(socket: NetlinkSocket) -> list[Link]:
     """Return all links of the socket's namespace. Raises NetlinkError."""
     body = _header() + codec.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
-    return [parse(answer) for answer in socket.dump(RTM_GETLINK, body)]
+    return [parse(answer) for answer in socket.dump(RTM_GETLINK, body, "list the links")]
 
 
 def change(

@@ -74,7 +74,8 @@ def dump(socket: NetlinkSocket, index: int, version: int) -> list[Route]:
     A multipath route counts when one of its next hops is on the link. Raises NetlinkError.
     """
     found = []
-    for body in socket.dump(RTM_GETROUTE, _RTMSG.pack(family_of(version), 0, 0, 0, 0, 0, 0, 0, 0)):
+    request = _RTMSG.pack(family_of(version), 0, 0, 0, 0, 0, 0, 0, 0)
+    for body in socket.dump(RTM_GETROUTE, request, f"list the routes of IPv{version}"):
         _, prefix, _, _, table, _, scope, kind, _ = _RTMSG.unpack_from(body)
         if kind != RTN_UNICAST:
             continue

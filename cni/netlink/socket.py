@@ -42,7 +42,12 @@ _ERRNO = struct.Struct("=i")
 
 
 class NetlinkError(OSError):
-    """The kernel refused a request: errno and strerror as of a system call, and the kernel's own words if any."""
+    """The kernel refused a request: errno and strerror as of a system call, and the kernel's own words if any.
+
+    question: what was to be found out, after "cannot"; empty for a request that was to change something.
+    """
+
+    question = ""
 
 
 class NetlinkSocket:
@@ -94,24 +99,34 @@ class NetlinkSocket:
         """
         self._exchange(kind, NLM_F_ACK | flags, body)
 
-    def get(self, kind: int, body: bytes) -> bytes:
-        """Ask for one object and return the body of the answer. Raises NetlinkError: ENODEV for an unknown link."""
-        answers, _ = self._exchange(kind, NLM_F_ACK, body)
+    def get(self, kind: int, body: bytes, question: str) -> bytes:
+        """Ask for one object and return the body of the answer. question: see `NetlinkError`.
+
+        Raises NetlinkError: ENODEV for an unknown link.
+        """
+        answers, _ = self._ask(kind, NLM_F_ACK, body, question)
         return answers[0]
 
-    def dump(self, kind: int, body: bytes) -> list[bytes]:
+    def dump(self, kind: int, body: bytes, question: str) -> list[bytes]:
         """Ask for all objects of a kind; return the bodies of the answers, from one consistent walk of the kernel.
 
         The kernel marks a dump during which the table changed (NLM_F_DUMP_INTR); such a list may lack entries, so it is
         asked for again. The number of attempts is bounded: where links never stop changing, the last list has to do.
-        Raises NetlinkError.
+        question: see `NetlinkError`. Raises NetlinkError.
         """
         answers: list[bytes] = []
         for _ in range(DUMP_ATTEMPTS):
-            answers, interrupted = self._exchange(kind, NLM_F_DUMP, body)
+            answers, interrupted = self._ask(kind, NLM_F_DUMP, body, question)
             if not interrupted:
                 break
         return answers
+
+    def _ask(self, kind: int, flags: int, body: bytes, question: str) -> tuple[list[bytes], bool]:
+        try:
+            return self._exchange(kind, flags, body)
+        except NetlinkError as e:
+            e.question = question
+            raise
 
     def _exchange(self, kind: int, flags: int, body: bytes) -> tuple[list[bytes], bool]:
         """Send a request; return the bodies of its answers, and whether the kernel marked them as inconsistent."""

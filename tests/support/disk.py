@@ -36,9 +36,9 @@ def reserved(network: str) -> dict[str, str]:
     }
 
 
-def records() -> list[str]:
-    """Return the names of host-device's records."""
-    return sorted(files(HOST_DEVICE))
+def records(folder: str = HOST_DEVICE) -> list[str]:
+    """Return the paths of a plugin's records, and of the owners of VFs that it notes beside them, without locks."""
+    return sorted(path for path in files(folder) if not path.endswith(".lock"))
 
 
 def clear() -> None:

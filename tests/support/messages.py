@@ -24,12 +24,12 @@ class Recorder(NetlinkSocket):
         """Keep the request."""
         self.sent.append((kind, body, flags))
 
-    def get(self, kind: int, body: bytes) -> bytes:
+    def get(self, kind: int, body: bytes, question: str) -> bytes:
         """Keep the request and give out the next answer."""
         self.sent.append((kind, body, 0))
         return self.answers.pop(0)
 
-    def dump(self, kind: int, body: bytes) -> list[bytes]:
+    def dump(self, kind: int, body: bytes, question: str) -> list[bytes]:
         """Keep the request and give out all answers."""
         self.sent.append((kind, body, 0))
         return self.answers

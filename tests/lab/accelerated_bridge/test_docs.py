@@ -52,7 +52,29 @@ def test_example_attaches_and_detaches(conf: dict[str, Any], nic: Nic, vf: VF, p
     one.check().ok()
     one.delete()
     assert nic.snapshot(vf, "cni0", "br1", "br2") == before
-    assert not [path for path in disk.files(disk.ACCELERATED_BRIDGE) if not path.endswith(".lock")]
+    assert disk.records(disk.ACCELERATED_BRIDGE) == []
+
+
+def test_the_readme_from_the_bridge_to_the_pod(nic: Nic, vf: VF, pod: Space) -> None:
+    """Its commands, its network, and what bridge(8) shows then, but for the names."""
+    (commands,) = (block for block in examples.blocks("README.md", "sh") if "type bridge" in block)
+    (shown,) = (block for block in examples.blocks("README.md", "text") if "vlan-id" in block)
+    (conf,) = (param.values[0] for param in examples.networks("accelerated-bridge") if "README" in str(param.id))
+    rep = nic.representor(vf)
+
+    def lines(text: str) -> list[list[str]]:
+        return [line.split() for line in text.splitlines() if line]
+
+    try:
+        net.run("sh", "-ec", commands.replace("ens4f0", nic.pf.name))
+        before = switchdev.vlans_shown()
+        one = Attachment({**conf, "deviceID": vf.address}, net.unique("docs"), pod.path)
+        one.add()
+        assert lines(switchdev.vlans_shown()) == lines(shown.replace("ens4f0_2", rep).replace("ens4f0", nic.pf.name))
+        one.delete()
+        assert switchdev.vlans_shown() == before
+    finally:
+        HOST.batch("link del br1", f"link set {rep} down mtu 1500", check=False)
 
 
 def vlans(conf: dict[str, Any]) -> dict[int, set[str]]:
@@ -163,15 +185,18 @@ BY_STATE: dict[str, Callable[[VF], AbstractContextManager[Any]]] = {
 }
 """The same, with the state of the VF that provokes it."""
 
-BY_REFUSAL = ("with MTU <n>", "on representor <representor>", "on uplink <uplink>", "cannot set MAC address")
+BY_REFUSAL = (
+    *("with MTU <n>", "on representor <representor>", "on uplink <uplink>", "cannot set MAC address"),
+    "cannot look up <what>",
+)
 """The same, with a kernel that refuses one step of ADD: in test_refused.py."""
 
 NOT_PROVOKED = (
     *("cannot lock", "IPAM plugin returned", "a port of bridge <bridge>: <reason>", "again: <reason>"),
-    "has no usable record",
+    *("has no usable record", "cannot list <what>"),
 )
 """What takes a minute, another IPAM plugin, or a kernel that refuses what it takes; a message that is one of BY_REFUSAL
-but for the MTU; and CHECK's, which is in test_bad_luck.py."""
+but for the MTU; CHECK's, which is in test_bad_luck.py; and one that a kernel short of memory gives."""
 
 
 def answer(vf: VF, pod: Space, ifname: str = "net1", **extra: Any) -> Outcome:

@@ -84,8 +84,10 @@ def test_add_refused(rigs: list[Rig], steps: Steps) -> None:
     assert len(failures) > len(steps[0]) / 2
     errors = [outcome.error() for outcome in failures]
     assert [x for x in errors if "has a fault" in x["msg"]] == []
-    of_questions = [x for x in errors if x["msg"].startswith("the kernel refused a request")]
+    of_questions = [x for x in errors if x["msg"].startswith(("cannot look up ", "cannot list "))]
     assert [x for x in of_questions if "undone: " in x["details"]]  # not where nothing had been done yet
+    assert [x for x in of_questions if f"look up link {rigs[0].nic.representor(rigs[0].vf)}: " in x["msg"]]
+    assert [x for x in errors if x["msg"].startswith("the kernel refused a change")] == []  # each names its device
     for setting in ("mac", "trust", "spoofchk"):
         assert [x["msg"] for x in errors if x["msg"].startswith(f"cannot set {setting} ") and "Invalid" in x["msg"]]
     for part in BY_REFUSAL:

@@ -417,5 +417,5 @@ class Interrupted(NetlinkSocket):
 def test_interrupted_dumps(times: int, asked: int) -> None:
     """A dump during which the table changed is asked for again, but not for ever; the last answer counts."""
     socket = Interrupted(times)
-    assert socket.dump(18, b"") == [str(asked).encode()]
+    assert socket.dump(18, b"", "list") == [str(asked).encode()]
     assert socket.asked == asked

@@ -225,14 +225,23 @@ def test_errors_of_handlers(command: str, error: BaseException, code: int, msg: 
     assert "\x1b" not in line
 
 
+def question(asked: str, *refusal: object) -> NetlinkError:
+    """Return the error of a question that the kernel refused."""
+    error = NetlinkError(*refusal)
+    error.question = asked
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "msg", "details"),
     [
         (KeyError("k"), "recorder has a fault: KeyError: 'k'", "undone: all"),
         (NetlinkError(22, "Invalid argument (Invalid header)"),
-         "the kernel refused a request of recorder: Invalid argument (Invalid header)", "errno 22; undone: all"),
+         "the kernel refused a change: Invalid argument (Invalid header)", "errno 22; undone: all"),
+        (question("look up link ens5", 12, "Cannot allocate memory"),
+         "cannot look up link ens5: Cannot allocate memory", "errno 12; undone: all"),
     ],
-    ids=["of ours", "of the kernel"],
+    ids=["of ours", "a change", "a question"],
 )  # fmt: skip
 def test_errors_that_nobody_worded(error: Exception, msg: str, details: str) -> None:
     """What was undone is told, whatever it was that failed."""

@@ -367,7 +367,7 @@ class Refusing(Recorder):
         """Refuse."""
         raise NetlinkError(errno.EOPNOTSUPP, "Operation not supported")
 
-    def get(self, kind: int, body: bytes) -> bytes:
+    def get(self, kind: int, body: bytes, question: str) -> bytes:
         """Refuse."""
         raise NetlinkError(errno.ENODEV, "No such device")
 

@@ -33,7 +33,7 @@ class Kernel(NetlinkSocket):
         """Take a change or refuse it."""
         self._answer()
 
-    def get(self, kind: int, body: bytes) -> bytes:
+    def get(self, kind: int, body: bytes, question: str) -> bytes:
         """Return a link without VFs, or refuse."""
         self._answer()
         return b"\0" * 16

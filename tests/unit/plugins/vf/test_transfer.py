@@ -40,7 +40,7 @@ class Stuck(Beside):
 class Busy(Recorder):
     """A pod whose links the kernel does not list."""
 
-    def dump(self, kind: int, body: bytes) -> list[bytes]:
+    def dump(self, kind: int, body: bytes, question: str) -> list[bytes]:
         """Refuse."""
         raise NetlinkError(errno.EBUSY, os.strerror(errno.EBUSY))
 
@@ -73,7 +73,7 @@ class Links(NetlinkSocket):
     def __init__(self, parents: dict[str, str]) -> None:
         self.parents = parents
 
-    def get(self, kind: int, body: bytes) -> bytes:
+    def get(self, kind: int, body: bytes, question: str) -> bytes:
         """Return the link that is asked for."""
         name = codec.os_text(dict(codec.attributes(body, link.IFINFOMSG.size))[link.IFLA_IFNAME])
         if name not in self.parents:
