@@ -75,7 +75,7 @@ class AcceleratedBridge(Kind):
         into = _bridge(wanted, pf, host, log)
         mtu = wanted.mtu or (original.mtu if original is not None else 0)
         port = RepresentorPort(rep, into.name, wanted.vlans(), mtu, pf.name, self.state_folder, claims.sysfs_root)
-        port.bridge_index = into.index
+        port.vf, port.bridge_index = vf.address, into.index
         if port.vlans and sysfs.bridge_setting(into.name, "vlan_filtering", claims.sysfs_root) != "1":
             log.warning(f"bridge {into.name} does not filter VLANs: those of {rep.name} have no effect")
         ports = bridge.ports(host.netlink) if rep.master or wanted.on_uplink else {}

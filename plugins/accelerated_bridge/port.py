@@ -28,7 +28,8 @@ class RepresentorPort(Beside):
     `original_vlans`. bridge, bridge_index: of the bridge it goes to. vlans: what it gets there, as in
     `cni.netlink.bridge.Port`; empty for what the bridge gives every port. mtu: what it gets, in bytes, 0 for what it
     has. pf: the name of the PF's link. uplink, uplink_index: of the port that gets the VLANs, too, empty when none
-    does; uplink_vlans: those of them that are not the administrator's. state_folder: where the lock for that is.
+    does; uplink_vlans: those of them that are not the administrator's. state_folder: where the lock for that is. vf:
+    the VF's PCI address, by which its representor is found where only a name is known, which it may not have any more.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class RepresentorPort(Beside):
         "uplink",
         "uplink_index",
         "uplink_vlans",
+        "vf",
         "vlans",
     )
 
@@ -70,6 +72,7 @@ class RepresentorPort(Beside):
         self.uplink_vlans: list[int] = []
         self.state_folder = state_folder
         self.sysfs_root = sysfs_root
+        self.vf = ""
 
     def connect(self, host: NetNS, log: Logger) -> None:
         """See `Beside`. The caller holds the lock for uplinks' VLANs if there are any."""
@@ -181,7 +184,13 @@ class RepresentorPort(Beside):
             found = link.get(host.netlink, name=name, index=index) if name or index else None
             if found is not None and self.original.port in ("", found.port):
                 return found
-        return None
+        name = self._name_by_vf() if self.vf and not self.original.index else ""
+        return link.get(host.netlink, name=name) if name else None
+
+    def _name_by_vf(self) -> str:
+        pf = sysfs.physical_function(sysfs.pci_device(self.vf, self.sysfs_root))
+        index = sysfs.vf_index(pf, self.vf) if pf else -1
+        return sysfs.representor(pf, index, self.sysfs_root) if index >= 0 else ""
 
     def _master(self, host: NetNS, rep: Link) -> Link | None:
         return link.get(host.netlink, index=rep.master) if rep.master else None

@@ -125,6 +125,7 @@ def _port(
     mtu = wanted.mtu or vf_mtu
     into = record.restored(section.string("actual_bridge"))
     port = RepresentorPort(original, into, wanted.vlans(), mtu, pf, state_folder, sysfs_root)
+    port.vf = wanted.address
     port.master = record.restored(known.string("master"))
     vlans = known.section("vlans")
     port.original_vlans = {_vlan(vlans, key): vlans.integer(key, 0, 0, 0xFFFF) for key in vlans.raw}

@@ -13,7 +13,7 @@ from tests.support import disk, net, switchdev
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 from tests.support.switchdev import Nic
-from tests.support.vfs import VF, wait_for, without_permanent_mac
+from tests.support.vfs import VF, settle, wait_for, without_permanent_mac
 
 Attach = Callable[..., Attachment]
 MAC = "02:00:00:00:00:2a"
@@ -36,8 +36,8 @@ def go_record(nic: Nic, vf: VF, bridge: str) -> dict[str, Any]:
         "orig_vf_state": {
             "host_if_name": vf.name,
             "admin_mac": vf.table()["address"],
-            "effective_mac": HOST.settings(vf.name)["mac"],
-            "mtu": 1500,
+            "effective_mac": HOST.settings(vf.name)["mac"] if vf.name else "",
+            "mtu": 1500 if vf.name else 0,
         },
         "orig_rep_state": {"mtu": 1500},
         "pf_name": vf.pf.name,
@@ -45,55 +45,92 @@ def go_record(nic: Nic, vf: VF, bridge: str) -> dict[str, Any]:
         "representor": nic.representor(vf),
         "vfid": vf.index,
         "cont_if_names": "net1",
-        "IsUserspaceDriver": False,
+        "IsUserspaceDriver": not vf.name,
         "mac": MAC,
         "mtu": 1400,
         "trunk": TRUNK,
     }
 
 
-def attached_by_go(nic: Nic, vf: VF, bridge: str, one: Attachment, pod: Space) -> None:
-    """Do and write what accelerated-bridge-cni does and writes at ADD."""
-    record, name, rep = go_record(nic, vf, bridge), vf.name, nic.representor(vf)
-    HOST.batch(
-        *(f"link set {rep} up", f"link set {rep} mtu 1400", f"link set {rep} master {bridge}"),
-        f"link set {vf.pf.name} vf {vf.index} mac {MAC}",
-    )
-    net.run("bridge", "vlan", "del", "dev", rep, "vid", "1")
-    net.run("bridge", "vlan", "add", "dev", rep, "vid", str(VLAN), "pvid", "untagged")
-    for vlan in TRUNK:
-        net.run("bridge", "vlan", "add", "dev", rep, "vid", str(vlan))
-    for vlan in (VLAN, *TRUNK):
-        net.run("bridge", "vlan", "add", "dev", vf.pf.name, "vid", str(vlan))
-    HOST.ip("link", "set", name, "netns", str(pod.name), "name", "net1")
-    # igbvf takes the address that the PF has set when it is reset, which is when it comes up.
-    pod.batch("link set net1 up", "link set net1 down", f"link set net1 address {MAC}", "link set net1 mtu 1400")
-    pod.ip("link", "set", "net1", "up")
+def attached_by_go(nic: Nic, vf: VF, bridge: str, one: Attachment, pod: Space, **different: Any) -> None:
+    """Do and write what accelerated-bridge-cni does and writes at ADD. different: than in `go_record`."""
+    record, name, rep = {**go_record(nic, vf, bridge), **different}, vf.name, nic.representor(vf)
+    mac, mtu, on_port = record["mac"], record["mtu"], [x for x in (record["vlan"], *(record["trunk"] or [])) if x]
+    HOST.batch(f"link set {rep} up", f"link set {rep} master {bridge}")
+    if mtu:
+        HOST.ip("link", "set", rep, "mtu", str(mtu))
+    if mac:
+        vf.pf.set(vf.index, "mac", mac)
+    if on_port:
+        net.run("bridge", "vlan", "del", "dev", rep, "vid", "1")
+    for vlan in on_port:
+        how = ("pvid", "untagged") if vlan == record["vlan"] else ()
+        net.run("bridge", "vlan", "add", "dev", rep, "vid", str(vlan), *how)
+        if record["setUplinkVlan"]:
+            net.run("bridge", "vlan", "add", "dev", vf.pf.name, "vid", str(vlan))
+    if not record["IsUserspaceDriver"]:
+        HOST.ip("link", "set", name, "netns", str(pod.name), "name", "net1")
+        if mac:  # igbvf takes the address that the PF has set when it is reset, which is when it comes up
+            pod.batch("link set net1 up", "link set net1 down", f"link set net1 address {mac}")
+        if mtu:
+            pod.ip("link", "set", "net1", "mtu", str(mtu))
+        pod.ip("link", "set", "net1", "up")
     os.makedirs(disk.ACCELERATED_BRIDGE, mode=0o700, exist_ok=True)
     path = f"{disk.ACCELERATED_BRIDGE}/lab-{one.container_id}-net1"
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(record, file)
 
 
-def records() -> list[str]:
-    """Return the names of the records."""
-    return [path for path in disk.files(disk.ACCELERATED_BRIDGE) if not path.endswith(".lock")]
+NOTHING = {"vlan": 0, "trunk": None, "setUplinkVlan": False, "mac": "", "mtu": 0}
+"""The record's values where the configuration has bridge and VF only."""
 
 
-@pytest.mark.parametrize("is_gone", [False, True], ids=["pod lives", "pod is gone"])
+@pytest.mark.parametrize("different", [{}, NOTHING], ids=["everything", "nothing"])
+@pytest.mark.parametrize("driver", ["igbvf", "vfio-pci"])
+@pytest.mark.parametrize("namespace", ["lives", "gone", "gone, not named"])
 def test_del_finishes_what_accelerated_bridge_cni_began(
-    is_gone: bool, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach
+    namespace: str,
+    driver: str,
+    different: dict[str, Any],
+    nic: Nic,
+    vf: VF,
+    bridge: str,
+    pod: Space,
+    attach: Attach,
 ) -> None:
     """VF, PF, representor, bridge, uplink and files are as if nothing had been."""
+    vf.bind(driver) if driver != vf.driver else None
     before = nic.snapshot(vf, bridge)
     one = attach(vf)
-    attached_by_go(nic, vf, bridge, one, pod)
+    attached_by_go(nic, vf, bridge, one, pod, **different)
+    assert nic.snapshot(vf, bridge) != before
     one.check().error(7)  # without prevResult
-    if is_gone:
+    if namespace != "lives":
         pod.delete()
+    if namespace == "gone, not named":
+        one.netns = ""
     one.delete()
     assert without_permanent_mac(nic.snapshot(vf, bridge)) == without_permanent_mac(before)
-    assert records() == []
+    assert disk.records(disk.ACCELERATED_BRIDGE) == []
+
+
+def test_the_representor_was_renamed(nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
+    """accelerated-bridge-cni notes its name only, which udev may change late: the VF's port tells which it is."""
+    rep, before = nic.representor(vf), nic.snapshot(vf, bridge)
+    one = attach(vf)
+    attached_by_go(nic, vf, bridge, one, pod, setUplinkVlan=False)
+    HOST.ip("link", "set", rep, "name", "renamed7")
+    settle()
+    HOST.ip("link", "property", "del", "dev", "renamed7", "altname", rep, check=False)  # udev's
+    assert HOST.link(rep) is None
+    one.delete()
+    port = switchdev.port("renamed7")
+    assert ("master" in port, "UP" in port["flags"], port["mtu"]) == (False, False, 1500)
+    HOST.ip("link", "set", "renamed7", "name", rep)
+    settle()
+    HOST.ip("link", "property", "del", "dev", rep, "altname", "renamed7", check=False)
+    assert without_permanent_mac(nic.snapshot(vf, bridge)) == without_permanent_mac(before)
+    assert disk.records(disk.ACCELERATED_BRIDGE) == []
 
 
 def test_a_pod_of_accelerated_bridge_cni_keeps_its_vf(
@@ -113,7 +150,7 @@ def test_a_pod_of_accelerated_bridge_cni_keeps_its_vf(
     assert set(switchdev.vlans(nic.representor(vf))) == {300}
     ours.delete()
     assert without_permanent_mac(nic.snapshot(vf, bridge)) == without_permanent_mac(before)
-    assert records() == []
+    assert disk.records(disk.ACCELERATED_BRIDGE) == []
 
 
 def test_vlans_are_shared_with_accelerated_bridge_cni(
@@ -147,12 +184,12 @@ def test_gc_takes_back_what_accelerated_bridge_cni_attached(
     valid = [{"containerID": one.container_id, "ifname": "net1"}]
     Attachment({**one.conf, "cni.dev/valid-attachments": valid}, "", "").call("GC").ok()
     assert pod.links() == ["net1"]
-    assert len(records()) == 1
+    assert len(disk.records(disk.ACCELERATED_BRIDGE)) == 1
     pod.delete()
     wait_for(lambda: bool(vf.name), "link on the host")
     Attachment({**one.conf, "cni.dev/valid-attachments": []}, "", "").call("GC").ok()
     assert without_permanent_mac(nic.snapshot(vf, bridge)) == without_permanent_mac(before)
-    assert records() == []
+    assert disk.records(disk.ACCELERATED_BRIDGE) == []
 
 
 def test_our_record_is_one_of_accelerated_bridge_cni(nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
@@ -180,4 +217,4 @@ def test_our_record_is_one_of_accelerated_bridge_cni(nic: Nic, vf: VF, bridge: s
     assert os.stat(path).st_mode & 0o777 == 0o600
     assert os.path.exists(f"{disk.ACCELERATED_BRIDGE}/vlan-uplink.lock")
     one.delete()
-    assert records() == []
+    assert disk.records(disk.ACCELERATED_BRIDGE) == []

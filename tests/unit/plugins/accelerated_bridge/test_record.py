@@ -247,7 +247,7 @@ def attachment(**other: Any) -> Attachment:
     for name, value in other.pop("rep", {}).items():
         setattr(rep, name, value)
     port = RepresentorPort(rep, "br1", wanted.vlans(), wanted.mtu or 1500, "ens2f0", record.STATE_FOLDER)
-    port.bridge_index = 12
+    port.vf, port.bridge_index = wanted.address, 12
     for name, value in other.pop("port", {}).items():
         setattr(port, name, value)
     made = Attachment(
