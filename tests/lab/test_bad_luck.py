@@ -11,6 +11,17 @@ from typing import Any
 import pytest
 
 from tests.support import disk, net, vfs
+from tests.support.bad_luck import (
+    ANSWERS,
+    NAMESPACES,
+    bind_again,
+    bind_to_none,
+    bind_to_vfio,
+    given_to_another,
+    make_pool,
+    plain_file,
+    remove_vfs,
+)
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment, binary, environment
 from tests.support.vfs import PF, VF
@@ -64,14 +75,9 @@ def is_set(vf: VF) -> bool:
     return (table["vlan_list"], table["address"], table["trust"], table["spoofchk"]) == asked
 
 
-def kept() -> list[str]:
-    """Return the names of the records and allocations; lock files stay in any case."""
-    return sorted(path for path in disk.files(disk.SRIOV) if not path.startswith("pci/vf_lock/"))
-
-
 def nothing_left() -> bool:
     """Return whether no record, no allocation and no address is held."""
-    return kept() == [] and disk.reserved("lab") == {}
+    return disk.records(disk.SRIOV) == [] and disk.reserved("lab") == {}
 
 
 def die(pod: Space, *held: VF) -> None:
@@ -79,48 +85,6 @@ def die(pod: Space, *held: VF) -> None:
     pod.delete()
     for vf in held:
         vfs.wait_for(lambda vf=vf: bool(vf.name), f"a link of {vf.address} on the host")
-
-
-# What becomes of the namespace. Each gets pod and attachment, after ADD.
-
-
-def deleted(pod: Space, _: Attachment) -> None:
-    """The runtime was not asked."""
-    pod.delete()
-
-
-def deleted_and_not_named(pod: Space, one: Attachment) -> None:
-    """CRI-O and containerd name none then."""
-    pod.delete()
-    one.netns = ""
-
-
-def not_named(_: Space, one: Attachment) -> None:
-    """Only the record says where the VF is."""
-    one.netns = ""
-
-
-def plain_file(pod: Space, _: Attachment) -> None:
-    """The mount has gone, the file that was mounted on is still there."""
-    pod.delete()
-    with open(pod.path, "x"):
-        pass
-
-
-def given_to_another(pod: Space, _: Attachment) -> None:
-    """The path is another pod's by now, which has a net1 as well."""
-    pod.delete()
-    net.run("ip", "netns", "add", str(pod.name))
-    pod.ip("link", "add", "net1", "type", "veth", "peer", "name", "other")
-
-
-def the_hosts_own(pod: Space, one: Attachment) -> None:
-    """The path was that of a process, and its number has been given to one of the host's."""
-    pod.delete()
-    one.netns = "/proc/1/ns/net"
-
-
-NAMESPACES = [deleted, deleted_and_not_named, not_named, plain_file, given_to_another, the_hosts_own]
 
 
 @pytest.mark.parametrize("happens", NAMESPACES, ids=lambda x: x.__name__)
@@ -168,22 +132,6 @@ def test_a_process_keeps_the_namespace(vf: VF, make_pod: MakePod, attach: Attach
     assert nothing_left()
 
 
-def bind_to_none(vf: VF) -> None:
-    """Leave the VF without a driver."""
-    vf.bind("")
-
-
-def bind_again(vf: VF) -> None:
-    """Give the VF a new link, with a new index and the usual MTU."""
-    vf.bind("")
-    vf.bind("igbvf")
-
-
-def bind_to_vfio(vf: VF) -> None:
-    """Prepare the VF for a virtual machine."""
-    vf.bind("vfio-pci")
-
-
 @pytest.mark.parametrize(
     ("bind", "conf"),
     [(bind_to_none, SETTINGS), (bind_to_none, WITHOUT_MAC), (bind_again, WITHOUT_MAC), (bind_to_vfio, SETTINGS)],
@@ -215,12 +163,6 @@ def test_the_driver_was_unbound(
     assert pod.link("net1") is not None
     again.delete()
     assert vf.snapshot() == with_link
-
-
-def remove_vfs(pf: PF) -> None:
-    """Leave the PF without VFs."""
-    with open(f"{pf.folder}/sriov_numvfs", "w") as file:
-        file.write("0")
 
 
 def test_the_vfs_were_removed(far_vf: VF, pod: Space, attach: Attach) -> None:
@@ -344,7 +286,7 @@ def test_a_late_del(path: str, recorded: bool, vf: VF, make_pod: MakePod, attach
         pods[1] = pods[0]
     two = attach(vf, pods[1], **OTHERS)
     two.add()
-    held, owned = holds(vf, pods[1]), kept()
+    held, owned = holds(vf, pods[1]), disk.records(disk.SRIOV)
     assert (held["link"]["mac"], held["link"]["mtu"]) == (OTHER_MAC, 1300)
     assert held["table"]["vlan_list"] == [{"vlan": 200}]
     if recorded:
@@ -357,7 +299,7 @@ def test_a_late_del(path: str, recorded: bool, vf: VF, make_pod: MakePod, attach
         one.delete()
         assert holds(vf, pods[1]) == held
         assert list(disk.reserved("lab").values()) == [f"{two.container_id}\r\nnet1"]
-        assert kept() == owned
+        assert disk.records(disk.SRIOV) == owned
     two.check().ok()
     two.delete()
     assert vf.snapshot() == before
@@ -407,13 +349,13 @@ def test_the_vf_of_a_living_pod(ifname: str, vf: VF, pod: Space, make_pod: MakeP
     before = vf.snapshot()
     one = attach(vf, **SETTINGS)
     one.add()
-    held, owned, reserved = holds(vf, pod), kept(), disk.reserved("lab")
+    held, owned, reserved = holds(vf, pod), disk.records(disk.SRIOV), disk.reserved("lab")
     other = pod if ifname == "net2" else make_pod()
     container_id = one.container_id if ifname == "net2" else ""
     two = attach(vf, other, container_id, ifname, **OTHERS)
     assert two.call("ADD").error(11)["msg"] == f"pci address {vf.address} is already allocated"
     two.delete()
-    assert (holds(vf, pod), kept(), disk.reserved("lab")) == (held, owned, reserved)
+    assert (holds(vf, pod), disk.records(disk.SRIOV), disk.reserved("lab")) == (held, owned, reserved)
     assert other.links() == (["net1"] if other is pod else [])
     one.check().ok()
     one.delete()
@@ -499,7 +441,7 @@ def before_reboot(vf: VF, pod: Space, attach: Attach) -> Attachment:
 def test_del_after_a_reboot(before_reboot: Attachment, vf: VF) -> None:
     """The boot has reset the VF: DEL changes nothing at it, and forgets the attachment."""
     before = vf.snapshot()
-    assert kept() == [f"{before_reboot.container_id}-net1", f"pci/{vf.address}"]
+    assert disk.records(disk.SRIOV) == [f"{before_reboot.container_id}-net1", f"pci/{vf.address}"]
     before_reboot.delete()
     assert vf.snapshot() == before
     assert nothing_left()
@@ -548,7 +490,7 @@ def test_gc(vf: VF, neighbours: list[VF], far_vf: VF, make_pod: MakePod, attach:
     assert [f"{address}/24" for address in disk.reserved("lab")] == [results[0]["ips"][0]["address"]]
     assert len(disk.reserved("another")) == 1
     records = [f"{one.container_id}-net1" for one in (stays, foreign)]
-    assert kept() == sorted([*records, f"pci/{vf.address}", f"pci/{far_vf.address}"])
+    assert disk.records(disk.SRIOV) == sorted([*records, f"pci/{vf.address}", f"pci/{far_vf.address}"])
     stays.check().ok()
 
     living.call("GC", **valid()).ok()
@@ -568,10 +510,10 @@ def test_gc_sweeps_allocations(vf: VF, neighbours: list[VF], pod: Space, attach:
         with open(f"{folder}/{each.address}", "w") as file:
             file.write(owner)
     attach(vf).call("GC", **valid()).ok()
-    assert kept() == [f"pci/{neighbours[0].address}"]
+    assert disk.records(disk.SRIOV) == [f"pci/{neighbours[0].address}"]
     pod.delete()
     attach(vf).call("GC", **valid()).ok()
-    assert kept() == []
+    assert disk.records(disk.SRIOV) == []
     assert vf.snapshot() == before
 
 
@@ -606,33 +548,14 @@ def test_add_is_repeated(where: str, vf: VF, make_pod: MakePod, attach: Attach) 
     assert nothing_left()
 
 
-FAILING_IPAM = """#!/bin/sh
-echo "$CNI_COMMAND" >>{log}
-[ "$CNI_COMMAND" = ADD ] || exit 0
-{answer}
-"""
-ROUTE_TO_NOWHERE = (
-    '{"cniVersion":"1.0.0","ips":[{"address":"10.6.0.7/24"}],"routes":[{"dst":"10.7.0.0/16","gw":"192.0.2.1"}]}'
-)
-ANSWERS = {
-    "an error": ("""echo '{"cniVersion":"1.0.0","code":123,"msg":"the pool is dry"}'; exit 1""", "the pool is dry"),
-    "killed": ("kill -9 $$", ""),
-    "no address": ("""echo '{"cniVersion":"1.0.0"}'""", "IPAM plugin returned missing IP config"),
-    "a route that cannot be": (f"echo '{ROUTE_TO_NOWHERE}'", "192.0.2.1"),
-}
-
-
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_add_fails_late(answer: str, vf: VF, pod: Space, tmp_path: Any, attach: Attach) -> None:
     """IPAM is asked when the VF is in the pod and configured. All of that is undone, and IPAM is told."""
-    program, log = tmp_path / "pool", tmp_path / "calls"
-    script, message = ANSWERS[answer]
-    program.write_text(FAILING_IPAM.format(log=log, answer=script))
-    program.chmod(0o755)
+    log = make_pool(tmp_path, answer)
     before = vf.snapshot()
     one = attach(vf, **{**SETTINGS, "ipam": {"type": "pool"}})
     one.path = str(tmp_path)
-    assert message in one.call("ADD").error()["msg"]
+    assert ANSWERS[answer][1] in one.call("ADD").error()["msg"]
     assert log.read_text().split() == ["ADD", "DEL"]
     assert vf.snapshot() == before
     assert pod.links() == []

@@ -47,8 +47,17 @@ def vlans_shown() -> str:
 
 def vlans(name: str) -> dict[int, set[str]]:
     """Return the VLANs of a port: {ID: flags}, such as {1: {"PVID", "Egress Untagged"}}; empty for no port."""
-    entries = json.loads(net.run("bridge", "-j", "vlan", "show", "dev", name) or "[]")
-    return {entry["vlan"]: set(entry.get("flags", [])) for port in entries for entry in port["vlans"]}
+    return _vlans_of_ports("dev", name).get(name, {})
+
+
+def vlans_of_all() -> dict[str, dict[int, set[str]]]:
+    """Return the same of all ports that are in a VLAN, by their names."""
+    return _vlans_of_ports()
+
+
+def _vlans_of_ports(*which: str) -> dict[str, dict[int, set[str]]]:
+    ports = json.loads(net.run("bridge", "-j", "vlan", "show", *which) or "[]")
+    return {port["ifname"]: {x["vlan"]: set(x.get("flags", [])) for x in port["vlans"]} for port in ports}
 
 
 NATIVE = {"PVID", "Egress Untagged"}

@@ -1,4 +1,4 @@
-"""A vDPA device on a VF: the kernel's simulator, shown in sysfs as a NIC's driver shows its own.
+"""vDPA devices on VFs: the kernel's simulator, shown in sysfs as a NIC's driver shows its own.
 
 The simulator's devices hang below no PCI device. So the VF's folder in sysfs is covered with one that has the same in
 it and the vDPA device besides, and the list of vDPA devices with one that leads there. Only in the lab.
@@ -14,17 +14,20 @@ from tests.support import net
 from tests.support.vfs import VF, settle, wait_for
 
 BUS = "/sys/bus/vdpa"
-NAME = "vdpa5"
 MAC = "02:00:00:00:da:05"
 DRIVERS = {"vhost": "vhost_vdpa", "virtio": "virtio_vdpa"}
+MADE = {"vhost": "vhost-vdpa-", "virtio": "virtio"}
 
 
 class Vdpa:
-    """A vDPA device. name: below /sys/bus/vdpa/devices. made: what its driver made of it, such as virtio1."""
+    """A vDPA device. name: below /sys/bus/vdpa/devices. made: what its driver made of it, such as virtio1; empty where
+    it is bound to none. folder: where the kernel has it.
+    """
 
-    def __init__(self, name: str, made: str) -> None:
+    def __init__(self, name: str, made: str, folder: str) -> None:
         self.name = name
         self.made = made
+        self.folder = folder
 
     @property
     def link(self) -> str:
@@ -35,44 +38,60 @@ class Vdpa:
 
 @contextmanager
 def on(vf: VF, driver: str) -> Iterator[Vdpa]:
-    """Have a vDPA device on a VF, bound to a driver: vhost or virtio."""
-    net.run("modprobe", "-a", "vdpa_sim_net", *DRIVERS.values())
-    net.run("vdpa", "dev", "add", "name", NAME, "mgmtdev", "vdpasim_net", "mac", MAC)
-    with ExitStack() as stack:
-        stack.callback(net.run, "vdpa", "dev", "del", NAME, check=False)  # a test may have done it
-        device = os.path.realpath(f"{BUS}/devices/{NAME}")
-        if os.path.basename(os.path.realpath(f"{device}/driver")) != DRIVERS[driver]:
-            _write(f"{device}/driver/unbind", NAME)
-            _write(f"{device}/driver_override", DRIVERS[driver])
-            _write(f"{BUS}/drivers_probe", NAME)
-        stem = "vhost-vdpa-" if driver == "vhost" else "virtio"
-        wait_for(lambda: any(x.startswith(stem) for x in os.listdir(device)), f"{stem} device of {NAME}")
-        settle()
-        (made,) = (x for x in os.listdir(device) if x.startswith(stem))
-        with _shown_on(vf, device):
-            yield Vdpa(NAME, made)
+    """Have a vDPA device on a VF, bound to a driver: vhost or virtio, or to none (an empty text)."""
+    with on_each([vf], driver) as (device,):
+        yield device
 
 
 @contextmanager
-def _shown_on(vf: VF, device: str) -> Iterator[None]:
-    folder = os.path.realpath(vf.folder)
-    kept = "/run/covered-vf"
-    os.makedirs(kept, exist_ok=True)
-    targets = {name: os.path.realpath(f"{folder}/{name}").replace(folder, kept) for name in os.listdir(folder)}
+def on_each(vfs: list[VF], driver: str) -> Iterator[list[Vdpa]]:
+    """Have a vDPA device on each of some VFs, bound to a driver as in `on`."""
+    net.run("modprobe", "-a", "vdpa_sim_net", *DRIVERS.values())
     with ExitStack() as stack:
-        # udev would name the link that comes back after what it finds here. It has to wait.
+        devices = [stack.enter_context(_made(f"vdpa{number}", driver)) for number in range(5, 5 + len(vfs))]
+        # udev would name the link that comes back after what it finds in a folder that is covered. It has to wait.
         net.run("udevadm", "control", "--stop-exec-queue")
         stack.callback(settle)
         stack.callback(net.run, "udevadm", "control", "--start-exec-queue")
-        _mount(stack, kept, "--bind", folder)
-        _mount(stack, folder, "-t", "tmpfs", "tmpfs")
-        for name, target in targets.items():
-            os.symlink(target, f"{folder}/{name}")
-        os.mkdir(f"{folder}/{NAME}")
-        _mount(stack, f"{folder}/{NAME}", "--bind", device)
+        folders = {x.name: _shown_on(vf, x, stack) for vf, x in zip(vfs, devices, strict=True)}
         _mount(stack, f"{BUS}/devices", "-t", "tmpfs", "tmpfs")
-        os.symlink(f"{folder}/{NAME}", f"{BUS}/devices/{NAME}")
-        yield
+        for name, folder in folders.items():
+            os.symlink(folder, f"{BUS}/devices/{name}")
+        yield devices
+
+
+@contextmanager
+def _made(name: str, driver: str) -> Iterator[Vdpa]:
+    net.run("vdpa", "dev", "add", "name", name, "mgmtdev", "vdpasim_net", "mac", MAC)
+    with ExitStack() as stack:
+        stack.callback(net.run, "vdpa", "dev", "del", name, check=False)  # a test may have done it
+        folder, made = os.path.realpath(f"{BUS}/devices/{name}"), ""
+        if os.path.basename(os.path.realpath(f"{folder}/driver")) != DRIVERS.get(driver):
+            _write(f"{folder}/driver/unbind", name)
+            if driver:
+                _write(f"{folder}/driver_override", DRIVERS[driver])
+                _write(f"{BUS}/drivers_probe", name)
+        if driver:
+            stem = MADE[driver]
+            wait_for(lambda: any(x.startswith(stem) for x in os.listdir(folder)), f"{stem} device of {name}")
+            (made,) = (x for x in os.listdir(folder) if x.startswith(stem))
+        settle()
+        yield Vdpa(name, made, folder)
+
+
+def _shown_on(vf: VF, device: Vdpa, stack: ExitStack) -> str:
+    """Cover a VF's folder until the stack is left; return the device's folder there."""
+    folder, kept = os.path.realpath(vf.folder), f"/run/covered-{vf.address}"
+    os.makedirs(kept, exist_ok=True)
+    targets = {name: os.path.realpath(f"{folder}/{name}").replace(folder, kept) for name in os.listdir(folder)}
+    _mount(stack, kept, "--bind", folder)
+    _mount(stack, folder, "-t", "tmpfs", "tmpfs")
+    for name, target in targets.items():
+        os.symlink(target, f"{folder}/{name}")
+    shown = f"{folder}/{device.name}"
+    os.mkdir(shown)
+    _mount(stack, shown, "--bind", device.folder)
+    return shown
 
 
 def _mount(stack: ExitStack, target: str, *options: str) -> None:

@@ -1,7 +1,7 @@
 """What goes wrong on nodes between ADD and DEL: VF, representor, bridge and uplink are as before, whatever it was.
 
-What concerns the VF alone is in tests/lab/test_bad_luck.py, since both plugins share that code; here is what has to do
-with the representor, and one story each of the rest.
+The stories are those of tests/lab/test_bad_luck.py, with bridge, uplink and representor in what must be as before, and
+those that only a representor has.
 """
 
 from __future__ import annotations
@@ -9,11 +9,23 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support import disk, net, switchdev, vfs
+from tests.support.bad_luck import (
+    ANSWERS,
+    NAMESPACES,
+    bind_again,
+    bind_to_none,
+    bind_to_vfio,
+    given_to_another,
+    make_pool,
+    plain_file,
+    remove_vfs,
+)
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment, Outcome
 from tests.support.switchdev import NATIVE, Nic
@@ -24,22 +36,18 @@ MakePod = Callable[[], Space]
 
 MAC, OTHER_MAC = "02:00:00:00:00:2a", "02:00:00:00:00:2b"
 IPAM = {"type": "host-local", "subnet": "10.6.0.0/24", "routes": [{"dst": "10.60.0.0/16"}]}
-SETTINGS: dict[str, Any] = {
-    **{"mac": MAC, "mtu": 1400, "trust": "on", "spoofchk": "off", "ipam": IPAM},
+WITHOUT_MAC: dict[str, Any] = {
+    **{"mtu": 1400, "trust": "on", "spoofchk": "off", "ipam": IPAM},
     **{"vlan": 100, "trunk": [{"id": 7}, {"minID": 200, "maxID": 203}], "setUplinkVlan": True},
 }
+SETTINGS: dict[str, Any] = {**WITHOUT_MAC, "mac": MAC}
 OTHERS: dict[str, Any] = {"mac": OTHER_MAC, "vlan": 100, "setUplinkVlan": True, "ipam": IPAM}
 """What another pod asks for."""
 
 
-def records() -> list[str]:
-    """Return the names of the records."""
-    return [name for name in os.listdir(disk.ACCELERATED_BRIDGE) if not name.endswith(".lock") and name != "pci"]
-
-
 def nothing_left() -> bool:
     """Return whether no record and no address is held."""
-    return records() == [] and disk.reserved("lab") == {}
+    return disk.records(disk.ACCELERATED_BRIDGE) == [] and disk.reserved("lab") == {}
 
 
 @pytest.fixture
@@ -49,35 +57,15 @@ def nic(nic: Nic, vf: VF, bridge: str) -> Nic:
     return nic
 
 
-# What becomes of the namespace. Each gets pod and attachment, after ADD.
+def lives(_: Space, one: Attachment) -> None:
+    """Nothing becomes of the namespace."""
 
 
-def lives(pod: Space, one: Attachment) -> None:
-    """Nothing."""
-
-
-def deleted(pod: Space, one: Attachment) -> None:
-    """The runtime was not asked."""
-    pod.delete()
-
-
-def not_named(pod: Space, one: Attachment) -> None:
-    """Only the record says where the VF is (accelerated-bridge-cni leaves everything then)."""
-    one.netns = ""
-
-
-def plain_file(pod: Space, one: Attachment) -> None:
-    """The mount has gone, the file that was mounted on is still there."""
-    pod.delete()
-    with open(pod.path, "x"):
-        pass
-
-
-@pytest.mark.parametrize("happens", [lives, deleted, not_named, plain_file], ids=lambda x: x.__name__)
+@pytest.mark.parametrize("happens", [lives, *NAMESPACES], ids=lambda x: x.__name__)
 def test_the_namespace(
     happens: Callable[[Space, Attachment], None], nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach
 ) -> None:
-    """One DEL, and two more, which find nothing to do."""
+    """One DEL, wherever the namespace has got to; two more find nothing to do. Another pod keeps its link."""
     before = nic.snapshot(vf, bridge)
     one = attach(vf, **SETTINGS)
     one.add()
@@ -87,8 +75,27 @@ def test_the_namespace(
         one.delete()
         assert nic.snapshot(vf, bridge) == before
         assert nothing_left()
-    if happens is plain_file:
+    if happens is given_to_another:
+        assert pod.links() == ["other", "net1"]
+    elif happens is plain_file:
         os.unlink(pod.path)
+
+
+def test_del_three_times(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
+    """The first gives all back. The others leave alone what an administrator has done with it since."""
+    rep = nic.representor(vf)
+    one = attach(vf, **SETTINGS)
+    one.add()
+    one.delete()
+    vf.pf.set(vf.index, "vlan", "9")
+    HOST.batch(f"link set {vf.name} mtu 1350", f"link set {rep} master {bridge} mtu 1600")
+    net.run("bridge", "vlan", "add", "dev", rep, "vid", "100", "pvid", "untagged")
+    net.run("bridge", "vlan", "add", "dev", nic.pf.name, "vid", "100")
+    changed = nic.snapshot(vf, bridge)
+    for _ in range(2):
+        one.delete()
+        assert nic.snapshot(vf, bridge) == changed
+    assert nothing_left()
 
 
 def test_the_bridge_is_gone(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
@@ -196,7 +203,7 @@ def test_a_process_keeps_the_namespace(
             wait_for(lambda: os.stat(f"/proc/{holder.pid}/ns/net").st_ino == inside, "process in the pod")
             pod.delete()
             one.delete()
-            assert (vf.name, len(records())) == ("", 1)
+            assert (vf.name, len(disk.records(disk.ACCELERATED_BRIDGE))) == ("", 1)
             port = switchdev.port(rep)
             assert ("master" in port, "UP" in port["flags"]) == (False, False)
             assert set(switchdev.vlans(nic.pf.name)) == {1}
@@ -208,6 +215,39 @@ def test_a_process_keeps_the_namespace(
     assert nothing_left()
 
 
+@pytest.mark.parametrize("ifname", ["net1", "net2"], ids=["another pod", "the same pod"])
+def test_the_vf_of_a_living_pod(
+    ifname: str, nic: Nic, vf: VF, bridge: str, pod: Space, make_pod: MakePod, attach: Attach
+) -> None:
+    """ADD is refused in the words users know, for other pods and for the one that has it; the DEL after it is idle."""
+    before = nic.snapshot(vf, bridge)
+    one = attach(vf, **SETTINGS)
+    one.add()
+
+    def held() -> tuple[Any, ...]:
+        rep = HOST.settings(nic.representor(vf))
+        return (
+            switchdev.vlans_shown(),
+            rep,
+            vf.table(),
+            pod.settings("net1"),
+            disk.records(disk.ACCELERATED_BRIDGE),
+            disk.reserved("lab"),
+        )
+
+    now = held()
+    other = pod if ifname == "net2" else make_pod()
+    two = attach(vf, other, one.container_id if ifname == "net2" else "", ifname, **OTHERS)
+    assert two.call("ADD").error(11)["msg"] == f"pci address {vf.address} is already allocated"
+    two.delete()
+    assert held() == now
+    assert other.links() == (["net1"] if other is pod else [])
+    one.check().ok()
+    one.delete()
+    assert nic.snapshot(vf, bridge) == before
+    assert nothing_left()
+
+
 def test_a_refused_add_changes_nothing(nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach) -> None:
     """The owner has put its VF into a namespace within its own: nobody sees it, and it is the owner's all the same."""
     pods = make_pod(), make_pod()
@@ -216,9 +256,19 @@ def test_a_refused_add_changes_nothing(nic: Nic, vf: VF, bridge: str, make_pod: 
     one.add()
     inner = net.new_space("inner")
     pods[0].ip("link", "set", "net1", "netns", str(inner.name))
-    held = switchdev.vlans_shown(), HOST.settings(nic.representor(vf)), vf.table(), records()
+    held = (
+        switchdev.vlans_shown(),
+        HOST.settings(nic.representor(vf)),
+        vf.table(),
+        disk.records(disk.ACCELERATED_BRIDGE),
+    )
     assert two.call("ADD").error(11)["msg"] == f"pci address {vf.address} is already allocated"
-    assert (switchdev.vlans_shown(), HOST.settings(nic.representor(vf)), vf.table(), records()) == held
+    assert (
+        switchdev.vlans_shown(),
+        HOST.settings(nic.representor(vf)),
+        vf.table(),
+        disk.records(disk.ACCELERATED_BRIDGE),
+    ) == held
     inner.ip("link", "set", "net1", "netns", str(pods[0].name))
     one.delete()
     inner.delete()
@@ -230,7 +280,7 @@ def test_del_without_a_record(left: str | None, nic: Nic, vf: VF, bridge: str, p
     """CHECK says it. The VF comes back, and its representor leaves the bridge: the next pod can have both."""
     one, name = attach(vf, **SETTINGS), vf.name
     one.add()
-    (record,) = records()
+    (record,) = disk.records(disk.ACCELERATED_BRIDGE)
     path = f"{disk.ACCELERATED_BRIDGE}/{record}"
     with open(path) as file:
         content = file.read()
@@ -264,7 +314,7 @@ def test_del_without_a_record_of_a_pod_that_is_gone(
     pod = make_pod()
     one = attach(vf, pod, **SETTINGS)
     one.add()
-    (record,) = records()
+    (record,) = disk.records(disk.ACCELERATED_BRIDGE)
     os.unlink(f"{disk.ACCELERATED_BRIDGE}/{record}")
     if left is not None:
         with open(f"{disk.ACCELERATED_BRIDGE}/{record}", "w") as file:
@@ -291,7 +341,7 @@ def test_a_record_of_another_boot_blocks_nobody(
     vf.bind("vfio-pci")
     one, two = attach(vf, make_pod(), ipam=IPAM), attach(vf, make_pod(), vlan=100)
     one.add()
-    (record,) = records()
+    (record,) = disk.records(disk.ACCELERATED_BRIDGE)
     path = f"{disk.ACCELERATED_BRIDGE}/{record}"
     with open(path) as file:
         content = file.read()
@@ -337,33 +387,62 @@ def test_the_uplink_left_the_bridge(nic: Nic, vf: VF, bridge: str, attach: Attac
     assert nothing_left()
 
 
-def test_the_driver_was_unbound(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
-    """Representor, uplink and the PF's table are as before."""
-    before, table = nic.snapshot(vf, bridge), vf.pf.shown()
-    one = attach(vf, **SETTINGS)
+@pytest.mark.parametrize(
+    ("bind", "conf"),
+    [(bind_to_none, SETTINGS), (bind_again, WITHOUT_MAC), (bind_to_vfio, SETTINGS)],
+    ids=["unbound", "bound again", "vfio-pci"],
+)
+def test_the_driver_was_unbound(
+    bind: Callable[[VF], None], conf: dict[str, Any], nic: Nic, vf: VF, bridge: str, attach: Attach
+) -> None:
+    """Representor, uplink and the PF's table are as before, and the next pod can have the VF on its driver."""
+    before, table, name = nic.snapshot(vf, bridge), vf.pf.shown(), vf.name
+    one = attach(vf, **conf)
     one.add()
-    vf.bind("")
+    bind(vf)
+    driver = vf.driver
     one.delete()
     assert vf.pf.shown() == table
     assert nothing_left()
-    vf.bind("igbvf")
+    assert vf.driver == driver
+    if bind is bind_again:
+        assert vf.name == name
+    else:
+        vf.bind("igbvf")
+    assert nic.snapshot(vf, bridge) == before
+    one.add()
+    one.check().ok()
+    one.delete()
     assert nic.snapshot(vf, bridge) == before
 
 
-def test_the_vf_was_removed(nics: list[Nic], bridges: tuple[str, str], far_vf: VF, attach: Attach) -> None:
-    """Its representor leaves the bridge, its VLANs the uplink."""
-    nic = nics[1]
-    rep, pf = nic.representor(far_vf), far_vf.pf
+def test_the_vfs_were_removed(nics: list[Nic], bridges: tuple[str, str], far_vf: VF, attach: Attach) -> None:
+    """The representor leaves the bridge, its VLANs the uplink. Where the VF has been made anew, it is usable."""
+    nic, pf, name = nics[1], far_vf.pf, far_vf.name
+    rep = nic.representor(far_vf)
     before = switchdev.vlans_shown(), HOST.settings(rep)
     one = attach(far_vf, bridge=bridges[1], **SETTINGS)
-    one.add()
     try:
-        with open(f"{pf.folder}/sriov_numvfs", "w") as file:
-            file.write("0")
+        one.add()
+        remove_vfs(pf)
         one.delete()
         assert (switchdev.vlans_shown(), HOST.settings(rep)) == before
         assert "master" not in switchdev.port(rep)
         assert nothing_left()
+        pf.make_vfs(1)
+        one.add()
+        pf.make_vfs(2)
+        one.delete()
+        assert (switchdev.vlans_shown(), HOST.settings(rep)) == before
+        assert "master" not in switchdev.port(rep)
+        assert nothing_left()
+        assert far_vf.name == name
+        assert far_vf.table()["address"] != MAC
+        fresh = nic.snapshot(far_vf, bridges[1])
+        one.add()
+        one.check().ok()
+        one.delete()
+        assert nic.snapshot(far_vf, bridges[1]) == fresh
     finally:
         pf.make_vfs()
         for each in pf.vfs:
@@ -374,7 +453,7 @@ def test_the_vf_was_removed(nics: list[Nic], bridges: tuple[str, str], far_vf: V
 def test_the_pod_changed_everything(is_gone: bool, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
     """Name, address and MTU of the VF's link, the name being that of its representor: all is restored."""
     before, links = nic.snapshot(vf, bridge), sorted(HOST.links())
-    one = attach(vf, **{key: value for key, value in SETTINGS.items() if key != "mac"})  # igb refuses another then
+    one = attach(vf, **WITHOUT_MAC)  # igb refuses another with it
     one.add()
     name = nic.representor(vf)
     pod.batch(
@@ -432,57 +511,111 @@ def test_del_without_add(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
     assert nothing_left()
 
 
-def test_a_late_del(nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach) -> None:
-    """The VF went from a pod that was killed to another: the first pod's DELs change nothing for the second."""
+@pytest.mark.parametrize(
+    ("path", "is_recorded"), [("its own", False), ("its own", True), ("the new pod's", True), ("none", True)]
+)
+def test_a_late_del(
+    path: str, is_recorded: bool, nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach
+) -> None:
+    """The VF went from a pod that was killed to another: the first pod's DELs change nothing for the second.
+
+    The first pod's record may still be there, and its path may be the second pod's.
+    """
     before = nic.snapshot(vf, bridge)
-    pods = make_pod(), make_pod()
-    one, two = attach(vf, pods[0], **SETTINGS), attach(vf, pods[1], **OTHERS)
+    pods = [make_pod(), make_pod()]
+    one = attach(vf, pods[0], **SETTINGS)
     one.add()
-    (record,) = records()
-    path = f"{disk.ACCELERATED_BRIDGE}/{record}"
-    with open(path, "rb") as file:
-        content = file.read()
-    written = os.stat(path).st_mtime_ns
-    assert two.call("ADD").error(11)["msg"] == f"pci address {vf.address} is already allocated"
+    (name,) = disk.records(disk.ACCELERATED_BRIDGE)
+    record = f"{disk.ACCELERATED_BRIDGE}/{name}"
+    content, written = disk.files(disk.ACCELERATED_BRIDGE)[name], os.stat(record).st_mtime_ns
+    assert attach(vf, pods[1], **OTHERS).call("ADD").error(11)["msg"] == (
+        f"pci address {vf.address} is already allocated"
+    )
     pods[0].delete()
     wait_for(lambda: bool(vf.name), "link on the host")
+    if path == "the new pod's":
+        net.run("ip", "netns", "add", str(pods[0].name))
+        pods[1] = pods[0]
+    two = attach(vf, pods[1], **OTHERS)
     two.add()
-    held = vf.table(), pods[1].settings("net1"), switchdev.vlans_shown()
+    held = vf.table(), pods[1].settings("net1"), pods[1].addresses("net1"), switchdev.vlans_shown()
     assert switchdev.vlans(nic.representor(vf)) == {100: NATIVE}
     assert set(switchdev.vlans(nic.pf.name)) == {1, 100}
-    for is_recorded in (False, True):
-        if is_recorded:
-            with open(path, "wb") as file:
-                file.write(content)
-            os.utime(path, ns=(written, written))
+    if is_recorded:
+        with open(record, "wb") as file:
+            file.write(content)
+        os.utime(record, ns=(written, written))
+    if path == "none":
+        one.netns = ""
+    for _ in range(2):
         one.delete()
-        assert (vf.table(), pods[1].settings("net1"), switchdev.vlans_shown()) == held
+        now = vf.table(), pods[1].settings("net1"), pods[1].addresses("net1"), switchdev.vlans_shown()
+        assert now == held
+        assert list(disk.reserved("lab").values()) == [f"{two.container_id}\r\nnet1"]
     two.check().ok()
     two.delete()
     assert nic.snapshot(vf, bridge) == before
     assert nothing_left()
 
 
-def test_add_fails_late(nic: Nic, vf: VF, bridge: str, pod: Space, tmp_path: Any, attach: Attach) -> None:
-    """IPAM that is executed, after VF, representor and uplink were set: all is undone."""
-    path = tmp_path / "broken"
-    path.write_text('#!/bin/sh\necho \'{"cniVersion": "1.0.0", "code": 77, "msg": "no more"}\'\nexit 1\n')
-    path.chmod(0o755)
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_add_fails_late(answer: str, nic: Nic, vf: VF, bridge: str, pod: Space, tmp_path: Path, attach: Attach) -> None:
+    """IPAM that is executed, after VF, representor and uplink were set: all is undone, and IPAM is told."""
+    log = make_pool(tmp_path, answer)
     before = nic.snapshot(vf, bridge)
-    one = attach(vf, **{**SETTINGS, "ipam": {"type": "broken"}})
+    one = attach(vf, **{**SETTINGS, "ipam": {"type": "pool"}})
     one.path = str(tmp_path)
-    assert one.call("ADD").error(77)["msg"] == "no more"
+    assert ANSWERS[answer][1] in one.call("ADD").error()["msg"]
+    assert log.read_text().split() == ["ADD", "DEL"]
     assert nic.snapshot(vf, bridge) == before
     assert pod.links() == []
     assert nothing_left()
+    one.delete()
+    assert nic.snapshot(vf, bridge) == before
 
 
-def test_add_is_repeated(nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
-    """A runtime that does not know that ADD was done gets what it asks for."""
+def test_the_pod_has_such_a_link(nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
+    """CNI_IFNAME is taken in the pod: nothing is changed, here or there."""
     before = nic.snapshot(vf, bridge)
+    pod.ip("link", "add", "net1", "type", "veth", "peer", "name", "other")
+    there = pod.json("link", "show")
     one = attach(vf, **SETTINGS)
+    assert "net1" in one.call("ADD").error(4)["msg"]
+    assert nothing_left()
+    one.delete()
+    assert nic.snapshot(vf, bridge) == before
+    assert pod.json("link", "show") == there
+    assert nothing_left()
+
+
+@pytest.mark.parametrize("where", ["the same", "another", "another, the first gone"])
+def test_add_is_repeated(where: str, nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach) -> None:
+    """The runtime has forgotten the first ADD. Only what the second asks for is set; DEL restores what was before the
+    first.
+    """
+    before = nic.snapshot(vf, bridge)
+    pods = make_pod(), make_pod()
+    one = attach(vf, pods[0], **SETTINGS)
     one.add()
-    one.add()
+    target = pods[0]
+    if where != "the same":
+        one.netns, target = pods[1].path, pods[1]
+    if where == "another, the first gone":
+        pods[0].delete()
+        wait_for(lambda: bool(vf.name), "link on the host")
+    one.conf.update(vlan=300, mtu=1300)
+    del one.conf["trunk"], one.conf["trust"], one.conf["mac"]
+    result = one.add()
+    table, link, rep = vf.table(), target.settings("net1"), nic.representor(vf)
+    assert (table["trust"], table["spoofchk"]) == (False, False)
+    assert table["address"] == link["mac"] != MAC
+    assert (link["mtu"], switchdev.port(rep)["mtu"]) == (1300, 1300)
+    assert switchdev.vlans(rep) == {300: NATIVE}
+    assert set(switchdev.vlans(nic.pf.name)) == {1, 300}
+    assert target.addresses("net1") == [result["ips"][0]["address"]]
+    assert len(disk.reserved("lab")) == len(disk.records(disk.ACCELERATED_BRIDGE)) == 1
+    if where == "another":
+        assert pods[0].links() == []
     one.check().ok()
     one.delete()
     assert nic.snapshot(vf, bridge) == before
@@ -509,22 +642,44 @@ def test_two_adds_at_once(nic: Nic, vf: VF, bridge: str, make_pod: MakePod, atta
     assert nothing_left()
 
 
-def test_after_a_reboot(nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
-    """The records are there, and nothing of what they tell: DEL forgets it, and changes nothing."""
-    before = nic.snapshot(vf, bridge)
-    one = attach(vf, **SETTINGS)
+@pytest.fixture
+def before_reboot(nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach) -> Attachment:
+    """An attachment of before a reboot: its files are there, all that they tell of is as the boot has made it."""
+    one = attach(vf, make_pod(), **SETTINGS)
     one.add()
-    (record,) = records()
-    path = f"{disk.ACCELERATED_BRIDGE}/{record}"
-    with open(path) as file:
-        content = file.read()
+    (name,) = disk.records(disk.ACCELERATED_BRIDGE)
+    content = disk.files(disk.ACCELERATED_BRIDGE)[name].decode()
     one.delete()
     with open("/proc/sys/kernel/random/boot_id") as file:
         now = file.read().strip()
     assert now in content
-    with open(path, "w") as file:
+    with open(f"{disk.ACCELERATED_BRIDGE}/{name}", "w") as file:
         file.write(content.replace(now, "00000000-0000-0000-0000-000000000000"))
-    one.delete()
+    HOST.ip("link", "set", nic.representor(vf), "mtu", "1650")
+    return one
+
+
+def test_del_after_a_reboot(before_reboot: Attachment, nic: Nic, vf: VF, bridge: str) -> None:
+    """DEL forgets the attachment, and changes nothing."""
+    before = nic.snapshot(vf, bridge)
+    assert len(disk.records(disk.ACCELERATED_BRIDGE)) == 1
+    before_reboot.delete()
+    assert nic.snapshot(vf, bridge) == before
+    assert nothing_left()
+
+
+def test_add_after_a_reboot(
+    before_reboot: Attachment, nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach
+) -> None:
+    """A new pod gets the VF, and DEL gives it back as it was after the boot and not as it was before."""
+    before = nic.snapshot(vf, bridge)
+    two = attach(vf, make_pod(), **SETTINGS)
+    two.add()
+    held = switchdev.vlans_shown(), HOST.settings(nic.representor(vf)), vf.table()
+    before_reboot.delete()
+    assert (switchdev.vlans_shown(), HOST.settings(nic.representor(vf)), vf.table()) == held
+    two.check().ok()
+    two.delete()
     assert nic.snapshot(vf, bridge) == before
     assert nothing_left()
 
@@ -564,7 +719,7 @@ def test_gc_among_three(three: list[VF], nic: Nic, vf: VF, bridge: str, make_pod
     collect_garbage(valid, {"containerID": valid.container_id, "ifname": "net1"})
     assert set(switchdev.vlans(nic.pf.name)) == {1, 7, 100}
     assert [bool(x.name) for x in three] == [False, True, True]
-    assert len(records()) == len(disk.reserved("lab")) == 1
+    assert len(disk.records(disk.ACCELERATED_BRIDGE)) == len(disk.reserved("lab")) == 1
     valid.check().ok()
     collect_garbage(valid)
     assert [nic.snapshot(x, bridge) for x in three] == before

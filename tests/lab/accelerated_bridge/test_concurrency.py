@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,10 @@ from tests.support.plugin import Attachment
 from tests.support.switchdev import NATIVE, Nic
 from tests.support.vfs import VF
 
-ROUNDS = 20
+ROUNDS = 10
+"""Of each test."""
+
+Attach = Callable[..., Attachment]
 
 
 @pytest.fixture
@@ -27,32 +31,75 @@ def vfs(nics: list[Nic]) -> Iterator[list[tuple[Nic, VF]]]:
         vf.reset()
 
 
-def test_all_vfs_at_once(
-    vfs: list[tuple[Nic, VF]],
-    nics: list[Nic],
-    bridges: tuple[str, str],
-    make_pod: Callable[[], Space],
-    attach: Callable[..., Attachment],
-) -> None:
-    """Twenty rounds: no failure, each port and each uplink has its VLANs, and in the end nothing is left."""
+class Crowd:
+    """The attachments of all VFs. vlans: what the representor of each gets, by its name, in the same order."""
+
+    def __init__(self, vfs: list[tuple[Nic, VF]], bridges: tuple[str, str], pods: list[Space], attach: Attach) -> None:
+        self.nics = [nic for nic, _ in vfs]
+        self.attached: list[Attachment] = []
+        self.vlans: dict[str, dict[int, set[str]]] = {}
+        ipam = {"type": "host-local", "subnet": "10.9.0.0/24"}
+        for number, ((nic, vf), pod) in enumerate(zip(vfs, pods, strict=True)):
+            native, first, last = 100 + number % 3, 200 + number, 204 + number
+            conf = {"vlan": native, "trunk": [{"minID": first, "maxID": last}], "setUplinkVlan": True, "mtu": 1400}
+            self.attached.append(attach(vf, pod, bridge=",".join(bridges), ipam=ipam, **conf))
+            self.vlans[nic.representor(vf)] = {native: NATIVE, **{vlan: set() for vlan in range(first, last + 1)}}
+
+    def at_once(self, *commands: tuple[Callable[[Attachment], Any], list[int]]) -> None:
+        """Give commands to attachments, given by their numbers, all at the same time."""
+        doing = [(command, index) for command, which in commands for index in which]
+        with ThreadPoolExecutor(len(doing)) as threads:
+            list(threads.map(lambda one: one[0](self.attached[one[1]]), doing))
+
+    def assert_attached(self, which: list[int]) -> None:
+        """Assert that these attachments, and no others, have addresses, ports with their VLANs, and these on their
+        uplinks, and that CHECK says the same.
+        """
+        expected = {nic.pf.name: {1: NATIVE} for nic in self.nics}
+        for index, (representor, vlans) in enumerate(self.vlans.items()):
+            if index in which:
+                expected[representor] = vlans
+                expected[self.nics[index].pf.name] |= {vlan: set() for vlan in vlans}
+        found = switchdev.vlans_of_all()
+        assert {name: found.get(name) for name in expected} == expected
+        assert not [name for name in self.vlans if name in found and name not in expected]
+        addresses = {f"{address}/24" for address in disk.reserved("lab")}
+        assert addresses == {(self.attached[x].result or {})["ips"][0]["address"] for x in which}
+        assert len(addresses) == len(which)
+        if which:
+            self.at_once((lambda one: one.check().ok(), which))
+
+
+@pytest.fixture
+def crowd(
+    vfs: list[tuple[Nic, VF]], bridges: tuple[str, str], make_pod: Callable[[], Space], attach: Attach
+) -> Iterator[Crowd]:
+    """All VFs, each with a pod of its own. Afterwards everything is as it was before, to the letter."""
     before = [nic.snapshot(vf, *bridges) for nic, vf in vfs], sorted(HOST.links())
-    ipam = {"type": "host-local", "subnet": "10.9.0.0/24"}
-    attached, native = [], {}
-    for number, (nic, vf) in enumerate(vfs):
-        native[nic.representor(vf)] = 100 + number % 3
-        trunk = [{"minID": 200 + number, "maxID": 204 + number}]
-        conf = {"vlan": 100 + number % 3, "trunk": trunk, "setUplinkVlan": True, "mtu": 1400, "ipam": ipam}
-        attached.append(attach(vf, make_pod(), bridge=",".join(bridges), **conf))
-    per_nic = len(nics[0].pf.vfs)
-    on_uplinks = [{1, 100, 101, 102, *range(200 + first, 200 + first + per_nic + 4)} for first in (0, per_nic)]
-    with concurrent.futures.ThreadPoolExecutor(len(vfs)) as crowd:
-        for _ in range(ROUNDS):
-            results = list(crowd.map(lambda one: one.add(), attached))
-            assert len({result["ips"][0]["address"] for result in results}) == len(vfs)
-            assert [set(switchdev.vlans(nic.pf.name)) for nic in nics] == on_uplinks
-            assert all(switchdev.vlans(name)[vlan] == NATIVE for name, vlan in native.items())
-            list(crowd.map(lambda one: one.delete(), attached))
-            assert [set(switchdev.vlans(nic.pf.name)) for nic in nics] == [{1}, {1}]
+    yield Crowd(vfs, bridges, [make_pod() for _ in vfs], attach)
     assert ([nic.snapshot(vf, *bridges) for nic, vf in vfs], sorted(HOST.links())) == before
     assert disk.reserved("lab") == {}
-    assert not [path for path in disk.files(disk.ACCELERATED_BRIDGE) if not path.endswith(".lock")]
+    assert disk.records(disk.ACCELERATED_BRIDGE) == []
+
+
+def test_all_vfs_at_once(crowd: Crowd) -> None:
+    """All are attached, then all are detached: no failure, each port and each uplink has its VLANs."""
+    every = list(range(len(crowd.attached)))
+    for _ in range(ROUNDS):
+        crowd.at_once((Attachment.add, every))
+        crowd.assert_attached(every)
+        crowd.at_once((Attachment.delete, every))
+        crowd.assert_attached([])
+
+
+def test_half_of_the_vfs_instead_of_the_others(crowd: Crowd) -> None:
+    """Those with odd numbers are attached while those with even ones, on the same uplinks, are detached, and the other
+    way round.
+    """
+    odd, even = list(range(len(crowd.attached)))[1::2], list(range(len(crowd.attached)))[::2]
+    crowd.at_once((Attachment.add, even))
+    for _ in range(ROUNDS):
+        crowd.at_once((Attachment.add, odd), (Attachment.delete, even))
+        crowd.assert_attached(odd)
+        odd, even = even, odd
+    crowd.at_once((Attachment.delete, even))

@@ -26,15 +26,15 @@ def scenario(name: str) -> dict[str, Any]:
     return loaded
 
 
-def written_by_the_device_plugin(conf: dict[str, Any], vf: VF, name: str, made: str) -> dict[str, Any]:
+def written_by_the_device_plugin(conf: dict[str, Any], vf: VF, device: vdpa.Vdpa) -> dict[str, Any]:
     """Write the device-info file as the device plugin does for a vDPA device, and return what is in it."""
     info = {
         "type": "vdpa",
         "version": "1.0.0",
         "vdpa": {
-            "parent-device": name,
+            "parent-device": device.name,
             "driver": "vhost",
-            "path": f"/dev/{made}",
+            "path": f"/dev/{device.made}",
             "pci-address": vf.address,
             "pf-pci-address": vf.pf.address,
         },
@@ -69,18 +69,17 @@ def ports() -> dict[str, tuple[str, str]]:
 def test_two_networks_on_two_nics(
     nics: list[Nic], bridges: tuple[str, str], vf: VF, far_vf: VF, make_pod: Callable[[], Space]
 ) -> None:
-    """The field story: two PFs, two bridges, MAC addresses from runtimeConfig, device information of type vdpa, where
-    the first VF has such a device; after DEL bridges, VLANs, representors, VFs and PFs are as they were, to the letter.
+    """The field story: two PFs, two bridges, MAC addresses from runtimeConfig, a vDPA device on each VF, as
+    the device plugin knows it; after DEL bridges, VLANs, representors, VFs and PFs are as they were, to the letter.
     """
     vfs, pods = (vf, far_vf), (make_pod(), make_pod())
     before = [without_altnames(nic.snapshot(x, *bridges)) for nic, x in zip(nics, vfs, strict=True)]
     confs = [scenario("vdpa-net30"), scenario("vdpa-net31")]
     attached = [Attachment(conf, net.unique("container"), pod.path) for conf, pod in zip(confs, pods, strict=True)]
     addresses = ["192.168.30.64/24", "192.168.30.128/24"]
-    with vdpa.on(vf, "vhost") as device:
-        devices = [(device.name, device.made), ("vdpa9", "vhost-vdpa-9")]
+    with vdpa.on_each([vf, far_vf], "vhost") as devices:
         infos = [
-            written_by_the_device_plugin(conf, x, *of_vf) for conf, x, of_vf in zip(confs, vfs, devices, strict=True)
+            written_by_the_device_plugin(conf, x, device) for conf, x, device in zip(confs, vfs, devices, strict=True)
         ]
         mark = mark_in_kernel_log()
         results = [one.add() for one in attached]
@@ -119,7 +118,7 @@ def test_two_networks_on_two_nics(
             one.delete()
     assert [without_altnames(nic.snapshot(x, *bridges)) for nic, x in zip(nics, vfs, strict=True)] == before
     assert [disk.reserved(conf["name"]) for conf in confs] == [{}, {}]
-    assert not [name for name in os.listdir(disk.ACCELERATED_BRIDGE) if "container" in name]
+    assert disk.records(disk.ACCELERATED_BRIDGE) == []
 
 
 def test_pods_talk_through_the_wire(

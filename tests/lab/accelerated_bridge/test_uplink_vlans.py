@@ -117,7 +117,7 @@ def test_the_lock(three: list[VF], nic: Nic, make_pod: Callable[[], Space], tmp_
             assert on_uplink(nic) == before
             if command == "ADD":
                 assert switchdev.port(rep).get("master") is None
-                assert records() == []
+                assert disk.records(disk.ACCELERATED_BRIDGE) == []
             fcntl.flock(lock, fcntl.LOCK_UN)
             return running.result()
 
@@ -126,7 +126,7 @@ def test_the_lock(three: list[VF], nic: Nic, make_pod: Callable[[], Space], tmp_
     waiting.check().ok()
     held("DEL", {100}).ok()
     assert on_uplink(nic) == set()
-    assert records() == []
+    assert disk.records(disk.ACCELERATED_BRIDGE) == []
 
 
 def is_turned_away(trace: Path, path: str) -> bool:
@@ -147,6 +147,15 @@ def test_another_port_uses_the_vlan(nic: Nic, vf: VF, bridge: str, attach: Attac
         assert on_uplink(nic) == {100}
     finally:
         HOST.ip("link", "del", "tap7")
+
+
+def test_the_bridge_itself_uses_the_vlan(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
+    """The host has an address in the VLAN (`bridge vlan add ... self`): its VLAN stays on the uplink."""
+    one = attach(vf, trunk=[{"id": 100}, {"id": 7}], setUplinkVlan=True)
+    one.add()
+    net.run("bridge", "vlan", "add", "dev", bridge, "vid", "100", "self")
+    one.delete()
+    assert on_uplink(nic) == {100}
 
 
 def test_two_uplinks_in_one_bridge(
@@ -190,12 +199,7 @@ def test_the_uplink_was_renamed(nic: Nic, vf: VF, bridge: str, attach: Attach) -
     HOST.batch("link set renamed7 down", f"link set renamed7 name {name}", f"link set {name} up")
     settle()
     HOST.ip("link", "property", "del", "dev", name, "altname", "renamed7", check=False)
-    assert not records()
-
-
-def records() -> list[str]:
-    """Return the names of the records."""
-    return [path for path in disk.files(disk.ACCELERATED_BRIDGE) if not path.endswith(".lock")]
+    assert not disk.records(disk.ACCELERATED_BRIDGE)
 
 
 def test_the_uplink_is_in_another_bridge(nic: Nic, vf: VF, bridges: tuple[str, str], attach: Attach) -> None:
@@ -263,14 +267,17 @@ def test_check_sees_what_is_lost(nic: Nic, vf: VF, bridge: str, pod: Space, atta
     one.delete()
 
 
+BOND, TEAM = "bond mode active-backup", "team"
+
+
 @contextmanager
-def bonded(bridge: str, *nics: Nic) -> Iterator[str]:
-    """Have a bond in the bridge with these PFs as its ports."""
+def bonded(bridge: str, *nics: Nic, kind: str = BOND) -> Iterator[str]:
+    """Have a bond, or a team, in the bridge with these PFs as its ports."""
     pfs = [nic.pf.name for nic in nics]
     joining = [f"link set {pf} {what}" for pf in pfs for what in ("nomaster", "down", "master bond7")]
     try:
         HOST.batch(
-            "link add bond7 type bond mode active-backup",
+            f"link add bond7 type {kind}",
             *joining,
             *(f"link set bond7 master {bridge}", "link set bond7 up"),
             *(f"link set {pf} up" for pf in pfs),
@@ -285,10 +292,10 @@ def bonded(bridge: str, *nics: Nic) -> Iterator[str]:
         )
 
 
-@pytest.fixture
-def bond(nic: Nic, bridge: str) -> Iterator[str]:
-    """A bond in the bridge with the PF as its port."""
-    with bonded(bridge, nic) as name:
+@pytest.fixture(params=[BOND, TEAM], ids=["bond", "team"])
+def bond(request: pytest.FixtureRequest, nic: Nic, bridge: str) -> Iterator[str]:
+    """A bond, and a team, in the bridge with the PF as its port."""
+    with bonded(bridge, nic, kind=request.param) as name:
         yield name
 
 

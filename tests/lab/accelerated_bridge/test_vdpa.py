@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 from tests.support import disk, net, vdpa
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
-from tests.support.switchdev import Nic, port
+from tests.support.switchdev import NATIVE, Nic, port, vlans
 from tests.support.vfs import VF, wait_for, without_altnames
 
 IPAM = {"type": "host-local", "subnet": "10.6.0.0/24"}
+MAC = "02:00:00:00:00:2a"
 TYPES = ["accelerated-bridge", "sriov"]
 
 
@@ -49,26 +51,46 @@ def snapshot(nic: Nic, vf: VF, bridge: str) -> str:
 
 
 @pytest.mark.parametrize("plugin", TYPES)
+@pytest.mark.parametrize("is_gone", [False, True], ids=["pod lives", "pod is gone"])
 def test_vhost(
-    plugin: str, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Callable[..., Attachment], device_info: str
+    is_gone: bool,
+    plugin: str,
+    nic: Nic,
+    vf: VF,
+    bridge: str,
+    pod: Space,
+    attach: Callable[..., Attachment],
+    device_info: str,
 ) -> None:
     """The VF's own link is moved as ever; the program gets its character device from the device plugin."""
     before = snapshot(nic, vf, bridge)
     with vdpa.on(vf, "vhost") as device:
-        conf = {"type": plugin, "mac": "02:00:00:00:00:2a", "ipam": IPAM}
+        conf = {"type": plugin, "mac": MAC, "ipam": IPAM}
         one = attach(vf, **conf, runtimeConfig={"CNIDeviceInfoFile": device_info})
         result = one.add()
         assert pod.addresses("net1") == [result["ips"][0]["address"]]
-        assert vf.table()["address"] == "02:00:00:00:00:2a"
+        assert vf.table()["address"] == MAC
         assert read(device_info) == information(device, nic, vf, "vhost")
         one.check().ok()
+        if is_gone:
+            pod.delete()
         one.delete()
     assert snapshot(nic, vf, bridge) == before
+    assert disk.reserved("lab") == {}
+    assert not records(plugin)
 
 
 @pytest.mark.parametrize("plugin", TYPES)
+@pytest.mark.parametrize("is_gone", [False, True], ids=["pod lives", "pod is gone"])
 def test_vhost_without_a_link(
-    plugin: str, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Callable[..., Attachment], device_info: str
+    is_gone: bool,
+    plugin: str,
+    nic: Nic,
+    vf: VF,
+    bridge: str,
+    pod: Space,
+    attach: Callable[..., Attachment],
+    device_info: str,
 ) -> None:
     """A VF whose driver makes no link but a vDPA device: IPAM is asked, nothing is moved."""
     vf.bind("")
@@ -83,9 +105,39 @@ def test_vhost_without_a_link(
         if plugin == "accelerated-bridge":
             assert port(nic.representor(vf))["master"] == bridge
         one.check().ok()
+        if is_gone:
+            pod.delete()
         one.delete()
     assert snapshot(nic, vf, bridge) == before
     assert disk.reserved("lab") == {}
+    assert not records(plugin)
+
+
+@pytest.mark.parametrize("plugin", TYPES)
+def test_no_driver(
+    plugin: str, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Callable[..., Attachment], device_info: str
+) -> None:
+    """A vDPA device that is bound to nothing: the VF's own link is what the pod gets, and it is told of a PCI device. A
+    VF without one is of no use.
+    """
+    before = snapshot(nic, vf, bridge)
+    with vdpa.on(vf, "") as device:
+        assert not os.path.exists(f"{vf.folder}/{device.name}/driver")
+        one = attach(vf, type=plugin, ipam=IPAM, runtimeConfig={"CNIDeviceInfoFile": device_info})
+        result = one.add()
+        assert pod.addresses("net1") == [result["ips"][0]["address"]]
+        content = read(device_info)
+        assert (content["type"], content["pci"]["pci-address"]) == ("pci", vf.address)
+        one.check().ok()
+        one.delete()
+    assert snapshot(nic, vf, bridge) == before
+    vf.bind("")
+    without_driver = snapshot(nic, vf, bridge)
+    with vdpa.on(vf, ""):
+        assert "the VF is bound to no driver" in one.call("ADD").error(7)["msg"]
+    assert snapshot(nic, vf, bridge) == without_driver
+    assert disk.reserved("lab") == {}
+    assert not records(plugin)
 
 
 @pytest.mark.parametrize("plugin", TYPES)
@@ -121,20 +173,24 @@ def test_virtio(
     with vdpa.on(vf, "virtio") as device:
         own, name = vf.name, device.link
         before = snapshot(nic, vf, bridge), HOST.settings(name)
-        one = attach(vf, type=plugin, ipam=IPAM, mtu=1400, runtimeConfig={"CNIDeviceInfoFile": device_info})
+        conf = {"type": plugin, "mac": MAC, "mtu": 1400, "ipam": IPAM}
+        one = attach(vf, **conf, runtimeConfig={"CNIDeviceInfoFile": device_info})
         result = one.add()
         assert (vf.name, device.link) == (own, "")
         assert pod.links() == ["net1"]
         assert pod.addresses("net1") == [result["ips"][0]["address"]]
         inside = pod.link("net1")
         assert inside is not None
-        assert (inside["parentdev"], inside["mtu"]) == (device.made, 1400)
+        assert (inside["parentdev"], inside["mtu"], inside["address"]) == (device.made, 1400, MAC)
+        assert vf.table()["address"] == MAC
         assert read(device_info) == information(device, nic, vf, "virtio")
         one.check().ok()
         if is_gone:
             pod.delete()
         one.delete()
         assert (snapshot(nic, vf, bridge), HOST.settings(name)) == before
+    assert disk.reserved("lab") == {}
+    assert not records(plugin)
 
 
 @pytest.mark.parametrize("plugin", TYPES)
@@ -156,9 +212,8 @@ def test_virtio_vdpa_was_bound_meanwhile(
 
 
 def records(plugin: str) -> list[str]:
-    """Return the names of a plugin's records."""
-    folder = disk.SRIOV if plugin == "sriov" else disk.ACCELERATED_BRIDGE
-    return [path for path in disk.files(folder) if not path.endswith(".lock")]
+    """Return what a plugin has recorded."""
+    return disk.records(disk.SRIOV if plugin == "sriov" else disk.ACCELERATED_BRIDGE)
 
 
 @pytest.mark.parametrize("plugin", TYPES)
@@ -178,21 +233,31 @@ def test_the_vdpa_device_was_deleted(
     assert not records(plugin)
 
 
-def test_vfio(nic: Nic, vf: VF, bridge: str, pod: Space, attach: Callable[..., Attachment]) -> None:
-    """A VF for a DPDK program: its representor is connected, nothing is moved; another pod cannot have it."""
+@pytest.mark.parametrize("is_gone", [False, True], ids=["pod lives", "pod is gone"])
+def test_vfio(is_gone: bool, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Callable[..., Attachment]) -> None:
+    """A VF for a DPDK program: its representor is connected, the uplink gets the VLANs, nothing is moved; another pod
+    cannot have it.
+    """
     vf.bind("vfio-pci")
-    before = nic.snapshot(vf, bridge)
-    one = attach(vf, vlan=100, mac="02:00:00:00:00:2a", ipam=IPAM)
+    before, rep = nic.snapshot(vf, bridge), nic.representor(vf)
+    one = attach(vf, vlan=100, trunk=[{"id": 7}], setUplinkVlan=True, mtu=1400, mac=MAC, ipam=IPAM)
     result = one.add()
     assert pod.links() == []
-    assert result["interfaces"][0]["mac"] == vf.table()["address"] == "02:00:00:00:00:2a"
-    assert port(nic.representor(vf))["master"] == bridge
+    assert result["interfaces"][0]["mac"] == vf.table()["address"] == MAC
+    assert (port(rep)["master"], port(rep)["mtu"]) == (bridge, 1400)
+    assert vlans(rep) == {100: NATIVE, 7: set()}
+    assert set(vlans(nic.pf.name)) == {1, 7, 100}
     assert attach(vf, container_id="another").call("ADD").error(11)["msg"] == (
         f"pci address {vf.address} is already allocated"
     )
     one.check().ok()
+    if is_gone:
+        pod.delete()
+        one.netns = ""
     one.delete()
     assert nic.snapshot(vf, bridge) == before
+    assert disk.reserved("lab") == {}
+    assert not records("accelerated-bridge")
 
 
 def test_host_device_publishes_device_information(nic: Nic, vf: VF, pod: Space, device_info: str) -> None:
@@ -206,3 +271,26 @@ def test_host_device_publishes_device_information(nic: Nic, vf: VF, pod: Space, 
         "representor-device": nic.representor(vf),
     }
     one.delete()
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["no file", "the device plugin's"])
+def test_host_device_publishes_a_vdpa_device(
+    is_there: bool, nic: Nic, vf: VF, bridge: str, pod: Space, device_info: str
+) -> None:
+    """With the VF's own link in the pod; what the device plugin has written is completed."""
+    conf = {"cniVersion": "1.1.0", "name": "lab", "type": "host-device", "pciBusID": vf.address}
+    one = Attachment({**conf, "runtimeConfig": {"CNIDeviceInfoFile": device_info}}, "c0ffee", pod.path)
+    before = snapshot(nic, vf, bridge)
+    with vdpa.on(vf, "vhost") as device:
+        expected = information(device, nic, vf, "vhost")
+        if is_there:
+            known = {key: expected["vdpa"][key] for key in ("parent-device", "driver", "path")}
+            os.makedirs(os.path.dirname(device_info), exist_ok=True)
+            with open(device_info, "w") as file:
+                json.dump({"type": "vdpa", "version": "1.0.0", "vdpa": {**known, "theirs": "stays"}}, file)
+            expected["vdpa"]["theirs"] = "stays"
+        one.add()
+        assert pod.links() == ["net1"]
+        assert read(device_info) == expected
+        one.delete()
+    assert snapshot(nic, vf, bridge) == before

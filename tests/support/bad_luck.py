@@ -1,0 +1,103 @@
+"""What goes wrong on nodes between ADD and DEL, as tests of both plugins for VFs have it happen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support import net
+from tests.support.net import Space
+from tests.support.plugin import Attachment
+from tests.support.vfs import PF, VF
+
+# What becomes of the namespace. Each gets pod and attachment, after ADD.
+
+
+def deleted(pod: Space, _: Attachment) -> None:
+    """The runtime was not asked."""
+    pod.delete()
+
+
+def deleted_and_not_named(pod: Space, one: Attachment) -> None:
+    """CRI-O and containerd name none then."""
+    pod.delete()
+    one.netns = ""
+
+
+def not_named(_: Space, one: Attachment) -> None:
+    """Only the record says where the VF is (accelerated-bridge-cni leaves everything then)."""
+    one.netns = ""
+
+
+def plain_file(pod: Space, _: Attachment) -> None:
+    """The mount has gone, the file that was mounted on is still there."""
+    pod.delete()
+    with open(pod.path, "x"):
+        pass
+
+
+def given_to_another(pod: Space, _: Attachment) -> None:
+    """The path is another pod's by now, which has a net1 as well."""
+    pod.delete()
+    net.run("ip", "netns", "add", str(pod.name))
+    pod.ip("link", "add", "net1", "type", "veth", "peer", "name", "other")
+
+
+def the_hosts_own(pod: Space, one: Attachment) -> None:
+    """The path was that of a process, and its number has been given to one of the host's."""
+    pod.delete()
+    one.netns = "/proc/1/ns/net"
+
+
+NAMESPACES = [deleted, deleted_and_not_named, not_named, plain_file, given_to_another, the_hosts_own]
+
+
+# What becomes of the VF.
+
+
+def bind_to_none(vf: VF) -> None:
+    """Leave the VF without a driver."""
+    vf.bind("")
+
+
+def bind_again(vf: VF) -> None:
+    """Give the VF a new link, with a new index and the usual MTU."""
+    vf.bind("")
+    vf.bind("igbvf")
+
+
+def bind_to_vfio(vf: VF) -> None:
+    """Prepare the VF for a virtual machine."""
+    vf.bind("vfio-pci")
+
+
+def remove_vfs(pf: PF) -> None:
+    """Leave the PF without VFs."""
+    with open(f"{pf.folder}/sriov_numvfs", "w") as file:
+        file.write("0")
+
+
+# What IPAM answers.
+
+_POOL = """#!/bin/sh
+echo "$CNI_COMMAND" >>{log}
+[ "$CNI_COMMAND" = ADD ] || exit 0
+{answer}
+"""
+_ROUTE_TO_NOWHERE = (
+    '{"cniVersion":"1.0.0","ips":[{"address":"10.6.0.7/24"}],"routes":[{"dst":"10.7.0.0/16","gw":"192.0.2.1"}]}'
+)
+ANSWERS = {
+    "an error": ("""echo '{"cniVersion":"1.0.0","code":123,"msg":"the pool is dry"}'; exit 1""", "the pool is dry"),
+    "killed": ("kill -9 $$", ""),
+    "no address": ("""echo '{"cniVersion":"1.0.0"}'""", "IPAM plugin returned missing IP config"),
+    "a route that cannot be": (f"echo '{_ROUTE_TO_NOWHERE}'", "192.0.2.1"),
+}
+"""By what is wrong with it: what the IPAM plugin does at ADD, and what the error says then."""
+
+
+def make_pool(folder: Path, answer: str) -> Path:
+    """Make an executable IPAM plugin `pool` in a folder that answers so; return the log of the commands given to it."""
+    program, log = folder / "pool", folder / "calls"
+    program.write_text(_POOL.format(log=log, answer=ANSWERS[answer][0]))
+    program.chmod(0o755)
+    return log
