@@ -251,7 +251,7 @@ class _Call:
             for line in _stack(error):
                 self.log.debug(line)
         details = "; ".join(getattr(error, "__notes__", ()))
-        if isinstance(error, NetlinkError):  # of a mere question, which is seldom refused
+        if isinstance(error, NetlinkError):  # a mere question, as a rule: what a change was for, its caller says
             details = f"errno {error.errno}" + (f"; {details}" if details else "")
             attempted = f"cannot {error.question}" if error.question else "the kernel refused a change"
             return CniError(GENERIC, f"{attempted}: {error.strerror}", details)

@@ -54,7 +54,7 @@ def dump(socket: NetlinkSocket, index: int, family: int = 0) -> list[Address]:
     """Return the addresses of the link, of one family or (0) of all. Raises NetlinkError."""
     found = []
     request = _IFADDRMSG.pack(family, 0, 0, 0, index)
-    for body in socket.dump(RTM_GETADDR, request, f"list the addresses of link {index}"):
+    for body in socket.dump(RTM_GETADDR, request, f"list the addresses of link with index {index}"):
         _, prefix, flags, _, link = _IFADDRMSG.unpack_from(body)
         if link != index:  # kernels without strict checking (before 4.20) send every link's
             continue

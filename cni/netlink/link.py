@@ -134,7 +134,7 @@ def get(socket: NetlinkSocket, name: str = "", index: int = 0) -> Link | None:
         # Either attribute finds proper and alternative names; IFLA_IFNAME has room for proper ones only.
         body += codec.text(IFLA_ALT_IFNAME if len(codec.os_bytes(name)) >= IFNAMSIZ else IFLA_IFNAME, name)
     try:
-        return parse(socket.get(RTM_GETLINK, body, f"look up link {name or index}"))
+        return parse(socket.get(RTM_GETLINK, body, f"look up link {name or f'with index {index}'}"))
     except NetlinkError as e:
         # EINVAL: Linux 5.4 knows no alternative names, so that no link has one.
         if e.errno == errno.ENODEV or (e.errno == errno.EINVAL and len(codec.os_bytes(name)) >= IFNAMSIZ):

@@ -97,7 +97,7 @@ class NetlinkSocket:
         kind: RTM_*; body: the message after its header; flags: NLM_F_CREATE and the like.
         Raises NetlinkError when the kernel refuses.
         """
-        self._exchange(kind, NLM_F_ACK | flags, body)
+        self._ask(kind, NLM_F_ACK | flags, body)
 
     def get(self, kind: int, body: bytes, question: str) -> bytes:
         """Ask for one object and return the body of the answer. question: see `NetlinkError`.
@@ -121,12 +121,14 @@ class NetlinkSocket:
                 break
         return answers
 
-    def _ask(self, kind: int, flags: int, body: bytes, question: str) -> tuple[list[bytes], bool]:
+    def _ask(self, kind: int, flags: int, body: bytes, question: str = "") -> tuple[list[bytes], bool]:
+        """As `_exchange`, but what the socket refuses, for want of memory, is told as what the kernel refuses is."""
         try:
             return self._exchange(kind, flags, body)
-        except NetlinkError as e:
-            e.question = question
-            raise
+        except OSError as e:
+            refusal = e if isinstance(e, NetlinkError) else NetlinkError(e.errno or 0, e.strerror or str(e))
+            refusal.question = question
+            raise refusal from e.__cause__
 
     def _exchange(self, kind: int, flags: int, body: bytes) -> tuple[list[bytes], bool]:
         """Send a request; return the bodies of its answers, and whether the kernel marked them as inconsistent."""

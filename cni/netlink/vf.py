@@ -89,7 +89,7 @@ def get(socket: NetlinkSocket, pf: int, index: int, mac_bytes: int = 6) -> VF | 
     pf: the index of the PF's link. mac_bytes: how long a MAC address of its kind is. Raises NetlinkError.
     """
     mask = codec.u32(IFLA_EXT_MASK, RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS)
-    body = socket.get(RTM_GETLINK, IFINFOMSG.pack(0, 0, pf, 0, 0) + mask, f"look up VF {index} at link {pf}")
+    body = socket.get(RTM_GETLINK, IFINFOMSG.pack(0, 0, pf, 0, 0) + mask, f"look up VF {index} of link with index {pf}")
     for kind, table in codec.attributes(body, IFINFOMSG.size):
         if kind == IFLA_VFINFO_LIST:
             for _, entry in codec.attributes(table):

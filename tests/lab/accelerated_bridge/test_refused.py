@@ -86,7 +86,8 @@ def test_add_refused(rigs: list[Rig], steps: Steps) -> None:
     assert [x for x in errors if "has a fault" in x["msg"]] == []
     of_questions = [x for x in errors if x["msg"].startswith(("cannot look up ", "cannot list "))]
     assert [x for x in of_questions if "undone: " in x["details"]]  # not where nothing had been done yet
-    assert [x for x in of_questions if f"look up link {rigs[0].nic.representor(rigs[0].vf)}: " in x["msg"]]
+    representors = [rig.nic.representor(rig.vf) for rig in rigs]
+    assert [x for x in of_questions if any(f"look up link {name}: " in x["msg"] for name in representors)]
     assert [x for x in errors if x["msg"].startswith("the kernel refused a change")] == []  # each names its device
     for setting in ("mac", "trust", "spoofchk"):
         assert [x["msg"] for x in errors if x["msg"].startswith(f"cannot set {setting} ") and "Invalid" in x["msg"]]
@@ -115,3 +116,6 @@ def test_delete_refused(rigs: list[Rig], steps: Steps) -> None:
     assert sum(call.changes_kernel for call in steps[1]) >= 10
     go_through(rigs, [(call, "") for call in steps[1]], trial)
     assert len(failures) > len(steps[1]) / 2
+    said = [outcome.error()["msg"] + outcome.error().get("details", "") for outcome in failures]
+    assert [x for x in said if "cannot look up link " in x]
+    assert [x for x in said if "the kernel refused a change" in x] == []

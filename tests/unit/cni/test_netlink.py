@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -411,6 +413,33 @@ class Interrupted(NetlinkSocket):
         assert flags == 0x300
         self.asked += 1
         return [str(self.asked).encode()], self.asked <= self.times
+
+
+class Exhausted(NetlinkSocket):
+    """A socket for which the kernel has no buffer."""
+
+    def __init__(self) -> None:
+        """Open none."""
+
+    def _exchange(self, kind: int, flags: int, body: bytes) -> tuple[list[bytes], bool]:
+        raise OSError(errno.ENOBUFS, "No buffer space available")
+
+
+def test_no_buffer() -> None:
+    """What the socket itself refuses is told as what the kernel refuses is, with what was asked for."""
+    socket = Exhausted()
+    asked: dict[str, Callable[[], object]] = {
+        "look up link ens5": lambda: link.get(socket, name="ens5"),
+        "look up link with index 7": lambda: link.get(socket, index=7),
+        "list the links": lambda: link.dump(socket),
+        "list the addresses of link with index 7": lambda: addr.dump(socket, 7),
+        "": lambda: link.change(socket, 7, up=True),
+    }
+    for question, command in asked.items():
+        with pytest.raises(NetlinkError) as caught:
+            command()
+        found = (caught.value.errno, caught.value.strerror, caught.value.question)
+        assert found == (errno.ENOBUFS, "No buffer space available", question)
 
 
 @pytest.mark.parametrize(("times", "asked"), [(0, 1), (1, 2), (3, 4), (1000, 10)])

@@ -1,0 +1,36 @@
+"""Steps that go on after a failure: what is said of each."""
+
+from __future__ import annotations
+
+import pytest
+
+from cni.errors import CniError
+from cni.netlink.socket import NetlinkError
+from plugins.common.steps import attempt
+
+
+def refused(question: str) -> NetlinkError:
+    """Return the refusal of a question."""
+    error = NetlinkError(22, "Invalid argument")
+    error.question = question
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "msg", "details"),
+    [
+        (CniError(7, "cannot do it", "why"), "cannot do it", "why"),
+        (refused("look up link ens5"), "cannot look up link ens5: Invalid argument", "errno 22; the record was kept"),
+        (OSError(5, "I/O error"), "the kernel did not answer: I/O error", "errno 5; the record was kept"),
+    ],
+    ids=["in words", "a question", "a file"],
+)
+def test_a_failure_is_added(error: Exception, msg: str, details: str) -> None:
+    """In its own words, or with what was asked for."""
+    errors: list[CniError] = []
+
+    def fail() -> None:
+        raise error
+
+    attempt(errors, fail)
+    assert [(x.msg, x.details) for x in errors] == [(msg, details)]
