@@ -83,11 +83,16 @@ def netdevs(device: str) -> list[str]:
     return sorted(names)
 
 
-def has_netdev(device: str) -> bool:
+def has_own_netdev(device: str) -> bool:
     """Return whether a device folder has a netdev in whatever namespace: the folder `net` goes with the last one, and
     is empty where all are in other namespaces (drivers/base/core.c, cleanup_glue_dir).
     """
-    return any(os.path.isdir(os.path.join(device, entry, "net")) for entry in ("", *virtio_devices(device)))
+    return os.path.isdir(os.path.join(device, "net"))
+
+
+def has_netdev(device: str) -> bool:
+    """Return the same of a device folder and the virtio devices that hang below it."""
+    return any(has_own_netdev(os.path.join(device, entry)) for entry in ("", *virtio_devices(device)))
 
 
 def virtio_devices(device: str) -> list[str]:

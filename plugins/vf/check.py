@@ -40,7 +40,7 @@ def check(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
         )
     if recorded is not None and claims.kind.optional:  # what ADD could not set is not there
         wanted.trust, wanted.spoofchk = recorded.wanted.trust, recorded.wanted.spoofchk
-    has_link = not vf.is_userspace and (recorded is None or recorded.original is not None)
+    has_link = recorded.original is not None if recorded is not None else not vf.is_userspace
     with netns.of_pod(request.netns) as pod, netns.own() as host:
         expected = verify.expected_interface(request.ifname, result)
         if has_link:

@@ -91,6 +91,20 @@ def is_away(device: Device, host: NetNS) -> bool:
     return sysfs.has_netdev(_folder(device)) and on_host(device, host) is None
 
 
+def is_somewhere(device: Device, parent: str) -> bool:
+    """Return whether the VF has a link of the device that is called so, empty for any of its own, in any namespace.
+
+    There is none any more when the VF was bound to another driver, or its driver makes none by now, or the vDPA device
+    whose link it was has gone.
+    """
+    folders = [device.path, *([device.vdpa.folder] if device.vdpa is not None else [])]
+    if not parent:
+        return any(sysfs.has_netdev(folder) for folder in folders)
+    if parent == device.address:
+        return sysfs.has_own_netdev(device.path)
+    return any(sysfs.has_own_netdev(os.path.join(folder, parent)) for folder in folders)
+
+
 def _folder(device: Device) -> str:
     """Return the folder of the device whose link goes into pods."""
     is_virtio = device.vdpa is not None and device.vdpa.driver == "virtio"

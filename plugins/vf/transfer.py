@@ -71,7 +71,7 @@ def give_back(
         raise combined(f"giving back {name} ({attachment.address})", errors) from e
     if attachment.original is not None:
         driver = sysfs.driver(vf.path)
-        if found is None and _is_awaited(attachment.original, vf, sysfs_root):
+        if found is None and device.is_somewhere(vf, attachment.original.parent):
             log.warning(f"{name} ({vf.address}, driver {driver}) has no link on the host yet: its record stays")
             if errors:
                 raise combined(f"giving back {name} ({vf.address})", errors)
@@ -123,7 +123,7 @@ def _fetch(
             attempt(errors, _restore_hardware, attachment, original, in_pod, entry, pod, errors, log)
             in_pod = link.get(pod.netlink, index=in_pod.index) or in_pod
             return link.get(host.netlink, name=move.onto_host(host, pod, in_pod, original.name, log))
-    if found is None and _is_awaited(original, vf, sysfs_root):
+    if found is None and device.is_somewhere(vf, original.parent):
         found = waiting.for_link(lambda: device.on_host(vf, host, original.parent), patience_s)
     if found is None:
         return None
@@ -145,17 +145,9 @@ def is_back(attachment: Attachment, host: NetNS, patience_s: float, sysfs_root: 
     if original is None or not os.path.isdir(sysfs.pci_device(attachment.address, sysfs_root)):
         return True
     vf = device.find(attachment.address, sysfs_root, needs_pf=False)
-    if not _is_awaited(original, vf, sysfs_root):
+    if not device.is_somewhere(vf, original.parent):
         return True
     return waiting.for_link(lambda: device.on_host(vf, host, original.parent), patience_s) is not None
-
-
-def _is_awaited(original: Link, vf: device.Device, sysfs_root: str) -> bool:
-    """Return whether a link that is nowhere to be seen will come: the VF is bound to a driver that makes links, and the
-    device behind this one is there. That of a vDPA device comes and goes.
-    """
-    is_there = original.parent in ("", *device.parents(vf.address, sysfs_root))
-    return is_there and bool(sysfs.driver(vf.path)) and not vf.is_userspace
 
 
 def find_in_pod(attachment: Attachment, pod: NetNS, sysfs_root: str) -> Link | None:
