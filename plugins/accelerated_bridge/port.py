@@ -88,8 +88,9 @@ class RepresentorPort(Beside):
             changes["master"] = into.index
         if changes:
             self._change(host, rep, changes, f"make representor {name} a port of bridge {self.bridge}")
-        wanted = self.vlans or (self._default(into) if rep.master == into.index else {})
-        if wanted:
+        # A port that is new gets the bridge's default by itself.
+        wanted = self.vlans or (self._default(into) if rep.master == into.index else None)
+        if wanted is not None:
             self._set_vlans(host, rep.index, wanted, self.bridge)
         if not rep.up:
             self._change(host, rep, {"up": True}, f"bring up representor {name}")
@@ -100,10 +101,14 @@ class RepresentorPort(Beside):
             uplink.add(port, sorted(self.vlans), host)
         log.debug(f"representor {name} is a port of {self.bridge} now")
 
-    def _default(self, into: Link) -> dict[int, int]:
-        """Return the VLANs that a bridge gives every port: one that was in the bridge before may have others."""
+    def _default(self, into: Link) -> dict[int, int] | None:
+        """Return the VLANs that a bridge gives every port: one that was in the bridge before may have others. A bridge
+        whose default is 0 gives none; None is for one that does not tell.
+        """
         pvid = sysfs.bridge_setting(into.name, "default_pvid", self.sysfs_root)
-        return {int(pvid): bridge.PVID | bridge.UNTAGGED} if pvid.isdecimal() and int(pvid) else {}
+        if not pvid.isdecimal():
+            return None
+        return {int(pvid): bridge.PVID | bridge.UNTAGGED} if int(pvid) else {}
 
     def _change(self, host: NetNS, rep: Link, changes: dict[str, Any], attempted: str) -> None:
         try:
@@ -113,10 +118,13 @@ class RepresentorPort(Beside):
             raise CniError(GENERIC, f"cannot {attempted}{given}: {e.strerror}", f"errno {e.errno}") from e
 
     def _set_vlans(self, host: NetNS, index: int, vlans: dict[int, int], where: str) -> None:
-        """Have the port take part in these VLANs and no others. where: the name of its bridge. Raises CniError."""
+        """Have the port take part in these VLANs and no others. where: the name of its bridge.
+
+        Raises CniError, and NetlinkError where the kernel does not tell in which it is.
+        """
+        port = bridge.ports(host.netlink).get(index)
+        present = port.vlans if port is not None else {}
         try:
-            port = bridge.ports(host.netlink).get(index)
-            present = port.vlans if port is not None else {}
             # First those to come: a port never is without the VLAN that both have.
             missing = {vlan: flags for vlan, flags in vlans.items() if present.get(vlan) != flags}
             if missing:
@@ -144,6 +152,10 @@ class RepresentorPort(Beside):
                 attempt(errors, self._change, host, rep, {"up": False}, f"take down representor {rep.name}")
             if current is not None and self._is_ours(current):
                 attempt(errors, self._change, host, rep, {"master": 0}, f"take {rep.name} out of {current.name}")
+        self.release(host, others, log)
+
+    def release(self, host: NetNS, others: Callable[[], list[Attachment]], log: Logger) -> None:
+        """See `Beside`: the uplink's VLANs."""
         if self.uplink_vlans:
             with uplink.lock(self.state_folder):
                 self._release_uplink(host, others(), log)
@@ -158,6 +170,7 @@ class RepresentorPort(Beside):
         def brought_by(representor: Link) -> set[int] | None:
             known = [x for x in recorded if _has_index(x, representor)]
             known = known or [x for x in recorded if _has_name(x, representor)]
+            known = known or [x for x in recorded if x.found_by_vf() == representor.name]
             # Several know it where a dead pod has left its record.
             return brought_to(port, known, host) if known else None
 
@@ -179,15 +192,19 @@ class RepresentorPort(Beside):
         return found is not None and found.index == port.index
 
     def _find(self, host: NetNS) -> Link | None:
-        """Return the representor as it is, which may have got another name."""
-        for name, index in ((self.original.name, 0), ("", self.original.index)):
+        """Return the representor as it is, which may have got another name, and another link may have its name."""
+        by_vf = self.found_by_vf()
+        # The last may be a new one, made when the switch had been in legacy mode.
+        for name, index in (("", self.original.index), (by_vf, 0), ("" if by_vf else self.original.name, 0)):
             found = link.get(host.netlink, name=name, index=index) if name or index else None
             if found is not None and self.original.port in ("", found.port):
                 return found
-        name = self._name_by_vf() if self.vf and not self.original.index else ""
-        return link.get(host.netlink, name=name) if name else None
+        return None
 
-    def _name_by_vf(self) -> str:
+    def found_by_vf(self) -> str:
+        """Return the representor's present name where a name is all that was noted: the VF tells; empty otherwise."""
+        if not self.vf or self.original.index:
+            return ""
         pf = sysfs.physical_function(sysfs.pci_device(self.vf, self.sysfs_root))
         index = sysfs.vf_index(pf, self.vf) if pf else -1
         return sysfs.representor(pf, index, self.sysfs_root) if index >= 0 else ""

@@ -35,6 +35,12 @@ class Beside:
         """
         raise NotImplementedError
 
+    def release(self, host: NetNS, others: Callable[[], list[Attachment]], log: Logger) -> None:
+        """Give back what attachments share, and nothing else: the VF is another's by now. others: as of `disconnect`,
+        without this one. Raises CniError.
+        """
+        raise NotImplementedError
+
     def restore(self, host: NetNS, errors: list[CniError], log: Logger) -> None:
         """Make what was disconnected what it was before ADD; the VF is out of the pod. Errors as in `disconnect`."""
         raise NotImplementedError

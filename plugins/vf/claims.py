@@ -157,6 +157,8 @@ class Claims:
                 raise CniError(TRY_AGAIN_LATER, f"{claim.ifname} of {claim.container_id} has just been attached anew")
             if not self._owns(current, netns_path):
                 self._log.warning(f"VF {claim.address} belongs to another pod by now: left alone")
+                if current.beside is not None and current.boot_id in ("", boot.current()):
+                    current.beside.release(host, lambda: self._others(current), self._log)
                 self._forget(claim)
                 return
             paths = (netns_path, self.owner(claim.address))
@@ -165,11 +167,11 @@ class Claims:
 
     def _owns(self, claim: Attachment, netns_path: str) -> bool:
         """Return whether the VF is the attachment's: nobody has claimed it since. The caller holds the VF's lock."""
-        identity = (claim.container_id, claim.ifname, claim.network)
-        written = self.store.written_ns(*identity)
-        for other in self.load_all():
-            others = (other.container_id, other.ifname, other.network)
-            if other.address == claim.address and others != identity and self.store.written_ns(*others) > written:
+        written = self.store.written_ns(claim.container_id, claim.ifname, claim.network)
+        for other in self._others(claim):
+            if other.address != claim.address:
+                continue
+            if self.store.written_ns(other.container_id, other.ifname, other.network) > written:
                 return False
         path = self.owner(claim.address)
         if path in ("", claim.netns, netns_path) or not (claim.netns or netns_path):
@@ -179,6 +181,10 @@ class Claims:
             return True
         with pod:
             return pod.cookie != 0 and pod.cookie == claim.netns_cookie
+
+    def _others(self, claim: Attachment) -> list[Attachment]:
+        identity = (claim.container_id, claim.ifname, claim.network)
+        return [x for x in self.load_all() if (x.container_id, x.ifname, x.network) != identity]
 
     def give_back(self, claim: Attachment, host: NetNS, pod: NetNS | None, patience_s: float = 0.0) -> bool:
         """Give the VF back and, when nothing is left to do, forget the attachment; return whether that was so.

@@ -19,7 +19,7 @@ from cni.netlink.socket import NetlinkError
 from plugins.accelerated_bridge import uplink
 from plugins.accelerated_bridge.port import RepresentorPort
 from tests.support.bridging import NATIVE, PVID, UNTAGGED, Machine
-from tests.support.net import unique
+from tests.support.net import HOST, unique
 from tests.support.ports import connected, disconnected, found, port, shared
 
 DEFAULT = {1: NATIVE}
@@ -116,6 +116,17 @@ def test_there_and_back(
     assert machine.vlans(rep) == (vlans or DEFAULT)
     disconnected(machine, made)
     assert (machine.seen(rep), machine.vlans(rep)) == before
+
+
+def test_a_bridge_without_a_default(machine: Machine, br: str, rep: str) -> None:
+    """It gives a port no VLAN. One that was in the bridge before, in VLANs of its own, leaves them until DEL."""
+    HOST.ip("link", "set", br, "type", "bridge", "vlan_default_pvid", "0")
+    machine.set(rep, master=br)
+    machine.vlan(rep, 55, NATIVE)
+    made = connected(machine, port(machine, rep, br))
+    assert machine.vlans(rep) == {}
+    disconnected(machine, made)
+    assert machine.vlans(rep) == {55: NATIVE}
 
 
 WANTED: list[dict[int, int]] = [{100: NATIVE, 7: 0}, {7: 0, 8: 0, 9: 0}, {9: NATIVE, 100: 0, 200: 0}]
