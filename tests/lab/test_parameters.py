@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.lab.test_docs import pf_unbound
 from tests.support import disk
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
@@ -215,6 +217,40 @@ def test_status(vf: VF, attach: Attach) -> None:
     one.call("STATUS").ok()
     one.conf["deviceID"] = "0000:ff:1f.7"
     assert "0000:ff:1f.7" in one.call("STATUS").error(50)["msg"]
+
+
+PLUGINS: dict[str, dict[str, Any]] = {"sriov": {}, "accelerated-bridge": {"bridge": "br-status"}}
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_status_when_add_could_not_work(plugin: str, vf: VF, attach: Attach) -> None:
+    """Records that cannot be written, an address pool that is used up, an IPAM plugin that is not there, and a PF
+    without a link, each with its code.
+    """
+    folder = f"{disk.CNI}/{plugin}"
+    subnet = {"type": "host-local", "subnet": "10.6.0.0/30"}  # with one address for pods
+    HOST.ip("link", "add", "br-status", "type", "bridge")
+    try:
+        one = attach(vf, type=plugin, **PLUGINS[plugin], ipam=subnet)
+        one.call("STATUS").ok()
+        with pf_unbound(vf):
+            assert vf.pf.address in one.call("STATUS").error(50)["msg"]
+        pool = f"{disk.NETWORKS}/lab"
+        os.makedirs(pool)
+        with open(f"{pool}/10.6.0.2", "w") as file:
+            file.write("another\r\nnet1")
+        assert "no IP addresses available" in one.call("STATUS").error(50)["msg"]
+        one.conf["ipam"] = {"type": "nowhere7"}
+        assert "nowhere7" in one.call("STATUS").error(50)["msg"]
+        del one.conf["ipam"]
+        one.call("STATUS").ok()
+        shutil.rmtree(folder, ignore_errors=True)
+        with open(folder, "x"):
+            pass
+        assert f"cannot keep records in {folder}" in one.call("STATUS").error(50)["msg"]
+        os.unlink(folder)
+    finally:
+        HOST.ip("link", "del", "br-status")
 
 
 DEVICE_INFO = "/var/run/k8s.cni.cncf.io/devinfo/cni/plumbline-test.json"

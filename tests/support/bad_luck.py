@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tests.support import net
 from tests.support.net import Space
@@ -70,6 +71,17 @@ def bind_to_vfio(vf: VF) -> None:
     vf.bind("vfio-pci")
 
 
+def bind_to_stub(vf: VF) -> None:
+    """Have a driver that makes no link, as a NIC's own may from some setting on."""
+    net.run("modprobe", "pci-stub")
+    vf.bind("pci-stub")
+
+
+def without_mac(vf: VF) -> dict[str, Any]:
+    """Return the VF's entry at the PF without the address, which a VF that is made anew chooses for itself."""
+    return {key: value for key, value in vf.table().items() if key != "address"}
+
+
 def remove_vfs(pf: PF) -> None:
     """Leave the PF without VFs."""
     with open(f"{pf.folder}/sriov_numvfs", "w") as file:
@@ -86,13 +98,14 @@ echo "$CNI_COMMAND" >>{log}
 _ROUTE_TO_NOWHERE = (
     '{"cniVersion":"1.0.0","ips":[{"address":"10.6.0.7/24"}],"routes":[{"dst":"10.7.0.0/16","gw":"192.0.2.1"}]}'
 )
+_ERROR = """echo '{"cniVersion":"1.0.0","code":123,"msg":"the pool is dry"}'; exit 1"""
 ANSWERS = {
-    "an error": ("""echo '{"cniVersion":"1.0.0","code":123,"msg":"the pool is dry"}'; exit 1""", "the pool is dry"),
-    "killed": ("kill -9 $$", ""),
-    "no address": ("""echo '{"cniVersion":"1.0.0"}'""", "IPAM plugin returned missing IP config"),
-    "a route that cannot be": (f"echo '{_ROUTE_TO_NOWHERE}'", "192.0.2.1"),
+    "an error": (_ERROR, 123, "the pool is dry"),
+    "killed": ("kill -9 $$", 999, "killed by SIGKILL"),
+    "no address": ("""echo '{"cniVersion":"1.0.0"}'""", 999, "IPAM plugin returned missing IP config"),
+    "a route that cannot be": (f"echo '{_ROUTE_TO_NOWHERE}'", 999, "192.0.2.1"),
 }
-"""By what is wrong with it: what the IPAM plugin does at ADD, and what the error says then."""
+"""By what is wrong with it: what the IPAM plugin does at ADD; the error's code then, and what it says."""
 
 
 def make_pool(folder: Path, answer: str) -> Path:

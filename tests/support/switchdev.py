@@ -71,6 +71,31 @@ def port(name: str) -> dict[str, Any]:
     return found
 
 
+BOND, TEAM = "bond mode active-backup", "team"
+
+
+@contextmanager
+def bonded(bridge: str, *nics: Nic, kind: str = BOND) -> Iterator[str]:
+    """Have a bond, or a team, in the bridge with these PFs as its ports."""
+    pfs = [nic.pf.name for nic in nics]
+    joining = [f"link set {pf} {what}" for pf in pfs for what in ("nomaster", "down", "master bond7")]
+    try:
+        HOST.batch(
+            f"link add bond7 type {kind}",
+            *joining,
+            *(f"link set bond7 master {bridge}", "link set bond7 up"),
+            *(f"link set {pf} up" for pf in pfs),
+        )
+        yield "bond7"
+    finally:
+        HOST.batch(
+            *(f"link set {pf} nomaster" for pf in pfs),
+            "link del bond7",
+            *(f"link set {pf} up" for pf in pfs),
+            check=False,
+        )
+
+
 @contextmanager
 def in_switchdev_mode(pf: PF, number: int) -> Iterator[Nic]:
     """Have a PF in switchdev mode. number: of the netdevsim device that is made for it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -9,11 +11,12 @@ from typing import Any
 import pytest
 
 from tests.lab.test_docs import astray, pf_unbound, unbound, without_pf
-from tests.support import disk, examples, net, switchdev
+from tests.support import disk, examples, net, switchdev, vdpa
+from tests.support.bad_luck import remove_vfs
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment, Outcome
 from tests.support.switchdev import NATIVE, Nic
-from tests.support.vfs import VF
+from tests.support.vfs import VF, settle, wait_for
 
 PAGE = "docs/accelerated-bridge.md"
 
@@ -55,18 +58,40 @@ def test_example_attaches_and_detaches(conf: dict[str, Any], nic: Nic, vf: VF, p
     assert disk.records(disk.ACCELERATED_BRIDGE) == []
 
 
-def test_the_readme_from_the_bridge_to_the_pod(nic: Nic, vf: VF, pod: Space) -> None:
-    """Its commands, its network, and what bridge(8) shows then, but for the names."""
-    (commands,) = (block for block in examples.blocks("README.md", "sh") if "type bridge" in block)
+@pytest.fixture
+def vfs_anew(nic: Nic) -> Iterator[None]:
+    """Have no VFs, and all of them again afterwards."""
+    remove_vfs(nic.pf)
+    yield
+    nic.pf.make_vfs()
+    for each in nic.pf.vfs:
+        each.reset()
+
+
+def test_the_readme_from_the_nic_to_the_pod(nic: Nic, vfs_anew: None, pod: Space) -> None:
+    """Its commands, its network, and what bridge(8) shows then, but for the names. Its VF is the third one."""
+    (switchdev_mode,) = (block for block in examples.blocks("README.md", "sh") if "mode switchdev" in block)
+    (bridging,) = (block for block in examples.blocks("README.md", "sh") if "type bridge" in block)
+    commands = switchdev_mode + bridging
+    for theirs, ours in (
+        *(("ens4f0", nic.pf.name), ("pci/0000:41:00.0", f"netdevsim/{nic.switch}"), ("0000:41:00.0", nic.pf.address)),
+        ("mlx5_core", "igbvf"),
+    ):
+        assert theirs in commands
+        commands = commands.replace(theirs, ours)
     (shown,) = (block for block in examples.blocks("README.md", "text") if "vlan-id" in block)
     (conf,) = (param.values[0] for param in examples.networks("accelerated-bridge") if "README" in str(param.id))
-    rep = nic.representor(vf)
 
     def lines(text: str) -> list[list[str]]:
         return [line.split() for line in text.splitlines() if line]
 
+    vf = nic.pf.vfs[2]
+    rep = nic.representor(vf)
     try:
-        net.run("sh", "-ec", commands.replace("ens4f0", nic.pf.name))
+        said = net.run("sh", "-c", commands)  # grep fails for links that have no port
+        assert f"/sys/class/net/{rep}/phys_port_name:pf0vf2" in said.splitlines()
+        wait_for(lambda: bool(vf.name), "link of the VF")
+        settle()
         before = switchdev.vlans_shown()
         one = Attachment({**conf, "deviceID": vf.address}, net.unique("docs"), pod.path)
         one.add()
@@ -75,6 +100,29 @@ def test_the_readme_from_the_bridge_to_the_pod(nic: Nic, vf: VF, pod: Space) -> 
         assert switchdev.vlans_shown() == before
     finally:
         HOST.batch("link del br1", f"link set {rep} down mtu 1500", check=False)
+
+
+def test_the_device_information_of_the_page(nic: Nic, vf: VF, bridge: str, pod: Space, device_info: str) -> None:
+    """A device plugin's file, and what ADD makes of it, but for the names."""
+    (block,) = (x for x in examples.blocks("docs/device-info.md", "text") if "parent-device" in x)
+    with vdpa.on(vf, "vhost") as device:
+        for theirs, ours in (
+            *(('"vdpa2"', f'"{device.name}"'), ("vhost-vdpa-2", device.made), ("ens2f0_6", nic.representor(vf))),
+            *(("0000:03:02.6", vf.address), ("0000:03:00.0", vf.pf.address)),
+        ):
+            assert theirs in block
+            block = block.replace(theirs, ours)
+        before, after = block.strip().split("\n\n")
+        os.makedirs(os.path.dirname(device_info), exist_ok=True)
+        with open(device_info, "w") as file:
+            file.write(before)
+        conf: dict[str, Any] = {"cniVersion": "1.0.0", "name": "docs", "type": "accelerated-bridge", "bridge": bridge}
+        conf |= {"deviceID": vf.address, "runtimeConfig": {"CNIDeviceInfoFile": device_info}}
+        one = Attachment(conf, net.unique("docs"), pod.path)
+        one.add()
+        with open(device_info) as file:
+            assert json.load(file) == json.loads(after)
+        one.delete()
 
 
 def vlans(conf: dict[str, Any]) -> dict[int, set[str]]:

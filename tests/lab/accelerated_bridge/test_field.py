@@ -70,7 +70,8 @@ def test_two_networks_on_two_nics(
     nics: list[Nic], bridges: tuple[str, str], vf: VF, far_vf: VF, make_pod: Callable[[], Space]
 ) -> None:
     """The field story: two PFs, two bridges, MAC addresses from runtimeConfig, a vDPA device on each VF, as
-    the device plugin knows it; after DEL bridges, VLANs, representors, VFs and PFs are as they were, to the letter.
+    the device plugin knows it; after DEL bridges, VLANs, representors, VFs and PFs are as they were, to the letter
+    (but for alternative names, which udev gives).
     """
     vfs, pods = (vf, far_vf), (make_pod(), make_pod())
     before = [without_altnames(nic.snapshot(x, *bridges)) for nic, x in zip(nics, vfs, strict=True)]

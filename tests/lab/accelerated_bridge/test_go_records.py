@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from tests.support.switchdev import Nic
 from tests.support.vfs import VF, settle, wait_for, without_permanent_mac
 
 Attach = Callable[..., Attachment]
+MakePod = Callable[[], Space]
 MAC = "02:00:00:00:00:2a"
 VLAN, TRUNK = 100, [7, 200, 201]
 
@@ -52,8 +53,10 @@ def go_record(nic: Nic, vf: VF, bridge: str) -> dict[str, Any]:
     }
 
 
-def attached_by_go(nic: Nic, vf: VF, bridge: str, one: Attachment, pod: Space, **different: Any) -> None:
-    """Do and write what accelerated-bridge-cni does and writes at ADD. different: than in `go_record`."""
+def attached_by_go(nic: Nic, vf: VF, bridge: str, one: Attachment, pod: Space, on: str = "", **different: Any) -> None:
+    """Do and write what accelerated-bridge-cni does and writes at ADD. on: the uplink, if it is not the PF's link.
+    different: than in `go_record`.
+    """
     record, name, rep = {**go_record(nic, vf, bridge), **different}, vf.name, nic.representor(vf)
     mac, mtu, on_port = record["mac"], record["mtu"], [x for x in (record["vlan"], *(record["trunk"] or [])) if x]
     HOST.batch(f"link set {rep} up", f"link set {rep} master {bridge}")
@@ -67,7 +70,7 @@ def attached_by_go(nic: Nic, vf: VF, bridge: str, one: Attachment, pod: Space, *
         how = ("pvid", "untagged") if vlan == record["vlan"] else ()
         net.run("bridge", "vlan", "add", "dev", rep, "vid", str(vlan), *how)
         if record["setUplinkVlan"]:
-            net.run("bridge", "vlan", "add", "dev", vf.pf.name, "vid", str(vlan))
+            net.run("bridge", "vlan", "add", "dev", on or vf.pf.name, "vid", str(vlan))
     if not record["IsUserspaceDriver"]:
         HOST.ip("link", "set", name, "netns", str(pod.name), "name", "net1")
         if mac:  # igbvf takes the address that the PF has set when it is reset, which is when it comes up
@@ -104,7 +107,14 @@ def test_del_finishes_what_accelerated_bridge_cni_began(
     one = attach(vf)
     attached_by_go(nic, vf, bridge, one, pod, **different)
     assert nic.snapshot(vf, bridge) != before
-    one.check().error(7)  # without prevResult
+    interface = {"name": "net1", "mac": vf.table()["address"], "sandbox": pod.path}
+    if driver == "igbvf":
+        interface["mac"] = pod.settings("net1")["mac"]
+    one.result = {"cniVersion": "1.1.0", "interfaces": [interface], "dns": {}}
+    one.check().ok()
+    HOST.ip("link", "set", nic.representor(vf), "down")
+    assert nic.representor(vf) in one.check().error(999)["msg"]
+    HOST.ip("link", "set", nic.representor(vf), "up")
     if namespace != "lives":
         pod.delete()
     if namespace == "gone, not named":
@@ -114,18 +124,41 @@ def test_del_finishes_what_accelerated_bridge_cni_began(
     assert disk.records(disk.ACCELERATED_BRIDGE) == []
 
 
-def test_the_representor_was_renamed(nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
-    """accelerated-bridge-cni notes its name only, which udev may change late: the VF's port tells which it is."""
+@pytest.fixture
+def other(nic: Nic) -> Iterator[VF]:
+    """Another VF of the same NIC."""
+    vf = nic.pf.vfs[1]
+    yield vf
+    if not vf.name:
+        net.run("ip", "-all", "netns", "delete")
+    vf.reset()
+
+
+def test_the_representor_was_renamed(
+    nic: Nic, vf: VF, other: VF, bridge: str, make_pod: MakePod, attach: Attach
+) -> None:
+    """accelerated-bridge-cni notes its name only, which another link may have by now: the VF tells which one it is, for
+    its own DEL and for that of a VF that shares a VLAN.
+    """
     rep, before = nic.representor(vf), nic.snapshot(vf, bridge)
-    one = attach(vf)
-    attached_by_go(nic, vf, bridge, one, pod, setUplinkVlan=False)
+    pods = make_pod(), make_pod()
+    theirs, ours = attach(vf, pods[0]), attach(other, pods[1], trunk=[{"id": 7}], setUplinkVlan=True)
+    attached_by_go(nic, vf, bridge, theirs, pods[0], setUplinkVlan=False)
     HOST.ip("link", "set", rep, "name", "renamed7")
     settle()
     HOST.ip("link", "property", "del", "dev", "renamed7", "altname", rep, check=False)  # udev's
-    assert HOST.link(rep) is None
-    one.delete()
-    port = switchdev.port("renamed7")
-    assert ("master" in port, "UP" in port["flags"], port["mtu"]) == (False, False, 1500)
+    HOST.batch(f"link add {rep} type dummy", f"link set {rep} master {bridge} mtu 1400", f"link set {rep} up")
+    try:
+        ours.add()
+        assert set(switchdev.vlans(nic.pf.name)) == {1, 7}
+        ours.delete()
+        assert set(switchdev.vlans(nic.pf.name)) == {1}
+        theirs.delete()
+        port, taker = switchdev.port("renamed7"), switchdev.port(rep)
+        assert ("master" in port, "UP" in port["flags"], port["mtu"]) == (False, False, 1500)
+        assert (taker["master"], "UP" in taker["flags"], taker["mtu"]) == (bridge, True, 1400)
+    finally:
+        HOST.ip("link", "del", rep)
     HOST.ip("link", "set", "renamed7", "name", rep)
     settle()
     HOST.ip("link", "property", "del", "dev", rep, "altname", "renamed7", check=False)
@@ -133,8 +166,108 @@ def test_the_representor_was_renamed(nic: Nic, vf: VF, bridge: str, pod: Space, 
     assert disk.records(disk.ACCELERATED_BRIDGE) == []
 
 
+def test_the_uplink_is_in_a_bond(nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
+    """accelerated-bridge-cni does not note which link was given VLANs: it is looked for as ADD looked for it."""
+    with switchdev.bonded(bridge, nic) as bond:
+        wait_for(lambda: "LOWER_UP" in switchdev.port(nic.pf.name)["flags"], "carrier of the uplink")
+        before = nic.snapshot(vf, bridge, bond)
+        one = attach(vf)
+        attached_by_go(nic, vf, bridge, one, pod, on=bond)
+        assert set(switchdev.vlans(bond)) == {1, VLAN, *TRUNK}
+        one.delete()
+        assert without_permanent_mac(nic.snapshot(vf, bridge, bond)) == without_permanent_mac(before)
+    assert disk.records(disk.ACCELERATED_BRIDGE) == []
+
+
+@pytest.mark.parametrize("takes_over", [False, True], ids=["DEL", "the next pod"])
+def test_a_vf_without_a_link_is_taken_over(
+    takes_over: bool, nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach
+) -> None:
+    """Neither record nor host tell whether the pod lives. The device plugin, who gives the VF to another, knows."""
+    vf.bind("vfio-pci")
+    before = nic.snapshot(vf, bridge)
+    pods = make_pod(), make_pod()
+    theirs, ours = attach(vf, pods[0]), attach(vf, pods[1], vlan=300)
+    attached_by_go(nic, vf, bridge, theirs, pods[0])
+    if takes_over:
+        ours.add()
+        assert set(switchdev.vlans(nic.representor(vf))) == {300}
+        ours.check().ok()
+    theirs.delete()
+    ours.delete()
+    assert nic.snapshot(vf, bridge) == before
+    assert disk.records(disk.ACCELERATED_BRIDGE) == []
+
+
+def test_a_late_del_gives_back_the_uplinks_vlans(
+    nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach
+) -> None:
+    """Our pod died, and accelerated-bridge-cni, which was put back, gave the VF to another: our record stayed. Its DEL
+    takes back what was brought to the uplink, and leaves the VF alone.
+    """
+    pods = make_pod(), make_pod()
+    ours, theirs = attach(vf, pods[0], trunk=[{"id": 7}, {"id": 8}], setUplinkVlan=True), attach(vf, pods[1])
+    ours.add()
+    pods[0].delete()
+    wait_for(lambda: bool(vf.name), "link on the host")
+    HOST.ip("link", "set", nic.representor(vf), "nomaster")
+    attached_by_go(nic, vf, bridge, theirs, pods[1], trunk=[7])
+    held = nic.snapshot(vf, bridge), pods[1].settings("net1"), vf.table()
+    assert set(switchdev.vlans(nic.pf.name)) == {1, VLAN, 7, 8}
+    ours.delete()
+    assert set(switchdev.vlans(nic.pf.name)) == {1, VLAN, 7}
+    net.run("bridge", "vlan", "add", "dev", nic.pf.name, "vid", "8")
+    assert (nic.snapshot(vf, bridge), pods[1].settings("net1"), vf.table()) == held
+    net.run("bridge", "vlan", "del", "dev", nic.pf.name, "vid", "8")
+    theirs.delete()
+    assert set(switchdev.vlans(nic.pf.name)) == {1}
+    assert disk.records(disk.ACCELERATED_BRIDGE) == []
+
+
+def finished_by_go(one: Attachment, pod: Space) -> None:
+    """Do what accelerated-bridge-cni does at DEL, from the fields of our record that it knows."""
+    path = f"{disk.ACCELERATED_BRIDGE}/lab-{one.container_id}-net1"
+    with open(path) as file:
+        record = json.load(file)
+    vf, rep, pf = record["orig_vf_state"], record["representor"], record["pf_name"]
+    HOST.batch(
+        f"link set {rep} nomaster", f"link set {rep} down", f"link set {rep} mtu {record['orig_rep_state']['mtu']}"
+    )
+    if record["setUplinkVlan"]:
+        for vlan in {record["vlan"], *record["trunk"]} - {0}:
+            net.run("bridge", "vlan", "del", "dev", pf, "vid", str(vlan))
+    if not record["IsUserspaceDriver"]:
+        ifname = record["cont_if_names"]
+        pod.batch(f"link set {ifname} down", f"link set {ifname} mtu {vf['mtu']}")
+    HOST.ip("link", "set", pf, "vf", str(record["vfid"]), "mac", vf["admin_mac"])
+    if not record["IsUserspaceDriver"]:
+        # Its order is the other way round, with which igb refuses the address that the VF had; and igbvf takes one from
+        # the PF when it is reset.
+        pod.batch(f"link set {ifname} up", f"link set {ifname} down")
+        pod.ip("link", "set", ifname, "address", vf["effective_mac"])
+        pod.ip("link", "set", ifname, "netns", "1", "name", vf["host_if_name"])
+    os.unlink(path)
+
+
+@pytest.mark.parametrize("driver", ["igbvf", "vfio-pci"])
+def test_accelerated_bridge_cni_finishes_what_we_began(
+    driver: str, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach
+) -> None:
+    """What our record tells it, in its own fields, is all it needs; our DEL after that has nothing to do."""
+    vf.bind(driver) if driver != vf.driver else None
+    before = nic.snapshot(vf, bridge)
+    one = attach(vf, vlan=VLAN, trunk=[{"id": 7}, {"minID": 200, "maxID": 201}], setUplinkVlan=True, mac=MAC, mtu=1400)
+    one.add()
+    finished_by_go(one, pod)
+    after = nic.snapshot(vf, bridge)
+    assert without_permanent_mac(after) == without_permanent_mac(before)
+    one.delete()
+    assert nic.snapshot(vf, bridge) == after
+    assert disk.records(disk.ACCELERATED_BRIDGE) == []
+
+
 def test_a_pod_of_accelerated_bridge_cni_keeps_its_vf(
-    nic: Nic, vf: VF, bridge: str, make_pod: Callable[[], Space], attach: Attach
+    nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach
 ) -> None:
     """Its record does not say where its VF is; that it is not on the host is enough. Nothing of it is changed."""
     pods = make_pod(), make_pod()
@@ -154,24 +287,19 @@ def test_a_pod_of_accelerated_bridge_cni_keeps_its_vf(
 
 
 def test_vlans_are_shared_with_accelerated_bridge_cni(
-    nic: Nic, vf: VF, bridge: str, make_pod: Callable[[], Space], attach: Attach
+    nic: Nic, vf: VF, other: VF, bridge: str, make_pod: MakePod, attach: Attach
 ) -> None:
     """What its attachment brought to the uplink goes with the last port that uses it, which is one of ours."""
-    other = nic.pf.vfs[1]
-    try:
-        before = set(switchdev.vlans(nic.pf.name))
-        pods = make_pod(), make_pod()
-        theirs, ours = attach(vf, pods[0]), attach(other, pods[1], trunk=[{"id": 7}, {"id": 8}], setUplinkVlan=True)
-        attached_by_go(nic, vf, bridge, theirs, pods[0])
-        ours.add()
-        assert set(switchdev.vlans(nic.pf.name)) == {1, 7, 8, 100, 200, 201}
-        theirs.delete()
-        assert set(switchdev.vlans(nic.pf.name)) == {1, 7, 8}
-        ours.delete()
-        assert set(switchdev.vlans(nic.pf.name)) == before
-    finally:
-        net.run("ip", "-all", "netns", "delete")
-        other.reset()
+    before = set(switchdev.vlans(nic.pf.name))
+    pods = make_pod(), make_pod()
+    theirs, ours = attach(vf, pods[0]), attach(other, pods[1], trunk=[{"id": 7}, {"id": 8}], setUplinkVlan=True)
+    attached_by_go(nic, vf, bridge, theirs, pods[0])
+    ours.add()
+    assert set(switchdev.vlans(nic.pf.name)) == {1, 7, 8, 100, 200, 201}
+    theirs.delete()
+    assert set(switchdev.vlans(nic.pf.name)) == {1, 7, 8}
+    ours.delete()
+    assert set(switchdev.vlans(nic.pf.name)) == before
 
 
 def test_gc_takes_back_what_accelerated_bridge_cni_attached(

@@ -8,7 +8,6 @@ import fcntl
 import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +135,7 @@ def is_turned_away(trace: Path, path: str) -> bool:
 
 
 def test_another_port_uses_the_vlan(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
-    """A virtual machine's port of the same bridge keeps its VLAN on the uplink; a second uplink does not."""
+    """A virtual machine's port of the same bridge keeps its VLAN on the uplink."""
     HOST.batch("link add tap7 type veth peer name tap7peer", f"link set tap7 master {bridge}")
     net.run("bridge", "vlan", "add", "dev", "tap7", "vid", "100")
     try:
@@ -267,35 +266,10 @@ def test_check_sees_what_is_lost(nic: Nic, vf: VF, bridge: str, pod: Space, atta
     one.delete()
 
 
-BOND, TEAM = "bond mode active-backup", "team"
-
-
-@contextmanager
-def bonded(bridge: str, *nics: Nic, kind: str = BOND) -> Iterator[str]:
-    """Have a bond, or a team, in the bridge with these PFs as its ports."""
-    pfs = [nic.pf.name for nic in nics]
-    joining = [f"link set {pf} {what}" for pf in pfs for what in ("nomaster", "down", "master bond7")]
-    try:
-        HOST.batch(
-            f"link add bond7 type {kind}",
-            *joining,
-            *(f"link set bond7 master {bridge}", "link set bond7 up"),
-            *(f"link set {pf} up" for pf in pfs),
-        )
-        yield "bond7"
-    finally:
-        HOST.batch(
-            *(f"link set {pf} nomaster" for pf in pfs),
-            "link del bond7",
-            *(f"link set {pf} up" for pf in pfs),
-            check=False,
-        )
-
-
-@pytest.fixture(params=[BOND, TEAM], ids=["bond", "team"])
+@pytest.fixture(params=[switchdev.BOND, switchdev.TEAM], ids=["bond", "team"])
 def bond(request: pytest.FixtureRequest, nic: Nic, bridge: str) -> Iterator[str]:
     """A bond, and a team, in the bridge with the PF as its port."""
-    with bonded(bridge, nic, kind=request.param) as name:
+    with switchdev.bonded(bridge, nic, kind=request.param) as name:
         yield name
 
 
@@ -322,7 +296,7 @@ def test_two_nics_in_one_bond(
     nics: list[Nic], vf: VF, far_vf: VF, bridge: str, make_pod: Callable[[], Space], attach: Attach
 ) -> None:
     """VFs of both share a VLAN on the bond, which is the uplink of each: it stays for whichever is left."""
-    with bonded(bridge, *nics) as bond:
+    with switchdev.bonded(bridge, *nics) as bond:
         before = switchdev.vlans_shown()
         one, two = (attach(x, make_pod(), vlan=100, setUplinkVlan=True) for x in (vf, far_vf))
         shared = {1: NATIVE, 100: TAGGED}

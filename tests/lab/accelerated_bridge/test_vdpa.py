@@ -13,7 +13,7 @@ from tests.support import disk, net, vdpa
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 from tests.support.switchdev import NATIVE, Nic, port, vlans
-from tests.support.vfs import VF, wait_for, without_altnames
+from tests.support.vfs import VF, wait_for, without_altnames, without_permanent_mac
 
 IPAM = {"type": "host-local", "subnet": "10.6.0.0/24"}
 MAC = "02:00:00:00:00:2a"
@@ -256,6 +256,23 @@ def test_vfio(is_gone: bool, nic: Nic, vf: VF, bridge: str, pod: Space, attach: 
         one.netns = ""
     one.delete()
     assert nic.snapshot(vf, bridge) == before
+    assert disk.reserved("lab") == {}
+    assert not records("accelerated-bridge")
+
+
+def test_vfio_where_the_pod_is_gone_and_the_driver_another(
+    nic: Nic, vf: VF, bridge: str, pod: Space, attach: Callable[..., Attachment]
+) -> None:
+    """The VF has a link by then, which is nobody's and is left alone; all else is as before."""
+    before = nic.snapshot(vf, bridge)
+    vf.bind("vfio-pci")
+    one = attach(vf, vlan=100, setUplinkVlan=True, trust="on", ipam=IPAM)
+    one.add()
+    pod.delete()
+    vf.bind("igbvf")
+    one.delete()
+    # igbvf makes a permanent address up each time that it is bound.
+    assert without_permanent_mac(nic.snapshot(vf, bridge)) == without_permanent_mac(before)
     assert disk.reserved("lab") == {}
     assert not records("accelerated-bridge")
 
