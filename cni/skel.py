@@ -21,7 +21,7 @@ from cni.errors import (
 )
 from cni.jsontext import dumps
 from cni.log import Logger
-from cni.netlink.socket import NetlinkError
+from cni.netlink.socket import RequestError
 from cni.signals import Terminated, ignore_termination, raise_on_termination
 
 TYPE_CHECKING = False
@@ -251,7 +251,7 @@ class _Call:
             for line in _stack(error):
                 self.log.debug(line)
         details = "; ".join(getattr(error, "__notes__", ()))
-        if isinstance(error, NetlinkError):  # a mere question, as a rule: what a change was for, its caller says
+        if isinstance(error, RequestError):  # a mere question, as a rule: what a change was for, its caller says
             details = f"errno {error.errno}" + (f"; {details}" if details else "")
             attempted = f"cannot {error.question}" if error.question else "the kernel refused a change"
             return CniError(GENERIC, f"{attempted}: {error.strerror}", details)

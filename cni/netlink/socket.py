@@ -41,13 +41,18 @@ _HEADER = struct.Struct("=IHHII")
 _ERRNO = struct.Struct("=i")
 
 
-class NetlinkError(OSError):
-    """The kernel refused a request: errno and strerror as of a system call, and the kernel's own words if any.
+class RequestError(OSError):
+    """A request failed: errno and strerror as of a system call. As such, it is one that could not be sent or whose
+    answer could not be received, for want of memory: what the kernel says to it is not known.
 
     question: what was to be found out, after "cannot"; empty for a request that was to change something.
     """
 
     question = ""
+
+
+class NetlinkError(RequestError):
+    """The kernel refused a request; strerror has the kernel's own words, too, if there are any."""
 
 
 class NetlinkSocket:
@@ -95,14 +100,14 @@ class NetlinkSocket:
         """Send a request that changes something and wait until the kernel has done it.
 
         kind: RTM_*; body: the message after its header; flags: NLM_F_CREATE and the like.
-        Raises NetlinkError when the kernel refuses.
+        Raises NetlinkError when the kernel refuses, else RequestError.
         """
         self._ask(kind, NLM_F_ACK | flags, body)
 
     def get(self, kind: int, body: bytes, question: str) -> bytes:
-        """Ask for one object and return the body of the answer. question: see `NetlinkError`.
+        """Ask for one object and return the body of the answer. question: see `RequestError`.
 
-        Raises NetlinkError: ENODEV for an unknown link.
+        Raises NetlinkError, ENODEV for an unknown link, else RequestError.
         """
         answers, _ = self._ask(kind, NLM_F_ACK, body, question)
         return answers[0]
@@ -112,7 +117,7 @@ class NetlinkSocket:
 
         The kernel marks a dump during which the table changed (NLM_F_DUMP_INTR); such a list may lack entries, so it is
         asked for again. The number of attempts is bounded: where links never stop changing, the last list has to do.
-        question: see `NetlinkError`. Raises NetlinkError.
+        question: see `RequestError`. Raises NetlinkError when the kernel refuses, else RequestError.
         """
         answers: list[bytes] = []
         for _ in range(DUMP_ATTEMPTS):
@@ -122,13 +127,13 @@ class NetlinkSocket:
         return answers
 
     def _ask(self, kind: int, flags: int, body: bytes, question: str = "") -> tuple[list[bytes], bool]:
-        """As `_exchange`, but what the socket refuses, for want of memory, is told as what the kernel refuses is."""
+        """As `_exchange`, with the question in the error. Raises RequestError."""
         try:
             return self._exchange(kind, flags, body)
         except OSError as e:
-            refusal = e if isinstance(e, NetlinkError) else NetlinkError(e.errno or 0, e.strerror or str(e))
-            refusal.question = question
-            raise refusal from e.__cause__
+            error = e if isinstance(e, NetlinkError) else RequestError(e.errno, e.strerror)
+            error.question = question
+            raise error from e.__cause__
 
     def _exchange(self, kind: int, flags: int, body: bytes) -> tuple[list[bytes], bool]:
         """Send a request; return the bodies of its answers, and whether the kernel marked them as inconsistent."""

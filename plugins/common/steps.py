@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cni.errors import GENERIC, CniError
-from cni.netlink.socket import NetlinkError
+from cni.netlink.socket import RequestError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,6 @@ def attempt(errors: list[CniError], function: Callable[..., object], *arguments:
     except CniError as e:
         errors.append(e)
     except OSError as e:
-        question = e.question if isinstance(e, NetlinkError) else ""
+        question = e.question if isinstance(e, RequestError) else ""
         attempted = f"cannot {question}" if question else "the kernel did not answer"
         errors.append(CniError(GENERIC, f"{attempted}: {e.strerror}", f"errno {e.errno}; the record was kept"))

@@ -15,7 +15,7 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from cni.ip import ip_address, ip_interface, ip_network
 from cni.netlink import addr, codec, link, route
-from cni.netlink.socket import NetlinkError, NetlinkSocket, _raise_error
+from cni.netlink.socket import NetlinkError, NetlinkSocket, RequestError, _raise_error
 from cni.result import Route
 from tests.support.messages import Recorder, attributes_of, decode, encode
 
@@ -426,7 +426,7 @@ class Exhausted(NetlinkSocket):
 
 
 def test_no_buffer() -> None:
-    """What the socket itself refuses is told as what the kernel refuses is, with what was asked for."""
+    """What the socket itself refuses is told with what was asked for, and is no refusal of the kernel's."""
     socket = Exhausted()
     asked: dict[str, Callable[[], object]] = {
         "look up link ens5": lambda: link.get(socket, name="ens5"),
@@ -436,8 +436,9 @@ def test_no_buffer() -> None:
         "": lambda: link.change(socket, 7, up=True),
     }
     for question, command in asked.items():
-        with pytest.raises(NetlinkError) as caught:
+        with pytest.raises(RequestError) as caught:
             command()
+        assert not isinstance(caught.value, NetlinkError)
         found = (caught.value.errno, caught.value.strerror, caught.value.question)
         assert found == (errno.ENOBUFS, "No buffer space available", question)
 
