@@ -253,7 +253,7 @@ class _Call:
         details = "; ".join(getattr(error, "__notes__", ()))
         if isinstance(error, RequestError):  # a mere question, as a rule: what a change was for, its caller says
             details = f"errno {error.errno}" + (f"; {details}" if details else "")
-            attempted = f"cannot {error.question}" if error.question else "the kernel refused a change"
+            attempted = f"cannot {error.question}" if error.question else "the kernel refused a step"
             return CniError(GENERIC, f"{attempted}: {error.strerror}", details)
         return CniError(GENERIC, f"{self.plugin.name} has a fault: {type(error).__name__}: {error}", details)
 

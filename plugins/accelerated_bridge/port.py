@@ -135,7 +135,8 @@ class RepresentorPort(Beside):
         except NetlinkError as e:
             raise CniError(
                 GENERIC,
-                f"cannot set VLANs {listed(vlans)} on representor {self.original.name} in {where}: {e.strerror}",
+                f"cannot set VLANs {listed(vlans) or '(none)'} on representor {self.original.name} in {where}: "
+                f"{e.strerror}",
                 f"errno {e.errno}",
             ) from e
 
@@ -166,11 +167,18 @@ class RepresentorPort(Beside):
             log.info(f"uplink {self.uplink or 'of ' + self.pf} is gone: it has no VLANs to give back")
             return
         recorded = recorded_ports(attachments)
+        by_name: dict[str, list[RepresentorPort]] | None = None
 
         def brought_by(representor: Link) -> set[int] | None:
+            nonlocal by_name
             known = [x for x in recorded if _has_index(x, representor)]
-            known = known or [x for x in recorded if _has_name(x, representor)]
-            known = known or [x for x in recorded if x.found_by_vf() == representor.name]
+            if not known:
+                if by_name is None:  # looked up once: the kernel takes a lock to tell a representor
+                    by_name = {}
+                    for x in recorded:
+                        if not x.original.index:
+                            by_name.setdefault(x.name_now(), []).append(x)
+                known = by_name.get(representor.name, [])
             # Several know it where a dead pod has left its record.
             return brought_to(port, known, host) if known else None
 
@@ -193,21 +201,21 @@ class RepresentorPort(Beside):
 
     def _find(self, host: NetNS) -> Link | None:
         """Return the representor as it is, which may have got another name, and another link may have its name."""
-        by_vf = self.found_by_vf()
-        # The last may be a new one, made when the switch had been in legacy mode.
-        for name, index in (("", self.original.index), (by_vf, 0), ("" if by_vf else self.original.name, 0)):
+        # With the name may be a new one, made when the switch had been in legacy mode.
+        for name, index in (("", self.original.index), (self.name_now(), 0)):
             found = link.get(host.netlink, name=name, index=index) if name or index else None
             if found is not None and self.original.port in ("", found.port):
                 return found
         return None
 
-    def found_by_vf(self) -> str:
-        """Return the representor's present name where a name is all that was noted: the VF tells; empty otherwise."""
-        if not self.vf or self.original.index:
-            return ""
-        pf = sysfs.physical_function(sysfs.pci_device(self.vf, self.sysfs_root))
+    def name_now(self) -> str:
+        """Return the representor's name. Where that is all that was noted, it may have got another since: the VF tells,
+        as long as its PF is to be seen; empty when there is none any more.
+        """
+        is_unsure = bool(self.vf) and not self.original.index
+        pf = sysfs.physical_function(sysfs.pci_device(self.vf, self.sysfs_root)) if is_unsure else ""
         index = sysfs.vf_index(pf, self.vf) if pf else -1
-        return sysfs.representor(pf, index, self.sysfs_root) if index >= 0 else ""
+        return sysfs.representor(pf, index, self.sysfs_root) if index >= 0 else self.original.name
 
     def _master(self, host: NetNS, rep: Link) -> Link | None:
         return link.get(host.netlink, index=rep.master) if rep.master else None
@@ -302,11 +310,6 @@ class RepresentorPort(Beside):
 def _has_index(recorded: RepresentorPort, found: Link) -> bool:
     """Return whether a link is the recorded representor, by its index, which is given once in a boot."""
     return recorded.original.index == found.index and recorded.original.port in ("", found.port)
-
-
-def _has_name(recorded: RepresentorPort, found: Link) -> bool:
-    """The same by its name, which is all that accelerated-bridge-cni notes."""
-    return recorded.original.name == found.name and recorded.original.port in ("", found.port)
 
 
 def recorded_ports(attachments: Iterable[Attachment]) -> list[RepresentorPort]:

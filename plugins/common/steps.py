@@ -17,6 +17,7 @@ def attempt(errors: list[CniError], function: Callable[..., object], *arguments:
     except CniError as e:
         errors.append(e)
     except OSError as e:
-        question = e.question if isinstance(e, RequestError) else ""
-        attempted = f"cannot {question}" if question else "the kernel did not answer"
+        attempted = "the kernel refused a step"
+        if isinstance(e, RequestError) and e.question:
+            attempted = f"cannot {e.question}"
         errors.append(CniError(GENERIC, f"{attempted}: {e.strerror}", f"errno {e.errno}; the record was kept"))

@@ -36,8 +36,9 @@ class Beside:
         raise NotImplementedError
 
     def release(self, host: NetNS, others: Callable[[], list[Attachment]], log: Logger) -> None:
-        """Give back what attachments share, and nothing else: the VF is another's by now. others: as of `disconnect`,
-        without this one. Raises CniError.
+        """Give back what attachments share, and nothing else: the VF is another's by now.
+
+        others: returns the recorded attachments that may still need it. Raises CniError.
         """
         raise NotImplementedError
 

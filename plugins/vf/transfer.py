@@ -66,7 +66,7 @@ def give_back(
     except CniError as e:
         raise combined(f"giving back {name} ({attachment.address})", [*errors, e]) from e
     except NetlinkError as e:
-        reason = f"errno {e.errno}; its record stays"
+        reason = f"errno {e.errno}; " + (f"cannot {e.question}; " if e.question else "") + "its record stays"
         errors.append(CniError(GENERIC, f"cannot fetch {name} ({attachment.address}): {e.strerror}", reason))
         raise combined(f"giving back {name} ({attachment.address})", errors) from e
     if attachment.original is not None:
@@ -123,7 +123,7 @@ def _fetch(
             attempt(errors, _restore_hardware, attachment, original, in_pod, entry, pod, errors, log)
             in_pod = link.get(pod.netlink, index=in_pod.index) or in_pod
             return link.get(host.netlink, name=move.onto_host(host, pod, in_pod, original.name, log))
-    if found is None and device.is_somewhere(vf, original.parent):
+    if found is None and _may_come(original, vf, sysfs_root):
         found = waiting.for_link(lambda: device.on_host(vf, host, original.parent), patience_s)
     if found is None:
         return None
@@ -145,9 +145,18 @@ def is_back(attachment: Attachment, host: NetNS, patience_s: float, sysfs_root: 
     if original is None or not os.path.isdir(sysfs.pci_device(attachment.address, sysfs_root)):
         return True
     vf = device.find(attachment.address, sysfs_root, needs_pf=False)
-    if not device.is_somewhere(vf, original.parent):
+    if not _may_come(original, vf, sysfs_root):
         return True
-    return waiting.for_link(lambda: device.on_host(vf, host, original.parent), patience_s) is not None
+    found = waiting.for_link(lambda: device.on_host(vf, host, original.parent), patience_s)
+    return found is not None or not device.is_somewhere(vf, original.parent)
+
+
+def _may_come(original: Link, vf: device.Device, sysfs_root: str) -> bool:
+    """Return whether a link that is nowhere to be seen is worth to wait for: the VF is bound to a driver of NICs, which
+    may be about to make it anew, and the device behind it is there. That of a vDPA device comes and goes.
+    """
+    is_there = original.parent in ("", *device.parents(vf.address, sysfs_root))
+    return is_there and bool(sysfs.driver(vf.path)) and not vf.is_userspace
 
 
 def find_in_pod(attachment: Attachment, pod: NetNS, sysfs_root: str) -> Link | None:
@@ -214,7 +223,7 @@ def _restore_hardware(
     if not (changed_permanent or changed_mac or changed_mtu):
         return
     if found.up:
-        link.change(netns.netlink, found.index, up=False)
+        attempt(errors, restore.change, netns, found, {"up": False})
     if changed_mtu:
         attempt(errors, restore.change, netns, found, {"mtu": original.mtu})
     if entry is not None and changed_permanent:

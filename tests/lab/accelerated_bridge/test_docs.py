@@ -59,23 +59,26 @@ def test_example_attaches_and_detaches(conf: dict[str, Any], nic: Nic, vf: VF, p
 
 
 @pytest.fixture
-def vfs_anew(nic: Nic) -> Iterator[None]:
-    """Have no VFs, and all of them again afterwards."""
+def fresh(nic: Nic) -> Iterator[None]:
+    """Have a PF that is down, in legacy mode and without VFs; all of it is undone afterwards."""
     remove_vfs(nic.pf)
+    HOST.ip("link", "set", nic.pf.name, "down")
+    net.run("devlink", "dev", "eswitch", "set", f"netdevsim/{nic.switch}", "mode", "legacy")
+    settle()
     yield
     nic.pf.make_vfs()
     for each in nic.pf.vfs:
         each.reset()
 
 
-def test_the_readme_from_the_nic_to_the_pod(nic: Nic, vfs_anew: None, pod: Space) -> None:
+def test_the_readme_from_the_nic_to_the_pod(nic: Nic, fresh: None, pod: Space) -> None:
     """Its commands, its network, and what bridge(8) shows then, but for the names. Its VF is the third one."""
     (switchdev_mode,) = (block for block in examples.blocks("README.md", "sh") if "mode switchdev" in block)
     (bridging,) = (block for block in examples.blocks("README.md", "sh") if "type bridge" in block)
     commands = switchdev_mode + bridging
     for theirs, ours in (
         *(("ens4f0", nic.pf.name), ("pci/0000:41:00.0", f"netdevsim/{nic.switch}"), ("0000:41:00.0", nic.pf.address)),
-        ("mlx5_core", "igbvf"),
+        *(("mlx5_core", "igbvf"), ("2>/dev/null ", "2>/dev/null || true ")),  # grep fails for links that have no port
     ):
         assert theirs in commands
         commands = commands.replace(theirs, ours)
@@ -88,8 +91,7 @@ def test_the_readme_from_the_nic_to_the_pod(nic: Nic, vfs_anew: None, pod: Space
     vf = nic.pf.vfs[2]
     rep = nic.representor(vf)
     try:
-        said = net.run("sh", "-c", commands)  # grep fails for links that have no port
-        assert f"/sys/class/net/{rep}/phys_port_name:pf0vf2" in said.splitlines()
+        assert ":pf0vf2\n" in net.run("sh", "-ec", commands)
         wait_for(lambda: bool(vf.name), "link of the VF")
         settle()
         before = switchdev.vlans_shown()

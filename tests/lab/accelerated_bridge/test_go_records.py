@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support import disk, net, switchdev
+from tests.support.bad_luck import bind_to_stub
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 from tests.support.switchdev import Nic
@@ -153,15 +154,20 @@ def test_the_representor_was_renamed(
         assert set(switchdev.vlans(nic.pf.name)) == {1, 7}
         ours.delete()
         assert set(switchdev.vlans(nic.pf.name)) == {1}
+        ours.add()
+        net.run("bridge", "vlan", "add", "dev", rep, "vid", "7")  # a virtual machine's
+        ours.delete()
+        assert set(switchdev.vlans(nic.pf.name)) == {1, 7}
+        net.run("bridge", "vlan", "del", "dev", nic.pf.name, "vid", "7")
         theirs.delete()
         port, taker = switchdev.port("renamed7"), switchdev.port(rep)
         assert ("master" in port, "UP" in port["flags"], port["mtu"]) == (False, False, 1500)
         assert (taker["master"], "UP" in taker["flags"], taker["mtu"]) == (bridge, True, 1400)
     finally:
         HOST.ip("link", "del", rep)
-    HOST.ip("link", "set", "renamed7", "name", rep)
-    settle()
-    HOST.ip("link", "property", "del", "dev", rep, "altname", "renamed7", check=False)
+        HOST.ip("link", "set", "renamed7", "name", rep)
+        settle()
+        HOST.ip("link", "property", "del", "dev", rep, "altname", "renamed7", check=False)
     assert without_permanent_mac(nic.snapshot(vf, bridge)) == without_permanent_mac(before)
     assert disk.records(disk.ACCELERATED_BRIDGE) == []
 
@@ -205,11 +211,15 @@ def test_a_late_del_gives_back_the_uplinks_vlans(
     """Our pod died, and accelerated-bridge-cni, which was put back, gave the VF to another: our record stayed. Its DEL
     takes back what was brought to the uplink, and leaves the VF alone.
     """
-    pods = make_pod(), make_pod()
+    pods, name = (make_pod(), make_pod()), vf.name
     ours, theirs = attach(vf, pods[0], trunk=[{"id": 7}, {"id": 8}], setUplinkVlan=True), attach(vf, pods[1])
     ours.add()
     pods[0].delete()
     wait_for(lambda: bool(vf.name), "link on the host")
+    settle()
+    if vf.name != name:  # the pod's
+        HOST.ip("link", "property", "del", "dev", vf.name, "altname", name, check=False)  # udev's
+        HOST.batch(f"link set {vf.name} down", f"link set {vf.name} name {name}")
     HOST.ip("link", "set", nic.representor(vf), "nomaster")
     attached_by_go(nic, vf, bridge, theirs, pods[1], trunk=[7])
     held = nic.snapshot(vf, bridge), pods[1].settings("net1"), vf.table()
@@ -221,6 +231,18 @@ def test_a_late_del_gives_back_the_uplinks_vlans(
     net.run("bridge", "vlan", "del", "dev", nic.pf.name, "vid", "8")
     theirs.delete()
     assert set(switchdev.vlans(nic.pf.name)) == {1}
+    assert vf.name == name
+    assert disk.records(disk.ACCELERATED_BRIDGE) == []
+
+
+def test_the_driver_makes_no_link_any_more(nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
+    """Its record does not tell which device the link was of: there is none at all, and none is waited for longer."""
+    before, table = switchdev.vlans_shown(), vf.pf.shown()
+    one = attach(vf)
+    attached_by_go(nic, vf, bridge, one, pod)
+    bind_to_stub(vf)
+    one.delete()
+    assert (switchdev.vlans_shown(), vf.pf.shown()) == (before, table)
     assert disk.records(disk.ACCELERATED_BRIDGE) == []
 
 

@@ -88,7 +88,7 @@ def test_add_refused(rigs: list[Rig], steps: Steps) -> None:
     assert [x for x in of_questions if "undone: " in x["details"]]  # not where nothing had been done yet
     representors = [rig.nic.representor(rig.vf) for rig in rigs]
     assert [x for x in of_questions if any(f"look up link {name}: " in x["msg"] for name in representors)]
-    assert [x for x in errors if x["msg"].startswith("the kernel refused a change")] == []  # each names its device
+    assert [x for x in errors if x["msg"].startswith("the kernel refused a step")] == []  # each names its device
     for setting in ("mac", "trust", "spoofchk"):
         assert [x["msg"] for x in errors if x["msg"].startswith(f"cannot set {setting} ") and "Invalid" in x["msg"]]
     for part in BY_REFUSAL:
@@ -118,4 +118,4 @@ def test_delete_refused(rigs: list[Rig], steps: Steps) -> None:
     assert len(failures) > len(steps[1]) / 2
     said = [outcome.error()["msg"] + outcome.error().get("details", "") for outcome in failures]
     assert [x for x in said if "cannot look up link " in x]
-    assert [x for x in said if "the kernel refused a change" in x] == []
+    assert [x for x in said if "the kernel refused a step" in x] == []

@@ -237,7 +237,7 @@ def question(asked: str, *refusal: object) -> NetlinkError:
     [
         (KeyError("k"), "recorder has a fault: KeyError: 'k'", "undone: all"),
         (NetlinkError(22, "Invalid argument (Invalid header)"),
-         "the kernel refused a change: Invalid argument (Invalid header)", "errno 22; undone: all"),
+         "the kernel refused a step: Invalid argument (Invalid header)", "errno 22; undone: all"),
         (question("look up link ens5", 12, "Cannot allocate memory"),
          "cannot look up link ens5: Cannot allocate memory", "errno 12; undone: all"),
     ],

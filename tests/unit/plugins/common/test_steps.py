@@ -21,7 +21,7 @@ def refused(question: str) -> NetlinkError:
     [
         (CniError(7, "cannot do it", "why"), "cannot do it", "why"),
         (refused("look up link ens5"), "cannot look up link ens5: Invalid argument", "errno 22; the record was kept"),
-        (OSError(5, "I/O error"), "the kernel did not answer: I/O error", "errno 5; the record was kept"),
+        (OSError(5, "I/O error"), "the kernel refused a step: I/O error", "errno 5; the record was kept"),
     ],
     ids=["in words", "a question", "a file"],
 )
