@@ -35,7 +35,13 @@ def test_interrupted() -> None:
     """Ctrl-C in the middle: no process, no link, no namespace and no mount is left."""
     before = (_mounts(), os.listdir("/sys/class/net"), os.listdir("/run/netns"), os.listdir("/var/lib/cni"))
     demo = subprocess.Popen(
-        [DEMO], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+        [DEMO],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+        # What a shell runs in the background ignores SIGINT, and so would a demo that is started by it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert demo.stdout is not None
     for line in demo.stdout:
