@@ -138,12 +138,36 @@ def vdpa(device: str, root: str = ROOT) -> Vdpa | None:
 
 
 def is_representor_port(port: str) -> bool:
-    """Return whether a physical port's name is that of a representor: a VF's or sub-function's stand-in at the PF.
+    """Return whether a physical port's name is that of a representor: a VF's or sub-function's stand-in at the PF, or,
+    on a DPU, that of a PF of the server that it is plugged into.
 
-    Such names are pf0vf3 and pf0sf88, c1pf0vf3 on another host's controller (net/core/devlink, port flavours).
+    Such names are pf0vf3 and pf0sf88; c1pf0vf3 and c1pf0 on another host's controller (net/core/devlink, port
+    flavours).
     """
-    _, pf, rest = port.partition("pf")
-    return bool(pf) and any(kind in rest for kind in ("vf", "sf"))
+    before, pf, rest = port.partition("pf")
+    return bool(pf) and (any(kind in rest for kind in ("vf", "sf")) or (_is_numbered(before, "c") and _is_number(rest)))
+
+
+def vf_of_port(port: str) -> tuple[str, int, int] | None:
+    """Return what a physical port's name says of the VF that it stands for: what is before the PF, the number of the PF
+    and that of the VF at it; None when it is no VF's.
+
+    Before the PF is nothing, a controller (c1pf0vf3), or the physical port (p0pf0vf3, drivers/net/ethernet/sfc).
+    """
+    before, pf, rest = port.rpartition("pf")
+    number, vf, index = rest.partition("vf")
+    if not (pf and vf and _is_number(number) and _is_number(index)):
+        return None
+    return (before, int(number), int(index)) if not before or _is_numbered(before, "cp") else None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and text == str(int(text))
+
+
+def _is_numbered(text: str, letters: str) -> bool:
+    """Return whether the text is one of the letters and a number."""
+    return text[:1] in letters and bool(text) and _is_number(text[1:])
 
 
 def physical_function(device: str) -> str:
@@ -182,16 +206,12 @@ def uplink(pf: str) -> str:
         port = _read(pf, "net", name, "phys_port_name")
         if is_representor_port(port):
             continue
-        own.append((not _is_uplink_port(port), _dev_port(pf, name), name))
+        own.append((not _is_numbered(port, "p"), _dev_port(pf, name), name))
         # The kernel takes a lock to tell a port's name: what cannot come first any more is not asked. The uplink's name
         # is mostly the beginning of its representors' names, so it stands before them.
         if own[-1][:2] == (False, 0):
             break
     return min(own, default=(True, 0, ""))[2]
-
-
-def _is_uplink_port(port: str) -> bool:
-    return port[:1] == "p" and port[1:].isdecimal()
 
 
 def _dev_port(pf: str, name: str) -> int:
@@ -204,41 +224,60 @@ def representor(pf: str, index: int, root: str = ROOT) -> str:
     """Return the name of the netdev that stands for a VF at a PF in switchdev mode, empty when there is none.
 
     pf: the PF's device folder. index: of the VF at it. A representor carries the switch ID of the uplink and a port
-    name such as pf0vf3 (net/core/devlink, port flavours).
+    name such as pf0vf3 (net/core/devlink, port flavours). Drivers number PFs as the uplinks' ports (p0 and pf0vf3), or
+    as the PCI functions; mostly that is the same.
     """
-    switch = switch_id(pf)
+    name = uplink(pf)
+    switch = _read(pf, "net", name, "phys_switch_id") if name else ""
     if not switch:
         return ""
-    wanted = f"pf{pf.rpartition('.')[2]}vf{index}"
-    found = []  # with a controller in front: c1pf0vf3 may stand for a VF of another host, which a DPU sees, too
+    numbers = [int(pf.rpartition(".")[2])]
+    own = _read(pf, "net", name, "phys_port_name")
+    if _is_numbered(own, "p") and int(own[1:]) not in numbers:
+        numbers.insert(0, int(own[1:]))
+    found = []
     for folder, names in _where_representors_are(pf, root):
         # What ends with the VF's number comes first: udev and drivers name them so.
         for candidate in sorted(names, key=lambda name: not name.endswith(str(index))):
-            port = _read(folder, candidate, "phys_port_name")
-            controller = port.removesuffix(wanted)
-            is_it = port.endswith(wanted) and (not controller or _is_controller(controller))
-            if is_it and _read(folder, candidate, "phys_switch_id") == switch:
-                if not controller:
+            rank = _rank(vf_of_port(_read(folder, candidate, "phys_port_name")), numbers, index)
+            if rank is not None and _read(folder, candidate, "phys_switch_id") == switch:
+                if rank == (_OWN_HOST, 0):
                     return candidate
-                found.append((port, candidate))
-    return min(found, key=lambda x: (len(x[0]), x), default=("", ""))[1]
+                found.append((rank, candidate))
+        if any(controller == _OWN_HOST for (controller, _), _ in found):
+            break
+        numbers = numbers[-1:]  # that of the uplink's port may be another PF's elsewhere
+    return min(found, default=("", ""))[1]
+
+
+_OWN_HOST = -1
+
+
+def _rank(port: tuple[str, int, int] | None, numbers: list[int], index: int) -> tuple[int, int] | None:
+    """Return how good it is to take a port, as in `vf_of_port`, for that of a VF, the lowest is the best; None for not.
+
+    numbers: what the VF's PF may be called by, the best first. With a controller in front, c1pf0vf3 may stand for a VF
+    of another host, which a DPU sees, too.
+    """
+    if port is None or port[1] not in numbers or port[2] != index:
+        return None
+    controller = int(port[0][1:]) if port[0][:1] == "c" else _OWN_HOST
+    return controller, numbers.index(port[1])
 
 
 def _where_representors_are(pf: str, root: str) -> Iterator[tuple[str, list[str]]]:
     """Give folders and the names of netdevs in them, the most likely first: to tell a port takes a lock of the kernel.
 
     Mostly they are netdevs of the PF; else of another device, or, least likely, of none, as the veths of all pods are.
+    What is another PF's stands for that one's VFs: several PFs may share a switch.
     """
     yield os.path.join(pf, "net"), netdevs(pf)
     folder = os.path.join(root, "class/net")
     names = _entries(folder)
     of_no_device = {name for name in names if "/devices/virtual/" in _target(os.path.join(folder, name))}
-    yield folder, [name for name in names if name not in of_no_device]
+    others = [name for name in names if name not in of_no_device]
+    yield folder, [name for name in others if not is_physical_function(os.path.join(folder, name, "device"))]
     yield folder, sorted(of_no_device)
-
-
-def _is_controller(text: str) -> bool:
-    return text[:1] == "c" and text[1:].isdecimal()
 
 
 def switch_id(pf: str) -> str:

@@ -164,12 +164,49 @@ def test_innermost_pci_address(path: str, expected: str) -> None:
         ("pf0sf88", True),
         ("c1pf0vf3", True),
         ("c1pf0sf3", True),
+        ("c1pf0", True),
+        ("c12pf3", True),
+        ("p0pf0vf3", True),
+        ("c1pf", False),
+        ("cpf0", False),
+        ("p1pf0", False),
         ("vf0", False),
     ],
 )
 def test_representor_ports(port: str, expected: bool) -> None:
-    """Names of the kernel's port flavours: physical ports and their parts are none, VFs and sub-functions are."""
+    """Names of the kernel's port flavours: physical ports and their parts are none, VFs and sub-functions are, and PFs
+    of another host.
+    """
     assert sysfs.is_representor_port(port) is expected
+
+
+@pytest.mark.parametrize(
+    ("port", "expected"),
+    [
+        ("pf0vf3", ("", 0, 3)),
+        ("pf12vf127", ("", 12, 127)),
+        ("c1pf0vf3", ("c1", 0, 3)),
+        ("p0pf1vf3", ("p0", 1, 3)),
+        ("pf0", None),
+        ("pf0sf88", None),
+        ("pf0vf", None),
+        ("pfvf3", None),
+        ("pf0vf03", None),
+        ("pf00vf3", None),
+        ("pf0vf3x", None),
+        ("pf0vf+3", None),
+        ("pf0vf٣", None),
+        ("xpf0vf3", None),
+        ("cpf0vf3", None),
+        ("s0pf0vf3", None),
+        ("c1p0pf0vf3", None),
+        ("3", None),
+        ("", None),
+    ],
+)
+def test_vf_of_port(port: str, expected: tuple[str, int, int] | None) -> None:
+    """PF and VF, and what is before them; of anything else nothing."""
+    assert sysfs.vf_of_port(port) == expected
 
 
 PF = "0000:03:00.0"
@@ -272,6 +309,7 @@ def test_representor_among_many_links(tmp_path: Path, monkeypatch: pytest.Monkey
     nic.netdev("ens2f0", "p0", "aa")
     nic.netdev("ens2f0_3", "pf0vf3", "aa")
     other.netdev("ens3f0_4", "pf0vf4", "aa")
+    (other.folder / "sriov_totalvfs").unlink()  # were it a PF, the representor would be of its own VF
     for number in range(50):
         veth = tmp_path / f"devices/virtual/net/veth{number}"
         veth.mkdir(parents=True)
@@ -534,6 +572,28 @@ LAYOUTS: dict[str, tuple[list[Netdev], dict[tuple[str, int], str]]] = {
     ),
     "a controller alone": ([UP0, (PF0, "a", "c1pf0vf3", A)], {(PF0, 3): "a", (PF0, 1): ""}),
     "the local controller": ([UP0, (PF0, "a", "c1pf0vf3", A), (PF0, "b", "c0pf0vf3", A)], {(PF0, 3): "b"}),
+    "a physical port in front": ([UP0, (PF0, "a", "p0pf0vf3", A), (PF0, "b", "p0pf0vf13", A)], {(PF0, 3): "a"}),
+    "PFs of two domains, a function 0 each": (
+        [UP0, (PF0, "z", "pf0vf0", A), (OTHER, "up", "p1", A), (OTHER, "a", "pf1vf0", A)],
+        {(PF0, 0): "z", (OTHER, 0): "a"},
+    ),
+    "the same, one without representors": (
+        [UP0, (PF0, "z", "pf0vf0", A), (OTHER, "up", "p1", A)],
+        {(PF0, 0): "z", (OTHER, 0): ""},
+    ),
+    "numbered as the function, not as the port": (
+        [(PF1, "up", "p0", A), (PF1, "a", "pf1vf0", A), UP0, (PF0, "z", "pf0vf0", A)],
+        {(PF0, 0): "z", (PF1, 0): "a"},
+    ),
+    "numbered as the function, and under none": (
+        [(PF1, "up", "p0", A), (NO_DEVICE, "a", "pf0vf0", A), (NO_DEVICE, "b", "pf1vf0", A)],
+        {(PF1, 0): "b"},
+    ),
+    "a VF that the PF has of another": (
+        [(OTHER, "up", "p1", A), (OTHER, "a", "pf0vf0", A), (OTHER, "b", "pf1vf0", A)],
+        {(OTHER, 0): "b"},
+    ),
+    "another PF has one of this name": ([UP0, (PF1, "a", "pf0vf0", A)], {(PF0, 0): ""}),
     "controllers 2 and 10": ([UP0, (PF0, "a", "c10pf0vf3", A), (PF0, "b", "c2pf0vf3", A)], {(PF0, 3): "b"}),
     "no controllers": (
         [
@@ -605,6 +665,8 @@ UPLINKS: dict[str, tuple[list[Netdev], dict[str, tuple[str, str]]]] = {
     "without the port's name": ([(PF0, "z", UNREADABLE, A), (PF0, "a", "pf0vf0", A)], {PF0: ("z", A)}),
     "not in switchdev mode": ([(PF0, "z", "p0", UNREADABLE)], {PF0: ("z", "")}),
     "representors only": ([(PF0, "a", "pf0vf0", A)], {PF0: ("", "")}),
+    "a DPU's other host only": ([(PF0, "a", "c1pf0", A), (PF0, "b", "c3pf0sf0", A)], {PF0: ("", "")}),
+    "a DPU's other host first": ([(PF0, "a", "c1pf0", A), (PF0, "z", UNREADABLE, A)], {PF0: ("z", A)}),
     "another NIC's": ([(OTHER, "a", "p0", B), (NO_DEVICE, "b", "p0", A)], {PF0: ("", ""), OTHER: ("a", B)}),
 }
 
