@@ -74,7 +74,8 @@ def publish(path: str, kind: str, fields: dict[str, str], log: Logger, folder: s
 
     path: runtimeConfig.CNIDeviceInfoFile; when it is empty nobody asked, and nothing happens. kind: PCI or VDPA.
     fields: the members of that kind's map as far as known; empty values count as unknown. Everything that the file
-    holds stays, its type included; in a file of the other type only those fields are added that both types have.
+    holds stays, its type included, but for the representor: it may have got another name since the device plugin
+    looked. In a file of the other type only those fields are added that both types have.
     A failure is logged as a warning and never raised: the device works without.
     """
     known = {key: value for key, value in fields.items() if value}
@@ -143,15 +144,20 @@ def _completed(held: dict[str, object], kind: str, known: dict[str, str], path: 
     elif not isinstance(described, dict):
         log.warning(f"device information in {path} is left as it is: {actual} is {shown(described)}, not an object")
         return held
-    missing = {key: value for key, value in known.items() if described.get(key) in (None, "")}
+    added = {key: value for key, value in known.items() if described.get(key) in (None, "")}
     for key, value in known.items():
-        if key not in missing and described[key] != value:
+        if key in added or described[key] == value:
+            continue
+        if key == REPRESENTOR:
+            log.info(f"device information in {path} had {key} {shown(described[key])}, which is {value} by now")
+            added[key] = value
+        else:
             log.warning(f"device information in {path} keeps {key} {shown(described[key])}, though it is {value}")
-    merged = {**described, **missing}
+    merged = {**described, **added}
     version = held.get("version")
     if not version:
         version = "1.1.0" if merged.get(REPRESENTOR) else "1.0.0"
-    elif version == "1.0.0" and REPRESENTOR in missing:
+    elif version == "1.0.0" and REPRESENTOR in added:
         version = "1.1.0"
     return {**held, "type": actual, "version": version, actual: merged}
 

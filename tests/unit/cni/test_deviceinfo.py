@@ -127,6 +127,17 @@ def test_completed(
     assert log.lines == []
 
 
+@pytest.mark.parametrize(("version", "expected"), [("1.0.0", "1.1.0"), ("1.1.0", "1.1.0"), ("1.2.0", "1.2.0")])
+def test_a_representor_that_was_renamed(folder: Path, version: str, expected: str) -> None:
+    """The name that it has is published, and what was there before is said."""
+    path = folder / "pod-net1"
+    path.write_text(json.dumps(_info(PCI, version, ADDRESS, {"representor-device": "eth9"})))
+    log = Lines()
+    publish(str(path), PCI, ADDRESS | REPRESENTOR, log, str(folder))
+    assert json.loads(path.read_text()) == _info(PCI, expected, ADDRESS, REPRESENTOR)
+    assert log.lines == [("info", f'device information in {path} had representor-device "eth9", which is eth3 by now')]
+
+
 def test_key_order(folder: Path) -> None:
     """A person who compares finds the old members where they were."""
     path = folder / "pod-net1"
@@ -139,8 +150,8 @@ def test_key_order(folder: Path) -> None:
 UNTOUCHED = {
     "complete": (_info(PCI, "1.0.0", ADDRESS, PF), ADDRESS | PF, ""),
     "another value": (
-        _info(PCI, "1.1.0", {"representor-device": "eth9"}),
-        *(REPRESENTOR, 'keeps representor-device "eth9", though it is eth3'),
+        _info(PCI, "1.1.0", ADDRESS, {"rdma-device": "mlx5_9"}),
+        *(ADDRESS | RDMA, 'keeps rdma-device "mlx5_9", though it is mlx5_3'),
     ),
     "a value of another JSON type": (
         {"type": "pci", "version": "1.0.0", "pci": {"pci-address": 0}},
