@@ -73,9 +73,16 @@ def common(wanted: VfConfig, conf: NetConf, args: str) -> None:
     args: CNI_ARGS. Raises CniError (code 7) naming field and value; code 4 for CNI_ARGS.
     """
     wanted.mac = _mac(conf, args)
-    wanted.mtu = conf.section.optional_integer("mtu", MIN_MTU, MAX_MTU)
+    wanted.mtu = _mtu(conf.section)
     wanted.spoofchk = _switch(conf.section, "spoofchk")
     wanted.trust = _switch(conf.section, "trust")
+
+
+def _mtu(section: Section) -> int | None:
+    """0 is no wish: accelerated-bridge-cni takes it so, and templates write it."""
+    value = section.get("mtu")
+    is_zero = type(value) is int and value == 0
+    return None if is_zero else section.optional_integer("mtu", MIN_MTU, MAX_MTU)
 
 
 def _mac(conf: NetConf, args: str) -> str:

@@ -84,6 +84,7 @@ UNDERSTOOD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "trust OFF": ({"trust": "OFF"}, {"trust": False}),
     "spoofchk on": ({"spoofchk": "on"}, {"spoofchk": True}),
     "spoofchk off": ({"spoofchk": "off"}, {"spoofchk": False}),
+    "no mtu": ({"mtu": 0}, {}),
     "smallest mtu": ({"mtu": 68}, {"mtu": 68}),
     "largest mtu": ({"mtu": 65535}, {"mtu": 65535}),
     "mac": ({"mac": "CA-FE-C0-FF-EE-0A"}, {"mac": "ca:fe:c0:ff:ee:0a"}),
@@ -167,7 +168,7 @@ VALUES: dict[str, tuple[str, list[Any]]] = {
     "trunk": (OBJECTS, [7, "7", "100-105", True, {"id": 7}, {}, 1.5]),
     "setUplinkVlan": (BOOLEAN, ["true", "on", "", 1, 0, [], {}, 1.0]),
     "debug": (BOOLEAN, ["true", "off", "", 1, 0, [True], {}]),
-    "mtu": (MTU, [-1, 0, 67, 65536, "1500", "", True, 1500.0, []]),
+    "mtu": (MTU, [-1, 67, 65536, "1500", "", True, False, 0.0, 1500.0, []]),
     "trust": (SWITCH, ["yes", "no", "true", "enable", "1", "0", "on ", " off", "on\n"]),
     "spoofchk": (SWITCH, ["yes", "no", "false", "disable", "1", "0", "on ", "\uff4f\uff4e"]),
     "mac": (

@@ -85,6 +85,7 @@ UNDERSTOOD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"min_tx_rate": 4294967295, "max_tx_rate": 4294967295},
         {"min_tx_rate": 4294967295, "max_tx_rate": 4294967295},
     ),
+    "no mtu": ({"mtu": 0}, {}),
     "smallest mtu": ({"mtu": 68}, {"mtu": 68}),
     "jumbo frames": ({"mtu": 9000}, {"mtu": 9000}),
     "largest mtu": ({"mtu": 65535}, {"mtu": 65535}),
@@ -143,7 +144,7 @@ VALUES: dict[str, tuple[str, list[Any]]] = {
     "link_state": (LINK_STATE, ["up", "down", "on", "off", "enabled", "0", "1", "auto "]),
     "min_tx_rate": (RATE, [-1, 4294967296, "100", "", True, 1.5, {}]),
     "max_tx_rate": (RATE, [-1, 4294967296, "100", "", False, 1000.0, []]),
-    "mtu": (MTU, [-1, 0, 67, 65536, "1500", "", True, 1500.0, []]),
+    "mtu": (MTU, [-1, 67, 65536, "1500", "", True, False, 0.0, 1500.0, []]),
     "deviceID": (
         PCI,
         [
