@@ -66,10 +66,22 @@ class Claims:
 
     def _believed(self, found: dict[str, object]) -> Attachment | None:
         try:
-            return self.kind.from_record(found, self.sysfs_root)
+            claim = self.kind.from_record(found, self.sysfs_root)
         except CniError as e:
             self._log.warning(f"the record of {found['ifName']} of {found['containerID']} is not used: {e}")
             return None
+        if not claim.is_ours and self._is_of_earlier_boot(claim):
+            claim.boot_id = boot.EARLIER
+        return claim
+
+    def _is_of_earlier_boot(self, claim: Attachment) -> bool:
+        """Return whether a record that does not name its boot was written before this one, and the VF's link is on the
+        host under its name, where a boot puts it: the clock may have been wrong, and a link that is away is in a pod.
+        """
+        if self.store.written_ns(claim.container_id, claim.ifname, claim.network) >= boot.began_ns():
+            return False
+        names = sysfs.netdevs(sysfs.pci_device(claim.address, self.sysfs_root))
+        return claim.original is None or claim.original.name in names
 
     def make(self, claim: Attachment, conf: Section) -> None:
         """Write record and allocation, durably. conf: the network configuration."""
