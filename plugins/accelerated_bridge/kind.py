@@ -6,6 +6,7 @@ import os
 
 from cni import sysfs
 from cni.errors import GENERIC, CniError, invalid_config
+from cni.move import RACES
 from cni.netlink import bridge, link
 from cni.netlink.link import Link
 from cni.netlink.socket import NetlinkError
@@ -13,7 +14,7 @@ from cni.netns import NetNS
 from cni.section import refused
 from plugins.accelerated_bridge import config, record, uplink
 from plugins.accelerated_bridge.config import BridgeConfig
-from plugins.accelerated_bridge.port import RepresentorPort, brought_to, recorded_ports
+from plugins.accelerated_bridge.port import RepresentorPort, brought_to, is_another_vfs, recorded_ports
 from plugins.accelerated_bridge.record import STATE_FOLDER
 from plugins.vf import device, plan
 from plugins.vf.device import Device
@@ -75,7 +76,7 @@ class AcceleratedBridge(Kind):
         into = _bridge(wanted, pf, host, log)
         mtu = wanted.mtu or (original.mtu if original is not None else 0)
         port = RepresentorPort(rep, into.name, wanted.vlans(), mtu, pf.name, self.state_folder, claims.sysfs_root)
-        port.vf, port.bridge_index = vf.address, into.index
+        port.vf, port.vf_index, port.bridge_index = vf.address, vf.index, into.index
         if port.vlans and sysfs.bridge_setting(into.name, "vlan_filtering", claims.sysfs_root) != "1":
             log.warning(f"bridge {into.name} does not filter VLANs: those of {rep.name} have no effect")
         ports = bridge.ports(host.netlink) if rep.master or wanted.on_uplink else {}
@@ -112,8 +113,7 @@ class AcceleratedBridge(Kind):
         Where nothing else tells that there was an attachment, the VLANs have to: those that the network asks for, and
         no others. In a bridge alone, an administrator may have put it.
         """
-        name = sysfs.representor(vf.pf_path, vf.index, sysfs_root) if vf.pf_path else ""
-        rep = link.get(host.netlink, name=name) if name else None
+        rep = _find_representor(vf, host, sysfs_root) if vf.pf_path else None
         master = link.get(host.netlink, index=rep.master) if rep is not None and rep.master else None
         if rep is None or master is None:
             return
@@ -156,14 +156,25 @@ def _representor(vf: Device, host: NetNS, sysfs_root: str) -> Link:
             f'deviceID: "{vf.address}" is not allowed; its PF {vf.pf} ({pf_address}) is not in switchdev mode',
             f"`devlink dev eswitch set pci/{pf_address} mode switchdev` sets it; nothing was changed",
         )
-    name = sysfs.representor(vf.pf_path, vf.index, sysfs_root)
-    found = link.get(host.netlink, name=name) if name else None
+    found = _find_representor(vf, host, sysfs_root)
     if found is None:
         raise invalid_config(
             f"VF {vf.address} has no representor: no link of the switch of {vf.pf} is the port of VF {vf.index}",
             "see phys_switch_id and phys_port_name in /sys/class/net; nothing was changed",
         )
     return found
+
+
+def _find_representor(vf: Device, host: NetNS, sysfs_root: str) -> Link | None:
+    """Return the VF's representor, None when there is none. Between the two questions udev may rename it, and the
+    kernel give its name to the next one.
+    """
+    for _ in range(RACES):
+        name = sysfs.representor(vf.pf_path, vf.index, sysfs_root)
+        found = link.get(host.netlink, name=name) if name else None
+        if not name or (found is not None and not is_another_vfs(found, vf.index)):
+            return found
+    return None
 
 
 def _bridge(wanted: BridgeConfig, pf: Link, host: NetNS, log: Logger) -> Link:

@@ -26,15 +26,17 @@ if TYPE_CHECKING:
 class RepresentorPort(Beside):
     """original: the representor as it was, with the name of the bridge that it was in, `master`, and its VLANs there,
     `original_vlans`. bridge, bridge_index: of the bridge it goes to. vlans: what it gets there, as in
-    `cni.netlink.bridge.Port`; empty for what the bridge gives every port. mtu: what it gets, in bytes, 0 for what it
-    has. pf: the name of the PF's link. uplink, uplink_index: of the port that gets the VLANs, too, empty when none
-    does; uplink_vlans: those of them that are not the administrator's. state_folder: where the lock for that is. vf:
-    the VF's PCI address, by which its representor is found where only a name is known, which it may not have any more.
+    `cni.netlink.bridge.Port`; empty for what the bridge gives every port. exact: whether it is in no others then. mtu:
+    what it gets, in bytes, 0 for what it has. pf: the name of the PF's link. uplink, uplink_index: of the port that
+    gets the VLANs, too, empty when none does; uplink_vlans: those of them that are not the administrator's.
+    state_folder: where the lock for that is. vf, vf_index: the VF's PCI address, and its index at the PF, by which
+    representor and uplink are found where only a name is known, which they may not have any more.
     """
 
     __slots__ = (
         "bridge",
         "bridge_index",
+        "exact",
         "master",
         "mtu",
         "original",
@@ -46,6 +48,7 @@ class RepresentorPort(Beside):
         "uplink_index",
         "uplink_vlans",
         "vf",
+        "vf_index",
         "vlans",
     )
 
@@ -65,6 +68,7 @@ class RepresentorPort(Beside):
         self.bridge = bridge
         self.bridge_index = 0
         self.vlans = vlans
+        self.exact = True
         self.mtu = mtu
         self.pf = pf
         self.uplink = ""
@@ -73,14 +77,17 @@ class RepresentorPort(Beside):
         self.state_folder = state_folder
         self.sysfs_root = sysfs_root
         self.vf = ""
+        self.vf_index = -1
 
     def connect(self, host: NetNS, log: Logger) -> None:
         """See `Beside`. The caller holds the lock for uplinks' VLANs if there are any."""
-        name = self.original.name
-        rep = link.get(host.netlink, name=name)
-        into = link.get(host.netlink, name=self.bridge)
+        # By what was recorded of them: udev may have given their names to others since.
+        rep = link.get(host.netlink, index=self.original.index)
+        into = link.get(host.netlink, index=self.bridge_index)
         if rep is None or into is None:
-            raise CniError(GENERIC, f"{name if rep is None else self.bridge} has vanished from the host during ADD")
+            missing = self.original.name if rep is None else self.bridge
+            raise CniError(GENERIC, f"{missing} has vanished from the host during ADD")
+        name = rep.name
         changes: dict[str, Any] = {}
         if self.mtu and rep.mtu != self.mtu:
             changes["mtu"] = self.mtu
@@ -166,10 +173,13 @@ class RepresentorPort(Beside):
         if port is None:
             log.info(f"uplink {self.uplink or 'of ' + self.pf} is gone: it has no VLANs to give back")
             return
+        if self.uplink_index not in (0, port.index):
+            log.info(f"uplink {self.uplink} was made anew: it has lost the VLANs that it had")
+            return
         recorded = recorded_ports(attachments)
         by_name: dict[str, list[RepresentorPort]] | None = None
 
-        def brought_by(representor: Link) -> set[int] | None:
+        def needed_by(representor: Link) -> set[int] | None:
             nonlocal by_name
             known = [x for x in recorded if _has_index(x, representor)]
             if not known:
@@ -180,22 +190,45 @@ class RepresentorPort(Beside):
                             by_name.setdefault(x.name_now(), []).append(x)
                 known = by_name.get(representor.name, [])
             # Several know it where a dead pod has left its record.
-            return brought_to(port, known, host) if known else None
+            return {vlan for x in known for vlan in x.needed_on(port, host)} if known else None
 
-        uplink.remove(port, self.uplink_vlans, self.bridge_index, brought_by, host, self.sysfs_root, log)
+        uplink.remove(port, self.uplink_vlans, self.bridge_index, needed_by, host, self.sysfs_root, log)
+
+    def needed_on(self, port: Link, host: NetNS) -> set[int]:
+        """Return the VLANs that the pod needs on an uplink: all of its own if it asked for them there, whoever has
+        brought them. The PF may have come to that uplink since, as to a bond.
+        """
+        if not self.uplink and not self.uplink_vlans:
+            return set()
+        if not self.is_uplink(port, host):
+            pf = self._pf_link(host)
+            joined = uplink.find(pf, host) if pf is not None else None
+            if joined is None or joined[0].index != port.index:
+                return set()
+        return set(self.vlans)
 
     def uplink_link(self, host: NetNS) -> Link | None:
         """Return the uplink, which accelerated-bridge-cni does not note: it is looked for by the PF then."""
         if self.uplink:
             return uplink.link_of(self.uplink, self.uplink_index, host)
-        pf = link.get(host.netlink, name=self.pf) if self.pf else None
+        pf = self._pf_link(host)
         found = uplink.find(pf, host) if pf is not None else None
         return found[0] if found is not None else None
+
+    def _pf_link(self, host: NetNS) -> Link | None:
+        """Return the link of the VF's PF, which may have got another name since."""
+        folder = self._pf_folder()
+        name = (sysfs.uplink(folder) if folder else "") or self.pf
+        return link.get(host.netlink, name=name) if name else None
+
+    def _pf_folder(self) -> str:
+        """Return the folder of the VF's PF in sysfs, empty when it is not to be seen."""
+        return sysfs.physical_function(sysfs.pci_device(self.vf, self.sysfs_root)) if self.vf else ""
 
     def is_uplink(self, port: Link, host: NetNS) -> bool:
         """Return whether a link is the uplink. Of many records, only accelerated-bridge-cni's cost a question each."""
         if self.uplink_index:
-            return self.uplink_index == port.index or self.uplink == port.name
+            return self.uplink_index == port.index
         found = self.uplink_link(host)
         return found is not None and found.index == port.index
 
@@ -204,16 +237,21 @@ class RepresentorPort(Beside):
         # With the name may be a new one, made when the switch had been in legacy mode.
         for name, index in (("", self.original.index), (self.name_now(), 0)):
             found = link.get(host.netlink, name=name, index=index) if name or index else None
-            if found is not None and self.original.port in ("", found.port):
+            if found is not None and self._may_be(found):
                 return found
         return None
+
+    def _may_be(self, found: Link) -> bool:
+        """Return whether a link can be the representor, by its port, as far as that was noted."""
+        if self.original.port:
+            return found.port == self.original.port
+        return self.vf_index < 0 or not is_another_vfs(found, self.vf_index)
 
     def name_now(self) -> str:
         """Return the representor's name. Where that is all that was noted, it may have got another since: the VF tells,
         as long as its PF is to be seen; empty when there is none any more.
         """
-        is_unsure = bool(self.vf) and not self.original.index
-        pf = sysfs.physical_function(sysfs.pci_device(self.vf, self.sysfs_root)) if is_unsure else ""
+        pf = self._pf_folder() if not self.original.index else ""
         index = sysfs.vf_index(pf, self.vf) if pf else -1
         return sysfs.representor(pf, index, self.sysfs_root) if index >= 0 else self.original.name
 
@@ -284,7 +322,7 @@ class RepresentorPort(Beside):
         present = ports[rep.index].vlans if rep.index in ports else {}
         missing = [vlan for vlan, flags in self.vlans.items() if present.get(vlan) != flags]
         extra = [vlan for vlan in present if vlan not in self.vlans]
-        if missing or extra:
+        if missing or (extra and self.exact):
             found = f"is in VLANs {listed(present)}" if present else "is in no VLAN"
             raise CniError(GENERIC, f"representor {rep.name} {found}, ADD set {listed(self.vlans)}{self._native()}")
         if self.uplink:
@@ -307,6 +345,12 @@ class RepresentorPort(Beside):
         return f", {native} for what is untagged" if native else ""
 
 
+def is_another_vfs(found: Link, index: int) -> bool:
+    """Return whether a link says that it stands for another VF than the one with this index at its PF."""
+    stands_for = sysfs.vf_of_port(found.port)
+    return stands_for is not None and stands_for[2] != index
+
+
 def _has_index(recorded: RepresentorPort, found: Link) -> bool:
     """Return whether a link is the recorded representor, by its index, which is given once in a boot."""
     return recorded.original.index == found.index and recorded.original.port in ("", found.port)
@@ -319,6 +363,8 @@ def recorded_ports(attachments: Iterable[Attachment]) -> list[RepresentorPort]:
 
 
 def brought_to(port: Link, ports: Iterable[RepresentorPort], host: NetNS) -> set[int]:
-    """Return the VLANs that attachments, whose ports are given, have brought to an uplink."""
-    there = [other for other in ports if other.uplink_vlans and other.is_uplink(port, host)]
-    return {vlan for other in there for vlan in other.uplink_vlans}
+    """Return the VLANs that attachments, whose ports are given, have brought to an uplink in the bridge that it is in:
+    a port that leaves a bridge leaves all VLANs behind.
+    """
+    brought = [other for other in ports if other.uplink_vlans and other.bridge_index in (0, port.master)]
+    return {vlan for other in brought if other.is_uplink(port, host) for vlan in other.uplink_vlans}

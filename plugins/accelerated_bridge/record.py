@@ -14,7 +14,8 @@
                                "bridgeIndex": 12, "uplink": "ens2f0", "uplinkIndex": 3, "uplinkVlans": [7]}}}
 
 A record that accelerated-bridge-cni wrote lacks what is marked as ours; it counts as unknown then, and the VLANs on the
-uplink as brought by that attachment. `vlans` are those of `cni.netlink.bridge.Port`.
+uplink as brought by that attachment. Some of its versions have `trunk` as the configuration has it, or the list under
+another name, `trunk_vlan_list`. `vlans` are those of `cni.netlink.bridge.Port`.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def from_record(raw: dict[str, object], state_folder: str = STATE_FOLDER, sysfs_
     wanted.mtu = section.integer("mtu", 0, 0, MAX_U32) or None
     wanted.bridges = [record.restored(name) for name in section.string("bridge").split(",")]
     wanted.native = section.integer("vlan", 0, 0, _MAX_VLAN)
-    wanted.trunk = section.integers("trunk", 0, _MAX_VLAN)
+    wanted.trunk = _trunk(section)
     wanted.on_uplink = section.boolean("setUplinkVlan")
     record.read_switches(section, wanted)
     pf, index = record.restored(section.string("pf_name")), section.integer("vfid", 0, 0, MAX_U32)
@@ -107,12 +108,34 @@ def from_record(raw: dict[str, object], state_folder: str = STATE_FOLDER, sysfs_
     table.trust, table.spoofchk = (
         switches.boolean(key) if switches.has(key) else None for key in ("trust", "spoofchk")
     )
-    port = _port(section, ours, wanted, mtu, pf, state_folder, sysfs_root)
+    port = _port(section, ours, wanted, mtu, pf, index, state_folder, sysfs_root)
     return record.attachment(section, wanted, pf, index, original, table, port)
 
 
+def _trunk(section: Section) -> list[int]:
+    """Return the VLANs of a record's trunk, in whichever form they are there. Half a range stands for nothing."""
+    if section.has("trunk_vlan_list"):
+        return section.integers("trunk_vlan_list", 0, _MAX_VLAN)
+    trunk = section.get("trunk")
+    if not isinstance(trunk, list) or not all(isinstance(item, dict) for item in trunk):
+        return section.integers("trunk", 0, _MAX_VLAN)
+    found: set[int] = set()
+    for item in section.sections("trunk"):
+        vlan, first, last = (item.optional_integer(key, 0, _MAX_VLAN) for key in ("id", "minID", "maxID"))
+        found |= {vlan} if vlan is not None else set()
+        found |= set(range(first, last + 1)) if first is not None and last is not None else set()
+    return sorted(found)
+
+
 def _port(
-    section: Section, ours: Section, wanted: BridgeConfig, vf_mtu: int, pf: str, state_folder: str, sysfs_root: str
+    section: Section,
+    ours: Section,
+    wanted: BridgeConfig,
+    vf_mtu: int,
+    pf: str,
+    vf_index: int,
+    state_folder: str,
+    sysfs_root: str,
 ) -> RepresentorPort | None:
     name = record.restored(section.string("representor"))
     if not name:
@@ -122,17 +145,19 @@ def _port(
     original.mtu = section.section("orig_rep_state").integer("mtu", 0, 0, MAX_U32)
     original.port = known.string("port")
     original.up = known.boolean("up")  # accelerated-bridge-cni takes it down
-    mtu = wanted.mtu or vf_mtu
+    is_ours = section.has(record.OURS)
+    mtu = wanted.mtu or (vf_mtu if is_ours else 0)  # accelerated-bridge-cni sets one only if it is asked for
     into = record.restored(section.string("actual_bridge"))
     port = RepresentorPort(original, into, wanted.vlans(), mtu, pf, state_folder, sysfs_root)
-    port.vf = wanted.address
+    port.vf, port.vf_index = wanted.address, vf_index
+    port.exact = is_ours  # accelerated-bridge-cni leaves a default VLAN that is not 1
     port.master = record.restored(known.string("master"))
     vlans = known.section("vlans")
     port.original_vlans = {_vlan(vlans, key): vlans.integer(key, 0, 0, 0xFFFF) for key in vlans.raw}
     port.bridge_index = known.integer("bridgeIndex", 0, 0, MAX_INDEX)
     port.uplink = record.restored(known.string("uplink"))
     port.uplink_index = known.integer("uplinkIndex", 0, 0, MAX_INDEX)
-    if section.has(record.OURS):
+    if is_ours:
         port.uplink_vlans = known.integers("uplinkVlans", 0, _MAX_VLAN)
     elif wanted.on_uplink:
         port.uplink_vlans = sorted(port.vlans)

@@ -59,9 +59,11 @@ def share(vlans: Iterable[int], port: Port | None, others: Iterable[int]) -> lis
 
 
 def link_of(name: str, index: int, host: NetNS) -> Link | None:
-    """Return an uplink that is recorded with this name and index (0 for unknown); it may have another name by now."""
-    found = link.get(host.netlink, name=name) if name else None
-    return found if found is not None or not index else link.get(host.netlink, index=index)
+    """Return an uplink that is recorded with this name and index (0 for unknown): it may have another name by now, and
+    another link its own; or it was made anew.
+    """
+    found = link.get(host.netlink, index=index) if index else None
+    return found if found is not None or not name else link.get(host.netlink, name=name)
 
 
 def add(port: Link, vlans: list[int], host: NetNS) -> None:
@@ -86,7 +88,7 @@ def remove(
     port: Link,
     vlans: list[int],
     bridge_index: int,
-    brought_by: Callable[[Link], set[int] | None],
+    needed_by: Callable[[Link], set[int] | None],
     host: NetNS,
     sysfs_root: str,
     log: Logger,
@@ -94,7 +96,7 @@ def remove(
     """Take those VLANs from an uplink that nobody uses any more. The caller holds the lock.
 
     bridge_index: of the bridge that it was in, 0 for unknown; a port that leaves a bridge leaves all VLANs behind.
-    brought_by: returns, for the representor of a recorded attachment, the VLANs that this has brought to the uplink,
+    needed_by: returns, for the representor of a recorded attachment, the VLANs that this has asked for on the uplink,
     None for any other link. It needs them there as long as it is in them: DEL takes it out before it comes here. Any
     other port of the bridge, and the bridge itself, uses all VLANs that it is in. Uplinks do not use a VLAN, they carry
     it. Raises CniError.
@@ -109,7 +111,7 @@ def remove(
         common = left.intersection(other.vlans)
         same_bridge = uplink.master in (other.master, other.index)
         if common and same_bridge and other.index != uplink.index:
-            left -= _used(common, other.index, brought_by, host, sysfs_root)
+            left -= _used(common, other.index, needed_by, host, sysfs_root)
     if not left:
         return
     try:
@@ -123,15 +125,15 @@ def remove(
 
 
 def _used(
-    vlans: set[int], index: int, brought_by: Callable[[Link], set[int] | None], host: NetNS, sysfs_root: str
+    vlans: set[int], index: int, needed_by: Callable[[Link], set[int] | None], host: NetNS, sysfs_root: str
 ) -> set[int]:
     """Return those of its VLANs that a port uses: none, if it is a physical port or a bond of such."""
     found = link.get(host.netlink, index=index)
     if found is None or found.kind in BONDS:
         return set()
-    brought = brought_by(found)
-    if brought is not None:
-        return vlans & brought
+    needed = needed_by(found)
+    if needed is not None:
+        return vlans & needed
     is_physical = sysfs.netdev_device(found.name, sysfs_root) and not sysfs.is_representor_port(found.port)
     return set() if is_physical else vlans
 

@@ -234,6 +234,20 @@ def test_what_vanishes_during_add(machine: Machine, br: str, rep: str) -> None:
     assert _connect(machine, made).msg == f"{rep} has vanished from the host during ADD"
 
 
+def test_names_that_others_have_got_since(machine: Machine, br: str, rep: str) -> None:
+    """udev renames links while they appear: what was looked up and recorded is connected, not what has its name now."""
+    made, names = port(machine, rep, br, mtu=1400), [unique("rep"), unique("br")]
+    machine.rename(rep, names[0])
+    machine.rename(br, names[1])
+    machine.add(rep)
+    machine.add(br, "bridge", up=True)
+    made.connect(machine.host, Lines())
+    assert machine.seen(names[0]) == {"master": names[1], "mtu": 1400, "up": True}
+    assert machine.seen(rep) == {"master": "", "mtu": 1500, "up": False}
+    disconnected(machine, made)
+    assert machine.seen(names[0]) == {"master": "", "mtu": 1500, "up": False}
+
+
 def test_an_mtu_that_the_representor_refuses(machine: Machine, br: str, rep: str) -> None:
     """The error names the representor, the bridge and the MTU; afterwards everything is as before."""
     made = port(machine, rep, br, mtu=67)

@@ -18,6 +18,7 @@ from cni.netlink import bridge
 from cni.netlink.socket import NetlinkError
 from plugins.accelerated_bridge import uplink
 from plugins.accelerated_bridge.port import RepresentorPort
+from tests.support import sysfstree
 from tests.support.bridging import NATIVE, PVID, UNTAGGED, Machine
 from tests.support.net import HOST, unique
 from tests.support.ports import connected, disconnected, found, port, shared
@@ -233,6 +234,89 @@ def test_a_neighbour_was_renamed(
     assert machine.vlans(up) == DEFAULT | ({7: 0} if needs_it else {})
 
 
+def test_the_administrators_vlan_that_is_gone(machine: Machine, br: str, rep: str, tmp_path: Path) -> None:
+    """A port that asked for it, and found it there, needs it as well when somebody else has brought it since."""
+    up = machine.add(unique("up"), master=br)
+    machine.vlan(up, 7)
+    stays, leaves = (port(machine, x, br, {7: 0}, folder=str(tmp_path)) for x in (rep, machine.add(unique("rep"))))
+    shared(machine, stays, up, [])
+    assert stays.uplink_vlans == []
+    connected(machine, stays)
+    machine.no_vlan(up, 7)
+    shared(machine, leaves, up, [stays])
+    connected(machine, leaves)
+    disconnected(machine, leaves, (stays,))
+    assert machine.vlans(up) == DEFAULT | {7: 0}
+
+
+def test_the_uplink_has_joined_a_bond(machine: Machine, br: str, rep: str, tmp_path: Path) -> None:
+    """What was attached before needs its VLANs on the bond from then on."""
+    up = machine.add(unique("up"), master=br)
+    stays, leaves = (port(machine, x, br, {7: 0}, folder=str(tmp_path)) for x in (rep, machine.add(unique("rep"))))
+    stays.pf = leaves.pf = up
+    shared(machine, stays, up, [])
+    connected(machine, stays)
+    bond = machine.add(unique("bond"), "bond", master=br)
+    machine.set(up, master="")
+    machine.set(up, master=bond)
+    shared(machine, leaves, bond, [stays])
+    connected(machine, leaves)
+    disconnected(machine, leaves, (stays,))
+    assert machine.vlans(bond) == DEFAULT | {7: 0}
+    disconnected(machine, stays)
+
+
+@pytest.mark.parametrize("happens", ["moved to another bridge", "made anew"])
+def test_the_uplink_lost_what_was_brought(machine: Machine, br: str, rep: str, tmp_path: Path, happens: str) -> None:
+    """A VLAN that is set there afterwards is the administrator's, for who comes and for who leaves."""
+    up, into = machine.add(unique("up"), master=br), br
+    first, second = (port(machine, x, br, {7: 0}, folder=str(tmp_path)) for x in (rep, machine.add(unique("rep"))))
+    shared(machine, first, up, [])
+    connected(machine, first)
+    if happens == "made anew":
+        machine.delete(up)
+        machine.add(up, master=br)
+    else:
+        into = machine.add(unique("br"), "bridge")
+        machine.set(up, master=into)
+    machine.vlan(up, 7)
+    shared(machine, second, up, [first])
+    assert second.uplink_vlans == []
+    disconnected(machine, first)
+    assert machine.vlans(up) == DEFAULT | {7: 0}
+
+
+def test_another_link_has_the_name_of_the_uplink(machine: Machine, br: str, rep: str, tmp_path: Path) -> None:
+    """Known by its index, the uplink that was renamed is verified and gives its VLANs back."""
+    up, renamed = machine.add(unique("up"), master=br), unique("renamed")
+    made = port(machine, rep, br, {7: 0}, folder=str(tmp_path))
+    shared(machine, made, up, [])
+    connected(machine, made)
+    machine.rename(up, renamed)
+    machine.add(up, "bond", master=br)
+    made.verify(machine.host)
+    machine.vlan(up, 7)
+    disconnected(machine, made)
+    assert (machine.vlans(renamed), machine.vlans(up)) == (DEFAULT, DEFAULT | {7: 0})
+
+
+def test_the_pf_of_a_go_record_was_renamed(machine: Machine, br: str, rep: str, tmp_path: Path) -> None:
+    """sysfs tells its name, by the VF: its VLANs stay for a neighbour of ours, and ours for it; then all are gone."""
+    up, pf, vf = machine.add(unique("up"), master=br), "0000:03:00.0", "0000:03:00.2"
+    tree = sysfstree.pf(pf, {0: vf}) | sysfstree.netdev(sysfstree.folder(pf), up, "p0", "aa")
+    theirs, ours = (port(machine, x, br, {7: 0}, folder=str(tmp_path)) for x in (rep, machine.add(unique("rep"))))
+    theirs.pf, theirs.vf, theirs.sysfs_root = "formerly", vf, sysfstree.build(tmp_path, tree)
+    shared(machine, theirs, up, [])
+    connected(machine, theirs)
+    shared(machine, ours, up, [theirs])
+    theirs.uplink, theirs.uplink_index, theirs.bridge_index = "", 0, 0
+    connected(machine, ours)
+    disconnected(machine, ours, (theirs,))
+    assert machine.vlans(up) == DEFAULT | {7: 0}
+    disconnected(machine, theirs)
+    assert machine.vlans(up) == DEFAULT
+
+
 @pytest.mark.parametrize("where", ["in another bridge", "in no bridge", "gone"])
 def test_verify_the_uplink(machine: Machine, br: str, rep: str, tmp_path: Path, where: str) -> None:
     """One that is in the same VLANs elsewhere leads nowhere from this bridge."""
@@ -260,3 +344,17 @@ def test_verify(machine: Machine, br: str, rep: str) -> None:
         made.verify(machine.host)
     asked = "ADD set 7, 100, 100 for what is untagged"
     assert caught.value.msg == f"representor {rep} is in VLANs 100, {asked}"
+
+
+def test_verify_the_port_of_a_go_record(machine: Machine, br: str, rep: str) -> None:
+    """accelerated-bridge-cni leaves a default VLAN that is not 1: other VLANs are no fault there, a lack of one is."""
+    HOST.ip("link", "set", br, "type", "bridge", "vlan_default_pvid", "5")
+    made = connected(machine, port(machine, rep, br, {7: 0}))
+    machine.vlan(rep, 5)
+    with pytest.raises(CniError):
+        made.verify(machine.host)
+    made.exact = False
+    made.verify(machine.host)
+    machine.no_vlan(rep, 7)
+    with pytest.raises(CniError):
+        made.verify(machine.host)

@@ -6,7 +6,7 @@ from cni.errors import CniError
 from cni.netlink import bridge, link
 from cni.netlink.link import Link
 from plugins.accelerated_bridge import uplink
-from plugins.accelerated_bridge.port import RepresentorPort
+from plugins.accelerated_bridge.port import RepresentorPort, brought_to
 from plugins.vf.attachment import Attachment
 from plugins.vf.config import VfConfig
 from tests.support.bridging import Machine
@@ -36,7 +36,7 @@ def port(
 
 def shared(machine: Machine, made: RepresentorPort, name: str, others: list[RepresentorPort]) -> None:
     """Have a port's VLANs on an uplink, too. others: the ports that are connected already."""
-    brought = {vlan for other in others for vlan in other.uplink_vlans}
+    brought = brought_to(found(machine, name), others, machine.host)
     present = bridge.ports(machine.host.netlink).get(found(machine, name).index)
     made.uplink, made.uplink_index = name, found(machine, name).index
     made.uplink_vlans = uplink.share(made.vlans, present, brought)

@@ -151,7 +151,8 @@ def test_the_representor_in_a_plain_record_of_the_go_plugin() -> None:
     assert (port.original.name, port.original.mtu, port.original.index, port.original.port, port.original.up) == (
         *("ens2f0_6", 1500, 0, "", False),
     )
-    assert (port.bridge, port.bridge_index, port.pf, port.mtu) == ("br1", 0, "ens2f0", 1500)
+    assert (port.bridge, port.bridge_index, port.pf) == ("br1", 0, "ens2f0")
+    assert (port.mtu, port.exact) == (0, False), "it sets an MTU only if asked for, and leaves a default VLAN but 1"
     assert (port.master, port.original_vlans, port.vlans) == ("", {}, {})
     assert (port.uplink, port.uplink_vlans, port.state_folder) == ("", [], "/var/lib/cni/accelerated-bridge")
 
@@ -190,6 +191,15 @@ GO_VLANS: dict[str, tuple[dict[str, Any], dict[int, int], list[int]]] = {
     "setUplinkVlan": ({"vlan": 100, "trunk": [7], "setUplinkVlan": True}, {7: 0, 100: NATIVE}, [7, 100]),
     "setUplinkVlan without VLANs": ({"setUplinkVlan": True}, {}, []),
     "no setUplinkVlan": ({"vlan": 100, "setUplinkVlan": False}, {100: NATIVE}, []),
+    "as in the configuration": ({"trunk": [{"id": 9}, {"minID": 6, "maxID": 7}]}, {6: 0, 7: 0, 9: 0}, []),
+    "both in one": ({"trunk": [{"id": 9, "minID": 6, "maxID": 7}, {"id": 7}]}, {6: 0, 7: 0, 9: 0}, []),
+    "half a range": ({"trunk": [{"minID": 6}, {"maxID": 7}, {}]}, {}, []),
+    "under another name": (
+        {"trunk": [{"id": 9}], "trunk_vlan_list": [9], "setUplinkVlan": True},
+        {9: 0},
+        [9],
+    ),
+    "null under both names": ({"trunk": None, "trunk_vlan_list": None}, {}, []),
     "null": ({"vlan": None, "trunk": None, "setUplinkVlan": None, "mac": None, "mtu": None}, {}, []),
 }
 
@@ -256,6 +266,7 @@ def attachment(**other: Any) -> Attachment:
     )
     for name, value in other.items():
         setattr(made, name, value)
+    port.vf_index = made.index
     return made
 
 
@@ -505,7 +516,10 @@ NO_VLANS: list[Any] = [
     [7.0],
     [None],
     [[7]],
-    [{"id": 7}],
+    [{"id": "7"}],
+    [{"id": 4096}],
+    [{"minID": 7, "maxID": -1}],
+    [7, {"id": 8}],
     [-1],
     [4096],
     [1 << 70],
@@ -523,6 +537,7 @@ MISTYPED: dict[str, list[Any]] = {
     **{f"orig_vf_state.{key}": NO_TEXT for key in ("host_if_name", "admin_mac", "effective_mac")},
     **{key: [*NO_NUMBER, -1] for key in ("vlan", "mtu", "vfid")},
     "trunk": NO_VLANS,
+    "trunk_vlan_list": NO_VLANS,
     "setUplinkVlan": [1, 0, "true", [], {}],
     "orig_vf_state.mtu": [*NO_NUMBER, -1, 1 << 32],
     "orig_rep_state": ["", 5, [], True],
