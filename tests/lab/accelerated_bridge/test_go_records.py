@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -65,13 +66,12 @@ def attached_by_go(nic: Nic, vf: VF, bridge: str, one: Attachment, pod: Space, o
         HOST.ip("link", "set", rep, "mtu", str(mtu))
     if mac:
         vf.pf.set(vf.index, "mac", mac)
-    if on_port:
-        net.run("bridge", "vlan", "del", "dev", rep, "vid", "1")
+    setting = [f"vlan del dev {rep} vid 1"] if on_port else []
     for vlan in on_port:
-        how = ("pvid", "untagged") if vlan == record["vlan"] else ()
-        net.run("bridge", "vlan", "add", "dev", rep, "vid", str(vlan), *how)
+        setting.append(f"vlan add dev {rep} vid {vlan}{' pvid untagged' if vlan == record['vlan'] else ''}")
         if record["setUplinkVlan"]:
-            net.run("bridge", "vlan", "add", "dev", on or vf.pf.name, "vid", str(vlan))
+            setting.append(f"vlan add dev {on or vf.pf.name} vid {vlan}")
+    HOST.batch(*setting, program=("bridge",))
     if not record["IsUserspaceDriver"]:
         HOST.ip("link", "set", name, "netns", str(pod.name), "name", "net1")
         if mac:  # igbvf takes the address that the PF has set when it is reset, which is when it comes up
@@ -79,10 +79,16 @@ def attached_by_go(nic: Nic, vf: VF, bridge: str, one: Attachment, pod: Space, o
         if mtu:
             pod.ip("link", "set", "net1", "mtu", str(mtu))
         pod.ip("link", "set", "net1", "up")
+    written_by_go(one, record)
+
+
+def written_by_go(one: Attachment, record: dict[str, Any]) -> str:
+    """Write a record where accelerated-bridge-cni does; return its path."""
     os.makedirs(disk.ACCELERATED_BRIDGE, mode=0o700, exist_ok=True)
     path = f"{disk.ACCELERATED_BRIDGE}/lab-{one.container_id}-net1"
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(record, file)
+    return path
 
 
 NOTHING = {"vlan": 0, "trunk": None, "setUplinkVlan": False, "mac": "", "mtu": 0}
@@ -246,6 +252,43 @@ def test_the_driver_makes_no_link_any_more(nic: Nic, vf: VF, bridge: str, pod: S
     assert disk.records(disk.ACCELERATED_BRIDGE) == []
 
 
+CONFIGURED = [{"id": 7}, {"minID": 200, "maxID": 201}]
+"""What TRUNK is in the configuration."""
+
+
+@pytest.mark.parametrize(
+    "form",
+    [{"trunk": CONFIGURED}, {"trunk": CONFIGURED, "trunk_vlan_list": TRUNK}],
+    ids=["as configured", "trunk_vlan_list"],
+)
+def test_the_trunk_in_other_versions(
+    form: dict[str, Any], nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach
+) -> None:
+    """Whichever way it is noted, all VLANs leave the uplink."""
+    before, record = nic.snapshot(vf, bridge), go_record(nic, vf, bridge) | form
+    one = attach(vf)
+    attached_by_go(nic, vf, bridge, one, pod)
+    written_by_go(one, record)
+    one.delete()
+    assert without_permanent_mac(nic.snapshot(vf, bridge)) == without_permanent_mac(before)
+    assert disk.records(disk.ACCELERATED_BRIDGE) == []
+
+
+def test_a_record_from_before_the_last_boot(nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
+    """It does not say so, but its date does. What was set up since the boot is the administrator's, and stays."""
+    rep, one = nic.representor(vf), attach(vf)
+    HOST.batch(f"link set {rep} master {bridge}", f"link set {rep} up")
+    HOST.batch(*(f"vlan add dev {name} vid {VLAN}" for name in (rep, nic.pf.name)), program=("bridge",))
+    before = nic.snapshot(vf, bridge)
+    path = written_by_go(one, go_record(nic, vf, bridge))
+    boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    os.utime(path, (boot - 60, boot - 60))
+    pod.delete()
+    one.delete()
+    assert nic.snapshot(vf, bridge) == before
+    assert disk.records(disk.ACCELERATED_BRIDGE) == []
+
+
 def finished_by_go(one: Attachment, pod: Space) -> None:
     """Do what accelerated-bridge-cni does at DEL, from the fields of our record that it knows."""
     path = f"{disk.ACCELERATED_BRIDGE}/lab-{one.container_id}-net1"
@@ -278,7 +321,7 @@ def test_accelerated_bridge_cni_finishes_what_we_began(
     """What our record tells it, in its own fields, is all it needs; our DEL after that has nothing to do."""
     vf.bind(driver) if driver != vf.driver else None
     before = nic.snapshot(vf, bridge)
-    one = attach(vf, vlan=VLAN, trunk=[{"id": 7}, {"minID": 200, "maxID": 201}], setUplinkVlan=True, mac=MAC, mtu=1400)
+    one = attach(vf, vlan=VLAN, trunk=CONFIGURED, setUplinkVlan=True, mac=MAC, mtu=1400)
     one.add()
     finished_by_go(one, pod)
     after = nic.snapshot(vf, bridge)
@@ -345,11 +388,10 @@ def test_gc_takes_back_what_accelerated_bridge_cni_attached(
 def test_our_record_is_one_of_accelerated_bridge_cni(nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
     """Every field with its type and value; the file's name and mode."""
     expected = go_record(nic, vf, bridge)
-    trunk = [{"id": 7}, {"minID": 200, "maxID": 201}]
     one = attach(
         vf,
         vlan=VLAN,
-        trunk=trunk,
+        trunk=CONFIGURED,
         setUplinkVlan=True,
         mac=MAC,
         mtu=1400,
