@@ -201,17 +201,22 @@ def uplink(pf: str) -> str:
     ports under one function: representors are left out, then the port named p0 and the like, the lowest dev_port and
     the lowest name come first.
     """
+    return _uplink(pf)[0]
+
+
+def _uplink(pf: str) -> tuple[str, str]:
+    """Return the uplink of a PF and the name of its port."""
     own = []
     for name in netdevs(pf):  # by name
         port = _read(pf, "net", name, "phys_port_name")
         if is_representor_port(port):
             continue
-        own.append((not _is_numbered(port, "p"), _dev_port(pf, name), name))
+        own.append((not _is_numbered(port, "p"), _dev_port(pf, name), name, port))
         # The kernel takes a lock to tell a port's name: what cannot come first any more is not asked. The uplink's name
         # is mostly the beginning of its representors' names, so it stands before them.
         if own[-1][:2] == (False, 0):
             break
-    return min(own, default=(True, 0, ""))[2]
+    return min(own, default=(True, 0, "", ""))[2:]
 
 
 def _dev_port(pf: str, name: str) -> int:
@@ -227,12 +232,11 @@ def representor(pf: str, index: int, root: str = ROOT) -> str:
     name such as pf0vf3 (net/core/devlink, port flavours). Drivers number PFs as the uplinks' ports (p0 and pf0vf3), or
     as the PCI functions; mostly that is the same.
     """
-    name = uplink(pf)
+    name, own = _uplink(pf)
     switch = _read(pf, "net", name, "phys_switch_id") if name else ""
     if not switch:
         return ""
     numbers = [int(pf.rpartition(".")[2])]
-    own = _read(pf, "net", name, "phys_port_name")
     if _is_numbered(own, "p") and int(own[1:]) not in numbers:
         numbers.insert(0, int(own[1:]))
     found = []

@@ -178,6 +178,7 @@ class RepresentorPort(Beside):
             return
         recorded = recorded_ports(attachments)
         by_name: dict[str, list[RepresentorPort]] | None = None
+        joined: dict[str, int] = {}
 
         def needed_by(representor: Link) -> set[int] | None:
             nonlocal by_name
@@ -190,36 +191,38 @@ class RepresentorPort(Beside):
                             by_name.setdefault(x.name_now(), []).append(x)
                 known = by_name.get(representor.name, [])
             # Several know it where a dead pod has left its record.
-            return {vlan for x in known for vlan in x.needed_on(port, host)} if known else None
+            return {vlan for x in known for vlan in x.needed_on(port, host, joined)} if known else None
 
         uplink.remove(port, self.uplink_vlans, self.bridge_index, needed_by, host, self.sysfs_root, log)
 
-    def needed_on(self, port: Link, host: NetNS) -> set[int]:
+    def needed_on(self, port: Link, host: NetNS, joined: dict[str, int]) -> set[int]:
         """Return the VLANs that the pod needs on an uplink: all of its own if it asked for them there, whoever has
         brought them. The PF may have come to that uplink since, as to a bond.
+
+        joined: the index of each PF's uplink, as far as looked up: many VFs have the same one.
         """
         if not self.uplink and not self.uplink_vlans:
             return set()
-        if not self.is_uplink(port, host):
-            pf = self._pf_link(host)
-            joined = uplink.find(pf, host) if pf is not None else None
-            if joined is None or joined[0].index != port.index:
+        if self.uplink_index != port.index:
+            pf = self._pf_folder() or self.pf
+            if pf not in joined:
+                found = self._joined(host)
+                joined[pf] = found.index if found is not None else 0
+            if joined[pf] != port.index:
                 return set()
         return set(self.vlans)
 
     def uplink_link(self, host: NetNS) -> Link | None:
         """Return the uplink, which accelerated-bridge-cni does not note: it is looked for by the PF then."""
-        if self.uplink:
-            return uplink.link_of(self.uplink, self.uplink_index, host)
-        pf = self._pf_link(host)
-        found = uplink.find(pf, host) if pf is not None else None
-        return found[0] if found is not None else None
+        return uplink.link_of(self.uplink, self.uplink_index, host) if self.uplink else self._joined(host)
 
-    def _pf_link(self, host: NetNS) -> Link | None:
-        """Return the link of the VF's PF, which may have got another name since."""
+    def _joined(self, host: NetNS) -> Link | None:
+        """Return the port by which the VF's PF, which may have got another name since, is in a bridge."""
         folder = self._pf_folder()
         name = (sysfs.uplink(folder) if folder else "") or self.pf
-        return link.get(host.netlink, name=name) if name else None
+        pf = link.get(host.netlink, name=name) if name else None
+        found = uplink.find(pf, host) if pf is not None else None
+        return found[0] if found is not None else None
 
     def _pf_folder(self) -> str:
         """Return the folder of the VF's PF in sysfs, empty when it is not to be seen."""

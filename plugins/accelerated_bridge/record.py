@@ -113,7 +113,7 @@ def from_record(raw: dict[str, object], state_folder: str = STATE_FOLDER, sysfs_
 
 
 def _trunk(section: Section) -> list[int]:
-    """Return the VLANs of a record's trunk, in whichever form they are there. Half a range stands for nothing."""
+    """Return the VLANs of a record's trunk, in whichever form. In an object 0 is as absent, half a range nothing."""
     if section.has("trunk_vlan_list"):
         return section.integers("trunk_vlan_list", 0, _MAX_VLAN)
     trunk = section.get("trunk")
@@ -122,8 +122,8 @@ def _trunk(section: Section) -> list[int]:
     found: set[int] = set()
     for item in section.sections("trunk"):
         vlan, first, last = (item.optional_integer(key, 0, _MAX_VLAN) for key in ("id", "minID", "maxID"))
-        found |= {vlan} if vlan is not None else set()
-        found |= set(range(first, last + 1)) if first is not None and last is not None else set()
+        found |= {vlan} if vlan else set()
+        found |= set(range(first, last + 1)) if first and last else set()
     return sorted(found)
 
 

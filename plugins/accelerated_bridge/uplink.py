@@ -1,9 +1,10 @@
 """The uplink of a NIC's embedded switch as a port of a bridge: which one it is, and the VLANs that it gets from us.
 
 The port is the PF's link, or the bond that it is in. With `setUplinkVlan` the VLANs of a VF's port are set there, too,
-tagged, and leave it with the last attachment that brought them. One that the administrator had set before stays.
+tagged, and leave it with the last attachment that asked for them. One that the administrator had set before stays.
 Several attachments share a VLAN; each of them knows from its record that it is not the administrator's, and the last
-one takes it away. So records are written, and VLANs looked at and changed, under one lock of the node, which
+one takes it away. One that is left for an attachment which has not brought it to this uplink is the administrator's
+from there on. So records are written, and VLANs looked at and changed, under one lock of the node, which
 accelerated-bridge-cni takes, too.
 """
 

@@ -57,7 +57,8 @@ class Attachment:
     wanted: what the user asked for. pf: the name of the PF's link, empty without one; index: of the VF at it. original:
     the VF's link on the host, None on a userspace driver; master: the name of the bridge or bond that it was a port of.
     table: the VF's entry at the PF, None when it is not known. netns, netns_cookie, boot_id: empty or 0 when a Go
-    plugin wrote the record, which is_ours tells. beside: what is connected besides the VF, None for nothing.
+    plugin wrote the record, which is_ours tells; boot_id may be `boot.EARLIER` then. beside: what is connected besides
+    the VF, None for nothing.
     """
 
     __slots__ = (

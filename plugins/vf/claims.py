@@ -81,7 +81,7 @@ class Claims:
         if self.store.written_ns(claim.container_id, claim.ifname, claim.network) >= boot.began_ns():
             return False
         names = sysfs.netdevs(sysfs.pci_device(claim.address, self.sysfs_root))
-        return claim.original is None or claim.original.name in names
+        return claim.original is not None and claim.original.name in names
 
     def make(self, claim: Attachment, conf: Section) -> None:
         """Write record and allocation, durably. conf: the network configuration."""

@@ -247,6 +247,8 @@ def test_the_administrators_vlan_that_is_gone(machine: Machine, br: str, rep: st
     connected(machine, leaves)
     disconnected(machine, leaves, (stays,))
     assert machine.vlans(up) == DEFAULT | {7: 0}
+    disconnected(machine, stays)
+    assert machine.vlans(up) == DEFAULT | {7: 0}, "it never was this one's to take away"
 
 
 def test_the_uplink_has_joined_a_bond(machine: Machine, br: str, rep: str, tmp_path: Path) -> None:
@@ -264,6 +266,7 @@ def test_the_uplink_has_joined_a_bond(machine: Machine, br: str, rep: str, tmp_p
     disconnected(machine, leaves, (stays,))
     assert machine.vlans(bond) == DEFAULT | {7: 0}
     disconnected(machine, stays)
+    assert machine.vlans(bond) == DEFAULT | {7: 0}, "it was brought to another uplink"
 
 
 @pytest.mark.parametrize("happens", ["moved to another bridge", "made anew"])

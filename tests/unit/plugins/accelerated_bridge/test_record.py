@@ -194,6 +194,7 @@ GO_VLANS: dict[str, tuple[dict[str, Any], dict[int, int], list[int]]] = {
     "as in the configuration": ({"trunk": [{"id": 9}, {"minID": 6, "maxID": 7}]}, {6: 0, 7: 0, 9: 0}, []),
     "both in one": ({"trunk": [{"id": 9, "minID": 6, "maxID": 7}, {"id": 7}]}, {6: 0, 7: 0, 9: 0}, []),
     "half a range": ({"trunk": [{"minID": 6}, {"maxID": 7}, {}]}, {}, []),
+    "0 for none": ({"trunk": [{"id": 9, "minID": 0, "maxID": 7}, {"id": 0}]}, {9: 0}, []),
     "under another name": (
         {"trunk": [{"id": 9}], "trunk_vlan_list": [9], "setUplinkVlan": True},
         {9: 0},

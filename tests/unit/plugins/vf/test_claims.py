@@ -23,7 +23,6 @@ YEAR_NS = 365 * 86400 * 10**9
 
 GO: dict[str, tuple[Kind, str, dict[str, Any]]] = {
     "sriov-cni": (Sriov(), "c0ffee-net1", {"OrigVfState": {"HostIFName": "ens2f0v0"}}),
-    "sriov-cni, vfio-pci": (Sriov(), "c0ffee-net1", {"OrigVfState": {"HostIFName": ""}}),
     "accelerated-bridge-cni": (
         AcceleratedBridge(),
         "blue-c0ffee-net1",
@@ -71,6 +70,12 @@ def test_a_record_of_this_boot(tmp_path: Path, kind: Kind, name: str, members: d
 def test_a_clock_that_was_wrong(tmp_path: Path, which: str, links: list[str]) -> None:
     """It was set after the pod had come. The VF's link is not where a boot leaves it, so there was none."""
     assert boot_of_record(tmp_path, *GO[which], links, YEAR_NS) == ""
+
+
+def test_a_vf_without_a_link(tmp_path: Path) -> None:
+    """Nothing but the date tells of which boot its record is, which is not enough."""
+    userspace = {"OrigVfState": {"HostIFName": ""}}
+    assert boot_of_record(tmp_path, Sriov(), "c0ffee-net1", userspace, [], YEAR_NS) == ""
 
 
 def test_our_own_record_says_it(tmp_path: Path) -> None:
