@@ -49,6 +49,12 @@ Its header begins with its length (netlink(7)), and is 16 bytes long.
 """
 
 
+UNSUPPORTED = f"poke_enter=@arg2={struct.pack('=IH', 16, 0xFFFF).hex()}"
+"""The same with EOPNOTSUPP, which a driver answers that has no such setting: the request is made one of no known type
+(net/core/rtnetlink.c, rtnetlink_rcv_msg).
+"""
+
+
 class Call:
     """One system call of the main thread. number: which of its calls of this name it is, from 1 on, for `when=`."""
 

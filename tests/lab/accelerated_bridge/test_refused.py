@@ -13,7 +13,7 @@ from tests.lab.accelerated_bridge.rig import Rig
 from tests.lab.accelerated_bridge.test_docs import BY_REFUSAL, PAGE
 from tests.support import examples, faults
 from tests.support.faults import Call
-from tests.support.kill import assert_equal, go_through, recorded_by_all
+from tests.support.kill import assert_equal, go_through, recorded_by_all, the
 from tests.support.plugin import Outcome
 from tests.support.vfs import without_permanent_mac
 
@@ -119,3 +119,22 @@ def test_delete_refused(rigs: list[Rig], steps: Steps) -> None:
     said = [outcome.error()["msg"] + outcome.error().get("details", "") for outcome in failures]
     assert [x for x in said if "cannot look up link " in x]
     assert [x for x in said if "the kernel refused a step" in x] == []
+
+
+def test_a_setting_that_the_driver_does_not_have(rigs: list[Rig], steps: Steps) -> None:
+    """EOPNOTSUPP, though the PF's table shows the switch as it is: ADD goes without it, and CHECK does not miss it."""
+
+    def trial(rig: Rig, call: Call, setting: str) -> None:
+        before = rig.vf.table()[setting]
+        outcome = faults.inject(rig.attachment, "ADD", faults.UNSUPPORTED, call)
+        rig.attachment.result = outcome.ok()
+        assert f"{rig.nic.pf.name} does not support {setting}: VF {rig.vf.index} goes without" in outcome.stderr
+        assert rig.vf.table()[setting] == before
+        rig.attachment.check().ok()
+        rig.attachment.delete()
+        rig.assert_clean()
+
+    def asking(attribute: str) -> Call:
+        return steps[0][the(steps[0], lambda call: attribute in call.text)]
+
+    go_through(rigs, [(asking("IFLA_VF_TRUST"), "trust"), (asking("IFLA_VF_SPOOFCHK"), "spoofchk")], trial)

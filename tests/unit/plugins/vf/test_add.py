@@ -1,0 +1,88 @@
+"""The settings that ADD makes at the PF, where its driver knows some of them only."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+from cni.config import NetConf
+from cni.netlink import codec, vf
+from cni.netlink.link import IFINFOMSG, Link
+from cni.netlink.socket import NetlinkError, NetlinkSocket
+from cni.netns import NetNS
+from plugins.accelerated_bridge.config import BridgeConfig
+from plugins.accelerated_bridge.kind import AcceleratedBridge
+from plugins.accelerated_bridge.port import RepresentorPort
+from plugins.vf import add, plan
+from plugins.vf.attachment import Attachment
+from plugins.vf.claims import Claims
+from plugins.vf.pf import Entry
+from plugins.vf.plan import SPOOFCHK, TRUST
+from tests.support.log import Lines
+
+PF, ADDRESS = 3, "0000:03:00.2"
+ATTRIBUTES = {TRUST: vf.IFLA_VF_TRUST, SPOOFCHK: vf.IFLA_VF_SPOOFCHK}
+
+
+class Driver(NetlinkSocket):
+    """A PF whose table has one VF, untrusted and spoof-checked. refuses: switches that the driver shows, but cannot
+    set. asked: the attributes that it was asked to set.
+    """
+
+    def __init__(self, refuses: list[str]) -> None:
+        self.refuses = [ATTRIBUTES[switch] for switch in refuses]
+        self.asked: list[int] = []
+
+    def change(self, kind: int, body: bytes, flags: int = 0) -> None:
+        """Take a setting or refuse it."""
+        ((_, table),) = codec.attributes(body, IFINFOMSG.size)
+        ((_, entry),) = codec.attributes(table)
+        ((attribute, _),) = codec.attributes(entry)
+        self.asked.append(attribute)
+        if attribute in self.refuses:
+            raise NetlinkError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    def get(self, kind: int, body: bytes, question: str) -> bytes:
+        """Return the PF with its table."""
+        entry = b"".join(
+            codec.attribute(attribute, struct.pack("=II", 0, setting))
+            for attribute, setting in ((vf.IFLA_VF_SPOOFCHK, 1), (vf.IFLA_VF_TRUST, 0))
+        )
+        table = codec.attribute(vf.IFLA_VFINFO_LIST, codec.attribute(vf.IFLA_VF_INFO, entry))
+        return IFINFOMSG.pack(0, 0, PF, 0, 0) + table
+
+
+@pytest.mark.parametrize("refuses", [[], [TRUST], [SPOOFCHK], [TRUST, SPOOFCHK]], ids=lambda x: ", ".join(x) or "none")
+def test_a_switch_that_the_driver_shows_and_cannot_set(tmp_path: Path, refuses: list[str]) -> None:
+    """ADD goes without it, and says so. By the record, neither CHECK nor DEL asks for it, whatever it is by then."""
+
+    class Here(AcceleratedBridge):
+        state_folder = str(tmp_path)
+
+    driver, log = Driver(refuses), Lines()
+    entry = Entry(NetNS("host", -1, driver), "ens2f0", PF, ADDRESS, 0)
+    wanted = BridgeConfig(ADDRESS)
+    wanted.trust, wanted.spoofchk = True, False
+    port = RepresentorPort(Link(9, "ens2f0_0"), "br1", {}, 0, "ens2f0", str(tmp_path))
+    claim = Attachment("c0ffee", "net1", "blue", "", 0, "", wanted, "ens2f0", 0, None, "", entry.read(), beside=port)
+    claims, conf = Claims(Here(), log), NetConf({"cniVersion": "1.1.0", "name": "blue", "type": "accelerated-bridge"})
+    claims.make(claim, conf.section)
+
+    add._make_settings(claim, entry, conf, claims, log)
+
+    assert driver.asked == [ATTRIBUTES[TRUST], ATTRIBUTES[SPOOFCHK]]
+    assert log.text("warning").splitlines() == [f"ens2f0 does not support {x}: VF 0 goes without" for x in refuses]
+    recorded = claims.load("c0ffee", "net1", "blue")
+    assert recorded is not None
+    assert recorded.table is not None
+    assert (recorded.table.trust, recorded.table.spoofchk) == (False, True)
+    changed = vf.VF(0)
+    changed.trust, changed.spoofchk = True, False
+    made = {TRUST, SPOOFCHK}.difference(refuses)
+    for one in (claim, recorded):
+        assert {x.attribute for x in plan.asked(one.wanted, entry.read())} == made
+        assert {x.attribute for x in plan.to_restore(one.wanted, recorded.table, changed)} == made
