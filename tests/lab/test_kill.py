@@ -15,6 +15,7 @@ from tests.support.kill import (
     MOVE_LAST,
     Case,
     Rig,
+    added_by_and_by,
     both_orders,
     go_through,
     killed,
@@ -23,8 +24,7 @@ from tests.support.kill import (
     the,
 )
 from tests.support.net import HOST, Space
-from tests.support.plugin import Attachment, Outcome
-from tests.support.vfs import PF, VF, wait_for
+from tests.support.vfs import PF, VF
 
 MAC = "02:00:5e:00:00:64"
 
@@ -190,18 +190,6 @@ def test_add_killed_then_another_pod(
 
 
 TAKEN_OVER = ("recorded", "one setting made", "moved", "all done but for the result")
-
-
-def added_by_and_by(attachment: Attachment) -> None:
-    """ADD as a runtime does it, which tries again when it is told to: the kernel takes its time to save the VF."""
-    outcomes: list[Outcome] = []
-
-    def is_done() -> bool:
-        outcomes.append(attachment.call("ADD"))
-        return outcomes[-1].status == 0 or outcomes[-1].error()["code"] != 11
-
-    wait_for(is_done, "ADD that is over")
-    attachment.result = outcomes[-1].ok()
 
 
 def vlan(vf: VF) -> tuple[int, int]:

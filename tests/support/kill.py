@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 from tests.support import disk, faults, net
 from tests.support.faults import THREAD_END, THREAD_ENDS, Call
 from tests.support.net import Space
-from tests.support.plugin import Attachment
+from tests.support.plugin import Attachment, Outcome
 from tests.support.untouched import left_on_disk
-from tests.support.vfs import VF
+from tests.support.vfs import VF, wait_for
 
 DELAY_US = 1_000_000
 MOVE_FIRST = faults.move_first(DELAY_US)
@@ -196,3 +196,15 @@ def killed(attachment: Attachment, command: str, call: Call, order: str = "") ->
     """Give a command and kill the plugin before a step; assert that it died there: else nothing would be proven."""
     outcome = faults.inject(attachment, command, "signal=SIGKILL", call, order)
     assert outcome.status == -9, f"was not killed: {outcome!r}"
+
+
+def added_by_and_by(attachment: Attachment) -> None:
+    """ADD as a runtime does it, which tries again when it is told to: the kernel takes its time to save the VF."""
+    outcomes: list[Outcome] = []
+
+    def is_done() -> bool:
+        outcomes.append(attachment.call("ADD"))
+        return outcomes[-1].status == 0 or outcomes[-1].error()["code"] != 11
+
+    wait_for(is_done, "ADD that is over")
+    attachment.result = outcomes[-1].ok()
