@@ -132,18 +132,33 @@ def test_the_bridge_was_renamed(nic: Nic, vf: VF, bridge: str, attach: Attach) -
     assert nothing_left()
 
 
-def test_the_representors_are_gone(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
-    """The switch was set to legacy mode, and back: uplink and VF are as before; the representors are new ones."""
-    before = vf.snapshot(), switchdev.vlans(vf.pf.name)
+@pytest.mark.parametrize("is_back", [False, True], ids=["gone", "new ones"])
+def test_the_representors_are_gone(is_back: bool, nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
+    """The switch was set to legacy mode, and back after DEL or before it: uplink and VF are as before; the
+    representors are new ones. DEL knows the new one by its name, and makes it what the old one was: up, with its MTU,
+    and in no bridge, though somebody has put it in again.
+    """
+    rep, before = nic.representor(vf), (vf.snapshot(), switchdev.vlans(vf.pf.name))
+    was = HOST.settings(rep)
     one = attach(vf, **SETTINGS)
     one.add()
-    set_mode(nic, "legacy")
-    assert HOST.link(nic.representor(vf)) is None
-    assert nic.representor(vf) in one.check().error()["msg"]
-    one.delete()
-    assert (vf.snapshot(), switchdev.vlans(vf.pf.name)) == before
-    assert nothing_left()
-    set_mode(nic, "switchdev")
+    try:
+        set_mode(nic, "legacy")
+        assert HOST.link(rep) is None
+        assert rep in one.check().error()["msg"]
+        if is_back:
+            set_mode(nic, "switchdev")
+            assert rep in one.check().error()["msg"]
+            HOST.ip("link", "set", rep, "master", bridge)
+            net.run("bridge", "vlan", "add", "dev", rep, "vid", "100", "pvid", "untagged")
+        one.delete()
+        assert (vf.snapshot(), switchdev.vlans(vf.pf.name)) == before
+        assert nothing_left()
+        if is_back:
+            assert "master" not in switchdev.port(rep)
+            assert {**HOST.settings(rep), "mac": was["mac"]} == was
+    finally:
+        set_mode(nic, "switchdev")
     again = nic.snapshot(vf, bridge)
     one.add()
     one.check().ok()
@@ -427,7 +442,9 @@ def test_the_driver_was_unbound(
 
 
 def test_the_vfs_were_removed(nics: list[Nic], bridges: tuple[str, str], far_vf: VF, attach: Attach) -> None:
-    """The representor leaves the bridge, its VLANs the uplink. Where the VF has been made anew, it is usable."""
+    """The representor leaves the bridge, its VLANs the uplink, the last time though the representor has gone as well.
+    Where the VF has been made anew, it is usable.
+    """
     nic, pf, name = nics[1], far_vf.pf, far_vf.name
     rep, fresh = nic.representor(far_vf), without_mac(far_vf)
     before = switchdev.vlans_shown(), HOST.settings(rep)
@@ -447,6 +464,15 @@ def test_the_vfs_were_removed(nics: list[Nic], bridges: tuple[str, str], far_vf:
         assert "master" not in switchdev.port(rep)
         assert nothing_left()
         assert (far_vf.name, without_mac(far_vf)) == (name, fresh)
+        one.add()
+        remove_vfs(pf)
+        set_mode(nic, "legacy")
+        assert HOST.link(rep) is None
+        one.delete()
+        assert switchdev.vlans_shown() == before[0]
+        assert nothing_left()
+        set_mode(nic, "switchdev")
+        pf.make_vfs(2)
         anew = nic.snapshot(far_vf, bridges[1])
         one.add()
         one.check().ok()
