@@ -260,20 +260,22 @@ def test_device_information(vf: VF, attach: Attach) -> None:
     """Written whole where there is no file, completed where the device plugin wrote one."""
     one = attach(vf, runtimeConfig={"CNIDeviceInfoFile": DEVICE_INFO})
     by_device_plugin = {"type": "pci", "version": "1.0.0", "pci": {"pci-address": vf.address, "vendor": "8086"}}
-    for written in ({}, by_device_plugin):
-        if written:
-            os.unlink(DEVICE_INFO)
-            with open(DEVICE_INFO, "w") as file:
-                json.dump(written, file)
-        one.add()
-        with open(DEVICE_INFO) as file:
-            info = json.load(file)
-        expected: dict[str, Any] = {"pci-address": vf.address, "pf-pci-address": vf.pf.address}
-        assert info["type"] == "pci"
-        assert info["pci"] == {**expected, **({"vendor": "8086"} if written else {})}
-        assert os.stat(DEVICE_INFO).st_mode & 0o777 == 0o444
-        one.delete()
-    os.unlink(DEVICE_INFO)
+    try:
+        for written in ({}, by_device_plugin):
+            if written:
+                os.unlink(DEVICE_INFO)
+                with open(DEVICE_INFO, "w") as file:
+                    json.dump(written, file)
+            one.add()
+            with open(DEVICE_INFO) as file:
+                info = json.load(file)
+            known = {"pci-address": vf.address, "pf-pci-address": vf.pf.address}
+            known |= {"vendor": "8086"} if written else {}
+            assert info == {"type": "pci", "version": "1.0.0", "pci": known}
+            assert os.stat(DEVICE_INFO).st_mode & 0o777 == 0o444
+            one.delete()
+    finally:
+        os.unlink(DEVICE_INFO)
 
 
 BAD: dict[str, tuple[dict[str, Any], list[str]]] = {

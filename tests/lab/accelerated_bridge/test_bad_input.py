@@ -108,7 +108,7 @@ GARBAGE = {"no JSON": b"{", "no object": b"[]", "binary": bytes(range(256)), "an
 
 
 @pytest.mark.parametrize("content", GARBAGE.values(), ids=GARBAGE.keys())
-def test_garbage_in_device_information(content: bytes, vf: VF, attach: Attach, device_info: str) -> None:
+def test_garbage_in_device_information(content: bytes, nic: Nic, vf: VF, attach: Attach, device_info: str) -> None:
     """Said, and written anew unless it is another's; never a reason to fail."""
     os.makedirs(os.path.dirname(device_info))
     with open(device_info, "wb") as file:
@@ -122,7 +122,10 @@ def test_garbage_in_device_information(content: bytes, vf: VF, attach: Attach, d
     if b"memif" in content:
         assert now == content
     else:
-        assert json.loads(now)["pci"]["pci-address"] == vf.address
+        known = {"pci-address": vf.address, "pf-pci-address": vf.pf.address}
+        known["representor-device"] = nic.representor(vf)
+        assert json.loads(now) == {"type": "pci", "version": "1.1.0", "pci": known}
+        assert os.stat(device_info).st_mode & 0o777 == 0o444
     one.delete()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -679,21 +680,22 @@ def test_add_is_repeated(where: str, nic: Nic, vf: VF, bridge: str, make_pod: Ma
 
 
 def test_two_adds_at_once(nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach) -> None:
-    """One gets VF and representor, the other is told."""
-    from concurrent.futures import ThreadPoolExecutor
-
+    """One gets VF and representor, the other is told, and its DEL, which the runtime gives then, takes nothing away."""
     before = nic.snapshot(vf, bridge)
-    both = [attach(vf, make_pod(), **conf) for conf in (SETTINGS, OTHERS)]
+    pods = make_pod(), make_pod()
+    both = [attach(vf, pod, **conf) for pod, conf in zip(pods, (SETTINGS, OTHERS), strict=True)]
     with ThreadPoolExecutor(2) as crowd:
         outcomes: list[Outcome] = list(crowd.map(lambda one: one.call("ADD"), both))
     assert sorted(outcome.status for outcome in outcomes) == [0, 1]
-    loser = outcomes[0] if outcomes[0].status else outcomes[1]
-    assert loser.error(11)["msg"] == f"pci address {vf.address} is already allocated"
-    for one, outcome in zip(both, outcomes, strict=True):
-        if outcome is loser:
-            one.delete()
-    for one in both:
-        one.delete()
+    winner, loser = sorted((0, 1), key=lambda number: outcomes[number].status)
+    assert outcomes[loser].error(11)["msg"] == f"pci address {vf.address} is already allocated"
+    held = nic.snapshot(vf, bridge), pods[winner].settings("net1")
+    assert switchdev.port(nic.representor(vf))["master"] == bridge
+    both[loser].delete()
+    assert (nic.snapshot(vf, bridge), pods[winner].settings("net1")) == held
+    both[winner].result = outcomes[winner].ok()
+    both[winner].check().ok()
+    both[winner].delete()
     assert nic.snapshot(vf, bridge) == before
     assert nothing_left()
 
