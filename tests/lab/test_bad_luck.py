@@ -22,6 +22,7 @@ from tests.support.bad_luck import (
     make_pool,
     plain_file,
     remove_vfs,
+    wait_for_the_vf,
     without_mac,
 )
 from tests.support.net import HOST, Space
@@ -91,12 +92,13 @@ def die(pod: Space, *held: VF) -> None:
 
 @pytest.mark.parametrize("happens", NAMESPACES, ids=lambda x: x.__name__)
 def test_the_namespace(happens: Callable[[Space, Attachment], None], vf: VF, pod: Space, attach: Attach) -> None:
-    """DEL at once, wherever the namespace has got to: PF and VF are as before ADD, and so is any other pod."""
+    """Wherever the namespace has got to: after one DEL, PF and VF are as before ADD, and so is any other pod."""
     before = vf.snapshot()
     one = attach(vf, **SETTINGS)
     one.add()
     assert is_set(vf)
     happens(pod, one)
+    wait_for_the_vf(happens, vf)
     links = pod.json("link", "show") if happens is given_to_another else []
     one.delete()
     assert vf.snapshot() == before

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.support import net
 from tests.support.net import Space
 from tests.support.plugin import Attachment
-from tests.support.vfs import PF, VF
+from tests.support.vfs import PF, VF, wait_for
 
 # What becomes of the namespace. Each gets pod and attachment, after ADD.
 
@@ -50,6 +51,14 @@ def the_hosts_own(pod: Space, one: Attachment) -> None:
 
 
 NAMESPACES = [deleted, deleted_and_not_named, not_named, plain_file, given_to_another, the_hosts_own]
+
+
+def wait_for_the_vf(happens: Callable[[Space, Attachment], None], vf: VF) -> None:
+    """Wait until the kernel has saved the VF from a namespace of which one of these became something. Where it was just
+    deleted, do not: there, DEL itself waits.
+    """
+    if happens in (deleted_and_not_named, plain_file, given_to_another, the_hosts_own):
+        wait_for(lambda: bool(vf.name), "link on the host")
 
 
 # What becomes of the VF.

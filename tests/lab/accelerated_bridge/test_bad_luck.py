@@ -27,6 +27,7 @@ from tests.support.bad_luck import (
     make_pool,
     plain_file,
     remove_vfs,
+    wait_for_the_vf,
     without_mac,
 )
 from tests.support.net import HOST, Space
@@ -74,6 +75,7 @@ def test_the_namespace(
     one.add()
     assert switchdev.vlans(nic.representor(vf)).keys() == {7, 100, 200, 201, 202, 203}
     happens(pod, one)
+    wait_for_the_vf(happens, vf)
     links = pod.json("link", "show") if happens is given_to_another else []
     for _ in range(3):
         one.delete()

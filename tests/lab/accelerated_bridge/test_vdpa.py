@@ -74,6 +74,7 @@ def test_vhost(
         one.check().ok()
         if is_gone:
             pod.delete()
+            wait_for(lambda: bool(vf.name), "link on the host")
         one.delete()
     assert snapshot(nic, vf, bridge) == before
     assert disk.reserved("lab") == {}
@@ -187,6 +188,7 @@ def test_virtio(
         one.check().ok()
         if is_gone:
             pod.delete()
+            wait_for(lambda: bool(device.link), "link on the host")
         one.delete()
         assert (snapshot(nic, vf, bridge), HOST.settings(name)) == before
     assert disk.reserved("lab") == {}
