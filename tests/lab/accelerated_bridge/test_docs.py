@@ -19,19 +19,35 @@ from tests.support.switchdev import NATIVE, Nic
 from tests.support.vfs import VF, settle, wait_for
 
 PAGE = "docs/accelerated-bridge.md"
+BRIDGES = ("cni0", "br1", "br2")
 
 
 @pytest.fixture
 def prepared(nic: Nic, vf: VF) -> Iterator[None]:
     """The bridges that the page speaks of, the uplink in one of them."""
-    names = ("cni0", "br1", "br2")
-    HOST.batch(*(f"link add {name} type bridge vlan_filtering 1 forward_delay 0" for name in names))
-    HOST.batch(*(f"link set {name} up" for name in names), f"link set {nic.pf.name} master br1")
-    yield
-    for name in names:
-        HOST.ip("link", "del", name)
-    rep = nic.representor(vf)
-    HOST.batch(f"link set {rep} nomaster", f"link set {rep} down mtu 1500")
+    rep, making = nic.representor(vf), []
+    for number, name in enumerate(BRIDGES):
+        making += [
+            # Without an address of its own, a bridge has that of one of its ports, until udev gives it another.
+            f"link add {name} address 02:00:00:00:b1:0{number} type bridge vlan_filtering 1 forward_delay 0",
+            f"link set {name} addrgenmode none type bridge mcast_snooping 0",
+            f"link set {name} up",
+        ]
+    # With a port, a bridge has a carrier: when that comes and goes, the kernel tells a little later.
+    for bridge in ("cni0", "br2"):
+        making += [f"link add {bridge}port type dummy", f"link set {bridge}port master {bridge} up"]
+    try:
+        HOST.batch(*making, f"link set {nic.pf.name} master br1")
+        settle()
+        for name in BRIDGES:
+            wait_for(lambda name=name: switchdev.port(name)["operstate"] == "UP", f"carrier of {name}")
+        yield
+    finally:
+        HOST.batch(
+            *(f"link del {name}" for name in (*BRIDGES, "cni0port", "br2port")),
+            *(f"link set {nic.pf.name} nomaster", f"link set {rep} nomaster", f"link set {rep} down mtu 1500"),
+            check=False,
+        )
 
 
 @pytest.mark.parametrize("conf", examples.networks("accelerated-bridge"))
@@ -43,7 +59,7 @@ def test_example_attaches_and_detaches(conf: dict[str, Any], nic: Nic, vf: VF, p
     if conf["name"] == "dpdk":
         vf.bind("vfio-pci")
     rep = nic.representor(vf)
-    before, uplink = nic.snapshot(vf, "cni0", "br1", "br2"), set(switchdev.vlans(nic.pf.name))
+    before, uplink = nic.snapshot(vf, *BRIDGES), set(switchdev.vlans(nic.pf.name))
     one = Attachment(whole, net.unique("docs"), pod.path)
     result = one.add()
     assert result["cniVersion"] == conf["cniVersion"]
@@ -54,7 +70,7 @@ def test_example_attaches_and_detaches(conf: dict[str, Any], nic: Nic, vf: VF, p
     assert_vf(conf, result, vf, pod, rep)
     one.check().ok()
     one.delete()
-    assert nic.snapshot(vf, "cni0", "br1", "br2") == before
+    assert nic.snapshot(vf, *BRIDGES) == before
     assert disk.records(disk.ACCELERATED_BRIDGE) == []
 
 
