@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.support import net
-from tests.support.net import Space
+from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
-from tests.support.vfs import PF, VF, wait_for
+from tests.support.vfs import PF, VF, settle, wait_for
 
 # What becomes of the namespace. Each gets pod and attachment, after ADD.
 
@@ -59,6 +60,27 @@ def wait_for_the_vf(happens: Callable[[Space, Attachment], None], vf: VF) -> Non
     """
     if happens in (deleted_and_not_named, plain_file, given_to_another, the_hosts_own):
         wait_for(lambda: bool(vf.name), "link on the host")
+
+
+# What becomes of links of the host.
+
+
+@contextmanager
+def renamed(name: str, new: str) -> Iterator[None]:
+    """Have a link that is up under another name, as udev may give it one late."""
+
+    def rename(old: str, to: str) -> None:
+        HOST.batch(f"link set {old} down", f"link set {old} name {to}", f"link set {to} up")
+
+    rename(name, new)
+    try:
+        yield
+    finally:
+        settle()
+        HOST.ip("link", "property", "del", "dev", new, "altname", name, check=False)  # udev's
+        rename(new, name)
+        settle()
+        HOST.ip("link", "property", "del", "dev", name, "altname", new, check=False)
 
 
 # What becomes of the VF.

@@ -27,6 +27,7 @@ from tests.support.bad_luck import (
     make_pool,
     plain_file,
     remove_vfs,
+    renamed,
     wait_for_the_vf,
     without_mac,
 )
@@ -125,12 +126,9 @@ def test_the_bridge_was_renamed(nic: Nic, vf: VF, bridge: str, attach: Attach) -
     before = nic.snapshot(vf, bridge)
     one = attach(vf, **SETTINGS)
     one.add()
-    HOST.ip("link", "set", bridge, "down")
-    HOST.batch(f"link set {bridge} name renamed7", "link set renamed7 up")
-    one.check().ok()
-    one.delete()
-    HOST.ip("link", "set", "renamed7", "down")
-    HOST.batch(f"link set renamed7 name {bridge}", f"link set {bridge} up")
+    with renamed(bridge, "renamed7"):
+        one.check().ok()
+        one.delete()
     wait_for(lambda: nic.snapshot(vf, bridge) == before, "snapshot as before")
     assert nothing_left()
 
@@ -381,19 +379,13 @@ def test_a_record_of_another_boot_blocks_nobody(
 
 
 def test_the_representor_was_renamed(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
-    """By udev, for instance, late."""
-    rep = nic.representor(vf)
+    """It is known by its index, and given back."""
     before = nic.snapshot(vf, bridge)
     one = attach(vf, **SETTINGS)
     one.add()
-    HOST.ip("link", "set", rep, "name", "renamed7")
-    one.check().ok()
-    one.delete()
-    vfs.settle()
-    HOST.ip("link", "property", "del", "dev", "renamed7", "altname", rep, check=False)  # udev's
-    HOST.ip("link", "set", "renamed7", "name", rep)
-    vfs.settle()
-    HOST.ip("link", "property", "del", "dev", rep, "altname", "renamed7", check=False)
+    with renamed(nic.representor(vf), "renamed7"):
+        one.check().ok()
+        one.delete()
     assert nic.snapshot(vf, bridge) == before
 
 
@@ -482,6 +474,7 @@ def test_the_vfs_were_removed(nics: list[Nic], bridges: tuple[str, str], far_vf:
         one.delete()
         assert nic.snapshot(far_vf, bridges[1]) == anew
     finally:
+        set_mode(nic, "switchdev")
         pf.make_vfs()
         for each in pf.vfs:
             each.reset()

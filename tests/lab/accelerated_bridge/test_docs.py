@@ -189,11 +189,13 @@ def another_switch(vf: VF) -> Iterator[None]:
 def _written(path: str, content: str) -> Iterator[None]:
     with open(switchdev.cover(path)) as file:
         before = file.read()
-    for text in (content, before):
+    try:
         with open(switchdev.cover(path), "w") as file:
-            file.write(text)
-        if text is content:
-            yield
+            file.write(content)
+        yield
+    finally:
+        with open(switchdev.cover(path), "w") as file:
+            file.write(before)
 
 
 @contextmanager
@@ -208,18 +210,22 @@ def attached(vf: VF) -> Iterator[None]:
         "bridge": "br1",
     }
     one = Attachment(conf, net.unique("docs"), other.path)
-    one.add()
-    yield
-    one.delete()
-    other.delete()
+    try:
+        one.add()
+        yield
+        one.delete()
+    finally:
+        other.delete()
 
 
 @contextmanager
 def uplink_elsewhere(vf: VF) -> Iterator[None]:
     """Have the uplink in no bridge."""
     HOST.ip("link", "set", vf.pf.name, "nomaster")
-    yield
-    HOST.ip("link", "set", vf.pf.name, "master", "br1")
+    try:
+        yield
+    finally:
+        HOST.ip("link", "set", vf.pf.name, "master", "br1")
 
 
 BY_CONFIGURATION: dict[str, dict[str, Any]] = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -182,22 +184,20 @@ def test_switches(conf: dict[str, str], nic: Nic, vf: VF, bridge: str, attach: C
 def pf_without_a_table(vf: VF) -> Iterator[str]:
     """A dummy link in the place of the VF's PF: its driver knows no settings of VFs, as some in switchdev mode."""
     name = net.unique("uplink")
-    HOST.ip("link", "add", name, "type", "dummy")
-    HOST.ip("link", "set", name, "up")
-    pf = os.path.realpath(vf.pf.folder)
-    with open(f"/sys/class/net/{vf.pf.name}/phys_switch_id") as file:
-        switch = file.read()
-    with open("/run/switch-of-dummy", "w") as file:
-        file.write(switch)
-    net.run("mount", "--bind", "/run/switch-of-dummy", f"/sys/class/net/{name}/phys_switch_id")
-    net.run("mount", "-t", "tmpfs", "tmpfs", pf)
-    os.symlink(os.path.realpath(vf.folder), f"{pf}/virtfn{vf.index}")
-    os.mkdir(f"{pf}/net")
-    os.symlink(os.path.realpath(f"/sys/class/net/{name}"), f"{pf}/net/{name}")
-    yield name
-    net.run("umount", pf)
-    net.run("umount", f"/sys/class/net/{name}/phys_switch_id")
-    HOST.ip("link", "del", name)
+    pf, switch = os.path.realpath(vf.pf.folder), f"/sys/class/net/{name}/phys_switch_id"
+    with ExitStack() as stack:
+        HOST.ip("link", "add", name, "type", "dummy")
+        stack.callback(HOST.ip, "link", "del", name)
+        HOST.ip("link", "set", name, "up")
+        shutil.copyfile(f"/sys/class/net/{vf.pf.name}/phys_switch_id", "/run/switch-of-dummy")
+        net.run("mount", "--bind", "/run/switch-of-dummy", switch)
+        stack.callback(net.run, "umount", switch)
+        net.run("mount", "-t", "tmpfs", "tmpfs", pf)
+        stack.callback(net.run, "umount", pf)
+        os.symlink(os.path.realpath(vf.folder), f"{pf}/virtfn{vf.index}")
+        os.mkdir(f"{pf}/net")
+        os.symlink(os.path.realpath(f"/sys/class/net/{name}"), f"{pf}/net/{name}")
+        yield name
 
 
 def test_a_driver_without_switches(
@@ -220,13 +220,15 @@ def test_a_driver_without_switches(
 
 def test_default_bridge(nic: Nic, vf: VF, attach: Callable[..., Attachment]) -> None:
     """cni0."""
-    HOST.ip("link", "add", "cni0", "type", "bridge")
     one = attach(vf)
     del one.conf["bridge"]
-    one.add()
-    assert switchdev.port(nic.representor(vf))["master"] == "cni0"
-    one.delete()
-    HOST.ip("link", "del", "cni0")
+    HOST.ip("link", "add", "cni0", "type", "bridge")
+    try:
+        one.add()
+        assert switchdev.port(nic.representor(vf))["master"] == "cni0"
+        one.delete()
+    finally:
+        HOST.ip("link", "del", "cni0")
 
 
 def test_debug(vf: VF, attach: Callable[..., Attachment]) -> None:

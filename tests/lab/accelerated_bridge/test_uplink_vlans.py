@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from tests.support import disk, net, switchdev
+from tests.support.bad_luck import renamed
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment, Outcome
 from tests.support.switchdev import NATIVE, Nic
-from tests.support.vfs import VF, settle, wait_for
+from tests.support.vfs import VF, wait_for
 
 TAGGED: set[str] = set()
 OTHER_MAC = "02:00:00:00:00:2b"
@@ -184,17 +185,11 @@ def test_a_vf_without_it_shares_a_vlan(
 
 def test_the_uplink_was_renamed(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
     """It is known by its index, too."""
-    name = nic.pf.name
     one = attach(vf, vlan=100, setUplinkVlan=True)
     one.add()
-    HOST.batch(f"link set {name} down", f"link set {name} name renamed7", "link set renamed7 up")
-    one.delete()
-    assert set(switchdev.vlans("renamed7")) == {1}
-    settle()
-    HOST.ip("link", "property", "del", "dev", "renamed7", "altname", name, check=False)  # udev's
-    HOST.batch("link set renamed7 down", f"link set renamed7 name {name}", f"link set {name} up")
-    settle()
-    HOST.ip("link", "property", "del", "dev", name, "altname", "renamed7", check=False)
+    with renamed(nic.pf.name, "renamed7"):
+        one.delete()
+        assert set(switchdev.vlans("renamed7")) == {1}
     assert not disk.records(disk.ACCELERATED_BRIDGE)
 
 
