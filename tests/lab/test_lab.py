@@ -82,6 +82,17 @@ def test_representors(switchdev: None) -> None:
         assert representor["phys_switch_id"] == uplink["phys_switch_id"]
 
 
+def test_udev_is_waited_for() -> None:
+    """When `settle` returns, udev has noted every new link."""
+    HOST.ip("link", "add", "settled7", "type", "dummy")
+    try:
+        vfs.settle()
+        with open("/sys/class/net/settled7/ifindex") as file:
+            assert os.path.exists(f"/run/udev/data/n{file.read().strip()}")
+    finally:
+        HOST.ip("link", "del", "settled7")
+
+
 def test_host_is_safe() -> None:
     """The host's files cannot be written, even by a guest that mounts its root anew for writing."""
     path = "/plumbline-lab-was-here"

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import time
 from typing import Any
 
-from tests.support import net
+from tests.support import udev
 from tests.support.net import HOST
 
 PCI = "/sys/bus/pci/devices"
@@ -160,11 +159,7 @@ def wait_for(condition: Any, what: str, timeout_s: float = 20.0) -> None:
 
 def settle() -> None:
     """Wait until udev has named and set up all new links."""
-    for _ in range(5):
-        if subprocess.run(["udevadm", "settle"], capture_output=True).returncode == 0:
-            return
-        time.sleep(0.2)  # it answers one at a time, and may hang up on a second one
-    net.run("udevadm", "settle")
+    udev.events().settle()
 
 
 def _write(path: str, text: str) -> None:
