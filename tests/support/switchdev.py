@@ -17,7 +17,7 @@ from typing import Any
 from tests.support import net
 from tests.support.net import HOST
 from tests.support.simulator import BUS
-from tests.support.vfs import PF, VF, VFS_PER_PF, settle, shown, wait_for
+from tests.support.vfs import PF, VF, VFS_PER_PF, settle, wait_for
 
 DEBUG = "/sys/kernel/debug/netdevsim"
 
@@ -37,7 +37,7 @@ class Nic:
         """Return all that ip(8) and bridge(8) say of VF, PF, representor and bridges."""
         links = [name for name in (self.representor(vf), *bridges) if os.path.exists(f"/sys/class/net/{name}")]
         in_vlans = HOST.batch(*(f"vlan show dev {name}" for name in (vf.pf.name, *links)), program=("bridge",))
-        return vf.snapshot() + (shown(*links) if links else "") + in_vlans
+        return vf.snapshot(*links) + in_vlans
 
 
 def vlans_shown() -> str:

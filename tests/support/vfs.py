@@ -57,12 +57,14 @@ class VF:
         """Return the VF's entry in the PF's table, as `ip -j link show` has it."""
         return next(entry for entry in self.pf.table() if entry["vf"] == self.index)
 
-    def snapshot(self) -> str:
-        """Return all that `ip` says of PF and VF: two of these are equal when nothing has changed.
+    def snapshot(self, *others: str) -> str:
+        """Return all that `ip` says of PF and VF, and of other links: two of these are equal when nothing has changed.
 
         The index of a link that was away may be another one, and `ip` orders by it.
         """
-        return shown(self.pf.name, self.name) if self.name else f"{self.pf.shown()}no link\n"
+        name = self.name
+        links = (name, *others) if name else others
+        return shown(self.pf.name, *links) + ("" if name else "the VF has no link\n")
 
     def bind(self, driver: str) -> None:
         """Bind the VF to a driver, an empty name means to none, and wait for the link that a NIC driver makes."""
