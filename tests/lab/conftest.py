@@ -26,28 +26,24 @@ def pfs() -> list[PF]:
     found = [PF(address) for address in vfs.PFS]
     for pf in found:
         pf.make_vfs()
-        for vf in pf.vfs:
-            vf.reset()
+    vfs.reset(*(vf for pf in found for vf in pf.vfs))
     return found
 
 
 @pytest.fixture
 def vf(pfs: list[PF]) -> Iterator[VF]:
     """A VF of the first PF."""
-    yield from _lend(pfs[0].vfs[0])
+    one = pfs[0].vfs[0]
+    with vfs.lent(one):
+        yield one
 
 
 @pytest.fixture
 def far_vf(pfs: list[PF]) -> Iterator[VF]:
     """A VF of the second PF, whose port is wired to that of the first."""
-    yield from _lend(pfs[1].vfs[0])
-
-
-def _lend(vf: VF) -> Iterator[VF]:
-    yield vf
-    if not vf.name:  # a failed test left it in a pod
-        net.run("ip", "-all", "netns", "delete")
-    vf.reset()
+    one = pfs[1].vfs[0]
+    with vfs.lent(one):
+        yield one
 
 
 @pytest.fixture(autouse=True)

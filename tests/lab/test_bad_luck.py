@@ -54,11 +54,8 @@ def vf(vf: VF) -> VF:
 def neighbours(pfs: list[PF]) -> Iterator[list[VF]]:
     """Two more VFs of the same PF."""
     both = pfs[0].vfs[1:3]
-    yield both
-    for one in both:
-        if not one.name:
-            net.run("ip", "-all", "netns", "delete")
-        one.reset()
+    with vfs.lent(*both):
+        yield both
 
 
 def holds(vf: VF, pod: Space, ifname: str = "net1") -> dict[str, Any]:
@@ -200,8 +197,7 @@ def test_the_vfs_were_removed(far_vf: VF, pod: Space, attach: Attach) -> None:
         assert far_vf.snapshot() == before
     finally:
         pf.make_vfs()
-        for each in pf.vfs:
-            each.reset()
+        vfs.reset(*pf.vfs)
 
 
 @pytest.mark.parametrize("gone", [False, True], ids=["living", "gone"])

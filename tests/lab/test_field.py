@@ -13,7 +13,7 @@ import pytest
 from tests.support import disk, net
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
-from tests.support.vfs import NO_MAC, PF, VF
+from tests.support.vfs import NO_MAC, PF, VF, reset
 
 HOST_LOCAL = {
     "cniVersion": "0.3.1",
@@ -147,6 +147,4 @@ def test_vfs_that_were_made_while_their_pf_was_down(pfs: list[PF], make_pod: Cal
     for one in attached:
         one.delete()
     assert [pf.vfs[3].table()["address"] for pf in pfs] == [NO_MAC, NO_MAC]
-    for pf in pfs:
-        for vf in pf.vfs:
-            vf.reset()
+    reset(*(vf for pf in pfs for vf in pf.vfs))

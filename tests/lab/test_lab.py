@@ -93,6 +93,20 @@ def test_udev_is_waited_for() -> None:
         HOST.ip("link", "del", "settled7")
 
 
+def test_a_vf_that_its_pf_binds_to_an_address_is_reset(pfs: list[PF]) -> None:
+    """Though nothing is to be seen of that where the address is the one that the VF has: it can have another again."""
+    vf = pfs[0].vfs[0]
+    before = vf.snapshot()
+    vf.pf.set(vf.index, "mac", vf.table()["address"])
+    assert vf.snapshot() == before
+    vf.reset()
+    try:
+        HOST.ip("link", "set", vf.name, "address", "02:00:00:00:00:2a")
+        assert vf.snapshot() != before
+    finally:
+        vf.reset()
+
+
 def test_host_is_safe() -> None:
     """The host's files cannot be written, even by a guest that mounts its root anew for writing."""
     path = "/plumbline-lab-was-here"

@@ -6,9 +6,11 @@ import json
 import os
 import re
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from tests.support import udev
+from tests.support import net, udev
 from tests.support.net import HOST
 
 PCI = "/sys/bus/pci/devices"
@@ -79,22 +81,37 @@ class VF:
 
     def reset(self) -> None:
         """Make the VF what it is in the fixtures: on the host, on igbvf, down, without settings."""
-        if self.driver != "igbvf":
-            self.bind("igbvf")
-        wait_for(lambda: bool(self.name), f"a link of {self.address} on the host")
-        settle()
-        entry = f"link set {self.pf.name} vf {self.index}"
-        HOST.batch(
-            f"{entry} vlan 0",
-            f"{entry} spoofchk on",
-            f"{entry} trust off",
-            f"{entry} mac {NO_MAC}",
-            f"link set {self.name} down",
-            f"link set {self.name} mtu 1500",
-            # igbvf tells the PF its address, which the line above took away, when it is reset.
-            f"link set {self.name} up",
-            f"link set {self.name} down",
-        )
+        reset(self)
+
+
+class Bindings:
+    """Which VFs of a PF are bound to an address that was set through the PF. The table does not tell such an address
+    from one that a VF has chosen itself, but igb writes into the kernel's log what it is asked for.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._bound: set[int] = set()
+        self._log = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+        os.lseek(self._log, 0, os.SEEK_END)
+
+    def now(self) -> set[int]:
+        """Return the indexes of the VFs that are bound."""
+        while (record := self._next_record()) is not None:
+            said = re.search(r"igb (\S+): (setting|remove administratively set) MAC.* on VF (\d+)", record)
+            if said and said[1] == self.address:
+                (self._bound.add if said[2] == "setting" else self._bound.discard)(int(said[3]))
+        return self._bound
+
+    def _next_record(self) -> str | None:
+        """Return the next record of the kernel's log, None when there is none yet."""
+        try:
+            return os.read(self._log, 8192).decode(errors="replace")
+        except BlockingIOError:
+            return None
+        except BrokenPipeError:  # some were overwritten: it may have been any VF
+            self._bound.update(range(VFS_PER_PF))
+            return ""
 
 
 class PF:
@@ -105,6 +122,9 @@ class PF:
         self.folder = f"{PCI}/{address}"
         self.name = os.listdir(f"{self.folder}/net")[0]
         self.vfs: list[VF] = []
+        self.as_reset: dict[int, str] = {}
+        """What was said of VFs, by index, when they had been reset."""
+        self.bindings = Bindings(address)
 
     def make_vfs(self, number: int = VFS_PER_PF) -> None:
         """Have this many VFs, bound to igbvf, and the PF up after that."""
@@ -130,6 +150,65 @@ class PF:
         return shown(self.name)
 
 
+def reset(*vfs: VF) -> None:
+    """Make VFs what they are in the fixtures: on the host, on igbvf, down, without settings.
+
+    A VF is left alone if it is still what it was when it had last been reset: most tests leave it so. Then udev is not
+    waited for either, which looks for seconds at a link that has come back, and makes of it what it is already.
+    """
+    said = zip(vfs, _said_of(vfs), strict=True)
+    changed = [vf for vf, text in said if not text or text != vf.pf.as_reset.get(vf.index)]
+    to_reset = [*changed, *(vf for vf in vfs if vf not in changed and vf.index in vf.pf.bindings.now())]
+    for vf in changed:
+        if vf.driver != "igbvf":
+            vf.bind("igbvf")
+        wait_for(lambda vf=vf: bool(vf.name), f"a link of {vf.address} on the host")
+    if to_reset:
+        settle()
+        HOST.batch(*(command for vf in to_reset for command in _resetting(vf)))
+    if changed:
+        for vf, text in zip(changed, _said_of(changed), strict=True):
+            vf.pf.as_reset[vf.index] = text
+
+
+@contextmanager
+def lent(*vfs: VF) -> Iterator[None]:
+    """Lend VFs to a test: they are reset afterwards."""
+    try:
+        yield
+    finally:
+        if any(vf.driver == "igbvf" and not vf.name for vf in vfs):  # a failed test left it in a pod
+            net.run("ip", "-all", "netns", "delete")
+        reset(*vfs)
+
+
+def _resetting(vf: VF) -> list[str]:
+    """Return the commands of ip(8) that reset a VF with a link on the host."""
+    entry = f"link set {vf.pf.name} vf {vf.index}"
+    return [
+        f"{entry} vlan 0",
+        f"{entry} spoofchk on",
+        f"{entry} trust off",
+        f"{entry} mac {NO_MAC}",
+        f"link set {vf.name} down",
+        f"link set {vf.name} mtu 1500",
+        # igbvf tells the PF its address, which the line above took away, when it is reset.
+        f"link set {vf.name} up",
+        f"link set {vf.name} down",
+    ]
+
+
+def _said_of(vfs: Sequence[VF]) -> list[str]:
+    """Return what `ip` says of each VF: its entry in the PF's table, and its link; nothing of one without a link of
+    igbvf's on the host.
+    """
+    names = {vf.address: vf.name if vf.driver == "igbvf" else "" for vf in vfs}
+    said = shown_each(*{vf.pf.name for vf in vfs}, *(name for name in names.values() if name))
+    entries = (re.findall(rf"^ +vf {vf.index} .*$", said[vf.pf.name], re.MULTILINE) for vf in vfs)
+    links = (said.get(names[vf.address], "") for vf in vfs)
+    return ["\n".join([*entry, link]) if link else "" for entry, link in zip(entries, links, strict=True)]
+
+
 def shown(*names: str) -> str:
     """Return what `ip -d link show` says of links, but for what changes by itself."""
     said = HOST.batch(*(f"link show dev {name}" for name in names), program=("ip", "-d"))
@@ -139,6 +218,12 @@ def shown(*names: str) -> str:
     # A link that is down queues nothing. Which discipline is named there says whether it was up since it last came
     # from another namespace (net/core/dev.c, dev_change_net_namespace, shuts them down).
     return re.sub(r"qdisc \S+ state DOWN", "state DOWN", text)
+
+
+def shown_each(*names: str) -> dict[str, str]:
+    """Return the same of each link by its name."""
+    of_links = re.split(r"^(?=\S)", shown(*names), flags=re.MULTILINE)[1:]
+    return dict(zip(names, of_links, strict=True))
 
 
 def without_permanent_mac(snapshot: str) -> str:
