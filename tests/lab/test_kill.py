@@ -17,8 +17,10 @@ from tests.support.kill import (
     Rig,
     added_by_and_by,
     both_orders,
+    each,
     go_through,
     killed,
+    prepare,
     recorded,
     recorded_by_all,
     the,
@@ -45,16 +47,14 @@ def all_rigs(pfs: list[PF]) -> Iterator[list[Rig]]:
 @pytest.fixture
 def rigs(all_rigs: list[Rig]) -> list[Rig]:
     """Rigs to work side by side, on a disk with all folders."""
-    for rig in all_rigs:
-        rig.prepare()
+    prepare(all_rigs)
     return all_rigs
 
 
 @pytest.fixture(scope="module")
 def steps(all_rigs: list[Rig]) -> tuple[list[Call], list[Call]]:
     """The steps of an ADD and of the DEL after it."""
-    for rig in all_rigs:
-        rig.prepare()
+    prepare(all_rigs)
     return recorded_by_all(all_rigs)
 
 
@@ -111,7 +111,7 @@ def test_delete_killed_then_delete(rigs: list[Rig], steps: tuple[list[Call], lis
         rig.attachment.delete()
         rig.assert_clean()
 
-    go_through(rigs, [(call, "") for call in steps[1]], trial)
+    go_through(rigs, each(steps[1]), trial)
 
 
 def test_first_add_of_a_node_killed(rigs: list[Rig]) -> None:

@@ -73,9 +73,21 @@ class Call:
 
     @property
     def changes_kernel(self) -> bool:
-        """Whether the call is a netlink request that is no mere question (rtnetlink(7): every fourth type is one)."""
+        """Whether the call is a netlink request that is no mere question."""
+        return self._is_question is False
+
+    @property
+    def only_asks(self) -> bool:
+        """Whether the call is a netlink request that is a mere question: it changes nothing."""
+        return self._is_question is True
+
+    @property
+    def _is_question(self) -> bool | None:
+        """Whether a request is one (rtnetlink(7): every fourth type is); None for other calls, and for other types."""
         kind = re.search(r"nlmsg_type=(?:RTM_([A-Z]+)|(0x[0-9a-f]+))", self.text) if self.asks_kernel else None
-        return kind is not None and (not kind[1].startswith("GET") if kind[1] else int(kind[2], 16) % 4 != 2)
+        if kind is None:
+            return None
+        return kind[1].startswith("GET") if kind[1] else int(kind[2], 16) % 4 == 2
 
     @property
     def matters(self) -> bool:

@@ -120,6 +120,12 @@ Case = tuple[Call, str]
 """A step at which something happens to the plugin, and what else a trial is told, such as the order of its threads."""
 
 
+def prepare(rigs: list[AnyRig]) -> None:
+    """Prepare all rigs, side by side."""
+    with ThreadPoolExecutor(len(rigs)) as pool:
+        list(pool.map(lambda rig: rig.prepare(), rigs))
+
+
 def go_through(rigs: list[AnyRig], cases: Iterable[Case], trial: Callable[[AnyRig, Call, str], None]) -> None:
     """Try every case, each on a rig that is free; assert that none failed, listing those that did."""
     free: queue.SimpleQueue[AnyRig] = queue.SimpleQueue()
@@ -174,16 +180,48 @@ RECORDINGS = 5
 IN_VAIN = ("EEXIST (File exists)", "ENOENT (No such file or directory)")
 
 
+def each(calls: list[Call]) -> list[Case]:
+    """Return every step but those before which a kill leaves just what a kill before the next one leaves.
+
+    These are the questions to the kernel: one changes nothing, and its answer is in the memory of a process that dies.
+    Not so beside the move, where a second thread runs: there every step stays. So does the last one.
+    """
+    beside = _beside_the_move(calls)
+    cases = [
+        (call, "")
+        for index, call in enumerate(calls)
+        if not call.only_asks or index in beside or index == len(calls) - 1
+    ]
+    assert sum(call.changes_kernel for call, _ in cases) >= 5
+    assert len(cases) >= 10
+    return cases
+
+
 def both_orders(calls: list[Call]) -> list[Case]:
-    """Return every step as it comes; those that run beside the move, with the move before and after them too."""
-    start = the(calls, lambda call: call.name.startswith("clone"))
-    end = next(index for index, call in enumerate(calls) if index > start and call.name == "sendto")
-    beside = calls[start + 1 : end + 1]
+    """Return every step as `each` does; those that run beside the move, with the move before and after them.
+
+    As it comes, such a step finds one of the two: the second thread changes one thing by one message.
+    """
+    numbers = _beside_the_move(calls)
+    beside = [calls[index] for index in numbers]
+    assert beside
     return [
-        *((call, "") for call in calls),
+        *((call, order) for call, order in each(calls) if call not in beside),
         (THREAD_END, THREAD_ENDS),
         *((call, order) for order in (MOVE_FIRST, MOVE_LAST) for call in beside),
     ]
+
+
+def _beside_the_move(calls: list[Call]) -> range:
+    """Return the indexes of the steps that run beside the move, the first one after it included; none where nothing is
+    done meanwhile.
+    """
+    starts = [index for index, call in enumerate(calls) if call.name.startswith("clone")]
+    if not starts:
+        return range(0)
+    (start,) = starts
+    end = next(index for index, call in enumerate(calls) if index > start and call.name == "sendto")
+    return range(start + 1, end + 1)
 
 
 def the(calls: list[Call], condition: Callable[[Call], bool]) -> int:

@@ -22,6 +22,7 @@ from tests.support.kill import (
     added_by_and_by,
     assert_equal,
     both_orders,
+    each,
     go_through,
     killed,
     recorded,
@@ -77,7 +78,7 @@ def test_delete_killed_then_delete(rigs: list[Rig], steps: Steps) -> None:
         rig.attachment.delete()
         rig.assert_clean()
 
-    go_through(rigs, [(call, "") for call in steps[1]], trial)
+    go_through(rigs, each(steps[1]), trial)
 
 
 def test_first_add_of_a_node_killed(rigs: list[Rig]) -> None:
