@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from tests.lab.accelerated_bridge.rig import Rig
-from tests.support import net, switchdev
-from tests.support.net import HOST, Space
+from tests.support import net, switchdev, vfs
+from tests.support.bridges import NAMES, Bridges
+from tests.support.kill import prepare
+from tests.support.net import Space
 from tests.support.plugin import Attachment
 from tests.support.switchdev import Nic
-from tests.support.vfs import PF, VF, settle, wait_for
+from tests.support.vfs import PF, VF
 
 DEVICE_INFO = "/var/run/k8s.cni.cncf.io/devinfo"
-BRIDGES = ("br30ens2f0", "br31ens2f1")
 
 
 @pytest.fixture(scope="package")
@@ -37,51 +37,36 @@ def nic(nics: list[Nic]) -> Nic:
 @pytest.fixture
 def three(pfs: list[PF]) -> Iterator[list[VF]]:
     """Three VFs of the first PF, the first of which is `vf`."""
-    vfs = pfs[0].vfs[:3]
-    yield vfs
-    for vf in vfs:
-        if not vf.name:
-            net.run("ip", "-all", "netns", "delete")
-        vf.reset()
+    three = pfs[0].vfs[:3]
+    with vfs.lent(*three):
+        yield three
 
 
-@contextmanager
-def bridges_made(nics: list[Nic]) -> Iterator[None]:
-    """Have a bridge for each NIC that filters VLANs and has its uplink as a port."""
-    making = []
-    for number, (bridge, nic) in enumerate(zip(BRIDGES, nics, strict=True)):
-        making += [
-            # Without an address of its own, a bridge has that of one of its ports, until udev gives it another.
-            f"link add {bridge} address 02:00:00:00:b1:0{number} type bridge vlan_filtering 1 forward_delay 0",
-            f"link set {bridge} addrgenmode none type bridge mcast_snooping 0",
-            f"link set {bridge} up",
-            f"link set {nic.pf.name} master {bridge}",
-        ]
+@pytest.fixture(scope="package")
+def standing(nics: list[Nic]) -> Iterator[Bridges]:
+    """The bridges of all tests that want any."""
+    made = Bridges(nics)
     try:
-        HOST.batch(*making)
-        settle()
-        for bridge in BRIDGES:  # the kernel tells of the first port's carrier a little later
-            wait_for(lambda bridge=bridge: _state(bridge) == "up", f"carrier of {bridge}")
-        yield
+        yield made
     finally:
-        clearing = [f"link del {bridge}" for bridge in BRIDGES]
-        for nic in nics:
-            clearing.append(f"link set {nic.pf.name} nomaster")
-            for representor in map(nic.representor, nic.pf.vfs):
-                clearing += [f"link set {representor} nomaster", f"link set {representor} down mtu 1500"]
-        HOST.batch(*clearing, check=False)
+        made.remove()
 
 
-def _state(link: str) -> str:
-    with open(f"/sys/class/net/{link}/operstate") as file:
-        return file.read().strip()
+@pytest.fixture(autouse=True)
+def no_bridges(request: pytest.FixtureRequest, standing: Bridges) -> None:
+    """Have none where a test wants none: its uplinks are in no bridge then."""
+    if not {"bridges", "all_rigs"} & set(request.fixturenames):
+        standing.remove()
 
 
 @pytest.fixture
-def bridges(nics: list[Nic]) -> Iterator[tuple[str, str]]:
+def bridges(standing: Bridges) -> Iterator[tuple[str, str]]:
     """A bridge for each NIC."""
-    with bridges_made(nics):
-        yield BRIDGES
+    standing.have()
+    try:
+        yield NAMES
+    finally:
+        standing.check()
 
 
 @pytest.fixture
@@ -91,20 +76,24 @@ def bridge(bridges: tuple[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def all_rigs(nics: list[Nic]) -> Iterator[list[Rig]]:
+def all_rigs(nics: list[Nic], standing: Bridges) -> Iterator[list[Rig]]:
     """One rig at each PF, for all tests of a module: to make them takes a while."""
-    with bridges_made(nics):
-        made = [Rig(nic, bridge) for nic, bridge in zip(nics, BRIDGES, strict=True)]
+    made: list[Rig] = []
+    standing.have()
+    try:
+        for nic, bridge in zip(nics, NAMES, strict=True):
+            made.append(Rig(nic, bridge))
         yield made
+    finally:
         for rig in made:
             rig.remove()
+        standing.check()
 
 
 @pytest.fixture
 def rigs(all_rigs: list[Rig]) -> list[Rig]:
     """Rigs to work side by side, on a disk with all folders."""
-    for rig in all_rigs:
-        rig.prepare()
+    prepare(all_rigs)
     return all_rigs
 
 
