@@ -31,20 +31,13 @@ class Machine:
         words: tuple[str, ...] = {"link": (self._link_kind,), "bridge": self._bridge, "bond": ("bond",)}[kind]
         if words == ("veth",):
             words = ("veth", "peer", "name", net.unique("far"))
-        HOST.ip("link", "add", name, "type", *words)
         self._made.append(name)
-        self.set(name, **settings)
+        HOST.batch(f"link add {name} type {' '.join(words)}", *_changes(name, settings))
         return name
 
     def set(self, name: str, **settings: Any) -> None:
         """Change master (a name, empty for none), mtu or up of a link."""
-        for key, value in settings.items():
-            words: tuple[str, ...] = (key, str(value))
-            if key == "up":
-                words = ("up",) if value else ("down",)
-            elif key == "master" and not value:
-                words = ("nomaster",)
-            HOST.ip("link", "set", name, *words)
+        HOST.batch(*_changes(name, settings))
 
     def rename(self, name: str, new: str) -> None:
         """Give a link another name."""
@@ -82,5 +75,17 @@ class Machine:
 
     def close(self) -> None:
         """Take away what was made."""
-        for name in self._made:
-            HOST.ip("link", "del", name, check=False)
+        HOST.batch(*(f"link del {name}" for name in self._made), check=False)
+
+
+def _changes(name: str, settings: dict[str, Any]) -> list[str]:
+    """Return the commands that give a link these settings, as of `Machine.set`."""
+    commands = []
+    for key, value in settings.items():
+        words = f"{key} {value}"
+        if key == "up":
+            words = "up" if value else "down"
+        elif key == "master" and not value:
+            words = "nomaster"
+        commands.append(f"link set {name} {words}")
+    return commands
