@@ -11,6 +11,7 @@ import pytest
 
 from tests.lab.accelerated_bridge.conftest import DEVICE_INFO
 from tests.support import disk, switchdev
+from tests.support.cases import try_each
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 from tests.support.switchdev import Nic
@@ -52,16 +53,20 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_bad_input(name: str, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
-    """Each on its own."""
-    conf, named = BAD[name]
+def test_bad_input(nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
+    """Each on its own, and after all of them everything is as it was."""
     before = nic.snapshot(vf, bridge)
-    error = attach(vf, **{"trust": "on", **conf}).call("ADD").error(7)
-    assert all(word in error["msg"] for word in named), error
+
+    def trial(name: str) -> None:
+        conf, named = BAD[name]
+        error = attach(vf, **{"trust": "on", **conf}).call("ADD").error(7)
+        assert all(word in error["msg"] for word in named), error
+        assert vf.name, "the VF's link is on the host"
+        assert not any("container" in path for path in disk.files(disk.CNI))
+
+    try_each(BAD, trial)
     assert nic.snapshot(vf, bridge) == before
     assert pod.links() == []
-    assert not any("container" in path for path in disk.files(disk.CNI))
 
 
 def test_a_pf_in_legacy_mode(nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
@@ -92,16 +97,22 @@ OUTSIDE = {
 }
 
 
-@pytest.mark.parametrize("path", OUTSIDE.values(), ids=OUTSIDE.keys())
-def test_device_information_outside_its_folder(path: str, vf: VF, attach: Attach) -> None:
+def test_device_information_outside_its_folder(vf: VF, attach: Attach) -> None:
     """Nothing is written there, and the pod gets its VF all the same."""
-    one = attach(vf, runtimeConfig={"CNIDeviceInfoFile": path})
-    outcome = one.call("ADD")
-    outcome.ok()
-    assert "CNIDeviceInfoFile" in outcome.stderr
-    assert not os.path.isfile(path)
-    one.delete()
-    assert not os.path.exists(DEVICE_INFO)
+
+    def trial(name: str) -> None:
+        path = OUTSIDE[name]
+        one = attach(vf, runtimeConfig={"CNIDeviceInfoFile": path})
+        outcome = one.call("ADD")
+        try:
+            outcome.ok()
+            assert "CNIDeviceInfoFile" in outcome.stderr
+            assert not os.path.isfile(path)
+        finally:
+            one.delete()
+        assert not os.path.exists(DEVICE_INFO)
+
+    try_each(OUTSIDE, trial)
 
 
 GARBAGE = {"no JSON": b"{", "no object": b"[]", "binary": bytes(range(256)), "another type": b'{"type": "memif"}'}
