@@ -133,7 +133,7 @@ def test_pods_talk_through_the_wire(
         conf = {"cniVersion": "1.1.0", "name": "wire", "type": "accelerated-bridge", "bridge": bridge, "ipam": ipam}
         attached.append(Attachment({**conf, "deviceID": x.address}, net.unique("container"), pod.path))
     addresses = [one.add()["ips"][0]["address"].partition("/")[0] for one in attached]
-    assert "bytes from" in pods[0].run("ping", "-c", "5", "-i", "0.3", "-W", "1", addresses[1], check=False)
+    assert "bytes from" in pods[0].run("ping", "-c", "1", "-i", "0.3", "-w", "5", addresses[1], check=False)
     for one in attached:
         one.check().ok()
         one.delete()
