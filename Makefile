@@ -35,7 +35,7 @@ test: binaries  ## build everything and run all tests
 	@scripts/setup test
 	@$(MAKE) --no-print-directory lint
 	@$(PYTHON) -m pytest -q
-	@$(MAKE) --no-print-directory lab MACHINES=2 RUN='$(PYTHON) -m pytest -q tests/lab'
+	@$(MAKE) --no-print-directory lab MACHINES=2 RUN='$(PYTHON) -m pytest -q --durations=25 tests/lab'
 
 lint: .venv/requirements.txt ## style, types, import boundaries
 	@$(PYTHON) -m ruff check --quiet && $(PYTHON) -m ruff format --quiet --check
