@@ -124,9 +124,10 @@ def _header(index: int = 0, flags: int = 0, change: int = 0) -> bytes:
     return IFINFOMSG.pack(0, 0, index, flags, change)
 
 
-def get(socket: NetlinkSocket, name: str = "", index: int = 0) -> Link | None:
+def get(socket: NetlinkSocket, name: str = "", index: int = 0, known_as: str = "") -> Link | None:
     """Return the link with this name, alternative name or index, or None when there is none. Raises NetlinkError.
 
+    known_as: what one that is looked up by its index is called in the error.
     Under strict checking the header may hold nothing but the index (net/core/rtnetlink.c, rtnl_valid_getlink_req).
     """
     body = _header(index) + codec.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
@@ -134,7 +135,7 @@ def get(socket: NetlinkSocket, name: str = "", index: int = 0) -> Link | None:
         # Either attribute finds proper and alternative names; IFLA_IFNAME has room for proper ones only.
         body += codec.text(IFLA_ALT_IFNAME if len(codec.os_bytes(name)) >= IFNAMSIZ else IFLA_IFNAME, name)
     try:
-        return parse(socket.get(RTM_GETLINK, body, f"look up link {name or f'with index {index}'}"))
+        return parse(socket.get(RTM_GETLINK, body, f"look up link {name or known_as or f'with index {index}'}"))
     except NetlinkError as e:
         # EINVAL: Linux 5.4 knows no alternative names, so that no link has one.
         if e.errno == errno.ENODEV or (e.errno == errno.EINVAL and len(codec.os_bytes(name)) >= IFNAMSIZ):

@@ -82,8 +82,8 @@ class RepresentorPort(Beside):
     def connect(self, host: NetNS, log: Logger) -> None:
         """See `Beside`. The caller holds the lock for uplinks' VLANs if there are any."""
         # By what was recorded of them: udev may have given their names to others since.
-        rep = link.get(host.netlink, index=self.original.index)
-        into = link.get(host.netlink, index=self.bridge_index)
+        rep = link.get(host.netlink, index=self.original.index, known_as=self.original.name)
+        into = link.get(host.netlink, index=self.bridge_index, known_as=self.bridge)
         if rep is None or into is None:
             missing = self.original.name if rep is None else self.bridge
             raise CniError(GENERIC, f"{missing} has vanished from the host during ADD")
@@ -239,7 +239,8 @@ class RepresentorPort(Beside):
         """Return the representor as it is, which may have got another name, and another link may have its name."""
         # With the name may be a new one, made when the switch had been in legacy mode.
         for name, index in (("", self.original.index), (self.name_now(), 0)):
-            found = link.get(host.netlink, name=name, index=index) if name or index else None
+            known_as = self.original.name
+            found = link.get(host.netlink, name=name, index=index, known_as=known_as) if name or index else None
             if found is not None and self._may_be(found):
                 return found
         return None

@@ -63,7 +63,7 @@ def link_of(name: str, index: int, host: NetNS) -> Link | None:
     """Return an uplink that is recorded with this name and index (0 for unknown): it may have another name by now, and
     another link its own; or it was made anew.
     """
-    found = link.get(host.netlink, index=index) if index else None
+    found = link.get(host.netlink, index=index, known_as=name) if index else None
     return found if found is not None or not name else link.get(host.netlink, name=name)
 
 
