@@ -431,6 +431,7 @@ def test_no_buffer() -> None:
     asked: dict[str, Callable[[], object]] = {
         "look up link ens5": lambda: link.get(socket, name="ens5"),
         "look up link with index 7": lambda: link.get(socket, index=7),
+        "look up link ens6": lambda: link.get(socket, index=6, known_as="ens6"),
         "list the links": lambda: link.dump(socket),
         "list the addresses of link with index 7": lambda: addr.dump(socket, 7),
         "": lambda: link.change(socket, 7, up=True),
