@@ -46,6 +46,16 @@ _NICS = (
     *("-device", "igb,bus=rp2,netdev=n2,mac=52:54:00:00:02:00"),
 )
 
+_FEW_DESCRIPTORS = (
+    # QEMU's main loop polls a descriptor for each queue of each device, thousands of times a second. Each serial device
+    # that virtme-run makes has 64 queues unless told otherwise, and the loop is then as busy as an emulated CPU.
+    # Two ports are one and the console's, which has its place whether there is one or not.
+    *("-global", "virtio-serial-device.max_ports=2"),
+    # The CPU that notifies a device sees to it itself. With eventfds it would be the main loop's work.
+    *("-global", "virtio-serial-pci.ioeventfd=off"),
+    *("-global", "virtio-9p-pci.ioeventfd=off"),
+)
+
 
 class Machine:
     """One run of the machine with a kernel. kvm: whether to use hardware virtualisation."""
@@ -165,6 +175,7 @@ class Machine:
             arguments += ["--overlay-rwdir", overlay]
         for option in (
             *_NICS,
+            *_FEW_DESCRIPTORS,
             *("-device", "virtio-serial-pci,id=lab"),
             *("-chardev", f"file,id=ready,path={folder}/ready"),
             *("-device", "virtserialport,bus=lab.0,name=lab.ready,chardev=ready"),
