@@ -47,7 +47,7 @@ _NICS = (
 )
 
 _FEW_DESCRIPTORS = (
-    # QEMU's main loop polls a descriptor for each queue of each device, thousands of times a second. Each serial device
+    # QEMU's main loop polls a descriptor for each queue of each device, up to 2,000 times a second. Each serial device
     # that virtme-run makes has 64 queues unless told otherwise, and the loop is then as busy as an emulated CPU.
     # Two ports are one and the console's, which has its place whether there is one or not.
     *("-global", "virtio-serial-device.max_ports=2"),
