@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cni import netns
 from cni.errors import CniError, combined
-from cni.netlink import link
 from cni.netns import NetNS
 from ipam import delegate
 from plugins.common import release
@@ -53,14 +52,17 @@ def _delete_unrecorded(request: Request, conf: NetConf, host: NetNS, log: Logger
     if pod is None:
         return
     with pod:
-        found = link.get(pod.netlink, name=request.ifname)
+        folder = device.folder(wanted, claims.sysfs_root)
+        found = transfer.find_unrecorded(pod, request.ifname, wanted, folder)
+        if found is None:
+            log.info(f"{request.ifname} is not in {pod.path}: nothing to give back")
+            return
         for claim in claims.load_all():
             owned = transfer.find_in_pod(claim, pod) if claim.netns_cookie in (0, pod.cookie) else None
-            if found is not None and owned is not None and owned.index == found.index:
-                log.warning(f"{request.ifname} in {pod.path} belongs to {claim.container_id} by now: left alone")
+            if owned is not None and owned.index == found.index:
+                log.warning(f"{found.name} in {pod.path} belongs to {claim.container_id} by now: left alone")
                 return
-        folder = device.folder(wanted, claims.sysfs_root)
-        transfer.give_back_unrecorded(wanted, folder, request.ifname, host, pod, log)
+        transfer.give_back_unrecorded(found, wanted, folder, host, pod, log)
 
 
 def collect_garbage(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:

@@ -71,7 +71,8 @@ def _fetch(attachment: Attachment, host: NetNS, pod: NetNS, log: Logger) -> Link
     in_pod = find_in_pod(attachment, pod)
     if in_pod is None:
         return None
-    return link.get(host.netlink, name=move.onto_host(host, pod, in_pod, attachment.original.name, log))
+    name = attachment.original.name
+    return link.get(host.netlink, name=move.onto_host(host, pod, in_pod, name, log, alias=name))
 
 
 def _may_come_back(attachment: Attachment) -> bool:
@@ -139,25 +140,34 @@ def find_in_pod(attachment: Attachment, pod: NetNS) -> Link | None:
         lambda x: x.alias == original.name,
         lambda x: bool(original.permanent_mac) and x.permanent_mac == original.permanent_mac,
         lambda x: x.name in (attachment.ifname, original.name) and x.mac == original.mac,
-        lambda x: certain and x.name == attachment.ifname and x.index == original.index,
+        lambda x: certain and x.name in (attachment.ifname, original.name) and x.index == original.index,
     )
     return next((entry for sign in signs for entry in links if sign(entry)), None)
 
 
-def give_back_unrecorded(wanted: DeviceConfig, folder: str, ifname: str, host: NetNS, pod: NetNS, log: Logger) -> None:
+def find_unrecorded(pod: NetNS, ifname: str, wanted: DeviceConfig, folder: str) -> Link | None:
+    """Return the link in a pod with the attachment's name or, where a DEL was killed after it had given the link its
+    host name, the one with that name that certainly is the device which the configuration names.
+    """
+    found = link.get(pod.netlink, name=ifname)
+    if found is not None:
+        return found
+    renamed = (x for x in link.dump(pod.netlink) if x.name == x.alias and (x.parent or not folder))
+    return next((x for x in renamed if _is_named(x, wanted, folder)), None)
+
+
+def give_back_unrecorded(device: Link, wanted: DeviceConfig, folder: str, host: NetNS, pod: NetNS, log: Logger) -> None:
     """Give back the device of an attachment without a record: one that the reference plugin made.
 
     That plugin notes the host name in the alias and nothing else, and any other plugin may set an alias. So the link
     has to be the one that the configuration names; one of which that is not known is left alone.
-    wanted, folder: how the configuration names the device, and its folder in sysfs where it names one.
+    device: the link in the pod. wanted, folder: how the configuration names the device, and its folder in sysfs where
+    it names one.
     """
-    device = link.get(pod.netlink, name=ifname)
-    if device is None:
-        log.info(f"{ifname} is not in {pod.path}: nothing to give back")
-        return
     if not link.is_name(device.alias) or not _is_named(device, wanted, folder):
-        log.warning(f'{ifname} in {pod.path} has no record and the alias "{device.alias}": not ours, left alone')
+        log.warning(f'{device.name} in {pod.path} has no record and the alias "{device.alias}": not ours, left alone')
         return
+    ifname = device.name
     name = move.onto_host(host, pod, device, device.alias, log)
     log.info(f"{ifname} of {pod.path}, which has no record, is {name} on the host now")
     found = link.get(host.netlink, name=name)

@@ -667,6 +667,51 @@ def test_delete_without_add(netns: str, pod: Space, device: str) -> None:
     assert_nothing_left(one)
 
 
+@pytest.mark.parametrize("known_by", ["mark", "address", "index", "mark, without record"])
+def test_delete_after_one_that_was_killed_between_two_names(known_by: str, pod: Space, device: str) -> None:
+    """DEL gives the link its host name in the pod before it moves it: the next DEL finds it under either name."""
+    before = HOST.settings(device)
+    one = attachment(pod, device=device, ipam=HOST_LOCAL)
+    one.add()
+    pod.ip("link", "set", "net1", "down")
+    pod.ip("link", "set", "net1", "name", device)
+    if known_by == "mark, without record":
+        os.remove(f"{disk.HOST_DEVICE}/{one.container_id}-net1")
+    if known_by in ("address", "index"):
+        pod.ip("link", "set", device, "alias", "")
+    if known_by == "index":
+        pod.ip("link", "set", device, "address", "02:de:ad:be:ef:03")
+    one.delete()
+    assert HOST.settings(device) == before
+    assert pod.links() == []
+    assert_nothing_left(one)
+
+
+def test_delete_of_another_attachment_after_such_a_one(pod: Space, device: str) -> None:
+    """A DEL without a record leaves the link with its host name to the attachment whose record says that it owns it."""
+    before = HOST.settings(device)
+    owner = attachment(pod, device=device)
+    owner.add()
+    pod.ip("link", "set", "net1", "down")
+    pod.ip("link", "set", "net1", "name", device)
+    stranger = attachment(pod, device=device)
+    stranger.ifname = "net2"
+    stranger.delete()
+    assert pod.links() == [device]
+    owner.delete()
+    assert HOST.settings(device) == before
+
+
+def test_delete_leaves_links_whose_alias_is_their_name(bus: Bus, pod: Space) -> None:
+    """Which is what a killed DEL leaves, too, but nothing tells that such a one is the device of the configuration."""
+    bus.pci(PCI)
+    pod.ip("link", "add", "theirs", "alias", "theirs", "type", "veth", "peer", "name", "other")
+    before = pod.settings("theirs")
+    attachment(pod, pciBusID=PCI).delete()
+    attachment(pod, device="nosuch0").delete()
+    assert pod.settings("theirs") == before
+
+
 def test_delete_of_somebody_elses_link(pod: Space, make_device: MakeDevice) -> None:
     """A link in the pod that has the name, but that no plugin attached, stays there."""
     device, theirs = make_device(), make_device()

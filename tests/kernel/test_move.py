@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 from collections.abc import Callable, Iterator
 
@@ -14,6 +16,8 @@ from cni.netlink.link import Link
 from cni.netns import NetNS
 from tests.support.log import Lines
 from tests.support.net import HOST, Space, unique
+
+NETLINK_KOBJECT_UEVENT = 15  # linux/netlink.h
 
 
 class Sides:
@@ -131,6 +135,67 @@ def test_the_host_name_is_taken(sides: Sides, device: str, make_device: Callable
     assert f"the name {device} is taken on the host" in sides.log.text("warning")
 
 
+def announced(listener: socket.socket) -> list[str]:
+    """Return the names under which the kernel has told udev of new links since the last time."""
+    names = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            message = dict(line.partition("=")[::2] for line in listener.recv(1 << 16).decode().split("\0"))
+            if (message.get("ACTION"), message.get("SUBSYSTEM")) == ("add", "net"):
+                names.append(message["INTERFACE"])
+    return names
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """A socket that hears on the host what udev hears."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_KOBJECT_UEVENT) as made:
+        made.bind((0, 1))
+        made.setblocking(False)
+        yield made
+
+
+def test_the_host_hears_the_host_name(sides: Sides, device: str, listener: socket.socket) -> None:
+    """udev never hears of the pod's name, which nothing on the host has."""
+    sides.into_pod(seen(sides.host, device))
+    announced(listener)
+    sides.onto_host(seen(sides.pod, "net1"), device)
+    assert announced(listener) == [device]
+
+
+def test_the_host_hears_the_free_name(
+    sides: Sides, device: str, make_device: Callable[..., str], listener: socket.socket
+) -> None:
+    """When the host name is taken, the kernel moves the link under the free one at once."""
+    sides.into_pod(seen(sides.host, device))
+    HOST.ip("link", "set", make_device(), "name", device)
+    announced(listener)
+    sides.onto_host(seen(sides.pod, "net1"), device)
+    assert announced(listener) == [f"{device}_0"]
+
+
+@pytest.mark.parametrize("who", ["the name", "an alternative name"])
+def test_the_host_name_is_taken_in_the_pod(sides: Sides, device: str, who: str) -> None:
+    """Another link of the pod is called as the device on the host: the device still comes home under its name."""
+    sides.into_pod(seen(sides.host, device))
+    sides.space.ip("link", "add", "other", "type", "veth", "peer", "name", "peer")
+    if who == "the name":
+        sides.space.ip("link", "set", "other", "name", device)
+    else:
+        altname("other", device, space=sides.space)
+    theirs = sides.space.links()
+    assert sides.onto_host(seen(sides.pod, "net1"), device) == device
+    assert sides.space.links() == [name for name in theirs if name != "net1"]
+    assert sides.log.text("warning") == ""
+
+
+def test_the_mark_comes_with_the_name(sides: Sides, device: str) -> None:
+    """Killed after that, DEL leaves a link that is known by its alias; it moves with it."""
+    sides.into_pod(seen(sides.host, device))
+    move.onto_host(sides.host, sides.pod, seen(sides.pod, "net1"), device, sides.log, alias=f"was {device}")
+    assert HOST.settings(device)["alias"] == f"was {device}"
+
+
 def test_several_free_names_are_taken(sides: Sides, device: str, make_device: Callable[..., str]) -> None:
     """The first that is free is used, and no name is longer than the kernel allows."""
     long = unique("longest-name-")[:13].ljust(15, "x")
@@ -198,8 +263,13 @@ def test_two_links_race_for_one_name(sides: Sides, make_device: Callable[..., st
         sides.space.ip("link", "del", "net1")
 
 
-def test_two_links_race_home(make_pod: Callable[[], Space], make_device: Callable[..., str]) -> None:
-    """Two devices that want one name on the host both come home, one under the next free name."""
+@pytest.mark.parametrize("named_in_pod", [True, False], ids=["named in the pod", "named on the host"])
+def test_two_links_race_home(
+    named_in_pod: bool, make_pod: Callable[[], Space], make_device: Callable[..., str]
+) -> None:
+    """Two devices that want one name on the host both come home, one under the next free name, also from pods in which
+    another link has the name.
+    """
     for _ in range(10):
         wanted = unique("home")
         pods = [make_pod(), make_pod()]
@@ -207,6 +277,8 @@ def test_two_links_race_home(make_pod: Callable[[], Space], make_device: Callabl
             name = make_device()
             HOST.ip("link", "set", name, "netns", str(space.name))
             space.ip("link", "set", name, "name", "net1")
+            if not named_in_pod:
+                space.ip("link", "add", wanted, "type", "veth", "peer", "name", "other")
         names: list[str] = []
 
         def detach(space: Space, names: list[str] = names, wanted: str = wanted) -> None:

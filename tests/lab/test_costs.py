@@ -37,7 +37,7 @@ def test_add(attachment: Attachment) -> None:
 def test_delete(attachment: Attachment) -> None:
     attachment.add()
     cost = costs.of(attachment, "DEL")
-    assert cost.messages == {"GETLINK": 8, "SETLINK": 4}
+    assert cost.messages == {"GETLINK": 8, "SETLINK": 5}
     assert (cost.moves, cost.processes, cost.syncs) == (1, 1, 0)
     assert len(cost.opened) <= 26, cost.opened
     assert cost.written < 200
