@@ -10,6 +10,10 @@ MAX_DEPTH = 200
 """How many arrays and objects may be nested. No configuration comes near; the interpreter's own limit differs by
 version and by where it is called from."""
 
+_END = "\0"
+"""What is put behind the text, so that a character can be looked at without asking whether there is one: no value and
+no whitespace holds it."""
+
 _WHITESPACE = " \t\n\r"
 _INFINITY = float("inf")
 _WORDS = {"t": ("true", True), "f": ("false", False), "n": ("null", None)}
@@ -28,14 +32,16 @@ def loads(text: str) -> object:
 
     Raises JSONError.
     """
+    size = len(text)
+    text += _END
     start = _skip(text, 0)
-    if start == len(text):
+    if start == size:
         raise JSONError("no text")
     if text.startswith("\ufeff"):
         raise _refusal("a byte order mark is not allowed", text, 0)
     value, end = _value(text, start, 0)
     end = _skip(text, end)
-    if end < len(text):
+    if end < size:
         raise _refusal("more text after the end of the value", text, end)
     return value
 
@@ -48,17 +54,17 @@ def _refusal(reason: str, text: str, at: int) -> JSONError:
 
 def _skip(text: str, at: int) -> int:
     """Return where the whitespace that may begin at `at` ends."""
-    while text[at : at + 1] in _WHITESPACE and at < len(text):
+    while text[at] in _WHITESPACE:
         at += 1
     return at
 
 
 def _value(text: str, at: int, depth: int) -> tuple[object, int]:
     """Return the value that begins at `at` and where it ends. depth: of arrays and objects around it."""
-    first = text[at : at + 1]
+    first = text[at]
     if first == '"':
         return _string(text, at + 1)
-    if first in ("{", "["):
+    if first in "{[":
         if depth == MAX_DEPTH:
             raise _refusal(f"nested more than {MAX_DEPTH} levels deep", text, at)
         return (_object if first == "{" else _array)(text, _skip(text, at + 1), depth + 1)
@@ -72,21 +78,21 @@ def _value(text: str, at: int, depth: int) -> tuple[object, int]:
 def _object(text: str, at: int, depth: int) -> tuple[dict[str, object], int]:
     """Return the object whose first member, or end, is at `at`, and where it ends."""
     members: dict[str, object] = {}
-    if text.startswith("}", at):
+    if text[at] == "}":
         return members, at + 1
     while True:
-        if not text.startswith('"', at):
+        if text[at] != '"':
             raise _refusal("expecting a name in double quotes", text, at)
         key, at = _string(text, at + 1)
-        if not text.startswith(":", at):
+        if text[at] != ":":
             at = _skip(text, at)
-            if not text.startswith(":", at):
+            if text[at] != ":":
                 raise _refusal('expecting ":" after a name', text, at)
         members[key], at = _value(text, _skip(text, at + 1), depth)
         at = _skip(text, at)
-        if text.startswith("}", at):
+        if text[at] == "}":
             return members, at + 1
-        if not text.startswith(",", at):
+        if text[at] != ",":
             raise _refusal('expecting "," or "}"', text, at)
         at = _skip(text, at + 1)
 
@@ -94,15 +100,15 @@ def _object(text: str, at: int, depth: int) -> tuple[dict[str, object], int]:
 def _array(text: str, at: int, depth: int) -> tuple[list[object], int]:
     """Return the array whose first item, or end, is at `at`, and where it ends."""
     items: list[object] = []
-    if text.startswith("]", at):
+    if text[at] == "]":
         return items, at + 1
     while True:
         item, at = _value(text, at, depth)
         items.append(item)
         at = _skip(text, at)
-        if text.startswith("]", at):
+        if text[at] == "]":
             return items, at + 1
-        if not text.startswith(",", at):
+        if text[at] != ",":
             raise _refusal('expecting "," or "]"', text, at)
         at = _skip(text, at + 1)
 
@@ -114,11 +120,11 @@ def _string(text: str, at: int) -> tuple[str, int]:
     if end >= 0 and "\\" not in content and content.isprintable():  # nearly always
         return content, end + 1
     parts: list[str] = []
-    begin = at
+    begin, size = at, len(text) - len(_END)
     while True:
-        character = text[at : at + 1]
-        if not character:
+        if at >= size:
             raise _refusal("unterminated string", text, begin - 1)
+        character = text[at]
         if character < " ":
             raise _refusal("control character in a string", text, at)
         if character == '"':
@@ -156,7 +162,7 @@ def _hexadecimal(text: str, at: int) -> int:
 def _number(text: str, at: int) -> tuple[int | float, int]:
     """Return the number that begins at `at`, and where it ends (section 6)."""
     end = at
-    while end < len(text) and text[end] in _IN_NUMBERS:
+    while text[end] in _IN_NUMBERS:
         end += 1
     token = text[at:end]
     mantissa, exponent_mark, exponent = token.replace("E", "e").partition("e")

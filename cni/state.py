@@ -96,18 +96,22 @@ class Store:
         except OSError:
             return 0
 
-    def all(self) -> list[dict[str, object]]:
+    def all(self, mentioning: str = "") -> list[dict[str, object]]:
         """Return all records that can be read and believed: one bad file must not stop everybody's commands.
 
+        mentioning: what a record has to have somewhere in its text, in capital letters or small ones. To look for that
+        takes a hundredth of the time that it takes to parse a record. It must be ASCII without quotes and backslashes,
+        as a bus address is: JSON need not escape that.
         Raises CniError (code 5) when the folder cannot be listed.
         """
+        wanted = mentioning.lower().encode()
         paths = (os.path.join(self.folder, name) for name in files.names(self.folder) if name not in self._others)
-        found = (self._read_if_possible(path) for path in paths if os.path.isfile(path))
+        found = (self._read_if_possible(path, wanted) for path in paths if os.path.isfile(path))
         return [record for record in found if record is not None]
 
-    def _read_if_possible(self, path: str) -> dict[str, object] | None:
+    def _read_if_possible(self, path: str, mentioning: bytes) -> dict[str, object] | None:
         try:
-            return self._read(path)
+            return self._read(path, mentioning=mentioning)
         except CniError as e:
             self._log.warning(f"record {path} is not used: {e}")
             return None
@@ -121,13 +125,16 @@ class Store:
             reason = f"{folder} is no writable folder"
             raise CniError(PLUGIN_UNAVAILABLE, f"cannot keep records in {self.folder}: {reason}")
 
-    def _read(self, path: str, owner: tuple[str, str] | None = None) -> dict[str, object] | None:
-        """Return the record in a file. owner: whose it is if it does not say so itself.
+    def _read(
+        self, path: str, owner: tuple[str, str] | None = None, mentioning: bytes = b""
+    ) -> dict[str, object] | None:
+        """Return the record in a file, None for one that does not mention what it has to. owner: whose it is if it does
+        not say so itself.
 
         Garbage counts as absent, and is said: it tells of a crash or of a full disk.
         """
         data = files.read(path)
-        if data is None:
+        if data is None or mentioning not in data.lower():
             return None
         try:
             record = jsontext.loads(data.decode())

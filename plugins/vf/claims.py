@@ -59,10 +59,13 @@ class Claims:
         found = self.store.load(container_id, ifname, network)
         return None if found is None else self._believed(found)
 
-    def load_all(self) -> list[Attachment]:
-        """Return all recorded attachments whose records can be believed. Raises CniError (code 5)."""
-        found = (self._believed(entry) for entry in self.store.all())
-        return [entry for entry in found if entry is not None]
+    def load_all(self, address: str | None = None) -> list[Attachment]:
+        """Return all recorded attachments whose records can be believed, or those of the VF with this address only.
+
+        Raises CniError (code 5).
+        """
+        found = (self._believed(entry) for entry in self.store.all(mentioning=address or ""))
+        return [entry for entry in found if entry is not None and address in (None, entry.address)]
 
     def _believed(self, found: dict[str, object]) -> Attachment | None:
         try:
@@ -116,7 +119,7 @@ class Claims:
         pod's has not come back yet.
         """
         taken = CniError(TRY_AGAIN_LATER, f"pci address {address} is already allocated")
-        claims = [claim for claim in self.load_all() if claim.address == address]
+        claims = self.load_all(address)
         path = self.owner(address)
         pod = netns.if_there(path, self._log)
         if pod is not None:
@@ -180,9 +183,7 @@ class Claims:
     def _owns(self, claim: Attachment, netns_path: str) -> bool:
         """Return whether the VF is the attachment's: nobody has claimed it since. The caller holds the VF's lock."""
         written = self.store.written_ns(claim.container_id, claim.ifname, claim.network)
-        for other in self._others(claim):
-            if other.address != claim.address:
-                continue
+        for other in self._others(claim, claim.address):
             if self.store.written_ns(other.container_id, other.ifname, other.network) > written:
                 return False
         path = self.owner(claim.address)
@@ -194,9 +195,10 @@ class Claims:
         with pod:
             return pod.cookie != 0 and pod.cookie == claim.netns_cookie
 
-    def _others(self, claim: Attachment) -> list[Attachment]:
+    def _others(self, claim: Attachment, address: str | None = None) -> list[Attachment]:
+        """Return all other recorded attachments, or those of the VF with this address only."""
         identity = (claim.container_id, claim.ifname, claim.network)
-        return [x for x in self.load_all() if (x.container_id, x.ifname, x.network) != identity]
+        return [x for x in self.load_all(address) if (x.container_id, x.ifname, x.network) != identity]
 
     def give_back(self, claim: Attachment, host: NetNS, pod: NetNS | None, patience_s: float = 0.0) -> bool:
         """Give the VF back and, when nothing is left to do, forget the attachment; return whether that was so.
@@ -225,7 +227,7 @@ class Claims:
         if self.kind.allocates and not request.netns:  # that is what owners are known by
             return
         with self.lock(address):
-            if any(claim.address == address for claim in self.load_all()):
+            if self.load_all(address):
                 return
             if self.kind.allocates and self.owner(address) != request.netns:
                 return

@@ -106,6 +106,16 @@ def test_random_values() -> None:
             assert loads(text) == value
 
 
+def test_every_beginning() -> None:
+    """A text may end, or hold a zero, anywhere."""
+    whole = ' {"a\\u00e9\\n": [-1.5e+3, 20, true, false, null, {}, [] ], "b": {"c" : "\\ud83d\\ude00 d"}}'
+    assert loads(whole) == json.loads(whole)
+    for end in range(len(whole)):
+        for text in (whole[:end], whole[:end] + "\0", whole[:end] + "\0" + whole[end:]):
+            with pytest.raises(JSONError):
+                loads(text)
+
+
 def test_random_damage() -> None:
     """Whatever the standard library refuses we refuse, with our own error; the rest means the same."""
     rng = random.Random(21)

@@ -118,6 +118,23 @@ def test_all(store: Store) -> None:
     assert [record["containerID"] for record in store.all()] == ["a", "b", "c"]
 
 
+def test_all_that_mention_something(tmp_path: Path) -> None:
+    """In capital letters or small ones, wherever in the record; one that is damaged is told when it is asked for."""
+    log = Lines()
+    store = Store(str(tmp_path), log)
+    store.save("a", "net1", {"deviceID": "0000:0A:10.0"})
+    store.save("b", "net1", {"deviceID": "0000:0a:10.1"})
+    store.save("c", "net1", {"runtimeConfig": {"deviceID": "0000:0a:10.0"}})
+    with open(f"{store.folder}/d-net1", "w") as file:
+        file.write('{"deviceID": "0000:0a:10.1')
+    found = store.all(mentioning="0000:0A:10.0")
+    assert [record["containerID"] for record in found] == ["a", "c"]
+    assert store.all(mentioning="0000:0b:10.0") == []
+    assert log.text("warning") == ""
+    assert [record["containerID"] for record in store.all(mentioning="0000:0a:10.1")] == ["b"]
+    assert "d-net1 is damaged" in log.text("warning")
+
+
 def test_a_record_that_nobody_could_read_again(store: Store) -> None:
     """A configuration that grows beyond what is read is refused before anything is changed (code 7)."""
     with pytest.raises(CniError) as caught:

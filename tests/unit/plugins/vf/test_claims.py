@@ -1,4 +1,4 @@
-"""What is believed of records: those of the Go plugins do not say of which boot they are."""
+"""What is believed of records: those of the Go plugins do not say of which boot they are. Whose VF one is about."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from plugins.vf.kind import Kind
 from tests.support import disk, sysfstree
 from tests.support.log import Lines
 
-PF, VF = "0000:03:00.0", "0000:03:00.2"
+PF, VF = "0000:0a:00.0", "0000:0a:00.2"
 YEAR_NS = 365 * 86400 * 10**9
 
 GO: dict[str, tuple[Kind, str, dict[str, Any]]] = {
@@ -84,3 +84,20 @@ def test_our_own_record_says_it(tmp_path: Path) -> None:
     ours |= {"containerID": "c0ffee", "ifName": "net1"}
     kind, name, _ = GO["accelerated-bridge-cni"]
     assert boot_of_record(tmp_path, kind, name, ours, ["ens2f0v0"], YEAR_NS) == boot.current()
+
+
+def test_the_records_of_one_vf(tmp_path: Path) -> None:
+    """Those that are about it, however they write its address, and none that only mention it."""
+    others = "0000:0a:00.3"
+    records: dict[str, dict[str, Any]] = {
+        "capital": {"deviceID": VF.upper()},
+        "other": {"deviceID": others, "runtimeConfig": {"deviceID": VF}},
+    }
+    os.makedirs(disk.SRIOV, exist_ok=True)
+    for container_id, members in records.items():
+        with open(f"{disk.SRIOV}/{container_id}-net1", "w") as file:
+            json.dump({"name": "blue", "OrigVfState": {"HostIFName": "ens2f0v0"}, **members}, file)
+    claims = Claims(Sriov(), Lines(), sysfstree.build(tmp_path, sysfstree.pf(PF, {0: VF, 1: others})))
+    assert [claim.container_id for claim in claims.load_all(VF)] == ["capital"]
+    assert [claim.container_id for claim in claims.load_all(others)] == ["other"]
+    assert len(claims.load_all()) == 2
