@@ -1,7 +1,9 @@
 """Advisory locks between processes: flock(2) on a file, with a time limit.
 
 The kernel drops a flock when its holder dies, so a killed plugin never blocks the next one. flock has no time limit of
-its own and alarm signals belong to the whole process, so a contended lock is polled.
+its own and alarm signals belong to the whole process, so a contended lock is polled: the more seldom, the longer that
+has gone on. Of many who wait, as in a burst of pods, one looks soon enough whenever the lock is free, and all of them
+together leave the CPU to the holder.
 """
 
 from __future__ import annotations
@@ -15,7 +17,11 @@ from cni.errors import TRY_AGAIN_LATER, CniError
 from cni.files import io_failure, names
 from cni.signals import Deferred
 
-POLL_INTERVAL_S = 0.003
+POLL_SHARE = 0.1
+"""How long to sleep between two attempts, as a share of the time waited so far."""
+
+MIN_POLL_S, MAX_POLL_S = 0.003, 0.05
+"""The bounds of that sleep, in seconds."""
 
 
 class FileLock:
@@ -32,15 +38,16 @@ class FileLock:
         self._fd = -1
 
     def __enter__(self) -> FileLock:
-        deadline = time.monotonic() + self._timeout_s
+        began = time.monotonic()
         try:
             while not self._attempt():
-                if time.monotonic() > deadline:
+                waited = time.monotonic() - began
+                if waited > self._timeout_s:
                     raise CniError(
                         TRY_AGAIN_LATER,
                         f"cannot lock {self.path}: another process has held it for {self._timeout_s:g} s",
                     )
-                time.sleep(POLL_INTERVAL_S)
+                time.sleep(min(max(waited * POLL_SHARE, MIN_POLL_S), MAX_POLL_S))
         except BaseException:
             if self._fd >= 0:  # told to end just when the lock was ours: an undo may need it once more
                 self.__exit__()
