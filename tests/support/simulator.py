@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.support import net
+from tests.support import net, udev
 from tests.support.net import HOST
 from tests.support.vfs import VF, settle, wait_for
 
@@ -78,15 +78,16 @@ def in_place_of_pf(vf: VF, vfs: int = 2, index: int | None = None, switchdev: bo
             net.run("devlink", "dev", "eswitch", "set", f"netdevsim/netdevsim{NUMBER}", "mode", "switchdev")
             settle()
         pf = os.path.realpath(vf.pf.folder)
-        net.run("mount", "-t", "tmpfs", "tmpfs", pf)
-        try:
-            os.symlink(os.path.realpath(vf.folder), f"{pf}/virtfn{index}")
-            os.mkdir(f"{pf}/net")
-            for link in os.listdir(f"{device}/net"):
-                os.symlink(os.path.realpath(f"/sys/class/net/{link}"), f"{pf}/net/{link}")
-            yield Simulated(name, index)
-        finally:
-            net.run("umount", pf)
+        with udev.waiting():
+            net.run("mount", "-t", "tmpfs", "tmpfs", pf)
+            try:
+                os.symlink(os.path.realpath(vf.folder), f"{pf}/virtfn{index}")
+                os.mkdir(f"{pf}/net")
+                for link in os.listdir(f"{device}/net"):
+                    os.symlink(os.path.realpath(f"/sys/class/net/{link}"), f"{pf}/net/{link}")
+                yield Simulated(name, index)
+            finally:
+                net.run("umount", pf)
     finally:
         with open(f"{BUS}/del_device", "w") as file:
             file.write(str(NUMBER))

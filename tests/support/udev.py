@@ -11,6 +11,8 @@ import re
 import select
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from tests.support import net
@@ -75,3 +77,14 @@ class Events:
 def events() -> Events:
     """Return the events of this session's host."""
     return Events()
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Have udev wait, while folders of sysfs are covered: it would name links after what it finds there instead."""
+    net.run("udevadm", "control", "--stop-exec-queue")
+    try:
+        yield
+    finally:
+        net.run("udevadm", "control", "--start-exec-queue")
+        events().settle()

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from tests.support import net
+from tests.support import net, udev
 from tests.support.vfs import VF, settle, wait_for
 
 BUS = "/sys/bus/vdpa"
@@ -49,10 +49,7 @@ def on_each(vfs: list[VF], driver: str) -> Iterator[list[Vdpa]]:
     net.run("modprobe", "-a", "vdpa_sim_net", *DRIVERS.values())
     with ExitStack() as stack:
         devices = [stack.enter_context(_made(f"vdpa{number}", driver)) for number in range(5, 5 + len(vfs))]
-        # udev would name the link that comes back after what it finds in a folder that is covered. It has to wait.
-        net.run("udevadm", "control", "--stop-exec-queue")
-        stack.callback(settle)
-        stack.callback(net.run, "udevadm", "control", "--start-exec-queue")
+        stack.enter_context(udev.waiting())
         folders = {x.name: _shown_on(vf, x, stack) for vf, x in zip(vfs, devices, strict=True)}
         _mount(stack, f"{BUS}/devices", "-t", "tmpfs", "tmpfs")
         for name, folder in folders.items():

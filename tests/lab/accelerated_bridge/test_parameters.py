@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import net, switchdev
+from tests.support import net, switchdev, udev
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 from tests.support.switchdev import NATIVE, Nic
@@ -192,6 +192,7 @@ def pf_without_a_table(vf: VF) -> Iterator[str]:
         shutil.copyfile(f"/sys/class/net/{vf.pf.name}/phys_switch_id", "/run/switch-of-dummy")
         net.run("mount", "--bind", "/run/switch-of-dummy", switch)
         stack.callback(net.run, "umount", switch)
+        stack.enter_context(udev.waiting())
         net.run("mount", "-t", "tmpfs", "tmpfs", pf)
         stack.callback(net.run, "umount", pf)
         os.symlink(os.path.realpath(vf.folder), f"{pf}/virtfn{vf.index}")
