@@ -93,9 +93,9 @@ def change(host: NetNS, device: Link, changes: dict[str, Any]) -> None:
 def rename(host: NetNS, device: Link, name: str, log: Logger) -> Link:
     """Give a link on the host its name back; return the link as it is then.
 
-    udev may have given it the name as an alternative one, when it came back under the name that it had in the pod. When
-    another link has the name, ours gets a free one that begins with it, and that is logged: the next ADD would take the
-    pod's name for its own. Raises CniError.
+    udev may have given it the name, or the name as an alternative one, since it came back from the pod. When another
+    link has the name, ours gets a free one that begins with it, and that is logged: the next ADD would take the pod's
+    name for its own. Raises CniError.
     """
     if device.name == name:
         return device
@@ -114,11 +114,15 @@ def rename(host: NetNS, device: Link, name: str, log: Logger) -> Link:
 
 
 def _rename(host: NetNS, device: Link, name: str, log: Logger) -> Link:
-    taken = link.get(host.netlink, name=name)
-    if taken is not None and taken.index == device.index:
+    target, taken = name, link.get(host.netlink, name=name)
+    if taken is not None and taken.index != device.index:
+        target = free_name(host, name, device.name)
+    elif taken is not None:
+        if taken.name == name:  # udev was faster; where it is so after this look, the kernel has nothing to do below
+            device.name, device.altnames = taken.name, taken.altnames
+            return device
         link.delete_altnames(host.netlink, device.index, [name])
         device.altnames = [altname for altname in taken.altnames if altname != name]
-    target = free_name(host, name, device.name)
     if target != device.name:
         if device.up:  # kernels before 6.2 rename only what is down
             link.change(host.netlink, device.index, up=False)
