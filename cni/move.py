@@ -114,7 +114,8 @@ def onto_host(host: NetNS, pod: NetNS, device: Link, name: str, log: Logger, ali
                 if in_pod:
                     altnames = _drop_altnames(pod, device, altnames, _names(host), log)
     except NetlinkError as e:
-        place = f"still in the pod, as {device.name}" if _is_at(pod, device) else "on the host"
+        elsewhere = "gone" if e.errno == errno.ENODEV else "on the host"
+        place = f"still in the pod, as {device.name}" if _is_at(pod, device) else elsewhere
         raise CniError(
             GENERIC,
             f"cannot move {ifname} of {pod.path} to the host as {name}: {e.strerror}",

@@ -235,7 +235,7 @@ def test_a_link_that_vanished_from_the_pod(sides: Sides, device: str) -> None:
     sides.into_pod(seen(sides.host, device))
     entry = seen(sides.pod, "net1")
     sides.space.ip("link", "del", "net1")
-    with pytest.raises(CniError, match=r"cannot move net1 of .* to the host as"):
+    with pytest.raises(CniError, match=r"cannot move net1 of .* to the host as .*; it is gone"):
         sides.onto_host(entry, device)
 
 
