@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
+import pytest
+
 from tests.support import net
 
 NETLINK_KOBJECT_UEVENT = 15  # linux/netlink.h
@@ -35,7 +37,7 @@ class Events:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._pending: set[int] = set()
+        self._pending: dict[int, str] = {}
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_KOBJECT_UEVENT)
         self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)
         self._socket.bind((0, OF_KERNEL | OF_UDEV))
@@ -48,7 +50,10 @@ class Events:
             self._receive()
             while self._pending:
                 ready, _, _ = select.select([self._socket], [], [], PATIENCE_S)
-                assert ready, f"udev has not done anything about {len(self._pending)} events for {PATIENCE_S:g} s"
+                if not ready:
+                    pending = ", ".join(f"{number} {what}" for number, what in self._pending.items())
+                    self._pending.clear()  # the next test waits for its own events only
+                    pytest.fail(f"udev has not done anything for {PATIENCE_S:g} s about {pending}")
                 self._receive()
 
     def _receive(self) -> None:
@@ -68,9 +73,9 @@ class Events:
             if number is None:
                 continue
             if message.startswith(BY_UDEV):
-                self._pending.discard(int(number[1]))
+                self._pending.pop(int(number[1]), None)
             else:
-                self._pending.add(int(number[1]))
+                self._pending[int(number[1])] = message.partition(b"\0")[0].decode()
 
 
 @cache
@@ -81,10 +86,15 @@ def events() -> Events:
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """Have udev wait, while folders of sysfs are covered: it would name links after what it finds there instead."""
-    net.run("udevadm", "control", "--stop-exec-queue")
+    """Have udev wait, while folders of sysfs are covered: it would name links after what it finds there instead.
+
+    `udevadm control --start-exec-queue` would do it, but is without effect now and then (systemd 252, in a lab with one
+    CPU), and udev then waits for ever.
+    """
+    events().settle()
+    net.run("pkill", "-STOP", "--exact", "systemd-udevd")
     try:
         yield
     finally:
-        net.run("udevadm", "control", "--start-exec-queue")
+        net.run("pkill", "-CONT", "--exact", "systemd-udevd")
         events().settle()
