@@ -1,10 +1,9 @@
 # What each target does, `make` alone prints. Every target installs what it needs; see scripts/setup.
 
 .DEFAULT_GOAL := help
-.PHONY: help binaries demo lab test lint bench profile scale lock clean
+.PHONY: help binaries demo lab test lab-first lab-second lab-at-once lint bench profile scale lock clean
 
 PYTHON := .venv/bin/python
-MACHINES := 1
 BINARIES := dist/accelerated-bridge dist/host-device dist/sriov dist/host-local dist/static
 SOURCES := build.spec requirements.txt $(wildcard program/*.py program/*.[ch]) $(shell find cni ipam plugins -name '*.py')
 
@@ -29,13 +28,17 @@ demo: binaries  ## attach a device to a pod before your eyes, ping through it, g
 lab: export LAB_RUN = $(value RUN)
 lab: binaries   ## a shell in a virtual machine with two SR-IOV NICs; with RUN='...', one command there
 	@scripts/setup lab
-	@$(PYTHON) -m lab --machines $(MACHINES)
+	@$(PYTHON) -m lab
 
 test: binaries  ## build everything and run all tests
 	@scripts/setup test
 	@$(MAKE) --no-print-directory lint
 	@$(PYTHON) -m pytest -q
-	@$(MAKE) --no-print-directory lab MACHINES=2 RUN='$(PYTHON) -m pytest -q --durations=25 tests/lab'
+	@status=0; $(MAKE) --no-print-directory --keep-going --jobs=2 lab-first lab-second || status=$$?; \
+	    $(MAKE) --no-print-directory lab-at-once && exit $$status
+
+lab-first lab-second lab-at-once: lab-%:
+	@scripts/test_lab $*
 
 lint: .venv/requirements.txt ## style, types, import boundaries
 	@$(PYTHON) -m ruff check --quiet && $(PYTHON) -m ruff format --quiet --check

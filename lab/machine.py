@@ -58,11 +58,14 @@ _FEW_DESCRIPTORS = (
 
 
 class Machine:
-    """One run of the machine with a kernel. kvm: whether to use hardware virtualisation."""
+    """One run of the machine with a kernel. kvm: whether to use hardware virtualisation. cpus: how many it has; None
+    stands for as many as this process may use, and two at least.
+    """
 
-    def __init__(self, kernel: Prepared, kvm: bool) -> None:
+    def __init__(self, kernel: Prepared, kvm: bool, cpus: int | None = None) -> None:
         self.kernel = kernel
         self.kvm = kvm
+        self.cpus = cpus or max(2, len(os.sched_getaffinity(0)))
 
     def run(
         self,
@@ -156,7 +159,7 @@ class Machine:
             *("--qemu-bin", f"{SOURCES}/qemu"),
             *("--kimg", str(self.kernel.image), "--mods", "auto"),
             *("--force-9p", "--disable-microvm"),
-            *("--name", "lab", "--memory", "2G", "--cpus", str(max(2, len(os.sched_getaffinity(0))))),
+            *("--name", "lab", "--memory", "2G", "--cpus", str(self.cpus)),
             *("--cwd", str(REPOSITORY)),
             *("--kopt", "intel_iommu=on"),
             # The kernel's test of its timer counts real milliseconds: on a busy host it panics for want of some.

@@ -306,6 +306,7 @@ def test_a_late_del(path: str, recorded: bool, vf: VF, make_pod: MakePod, attach
     assert nothing_left()
 
 
+@pytest.mark.at_once
 def test_two_adds_at_once(vf: VF, make_pod: MakePod, attach: Attach) -> None:
     """One gets the VF, the other is told who has it, and its DEL, which the runtime gives then, takes nothing away."""
     before = vf.snapshot()

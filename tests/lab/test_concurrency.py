@@ -5,6 +5,8 @@ from __future__ import annotations
 import concurrent.futures
 from collections.abc import Callable
 
+import pytest
+
 from tests.support import disk
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
@@ -13,6 +15,7 @@ from tests.support.vfs import PF
 ROUNDS = 20
 
 
+@pytest.mark.at_once
 def test_all_vfs_at_once(pfs: list[PF], make_pod: Callable[[], Space], attach: Callable[..., Attachment]) -> None:
     """Twenty rounds, with settings that all go through two PFs: no failure, no address twice, nothing left."""
     vfs = [vf for pf in pfs for vf in pf.vfs]

@@ -674,6 +674,7 @@ def test_add_is_repeated(where: str, nic: Nic, vf: VF, bridge: str, make_pod: Ma
     assert nothing_left()
 
 
+@pytest.mark.at_once
 def test_two_adds_at_once(nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach) -> None:
     """One gets VF and representor, the other is told, and its DEL, which the runtime gives then, takes nothing away."""
     before = nic.snapshot(vf, bridge)

@@ -81,6 +81,7 @@ def crowd(
     assert disk.records(disk.ACCELERATED_BRIDGE) == []
 
 
+@pytest.mark.at_once
 def test_all_vfs_at_once(crowd: Crowd) -> None:
     """All are attached, then all are detached, twenty times: no failure, each port and each uplink has its VLANs. In
     half of the rounds, those with odd numbers first leave, and come back while those with even ones, on the same

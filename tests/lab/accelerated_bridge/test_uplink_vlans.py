@@ -69,6 +69,7 @@ def test_three_vfs_in_every_order(
     assert snapshot(nic, three, bridge) == before
 
 
+@pytest.mark.at_once
 def test_three_vfs_at_once(
     three: list[VF], nic: Nic, bridge: str, make_pod: Callable[[], Space], attach: Attach
 ) -> None:
