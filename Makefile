@@ -37,6 +37,7 @@ test: binaries  ## build everything and run all tests
 	@status=0; $(MAKE) --no-print-directory --keep-going --jobs=2 lab-first lab-second || status=$$?; \
 	    $(MAKE) --no-print-directory lab-at-once && exit $$status
 
+# Parts of `test`, after it has installed and built everything. One that fails keeps no other from running.
 lab-first lab-second lab-at-once: lab-%:
 	@scripts/test_lab $*
 
