@@ -5,6 +5,7 @@ from __future__ import annotations
 from cni.convert import parse_result, read_dns
 from cni.errors import DECODING_FAILURE, INCOMPATIBLE_VERSION, CniError, invalid_config
 from cni.jsontext import JSONError, loads
+from cni.limits import CONFIG_BYTES
 from cni.section import Section, refused
 from cni.version import OLDEST, SUPPORTED
 
@@ -12,10 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni.result import DNS, Result
 
-__all__ = ["MAX_BYTES", "NetConf", "Section", "decode", "is_safe_name", "parse", "refused", "version_of"]
-
-MAX_BYTES = 1 << 20
-"""How long a configuration may be. The longest seen in the field, with a large prevResult, have some ten thousand."""
+__all__ = ["NetConf", "Section", "decode", "is_safe_name", "parse", "refused", "version_of"]
 
 _ALPHANUMERIC = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _SAFE = _ALPHANUMERIC | frozenset("_.-")
@@ -80,12 +78,12 @@ class NetConf:
         _ = self.dns, self.prev_result
 
 
-def parse(stdin: bytes, max_bytes: int = MAX_BYTES) -> NetConf:
+def parse(stdin: bytes, max_bytes: int = CONFIG_BYTES) -> NetConf:
     """Return the configuration that standard input holds. Raises CniError, code 6 or as NetConf does."""
     return NetConf(decode(stdin, max_bytes))
 
 
-def decode(stdin: bytes, max_bytes: int = MAX_BYTES) -> dict[str, object]:
+def decode(stdin: bytes, max_bytes: int = CONFIG_BYTES) -> dict[str, object]:
     """Return the JSON object that standard input holds. Raises CniError (code 6)."""
     if len(stdin) > max_bytes:
         raise _undecodable(f"standard input is longer than {max_bytes} bytes")

@@ -11,12 +11,10 @@ import os
 import stat
 
 from cni.errors import IO_FAILURE, CniError
+from cni.limits import FILE_BYTES
 
 TEMPORARY_PREFIX = ".tmp-"
 """How names of unfinished files begin: no container ID and no IP address can begin with a dot."""
-
-MAX_BYTES = 1 << 20
-"""How much a file that is read may hold; records, resolv.conf and the like have a few hundred bytes."""
 
 
 def io_failure(attempt: str, path: str, error: OSError) -> CniError:
@@ -106,8 +104,8 @@ def read(path: str) -> bytes | None:
         content = b""
         while chunk := os.read(fd, 1 << 16):
             content += chunk
-            if len(content) > MAX_BYTES:
-                raise OSError(errno.EFBIG, f"longer than {MAX_BYTES} bytes")
+            if len(content) > FILE_BYTES:
+                raise OSError(errno.EFBIG, f"longer than {FILE_BYTES} bytes")
         return content
     except OSError as e:
         raise io_failure("read", path, e) from e

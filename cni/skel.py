@@ -20,6 +20,7 @@ from cni.errors import (
     CniError,
 )
 from cni.jsontext import dumps
+from cni.limits import CONFIG_BYTES
 from cni.log import Logger
 from cni.netlink.socket import RequestError
 from cni.signals import Terminated, ignore_termination, raise_on_termination
@@ -280,7 +281,7 @@ def _stack(error: BaseException) -> list[str]:
 
 def _read(stdin: BufferedIOBase | _Unreadable) -> bytes:
     try:
-        return stdin.read(config.MAX_BYTES + 1)
+        return stdin.read(CONFIG_BYTES + 1)
     except OSError as e:
         raise CniError(IO_FAILURE, f"cannot read standard input: {e.strerror}", f"errno {e.errno}") from e
 
@@ -294,7 +295,7 @@ def _version_asked(stdin: BufferedIOBase | _Unreadable) -> str:
     try:
         if not _has_input(stdin):
             return ""
-        return config.Section(config.decode(stdin.read1(config.MAX_BYTES))).string("cniVersion")
+        return config.Section(config.decode(stdin.read1(CONFIG_BYTES))).string("cniVersion")
     except (OSError, CniError):
         return ""
 

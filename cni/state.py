@@ -11,6 +11,7 @@ import os
 
 from cni import files, jsontext
 from cni.errors import GENERIC, PLUGIN_UNAVAILABLE, CniError, invalid_config
+from cni.limits import FILE_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,10 +54,10 @@ class Store:
         files.ensure_folder(self.folder)
         whole = {CONTAINER_ID: container_id, IFNAME: ifname, **record}
         data = jsontext.dumps(whole, indent=0).encode()
-        if len(data) > files.MAX_BYTES:  # nobody could read it again
+        if len(data) > FILE_BYTES:  # nobody could read it again
             raise invalid_config(
                 f"the configuration is too long: its record would have {len(data)} bytes",
-                f"{files.MAX_BYTES} can be read",
+                f"{FILE_BYTES} can be read",
             )
         files.write_atomic(self._path(container_id, ifname, network), data)
 

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from cni.config import MAX_BYTES, NetConf, parse
+from cni.config import NetConf, parse
 from cni.errors import DECODING_FAILURE, INCOMPATIBLE_VERSION, INVALID_CONFIG, CniError
+from cni.limits import CONFIG_BYTES
 
 
 def _parse(**members: object) -> NetConf:
@@ -87,7 +88,7 @@ def test_valid_attachments(members: dict[str, object], expected: object) -> None
         pytest.param(b"\xff\xfe{\x00}\x00", "not UTF-8: byte 0xff at offset 0", id="utf-16"),
         pytest.param(b'\xef\xbb\xbf{"name":"n"}', "byte order mark", id="byte-order-mark"),
         pytest.param(b"[" * 500_000, "nested more than 200 levels deep", id="deep"),
-        pytest.param(b'{"a":"' + b"x" * 2_000_000 + b'"}', f"longer than {MAX_BYTES} bytes", id="long"),
+        pytest.param(b'{"a":"' + b"x" * 2_000_000 + b'"}', f"longer than {CONFIG_BYTES} bytes", id="long"),
         pytest.param(b'{"name":"\\ud800"}', "surrogate", id="half-surrogate"),
         pytest.param(b'{"mtu":' + b"9" * 5000 + b"}", "Exceeds the limit", id="huge-integer"),
     ],

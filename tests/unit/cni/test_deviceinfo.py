@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cni import files
 from cni.deviceinfo import FOLDER, PCI, VDPA, describe, publish, sweep
+from cni.limits import FILE_BYTES
 from tests.support import sysfstree
 from tests.support.log import Lines
 from tests.support.sysfstree import UNREADABLE, Tree
@@ -334,7 +334,7 @@ def _fifo(folder: Path) -> None:
 
 
 def _huge(folder: Path) -> None:
-    (folder / "pod-net1").write_bytes(b" " * (files.MAX_BYTES + 1))
+    (folder / "pod-net1").write_bytes(b" " * (FILE_BYTES + 1))
 
 
 def _loop(folder: Path) -> None:

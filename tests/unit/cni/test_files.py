@@ -10,6 +10,7 @@ import pytest
 
 from cni import files
 from cni.errors import IO_FAILURE, CniError
+from cni.limits import FILE_BYTES
 
 
 @pytest.mark.parametrize("old", [None, b"", b"old", b"x" * 100_000], ids=["new", "empty", "short", "long"])
@@ -92,7 +93,7 @@ def test_reading_a_folder_is_an_error(tmp_path: Path) -> None:
 def test_reading_stops_somewhere(tmp_path: Path) -> None:
     """A FIFO without writer, an endless device and a huge file are refused, whoever named them in a configuration."""
     os.mkfifo(tmp_path / "fifo")
-    (tmp_path / "huge").write_bytes(bytes(files.MAX_BYTES + 1))
+    (tmp_path / "huge").write_bytes(bytes(FILE_BYTES + 1))
     for path in (str(tmp_path / "fifo"), "/dev/zero", str(tmp_path / "huge")):
         with pytest.raises(CniError, match=r"not a regular file|longer than") as caught:
             files.read(path)

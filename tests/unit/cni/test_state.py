@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cni.errors import GENERIC, INVALID_CONFIG, IO_FAILURE, CniError
-from cni.files import MAX_BYTES
+from cni.limits import FILE_BYTES
 from cni.state import Store
 from tests.support.log import Lines
 
@@ -146,7 +146,7 @@ def test_a_record_that_nobody_could_read_again(store: Store) -> None:
 def test_one_file_that_cannot_be_read(store: Store) -> None:
     """The others' records are found nevertheless."""
     store.save("a", "net1", {"key": "x"})
-    Path(store.folder, "b-net1").write_bytes(b"x" * (MAX_BYTES + 1))
+    Path(store.folder, "b-net1").write_bytes(b"x" * (FILE_BYTES + 1))
     assert [record["containerID"] for record in store.all()] == ["a"]
 
 
