@@ -15,7 +15,9 @@ from __future__ import annotations
 import errno
 import os
 
+from cni import identity
 from cni.errors import GENERIC, CniError
+from cni.identity import Sought
 from cni.netlink import link
 from cni.netlink.link import IFNAMSIZ, Link
 from cni.netlink.socket import NetlinkError
@@ -29,11 +31,21 @@ RACES = 5
 """How often a name is chosen anew when others on the host take the chosen one first."""
 
 
-def into_pod(host: NetNS, pod: NetNS, device: Link, ifname: str, log: Logger) -> None:
+def free_index(netns: NetNS, wanted: int, others: NetNS | None = None) -> int:
+    """Return an index that a link can have in a namespace: the wanted one if it is free, else one above all.
+
+    others: another namespace in which it should be free. Raises RequestError.
+    """
+    if link.get(netns.netlink, index=wanted) is None:
+        return wanted
+    return 1 + max(entry.index for space in (netns, others) if space is not None for entry in link.dump(space.netlink))
+
+
+def into_pod(host: NetNS, pod: NetNS, device: Link, ifname: str, index: int, log: Logger) -> None:
     """Move a link of the host into a pod under the name `ifname`. It arrives down, without addresses.
 
-    device: the link as it is on the host. Raises CniError: the link is on the host then, under its name, unless the
-    details say otherwise.
+    device: the link as it is on the host. index: what it gets there, which was free; kernels before 5.13 choose one
+    themselves. Raises CniError: the link is on the host then, under its name, unless the details say otherwise.
     """
     try:
         # An alternative name that the link itself carries blocks a rename to it just as another link's name would.
@@ -42,35 +54,38 @@ def into_pod(host: NetNS, pod: NetNS, device: Link, ifname: str, log: Logger) ->
         if device.up and device.movable:
             link.change(host.netlink, device.index, up=False)
         try:
-            link.change(host.netlink, device.index, netns_fd=pod.fd, name=ifname)
+            link.change(host.netlink, device.index, netns_fd=pod.fd, new_index=index, name=ifname)
         except NetlinkError as e:
             if e.errno != errno.EEXIST or not _is_at(host, device):
                 raise
             # Not even moved: one of its alternative names is taken in the pod.
             if _drop_altnames(host, device, altnames, _names(pod), log) == altnames:
                 raise
-            link.change(host.netlink, device.index, netns_fd=pod.fd, name=ifname)
+            link.change(host.netlink, device.index, netns_fd=pod.fd, new_index=index, name=ifname)
     except NetlinkError as e:
         raise CniError(
             GENERIC,
             f"cannot move {device.name} into {pod.path} as {ifname}: {e.strerror}",
-            f"errno {e.errno}; {_bring_back(host, pod, device)}",
+            f"errno {e.errno}; {_bring_back(host, pod, device, index)}",
         ) from e
 
 
-def _bring_back(host: NetNS, pod: NetNS, device: Link) -> str:
+def _bring_back(host: NetNS, pod: NetNS, device: Link, index: int) -> str:
     """Undo a move whose rename failed; return what state the link is in now, for the error.
 
-    The link comes back with its name as its alias, as ADD marks it: the caller restores the rest.
+    Only what this move has moved comes back: the link with the index that it was to get, if nothing says that it is
+    another one. It comes with its name as its alias, as ADD marks it: the caller restores the rest.
     """
     try:
         if not _is_at(host, device):
-            stray = link.get(pod.netlink, name=device.name)
+            sought = Sought(device, name=device.name, index=index)
+            stray, seen = identity.in_pod(sought, host, pod, link.chooses_index())
             if stray is None:
-                return f"{device.name} is no longer on the host"
+                return f"{device.name} is neither on the host nor in {pod.path}; {seen}"
             # The mark tells whoever restores it that this is the link, should its index be another one now.
             link.change(pod.netlink, stray.index, alias=device.name)
-            link.change(pod.netlink, stray.index, netns_fd=host.fd)
+            back = free_index(host, device.index, pod)
+            link.change(pod.netlink, stray.index, netns_fd=host.fd, new_index=back)
         current = link.get(host.netlink, name=device.name)
         if current is None or current.up == device.up:
             return f"{device.name} is on the host"
@@ -80,8 +95,10 @@ def _bring_back(host: NetNS, pod: NetNS, device: Link) -> str:
     return f"{device.name} is on the host and up again; routes through it were lost"
 
 
-def onto_host(host: NetNS, pod: NetNS, device: Link, name: str, log: Logger, alias: str | None = None) -> str:
-    """Move a link of a pod to the host under the name `name`; return the name it has there.
+def onto_host(
+    host: NetNS, pod: NetNS, device: Link, name: str, log: Logger, alias: str | None = None, index: int = 0
+) -> Link | None:
+    """Move a link of a pod to the host under the name `name`; return it as it is there, None if it has gone again.
 
     When the name is taken on the host, the link gets a free one that begins with it, and that is logged: a device under
     another name can be found, a device left in a dying pod cannot.
@@ -89,7 +106,8 @@ def onto_host(host: NetNS, pod: NetNS, device: Link, name: str, log: Logger, ali
     then. udev would go by the rules for the pod's name, and ask for a link of that name, for which, as it is gone by
     then, the kernel starts modprobe. Where the pod refuses the name, it comes with the move.
     device: the link as it is in the pod. alias: what it gets as its alias together with the name, by which it is known
-    if this process is killed after that. Raises CniError, whose details say where the link is.
+    if this process is killed after that. index: what it had on the host, which it gets again if that is free; 0 for
+    unknown. Raises CniError, whose details say where the link is.
     """
     ifname = device.name
     try:
@@ -102,17 +120,21 @@ def onto_host(host: NetNS, pod: NetNS, device: Link, name: str, log: Logger, ali
             target = free_name(host, name)
             try:
                 if in_pod:
-                    link.change(pod.netlink, device.index, netns_fd=host.fd, name=target)
+                    back = free_index(host, index or device.index, pod)
+                    link.change(pod.netlink, device.index, netns_fd=host.fd, new_index=back, name=target)
                 else:
-                    link.change(host.netlink, _index_of(host, device.name), name=target)
+                    link.change(host.netlink, back, name=target)
                 break
             except NetlinkError as e:
-                if e.errno != errno.EEXIST or attempt == RACES - 1:
+                # EBUSY: the index was taken since we looked, or the driver wants to be asked again.
+                if e.errno not in (errno.EEXIST, errno.EBUSY) or attempt == RACES - 1:
                     raise
                 # Taken since we looked, or an alternative name of the link is taken on the host.
                 in_pod = _is_at(pod, device)
                 if in_pod:
                     altnames = _drop_altnames(pod, device, altnames, _names(host), log)
+                elif not _arrived(host, back, device):
+                    back = _index_of(host, device.name)
     except NetlinkError as e:
         elsewhere = "gone" if e.errno == errno.ENODEV else "on the host"
         place = f"still in the pod, as {device.name}" if _is_at(pod, device) else elsewhere
@@ -123,7 +145,13 @@ def onto_host(host: NetNS, pod: NetNS, device: Link, name: str, log: Logger, ali
         ) from e
     if target != name:
         log.warning(f"the name {name} is taken on the host: the device that had it is called {target} now")
-    return target
+    return _arrived(host, back, device) or link.get(host.netlink, name=target)
+
+
+def _arrived(host: NetNS, index: int, device: Link) -> Link | None:
+    """Return the link that a move was to give this index, if the kernel did so."""
+    found = link.get(host.netlink, index=index, known_as=device.name)
+    return found if found is not None and (found.kind, found.mac) == (device.kind, device.mac) else None
 
 
 def _rename_if_possible(netns: NetNS, device: Link, name: str, alias: str | None) -> None:

@@ -15,6 +15,8 @@ from cni.limits import FILE_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cni.log import Logger
 
 CONTAINER_ID = "containerID"
@@ -90,6 +92,11 @@ class Store:
         """Return whether there is a file for the attachment's record, be it damaged: then it had begun."""
         return os.path.lexists(self._path(container_id, ifname, network))
 
+    def networks(self, container_id: str, ifname: str) -> list[str]:
+        """Return the networks that the interface has records of, where files are named after them. Raises CniError."""
+        end = f"-{container_id}-{ifname}"
+        return [name.removesuffix(end) for name in files.names(self.folder) if name.endswith(end)]
+
     def written_ns(self, container_id: str, ifname: str, network: str = "") -> int:
         """Return when the attachment's record was written, in nanoseconds since 1970, 0 when there is none."""
         try:
@@ -97,22 +104,26 @@ class Store:
         except OSError:
             return 0
 
-    def all(self, mentioning: str = "") -> list[dict[str, object]]:
+    def all(self, mentioning: str = "", passing: Callable[[bytes], bool] | None = None) -> list[dict[str, object]]:
         """Return all records that can be read and believed: one bad file must not stop everybody's commands.
 
-        mentioning: what a record has to have somewhere in its text, in capital letters or small ones. To look for that
-        takes a hundredth of the time that it takes to parse a record. It must be ASCII without quotes and backslashes,
-        as a bus address is: JSON need not escape that.
+        To look at a record's text takes a hundredth of the time that it takes to parse it. mentioning: what has to be
+        somewhere in it, in capital letters or small ones: ASCII without quotes and backslashes, as a bus address is,
+        which JSON need not escape. passing: returns whether a text is to be parsed.
         Raises CniError (code 5) when the folder cannot be listed.
         """
         wanted = mentioning.lower().encode()
+
+        def is_wanted(data: bytes) -> bool:
+            return wanted in data.lower() and (passing is None or passing(data))
+
         paths = (os.path.join(self.folder, name) for name in files.names(self.folder) if name not in self._others)
-        found = (self._read_if_possible(path, wanted) for path in paths if os.path.isfile(path))
+        found = (self._read_if_possible(path, is_wanted) for path in paths if os.path.isfile(path))
         return [record for record in found if record is not None]
 
-    def _read_if_possible(self, path: str, mentioning: bytes) -> dict[str, object] | None:
+    def _read_if_possible(self, path: str, is_wanted: Callable[[bytes], bool]) -> dict[str, object] | None:
         try:
-            return self._read(path, mentioning=mentioning)
+            return self._read(path, is_wanted=is_wanted)
         except CniError as e:
             self._log.warning(f"record {path} is not used: {e}")
             return None
@@ -127,15 +138,14 @@ class Store:
             raise CniError(PLUGIN_UNAVAILABLE, f"cannot keep records in {self.folder}: {reason}")
 
     def _read(
-        self, path: str, owner: tuple[str, str] | None = None, mentioning: bytes = b""
+        self, path: str, owner: tuple[str, str] | None = None, is_wanted: Callable[[bytes], bool] | None = None
     ) -> dict[str, object] | None:
-        """Return the record in a file, None for one that does not mention what it has to. owner: whose it is if it does
-        not say so itself.
+        """Return the record in a file, None for one that is not wanted. owner: whose it is if it does not say so.
 
         Garbage counts as absent, and is said: it tells of a crash or of a full disk.
         """
         data = files.read(path)
-        if data is None or mentioning not in data.lower():
+        if data is None or (is_wanted is not None and not is_wanted(data)):
             return None
         try:
             record = jsontext.loads(data.decode())

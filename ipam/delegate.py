@@ -90,8 +90,25 @@ def check(request: Request, conf: NetConf, log: Logger, node_config: str = nodec
         _execute("CHECK", request, conf, log)
 
 
-def delete(request: Request, conf: NetConf, log: Logger, node_config: str = nodeconfig.PATH) -> None:
+def remember(conf: NetConf) -> dict[str, object]:
+    return {}
+
+
+def release_recorded(remembered: dict[str, object], network: str, container_id: str, ifname: str, log: Logger) -> None:
+    return
+
+
+def delete(
+    request: Request,
+    conf: NetConf,
+    log: Logger,
+    node_config: str = nodeconfig.PATH,
+    attached: bool = True,
+    remembered: dict[str, object] | None = None,
+) -> None:
     """Release the attachment's addresses, also as the undo of an ADD that failed. Raises CniError as `add`."""
+    if conf.ipam is None:
+        return
     if is_built_in(conf, node_config):
         _handlers(conf).delete(request, conf, log)
     else:

@@ -3,39 +3,106 @@
 from __future__ import annotations
 
 import errno
+import os
 import struct
+import sys
 
 from cni.netlink import codec
 from cni.netlink.socket import NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NetlinkError, NetlinkSocket
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+RTM_NEWLINK = 16
 RTM_GETLINK = 18
 RTM_SETLINK = 19
 RTM_NEWLINKPROP = 108
 RTM_DELLINKPROP = 109
 
 IFLA_ADDRESS = 1
+IFLA_BROADCAST = 2
 IFLA_IFNAME = 3
 IFLA_MTU = 4
+IFLA_LINK = 5
 IFLA_MASTER = 10
+IFLA_TXQLEN = 13
+IFLA_LINKMODE = 17
 IFLA_LINKINFO = 18
 IFLA_IFALIAS = 20
+IFLA_GROUP = 27
 IFLA_NET_NS_FD = 28
 IFLA_EXT_MASK = 29
 IFLA_CARRIER = 33
+IFLA_LINK_NETNSID = 37
 IFLA_PHYS_PORT_NAME = 38
+IFLA_PROTO_DOWN = 39
+IFLA_GSO_MAX_SEGS = 40
+IFLA_GSO_MAX_SIZE = 41
+IFLA_XDP = 43
+IFLA_NEW_IFINDEX = 49
 IFLA_PROP_LIST = 52
 IFLA_ALT_IFNAME = 53
 IFLA_PERM_ADDRESS = 54
 IFLA_PARENT_DEV_NAME = 56
+IFLA_GRO_MAX_SIZE = 58
+IFLA_GSO_IPV4_MAX_SIZE = 63
+IFLA_GRO_IPV4_MAX_SIZE = 64
 IFLA_NETNS_IMMUTABLE = 67
 IFLA_INFO_KIND = 1
+IFLA_INFO_DATA = 2
+IFLA_XDP_FD = 1
+IFLA_XDP_ATTACHED = 2
+IFLA_XDP_FLAGS = 3
 NLA_F_NESTED = 0x8000
 RTEXT_FILTER_SKIP_STATS = 8
 
 IFF_UP = 0x1
+IFF_DEBUG = 0x4
+IFF_NOTRAILERS = 0x20
+IFF_NOARP = 0x80
+IFF_PROMISC = 0x100
+IFF_ALLMULTI = 0x200
+IFF_MULTICAST = 0x1000
+IFF_PORTSEL = 0x2000
+IFF_AUTOMEDIA = 0x4000
+IFF_DYNAMIC = 0x8000
+SETTABLE = (
+    IFF_DEBUG | IFF_NOTRAILERS | IFF_NOARP | IFF_PROMISC | IFF_ALLMULTI
+    | IFF_MULTICAST | IFF_PORTSEL | IFF_AUTOMEDIA | IFF_DYNAMIC
+)  # fmt: skip
+"""The flags besides IFF_UP that a user can set (net/core/dev.c, __dev_change_flags); a move leaves them alone."""
+
 IFNAMSIZ = 16
 
 IFINFOMSG = struct.Struct("=BxHiII")
+_S32 = struct.Struct("=i")
+
+FLAGS = "flags"
+KIND_DATA = "kindData"
+PROPERTIES: dict[str, tuple[int, int]] = {
+    "group": (IFLA_GROUP, 4),
+    "txQueueLength": (IFLA_TXQLEN, 4),
+    "linkMode": (IFLA_LINKMODE, 1),
+    "broadcast": (IFLA_BROADCAST, 0),
+    "gsoMaxSegs": (IFLA_GSO_MAX_SEGS, 4),
+    "gsoMaxSize": (IFLA_GSO_MAX_SIZE, 4),
+    "groMaxSize": (IFLA_GRO_MAX_SIZE, 4),
+    "gsoIPv4MaxSize": (IFLA_GSO_IPV4_MAX_SIZE, 4),
+    "groIPv4MaxSize": (IFLA_GRO_IPV4_MAX_SIZE, 4),
+    "protoDown": (IFLA_PROTO_DOWN, 1),
+}
+"""What else of a link a user can set and a move between namespaces leaves as it is: the attribute, and its width in
+bytes, 0 for a hardware address. That nothing is missing here, tests/kernel/test_properties.py finds out. With them in
+`Link.properties` are FLAGS, those that are SETTABLE, and KIND_DATA."""
+
+KINDS_WITH_DATA = frozenset(("macvlan", "macvtap", "ipvlan", "ipvtap", "vlan"))
+"""Virtual links whose own settings (IFLA_INFO_DATA, such as the mode of a macvlan) a pod can change, and that have
+nothing in them that changes by itself, as the timers of a bridge do."""
+
+XDP_FLAGS = {1: (4,), 2: (2,), 3: (8,), 4: (4, 2, 8)}
+"""How an XDP program is attached, XDP_ATTACHED_*, and the XDP_FLAGS_*_MODE with which it is detached."""
 
 
 class Link:
@@ -43,8 +110,11 @@ class Link:
 
     mac and permanent_mac are lower-case hexadecimal with colons, mtu is in bytes, master an index. kind is the type of
     a virtual link, such as veth; parent the name of the device behind a physical one on its bus, such as a PCI address;
-    port tells the links of one device apart. movable: whether it can go to another namespace, None before Linux 6.15,
-    which does not say. What the kernel does not say otherwise is empty or 0.
+    port tells the links of one device apart. peer is the index of the link that a virtual one is tied to, the other end
+    of a veth or what a macvlan is upon; peer_nsid is the number by which this namespace knows the one where that is, -1
+    where it is this one. movable: whether it can go to another namespace, None before Linux 6.15, which does not say.
+    xdp: how an XDP program is attached, 0 for none. properties: see PROPERTIES. What the kernel does not say otherwise
+    is empty or 0.
     """
 
     __slots__ = (
@@ -59,9 +129,13 @@ class Link:
         "mtu",
         "name",
         "parent",
+        "peer",
+        "peer_nsid",
         "permanent_mac",
         "port",
+        "properties",
         "up",
+        "xdp",
     )
 
     def __init__(self, index: int, name: str) -> None:
@@ -76,9 +150,13 @@ class Link:
         self.movable: bool | None = None
         self.kind = ""
         self.parent = ""
+        self.peer = 0
+        self.peer_nsid = -1
         self.permanent_mac = ""
         self.port = ""
         self.altnames: list[str] = []
+        self.xdp = 0
+        self.properties: dict[str, int | str] = {}
 
 
 def is_name(text: str) -> bool:
@@ -87,36 +165,56 @@ def is_name(text: str) -> bool:
     return 0 < size < IFNAMSIZ and text not in (".", "..") and not any(c in "/:%" or c.isspace() for c in text)
 
 
+def _hardware_address(value: bytes) -> str:
+    return value.hex(":")
+
+
+def _kind_data(value: bytes) -> tuple[str, str]:
+    info = dict(codec.attributes(value))
+    kind = codec.os_text(info.get(IFLA_INFO_KIND, b""))
+    return kind, info.get(IFLA_INFO_DATA, b"").hex() if kind in KINDS_WITH_DATA else ""
+
+
+_READ: dict[int, tuple[str, Callable[[bytes], Any]]] = {
+    IFLA_IFNAME: ("name", codec.os_text),
+    IFLA_ADDRESS: ("mac", _hardware_address),
+    IFLA_MTU: ("mtu", codec.number),
+    IFLA_CARRIER: ("carrier", lambda value: value != b"\0"),
+    IFLA_MASTER: ("master", codec.number),
+    IFLA_IFALIAS: ("alias", codec.os_text),
+    IFLA_NETNS_IMMUTABLE: ("movable", lambda value: value == b"\0"),
+    IFLA_PERM_ADDRESS: ("permanent_mac", _hardware_address),
+    IFLA_PARENT_DEV_NAME: ("parent", codec.os_text),
+    IFLA_PHYS_PORT_NAME: ("port", codec.os_text),
+    IFLA_LINK: ("peer", codec.number),
+    IFLA_LINK_NETNSID: ("peer_nsid", lambda value: _S32.unpack(value)[0]),
+    IFLA_XDP: ("xdp", lambda value: codec.number(dict(codec.attributes(value)).get(IFLA_XDP_ATTACHED, b""))),
+    IFLA_PROP_LIST: (
+        "altnames",
+        lambda value: [codec.os_text(name) for prop, name in codec.attributes(value) if prop == IFLA_ALT_IFNAME],
+    ),
+}
+_NAMED = {attribute: (name, width) for name, (attribute, width) in PROPERTIES.items()}
+
+
 def parse(body: bytes) -> Link:
     """Return the link that the body of an RTM_NEWLINK message describes."""
     _, _, index, flags, _ = IFINFOMSG.unpack_from(body)
     link = Link(index, "")
     link.up = bool(flags & IFF_UP)
+    properties = link.properties
+    properties[FLAGS] = flags & SETTABLE
     for kind, value in codec.attributes(body, IFINFOMSG.size):
-        if kind == IFLA_IFNAME:
-            link.name = codec.os_text(value)
-        elif kind == IFLA_ADDRESS:
-            link.mac = value.hex(":")
-        elif kind == IFLA_MTU:
-            link.mtu = codec.number(value)
-        elif kind == IFLA_CARRIER:
-            link.carrier = value != b"\0"
-        elif kind == IFLA_MASTER:
-            link.master = codec.number(value)
-        elif kind == IFLA_IFALIAS:
-            link.alias = codec.os_text(value)
-        elif kind == IFLA_NETNS_IMMUTABLE:
-            link.movable = value == b"\0"
-        elif kind == IFLA_PERM_ADDRESS:
-            link.permanent_mac = value.hex(":")
-        elif kind == IFLA_PARENT_DEV_NAME:
-            link.parent = codec.os_text(value)
-        elif kind == IFLA_PHYS_PORT_NAME:
-            link.port = codec.os_text(value)
+        if kind in _READ:
+            attribute, read = _READ[kind]
+            setattr(link, attribute, read(value))
+        elif kind in _NAMED:
+            name, width = _NAMED[kind]
+            properties[name] = codec.number(value) if width else value.hex(":")
         elif kind == IFLA_LINKINFO:
-            link.kind = codec.os_text(dict(codec.attributes(value)).get(IFLA_INFO_KIND, b""))
-        elif kind == IFLA_PROP_LIST:
-            link.altnames = [codec.os_text(name) for prop, name in codec.attributes(value) if prop == IFLA_ALT_IFNAME]
+            link.kind, data = _kind_data(value)
+            if data:
+                properties[KIND_DATA] = data
     return link
 
 
@@ -155,13 +253,16 @@ def change(
     *,
     name: str | None = None,
     netns_fd: int | None = None,
+    new_index: int | None = None,
     mac: str | None = None,
     mtu: int | None = None,
     alias: str | None = None,
     up: bool | None = None,
     master: int | None = None,
 ) -> None:
-    """Change whatever is given, in one message. An empty alias removes it; master is an index. Raises NetlinkError.
+    """Change whatever is given, in one message. An empty alias removes it; master is an index. new_index: what the link
+    is to have in the other namespace, which kernels before 5.13 ignore. Raises NetlinkError, with new_index EBUSY when
+    that is taken.
 
     The kernel goes through the attributes in its own order (net/core/rtnetlink.c, do_setlink): namespace, address, MTU,
     name, then the flags, and it stops at the first that it refuses without taking back those before it. So a move that
@@ -170,6 +271,8 @@ def change(
     attributes = b""
     if netns_fd is not None:
         attributes += codec.u32(IFLA_NET_NS_FD, netns_fd)
+    if new_index is not None:
+        attributes += codec.u32(IFLA_NEW_IFINDEX, new_index)
     if mac is not None:
         attributes += codec.attribute(IFLA_ADDRESS, bytes.fromhex(mac.replace(":", "")))
     if mtu is not None:
@@ -183,6 +286,46 @@ def change(
         attributes += codec.u32(IFLA_MASTER, master)
     flags, mask = (IFF_UP if up else 0, IFF_UP) if up is not None else (0, 0)
     socket.change(RTM_SETLINK, _header(index, flags, mask) + attributes)
+
+
+def change_property(socket: NetlinkSocket, index: int, changes: Mapping[str, int | str], kind: str = "") -> None:
+    """Change properties, named as in `Link.properties`, in one message. kind: of the link, needed for KIND_DATA, which
+    is a message of its own and goes first.
+
+    Raises NetlinkError.
+    """
+    attributes = b""
+    flags = mask = 0
+    for name, value in changes.items():
+        if name == FLAGS:
+            flags, mask = int(value), SETTABLE
+        elif name == KIND_DATA:
+            info = codec.text(IFLA_INFO_KIND, kind)
+            info += codec.attribute(IFLA_INFO_DATA | NLA_F_NESTED, bytes.fromhex(str(value)))
+            socket.change(RTM_NEWLINK, _header(index) + codec.attribute(IFLA_LINKINFO | NLA_F_NESTED, info))
+        else:
+            attribute, width = PROPERTIES[name]
+            data = int(value).to_bytes(width, sys.byteorder) if width else bytes.fromhex(str(value).replace(":", ""))
+            attributes += codec.attribute(attribute, data)
+    if attributes or mask:
+        socket.change(RTM_SETLINK, _header(index, flags, mask) + attributes)
+
+
+def detach_xdp(socket: NetlinkSocket, index: int, attached: int) -> None:
+    """Detach the XDP programs of a link. attached: how they are, as `Link.xdp` has it.
+
+    Raises NetlinkError, EBUSY for a program that was attached by a bpf_link, which only its owner can detach.
+    """
+    for mode in XDP_FLAGS.get(attached, ()):
+        nested = codec.attribute(IFLA_XDP_FD, _S32.pack(-1)) + codec.u32(IFLA_XDP_FLAGS, mode)
+        socket.change(RTM_SETLINK, _header(index) + codec.attribute(IFLA_XDP | NLA_F_NESTED, nested))
+
+
+def chooses_index() -> bool:
+    """Return whether this kernel lets a move choose the link's index in the other namespace (Linux 5.13)."""
+    major, _, rest = os.uname().release.partition(".")
+    minor = rest.partition(".")[0]
+    return (int(major), int(minor)) >= (5, 13) if major.isdecimal() and minor.isdecimal() else False
 
 
 def add_altname(socket: NetlinkSocket, index: int, altname: str) -> None:

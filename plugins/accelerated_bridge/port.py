@@ -283,7 +283,7 @@ class RepresentorPort(Beside):
         if elsewhere is None and rep.up != self.original.up:
             changes["up"] = self.original.up
         if changes:
-            attempt(errors, restore.change, host, rep, changes)
+            attempt(errors, restore.change, host, rep, changes, log)
 
     def _rejoin(self, host: NetNS, rep: Link, current: Link | None, log: Logger) -> None:
         """Make the representor a port again of the bridge that it was in, with the VLANs that it had. A bridge that is

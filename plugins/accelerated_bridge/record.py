@@ -92,15 +92,15 @@ def from_record(raw: dict[str, object], state_folder: str = STATE_FOLDER, sysfs_
     section = Section(raw, "record")
     wanted = BridgeConfig(record.address(section, "orig_vf_state"))
     state, ours = section.section("orig_vf_state"), section.section(record.OURS)
-    wanted.mac = section.string("mac").lower()
-    wanted.mtu = section.integer("mtu", 0, 0, MAX_U32) or None
+    wanted.mac = record.mac(section, "mac")
+    wanted.mtu = record.mtu(section, "mtu") or None
     wanted.bridges = [record.restored(name) for name in section.string("bridge").split(",")]
     wanted.native = section.integer("vlan", 0, 0, _MAX_VLAN)
     wanted.trunk = _trunk(section)
     wanted.on_uplink = section.boolean("setUplinkVlan")
     record.read_switches(section, wanted)
     pf, index = record.restored(section.string("pf_name")), section.integer("vfid", 0, 0, MAX_U32)
-    mtu = state.integer("mtu", 0, 0, MAX_U32)
+    mtu = record.mtu(state, "mtu")
     original = record.link(state.string("host_if_name"), record.mac(state, "effective_mac"), mtu, ours)
     table = VF(index)
     table.mac = record.mac(state, "admin_mac")
@@ -108,8 +108,9 @@ def from_record(raw: dict[str, object], state_folder: str = STATE_FOLDER, sysfs_
     table.trust, table.spoofchk = (
         switches.boolean(key) if switches.has(key) else None for key in ("trust", "spoofchk")
     )
-    port = _port(section, ours, wanted, mtu, pf, index, state_folder, sysfs_root)
-    return record.attachment(section, wanted, pf, index, original, table, port)
+    found = record.attachment(section, wanted, pf, index, original, table)
+    found.beside = _port(section, ours, wanted, mtu, pf, index, state_folder, sysfs_root)
+    return found
 
 
 def _trunk(section: Section) -> list[int]:
@@ -142,8 +143,8 @@ def _port(
         return None
     known = ours.section("representor")
     original = Link(known.integer("index", 0, 0, MAX_INDEX), name)
-    original.mtu = section.section("orig_rep_state").integer("mtu", 0, 0, MAX_U32)
-    original.port = known.string("port")
+    original.mtu = record.mtu(section.section("orig_rep_state"), "mtu")
+    original.port = record.word(known, "port")
     original.up = known.boolean("up")  # accelerated-bridge-cni takes it down
     is_ours = section.has(record.OURS)
     mtu = wanted.mtu or (vf_mtu if is_ours else 0)  # accelerated-bridge-cni sets one only if it is asked for

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from cni import ifconfig
+from cni import identity, ifconfig
 from cni.errors import GENERIC, CniError
 from cni.ifconfig import PodLink
-from cni.netlink import link
+from cni.netlink import link, nsid
 from cni.netlink.link import Link
 from cni.netns import NetNS
 from cni.result import Interface, Result
 from ipam import delegate
+from plugins.common import restore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,13 +19,23 @@ if TYPE_CHECKING:
     from cni.config import NetConf
     from cni.log import Logger
     from cni.request import Request
+    from plugins.common.attachment import Attachment
 
 
-def arrived(pod: NetNS, ifname: str) -> Link:
-    """Return the link that was moved into the pod. Raises CniError when it is not there any more."""
-    found = link.get(pod.netlink, name=ifname)
-    if found is None:
-        raise CniError(GENERIC, f"{ifname} has vanished from {pod.path} during ADD")
+def arrived(claim: Attachment, host: NetNS, pod: NetNS, note: Callable[[], None], log: Logger) -> Link:
+    """Return the link that was moved into the pod, known by the index that the move gave it, without an XDP program.
+
+    note: writes the record anew, which has to be done where the kernel has chosen another index (before Linux 5.13).
+    Raises CniError when the link is not there any more.
+    """
+    found = link.get(pod.netlink, index=claim.pod_index, known_as=claim.ifname)
+    if found is None or claim.sought().contradiction(found, nsid.UNKNOWN):
+        found, seen = identity.in_pod(claim.sought(), host, pod, link.chooses_index())
+        if found is None:
+            raise CniError(GENERIC, f"{claim.ifname} has vanished from {pod.path} during ADD", seen)
+        claim.pod_index = found.index
+        note()
+    restore.without_xdp(pod, found, log)
     return found
 
 

@@ -14,18 +14,42 @@ if TYPE_CHECKING:
     from cni.config import NetConf
     from cni.log import Logger
     from cni.request import Request
+    from plugins.common.attachment import Attachment, Owner
 
 
-def delete(request: Request, conf: NetConf, log: Logger, give_back: Callable[[], object]) -> None:
+def delete(
+    request: Request,
+    conf: NetConf,
+    log: Logger,
+    find: Callable[[], Attachment | None],
+    give_back: Callable[[], object],
+    give_back_dead: Callable[[], object],
+) -> None:
     """Release the addresses, always and first, then give the device back. What is gone already counts as done.
 
-    give_back: gives back what the attachment had, as far as its record tells; that stays where it does not work, for
-    the next DEL. Raises CniError naming every step that failed, after doing all the others.
+    find: returns the attachment that is recorded, None without a record. give_back: gives back what it had, as far as
+    its record tells; that stays where it does not work, for the next DEL. give_back_dead: does the same for all pods
+    that have gone without one, and never fails.
+    Raises CniError naming every step that failed, after doing all the others.
     """
     errors: list[CniError] = []
-    if conf.ipam is not None:
-        attempt(errors, delegate.delete, request, conf, log)
+    found: list[Attachment | None] = []
+    attempt(errors, lambda: found.append(find()))
+    recorded = found[0] if found else None
+    attempt(errors, release_addresses, request, conf, recorded.owner if recorded is not None else None, log)
     attempt(errors, give_back)
+    attempt(errors, give_back_dead)
     information.sweep(conf, log)
     if errors:
         raise combined(f"DEL of {request.ifname}", errors)
+
+
+def release_addresses(request: Request, conf: NetConf, owner: Owner | None, log: Logger) -> None:
+    """Release the addresses of an attachment: those that the configuration tells of, and those that its record does.
+
+    owner: what the record says, None without one. Raises CniError.
+    """
+    remembered = owner.ipam if owner is not None else None
+    delegate.delete(request, conf, log, attached=owner is not None, remembered=remembered)
+    if owner is not None and owner.network not in ("", conf.name):
+        delegate.release_recorded(owner.ipam, owner.network, owner.container_id, owner.ifname, log)

@@ -13,31 +13,88 @@ from cni.netns import NetNS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from cni.log import Logger
 
 
+PERMANENT = frozenset((errno.EINVAL, errno.ERANGE, errno.EOPNOTSUPP, errno.ENETDOWN, errno.ENODEV, errno.EADDRINUSE))
+"""What the kernel refuses will not be otherwise the next time: the link, or what it is upon, is not what it was."""
+
+
 def restore(host: NetNS, device: Link, original: Link, master: str, log: Logger) -> None:
-    """Give a link on the host the address, MTU, alternative names, master, up state and, last, the alias that it had.
+    """Give a link on the host everything that it had: address, MTU, properties, alternative names, master, up state
+    and, last, the alias. An XDP program that the pod left is detached while the link is down.
 
     device: the link as it is; original: as it was, a port of the link called `master` if that is not empty. The alias
     goes last: a plugin that has a mark there knows by it that the link is not yet restored.
-    Raises CniError naming everything that the kernel refused.
+    What the kernel refuses for good is a warning: to keep the record would keep the device from every other pod.
+    Raises CniError naming everything else that it refused.
     """
+    without_xdp(host, device, log)
     restore_altnames(host, device, original, log)
     restore_master(host, device, master, log)
+    errors: list[CniError] = []
+    for step in (_address_and_mtu, _properties, _up, _alias):
+        try:
+            step(host, device, original, log)
+        except CniError as e:
+            errors.append(e)
+    if errors:
+        raise combined(f"restoring {device.name}", errors)
+
+
+def _address_and_mtu(host: NetNS, device: Link, original: Link, log: Logger) -> None:
     changes: dict[str, Any] = {}
     if device.mac != original.mac and original.mac:
         changes["mac"] = original.mac
     if device.mtu != original.mtu and original.mtu:
         changes["mtu"] = original.mtu
-    if device.up != original.up:
-        changes["up"] = original.up
     if changes:
-        change(host, device, changes)
+        change(host, device, changes, log)
+
+
+def _properties(host: NetNS, device: Link, original: Link, log: Logger) -> None:
+    """Give the link its properties back, those that are known and not as they were."""
+    changes = differing(device, original)
+    if not changes:
+        return
+
+    def make(wanted: dict[str, int | str]) -> None:
+        link.change_property(host.netlink, device.index, wanted, original.kind)
+
+    _one_by_one(device, changes, make, log)
+
+
+def differing(device: Link, original: Link) -> dict[str, int | str]:
+    """Return the properties of a link that are not what they were, with what they were."""
+    return {name: was for name, was in original.properties.items() if device.properties.get(name, was) != was}
+
+
+def _up(host: NetNS, device: Link, original: Link, log: Logger) -> None:
+    if device.up != original.up:
+        change(host, device, {"up": original.up}, log)
+
+
+def _alias(host: NetNS, device: Link, original: Link, log: Logger) -> None:
     if device.alias != original.alias:
-        change(host, device, {"alias": original.alias})
+        change(host, device, {"alias": original.alias}, log)
+
+
+def without_xdp(netns: NetNS, device: Link, log: Logger) -> None:
+    """Detach what XDP programs a link has: a pod's must not see the host's packets, nor the next pod's. One that only
+    its owner can detach (bpf_link) is a warning.
+    """
+    if not device.xdp:
+        return
+    try:
+        link.detach_xdp(netns.netlink, device.index, device.xdp)
+        log.info(f"detached the XDP program that {device.name} had")
+        device.xdp = 0
+    except NetlinkError as e:
+        advice = "`bpftool net` shows it, `bpftool link detach` detaches it"
+        log.warning(f"cannot detach the XDP program of {device.name}: {e.strerror} (errno {e.errno}); {advice}")
 
 
 def restore_altnames(host: NetNS, device: Link, original: Link, log: Logger) -> None:
@@ -66,28 +123,37 @@ def restore_master(host: NetNS, device: Link, master: str, log: Logger) -> None:
             log.warning(f"cannot make {device.name} a port of {master} again: {e.strerror}")
 
 
-def change(host: NetNS, device: Link, changes: dict[str, Any]) -> None:
+def change(host: NetNS, device: Link, changes: dict[str, Any], log: Logger) -> None:
     """Make all changes in one message; when the kernel refuses one, make each in a message of its own.
 
-    changes: keyword arguments of `link.change`. Raises CniError naming everything that the kernel refused.
+    changes: keyword arguments of `link.change`. What it refuses for good is a warning. Raises CniError naming
+    everything else that it refused.
     """
+    _one_by_one(device, changes, lambda wanted: link.change(host.netlink, device.index, **wanted), log)
+
+
+def _one_by_one(device: Link, changes: dict[str, Any], make: Callable[[dict[str, Any]], None], log: Logger) -> None:
     try:
-        link.change(host.netlink, device.index, **changes)
+        make(changes)
+        return
     except NetlinkError:
-        errors = []
-        for field, value in changes.items():
-            try:
-                link.change(host.netlink, device.index, **{field: value})
-            except NetlinkError as e:
-                errors.append(
-                    CniError(
-                        GENERIC,
-                        f'cannot restore {field} of {device.name} to "{value}": {e.strerror}',
-                        f"errno {e.errno}; the device is on the host",
-                    )
-                )
-        if errors:
-            raise combined(f"restoring {device.name}", errors) from None
+        pass
+    errors = []
+    for field, value in changes.items():
+        try:
+            make({field: value})
+        except NetlinkError as e:
+            refusal = CniError(
+                GENERIC,
+                f'cannot restore {field} of {device.name} to "{value}": {e.strerror}',
+                f"errno {e.errno}; the device is on the host",
+            )
+            if e.errno in PERMANENT:
+                log.warning(f"{refusal}; it stays as the pod left it")
+            else:
+                errors.append(refusal)
+    if errors:
+        raise combined(f"restoring {device.name}", errors)
 
 
 def rename(host: NetNS, device: Link, name: str, log: Logger) -> Link:

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from cni.netlink.link import Link
 
 
+PATIENCE_S = 5.0
+"""How long ADD and DEL wait, in seconds, for a device that is on its way back from the pod that had it. If it does not
+come until then, its record stays, and every later ADD and DEL looks for it."""
+
+
 def for_link(find: Callable[[], Link | None], patience_s: float) -> Link | None:
     """Return the link as soon as `find` finds it, None when it does not within the time, in seconds.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cni import move, netns, sysfs
 from cni.background import Background
-from cni.errors import BAD_ENVIRONMENT, GENERIC, TRY_AGAIN_LATER, CniError, invalid_config
+from cni.errors import BAD_ENVIRONMENT, GENERIC, CniError, invalid_config
 from cni.ifconfig import PodLink
 from cni.netlink import link
 from cni.netlink.socket import NetlinkError
@@ -13,8 +13,10 @@ from cni.result import Interface
 from cni.rollback import Rollback
 from cni.signals import Deferred, ignore_termination
 from ipam import delegate
-from plugins.common import boot, configure, information
-from plugins.host_device import attachment, config, device
+from plugins.common import attachment, configure, information
+from plugins.common import earlier as earlier_add
+from plugins.common.waiting import PATIENCE_S
+from plugins.host_device import config, device
 from plugins.host_device.attachment import Attachment
 from plugins.host_device.claims import Claims
 from plugins.host_device.config import DeviceConfig
@@ -38,21 +40,15 @@ def add(request: Request, conf: NetConf, log: Logger, claims: Claims) -> Result:
     delegate.validate(request, conf)
     delegate.refuse_unrenderable(conf)
     with netns.of_pod(request.netns) as pod, netns.own() as host:
-        if device.is_userspace(wanted, claims.sysfs_root):
-            return _attach_userspace(request, conf, wanted, log, claims)
+        claims.give_back_dead(host, (request.container_id, request.ifname))
         earlier = claims.load(request.container_id, request.ifname)
         if earlier is not None:
-            # The runtime cannot know that ADD's result: it would not ask again.
-            log.info("an earlier ADD of this attachment was not finished: undoing it first")
-            if conf.ipam is not None:
-                delegate.delete(request, conf, log)
-            claims.detach(earlier, host, request.netns)
-            if claims.load(request.container_id, request.ifname) is not None:
-                raise CniError(
-                    TRY_AGAIN_LATER,
-                    f"{earlier.original.name} of an earlier ADD has not come back yet",
-                    "nothing was changed",
-                )
+            lives = claims.lives(earlier)
+            earlier_add.undo(
+                request, conf, earlier, lives, lambda: claims.detach(earlier, host, request.netns, PATIENCE_S), log
+            )
+        if device.is_userspace(wanted, claims.sysfs_root):
+            return _attach_userspace(request, conf, wanted, log, claims)
         if link.get(pod.netlink, name=request.ifname) is not None:
             raise CniError(
                 BAD_ENVIRONMENT, f'CNI_IFNAME "{request.ifname}" exists already in {pod.path}', "nothing was changed"
@@ -78,18 +74,10 @@ def _claim(
     if master is not None:
         log.warning(f"{found.name} is a port of {master.name}, which it leaves until DEL")
     path = claims.path(wanted, found)
+    owner = attachment.owner_of(request, conf, pod, delegate.remember(conf))
+    pod_index = move.free_index(pod, found.index, host)
     return Attachment(
-        container_id=request.container_id,
-        ifname=request.ifname,
-        network=conf.name,
-        netns=request.netns,
-        netns_cookie=pod.cookie,
-        boot_id=boot.current(),
-        key=attachment.key_of(found, path),
-        device_path=path,
-        sole=len(sysfs.netdevs(path)) == 1,
-        original=found,
-        master=master.name if master is not None else "",
+        owner, found, master.name if master is not None else "", pod_index, path, len(sysfs.netdevs(path)) == 1
     )
 
 
@@ -103,12 +91,12 @@ def _attach(
         if conf.ipam is not None:
             undo.push("release the addresses", delegate.delete, request, conf, log)
         with Deferred():  # were we told to end in between, the undo would run beside the move, on the same socket
-            moving = Background(move.into_pod, host, pod, claim.original, request.ifname, log)
+            moving = Background(move.into_pod, host, pod, claim.original, request.ifname, claim.pod_index, log)
             undo.push("end the move", moving.join)
         # The kernel takes its time over the move. Meanwhile addresses are chosen.
         addresses = delegate.add(request, conf, log) if delegate.is_built_in(conf) else None
         moving.wait()
-        arrived = configure.arrived(pod, request.ifname)
+        arrived = configure.arrived(claim, host, pod, lambda: claims.make(claim), log)
         inside = PodLink(pod, arrived.index, request.ifname)
         pci_id = sysfs.pci_address_of(claim.device_path)
         interface = Interface(request.ifname, arrived.mac, arrived.mtu, pod.path, pci_id=pci_id)
@@ -144,7 +132,8 @@ def _attach_userspace(request: Request, conf: NetConf, wanted: DeviceConfig, log
     with Rollback(log) as undo:
         if conf.ipam is not None:
             undo.push("release the addresses", delegate.delete, request, conf, log)
-        result = configure.without_link(request, conf, [], log)
+        interface = Interface(request.ifname, sandbox=request.netns, pci_id=wanted.pci_address)
+        result = configure.without_link(request, conf, [interface], log)
         information.publish(conf, device.folder(wanted, claims.sysfs_root), claims.sysfs_root, log)
         ignore_termination()
         undo.commit()

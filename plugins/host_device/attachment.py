@@ -8,7 +8,8 @@
  "devicePath": "/sys/devices/pci0000:00/...",          the device behind the link, empty for a virtual one
  "sole": true,                                         whether it was that device's only link on the host
  "original": {"name": "ens5", "mac": "...", "mtu": 1500, "up": false, "alias": "", "altNames": [], "master": "",
-              "index": 4, "kind": "", "parent": "0000:03:02.6", "permanentMAC": "...", "port": ""}}
+              "index": 4, "kind": "", "parent": "0000:03:02.6", "permanentMAC": "...", "port": ""},
+ "plumbline": {...}}                                   what the records of all plugins have (plugins.common.record)
 
 Names may hold any byte but are few; JSON holds text. Each byte is written as the character of that number.
 """
@@ -20,66 +21,43 @@ import os
 from cni import sysfs
 from cni.errors import GENERIC, CniError
 from cni.netlink.link import Link
-from cni.section import Section
+from cni.section import Section, refused
 from cni.state import Store
-from plugins.common import boot
+from plugins.common import attachment, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni.log import Logger
+    from plugins.common.attachment import Owner
+
+OURS = "plumbline"
 
 
-class Attachment:
-    """One attachment and the link's original state. original: the link as it was on the host; master: its name."""
+class Attachment(attachment.Attachment):
+    """One attachment. original: the link as it was on the host, always there. key: what the device's lock is called.
 
-    __slots__ = (
-        "boot_id",
-        "container_id",
-        "device_path",
-        "ifname",
-        "key",
-        "master",
-        "netns",
-        "netns_cookie",
-        "network",
-        "original",
-        "sole",
-    )
+    device_path: the real sysfs folder of the device behind the link, empty for a virtual one. sole: whether the link
+    was that device's only one.
+    """
 
-    def __init__(
-        self,
-        container_id: str,
-        ifname: str,
-        network: str,
-        netns: str,
-        netns_cookie: int,
-        boot_id: str,
-        key: str,
-        device_path: str,
-        sole: bool,
-        original: Link,
-        master: str,
-    ) -> None:
-        self.container_id = container_id
-        self.ifname = ifname
-        self.network = network
-        self.netns = netns
-        self.netns_cookie = netns_cookie
-        self.boot_id = boot_id
-        self.key = key
+    __slots__ = ("device_path", "key", "sole")
+
+    original: Link
+
+    def __init__(self, owner: Owner, original: Link, master: str, pod_index: int, device_path: str, sole: bool) -> None:
+        super().__init__(owner, original, master, pod_index)
+        self.key = key_of(original, device_path)
         self.device_path = device_path
         self.sole = sole
-        self.original = original
-        self.master = master
 
     def to_record(self) -> dict[str, object]:
         """Return what `cni.state.Store.save` is to keep."""
-        original = self.original
+        original, owner = self.original, self.owner
         return {
-            "network": self.network,
-            "netns": self.netns,
-            "netnsCookie": self.netns_cookie,
-            "bootID": self.boot_id,
+            "network": owner.network,
+            "netns": owner.netns,
+            "netnsCookie": owner.netns_cookie,
+            "bootID": owner.boot_id,
             "key": _stored(self.key),
             "devicePath": _stored(self.device_path),
             "sole": self.sole,
@@ -97,54 +75,35 @@ class Attachment:
                 "permanentMAC": original.permanent_mac,
                 "port": original.port,
             },
+            OURS: {**record.owner_state(owner), **record.link_state(self)},
         }
 
-    @property
-    def survives(self) -> bool:
-        """Whether the link it describes can still be there: links do not outlive a boot."""
-        return self.boot_id == boot.current()
 
-    def could_be(self, link: Link) -> bool:
-        """Return whether nothing that cannot change speaks against the link's being the attachment's.
-
-        Older kernels do not say all of it, and of a virtual link there is only the kind.
-        """
-        original = self.original
-        told = (
-            (original.parent, link.parent),
-            (original.permanent_mac, link.permanent_mac),
-            (original.port, link.port),
-        )
-        return original.kind == link.kind and all(not was or not now or was == now for was, now in told)
-
-
-def from_record(record: dict[str, object]) -> Attachment:
+def from_record(raw: dict[str, object]) -> Attachment:
     """Return the attachment of a record. Raises CniError (code 7) naming a field that is wrong."""
-    section = Section(record, "record")
-    link = section.section("original")
-    original = Link(link.integer("index"), _restored(link.string("name")))
-    original.mac = link.string("mac")
-    original.mtu = link.integer("mtu")
-    original.up = link.boolean("up")
-    original.alias = _restored(link.string("alias"))
-    original.altnames = [_restored(altname) for altname in link.strings("altNames")]
-    original.kind = link.string("kind")
-    original.parent = link.string("parent")
-    original.permanent_mac = link.string("permanentMAC")
-    original.port = link.string("port")
-    return Attachment(
-        section.string("containerID"),
-        section.string("ifName"),
-        section.string("network"),
-        section.string("netns"),
-        section.integer("netnsCookie"),
-        section.string("bootID"),
-        _restored(section.string("key")),
-        _restored(section.string("devicePath")),
-        section.boolean("sole"),
-        original,
-        _restored(link.string("master")),
-    )
+    section = Section(raw, "record")
+    ours, state = section.section(OURS), section.section("original")
+    owner = record.read_owner(section, "network", section.string("netns"), section, ours)
+    original = Link(record.index(state, "index"), record.name(state, "name", _restored))
+    original.mac = record.mac(state, "mac")
+    original.mtu = record.mtu(state, "mtu")
+    original.up = state.boolean("up")
+    original.alias = record.alias(state, "alias", _restored)
+    original.altnames = record.altnames(state, "altNames", _restored)
+    original.kind = record.word(state, "kind")
+    original.parent = record.word(state, "parent")
+    original.permanent_mac = record.mac(state, "permanentMAC")
+    original.port = record.word(state, "port")
+    pod_index = record.read_link_state(ours, original)
+    path = _restored(section.string("devicePath"))
+    if path and (not path.startswith("/") or os.path.normpath(path) != path or len(path) > record.MAX_PATH_BYTES):
+        raise refused("record.devicePath", path, "an absolute path")
+    master = record.name(state, "master", _restored)
+    found = Attachment(owner, original, master, pod_index, path, section.boolean("sole"))
+    key = _restored(section.string("key"))
+    if not original.name or found.key != key:
+        raise CniError(GENERIC, "it does not say which device it is about")
+    return found
 
 
 def _stored(text: str) -> str:
@@ -157,26 +116,17 @@ def _restored(text: str) -> str:
 
 def load(store: Store, container_id: str, ifname: str, log: Logger) -> Attachment | None:
     """Return the recorded attachment, None when there is no record that can be believed. Raises CniError."""
-    record = store.load(container_id, ifname)
-    return None if record is None else _believed(record, log)
+    raw = store.load(container_id, ifname)
+    return None if raw is None else believed(raw, log)
 
 
-def load_all(store: Store, log: Logger) -> list[Attachment]:
-    """Return all recorded attachments whose records can be believed. Raises CniError (code 5)."""
-    found = (_believed(record, log) for record in store.all())
-    return [entry for entry in found if entry is not None]
-
-
-def _believed(record: dict[str, object], log: Logger) -> Attachment | None:
-    """Return the record's attachment, None when it is incomplete: one bad file must not stop everybody's commands."""
+def believed(raw: dict[str, object], log: Logger) -> Attachment | None:
+    """Return the record's attachment, None when it is damaged: one bad file must not stop everybody's commands."""
     try:
-        found = from_record(record)
-        if not found.original.name or not found.key:
-            raise CniError(GENERIC, "it does not say which device it is about")
+        return from_record(raw)
     except CniError as e:
-        log.warning(f"the record of {record['ifName']} of {record['containerID']} is damaged and not used: {e}")
+        log.warning(f"the record of {raw['ifName']} of {raw['containerID']} is damaged and not used: {e}")
         return None
-    return found
 
 
 def device_path(link: Link, folder: str, root: str = sysfs.ROOT) -> str:

@@ -10,6 +10,9 @@ from cni.lock import EphemeralLock
 from cni.netlink.link import Link
 from cni.netns import NetNS
 from cni.state import Store
+from ipam import delegate
+from plugins.common import dead
+from plugins.common.dead import Living
 from plugins.common.pod import RecordedPod
 from plugins.host_device import attachment, device, transfer
 from plugins.host_device.attachment import Attachment
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from cni.log import Logger
 
 STATE_FOLDER = "/var/lib/cni/host-device"
+LOCK_TIMEOUT_S = 60.0
 
 
 class Claims:
@@ -58,7 +62,7 @@ class Claims:
             claim = self.of_device(wanted)
             if claim is None:
                 raise
-            owner = f"container {claim.container_id}, which has it as {claim.ifname} in {claim.netns}"
+            owner = f"container {claim.owner.describe()}, which has it as {claim.ifname} in {claim.netns}"
             raise device.missing(wanted, f"it is attached to {owner}") from None
 
     def of_device(self, wanted: DeviceConfig) -> Attachment | None:
@@ -78,20 +82,22 @@ class Claims:
 
     def _stands(self, claim: Attachment) -> bool:
         """Return whether a claim can still be on anything: a virtual link dies with its pod, and all do with a boot."""
-        if not claim.survives:
-            return False
+        return claim.is_of_this_boot and (self.lives(claim) or os.path.isdir(claim.device_path))
+
+    def lives(self, claim: Attachment) -> bool:
+        """Return whether the pod of an attachment is there, by what its record says."""
         with RecordedPod(claim.netns, claim.netns_cookie, (), self._log) as pod:
-            return pod is not None or os.path.isdir(claim.device_path)
+            return pod is not None
 
     def path(self, wanted: DeviceConfig, found: Link) -> str:
         """Return the real sysfs folder of the device behind the link that was found, empty for a virtual one."""
         return attachment.device_path(found, device.folder(wanted, self.sysfs_root), self.sysfs_root)
 
-    def lock(self, key: str) -> EphemeralLock:
-        """Return the lock of a device; entering it raises CniError (code 11) when others hold it for a minute."""
+    def lock(self, key: str, timeout_s: float = LOCK_TIMEOUT_S) -> EphemeralLock:
+        """Return the lock of a device; entering it raises CniError (code 11) when others hold it for that long."""
         files.ensure_folder(self.store.folder)
         files.ensure_folder(self._lock_folder)
-        return EphemeralLock(os.path.join(self._lock_folder, key))
+        return EphemeralLock(os.path.join(self._lock_folder, key), timeout_s)
 
     @property
     def _lock_folder(self) -> str:
@@ -103,14 +109,15 @@ class Claims:
 
     def load_all(self) -> list[Attachment]:
         """Return the records of all attachments."""
-        return attachment.load_all(self.store, self._log)
+        found = (attachment.believed(raw, self._log) for raw in self.store.all())
+        return [claim for claim in found if claim is not None]
 
     def forget(self, container_id: str, ifname: str) -> None:
         """Remove the attachment's record, whatever state the file is in."""
         self.store.remove(container_id, ifname)
 
     def make(self, claim: Attachment) -> None:
-        """Write the record, durably."""
+        """Write the record, durably, in place of an older one."""
         self.store.save(claim.container_id, claim.ifname, claim.to_record())
 
     def reclaim(self, key: str, host: NetNS) -> None:
@@ -122,25 +129,35 @@ class Claims:
             if claim.key != key or transfer.find_on_host(claim, host) is None:
                 continue
             with RecordedPod(claim.netns, claim.netns_cookie, (), self._log) as pod:
-                if pod is not None and transfer.find_in_pod(claim, pod) is not None:
+                if pod is not None and transfer.find_in_pod(claim, host, pod) is not None:
                     continue  # what lies on the host is another link of the same device
             self._log.warning(f"{claim.original.name} was left behind by {claim.container_id}: taking it over")
             self.give_back(claim, host, None)
 
-    def detach(self, claim: Attachment, host: NetNS, netns_path: str = "", patience_s: float = 0.0) -> None:
-        """Give the device of a recorded attachment back, under the device's lock.
+    def detach(
+        self,
+        claim: Attachment,
+        host: NetNS,
+        netns_path: str = "",
+        patience_s: float = 0.0,
+        lock_timeout_s: float = LOCK_TIMEOUT_S,
+    ) -> bool:
+        """Give the device of a recorded attachment back, under the device's lock; return whether nothing is left to do.
 
         netns_path: where the runtime says that the pod's namespace is, if not where the record says. patience_s: as in
-        `transfer.give_back`.
+        `transfer.give_back`. lock_timeout_s: how long to wait for the lock.
         """
-        with self.lock(claim.key), RecordedPod(claim.netns, claim.netns_cookie, (netns_path,), self._log) as pod:
+        with (
+            self.lock(claim.key, lock_timeout_s),
+            RecordedPod(claim.netns, claim.netns_cookie, (netns_path,), self._log) as pod,
+        ):
             # Another DEL, or an ADD that took the device over, may have been faster.
             current = self.load(claim.container_id, claim.ifname)
             if current is None:
-                return
+                return True
             if (current.key, current.netns, current.netns_cookie) != (claim.key, claim.netns, claim.netns_cookie):
                 raise CniError(TRY_AGAIN_LATER, f"{claim.ifname} of {claim.container_id} has just been attached anew")
-            self.give_back(current, host, pod, patience_s)
+            return self.give_back(current, host, pod, patience_s)
 
     def give_back(self, claim: Attachment, host: NetNS, pod: NetNS | None, patience_s: float = 0.0) -> bool:
         """Give the device back and, when nothing is left to do, forget the attachment; return whether that was so.
@@ -151,6 +168,20 @@ class Claims:
         if done:
             self.forget(claim.container_id, claim.ifname)
         return done
+
+    def give_back_dead(self, host: NetNS, besides: tuple[str, str] | None = None) -> None:
+        """Give back what pods that are gone have left, addresses too; never fails (`plugins.common.dead`).
+
+        besides: container ID and interface name of the request's own attachment, which sees to itself.
+        """
+        found = (attachment.believed(raw, self._log) for raw in self.store.all(passing=dead.may_be))
+        dead.give_back(
+            (x for x in found if x is not None and (x.container_id, x.ifname) != besides),
+            Living(self._log),
+            lambda x: self.detach(x, host, lock_timeout_s=0.0),
+            lambda x: delegate.release_recorded(x.owner.ipam, x.network, x.container_id, x.ifname, self._log),
+            self._log,
+        )
 
     def undo(self, claim: Attachment, host: NetNS, pod: NetNS) -> None:
         """Give the device back, as the undo of an ADD that failed. Raises CniError when it has no link to be found."""

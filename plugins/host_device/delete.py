@@ -8,6 +8,7 @@ from cni.netns import NetNS
 from ipam import delegate
 from plugins.common import release
 from plugins.common.steps import attempt
+from plugins.common.waiting import PATIENCE_S
 from plugins.host_device import config, device, transfer
 from plugins.host_device.claims import Claims
 
@@ -18,31 +19,37 @@ if TYPE_CHECKING:
     from cni.request import Request
 
 
-PATIENCE_S = 2.0
-"""How long DEL waits, in seconds, for a device that comes back from a dying namespace. After that GC has to take it."""
-
-
 def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
     """Release the addresses and give the device back, as `release.delete`. The record tells all about the device, so
     that a configuration which no longer names one is no obstacle. Raises CniError.
     """
-    release.delete(request, conf, log, lambda: _detach(request, conf, log, claims))
-
-
-def _detach(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
     with netns.own() as host:
-        claim = claims.load(request.container_id, request.ifname)
-        if claim is not None:
-            claims.detach(claim, host, request.netns, PATIENCE_S)
-        else:
-            _delete_unrecorded(request, conf, host, log, claims)
+        release.delete(
+            request,
+            conf,
+            log,
+            lambda: claims.load(request.container_id, request.ifname),
+            lambda: _detach(request, conf, host, log, claims),
+            lambda: claims.give_back_dead(host, (request.container_id, request.ifname)),
+        )
+
+
+def _detach(request: Request, conf: NetConf, host: NetNS, log: Logger, claims: Claims) -> None:
+    claim = claims.load(request.container_id, request.ifname)
+    if claim is not None:
+        claims.detach(claim, host, request.netns, PATIENCE_S)
+        if claims.load(request.container_id, request.ifname) is not None:
+            return
+    else:
+        claims.forget_remains(request.container_id, request.ifname)
+    # Also after a record: the reference plugin, which knows nothing of that, may have attached the pod anew.
+    _delete_unrecorded(request, conf, host, log, claims)
 
 
 def _delete_unrecorded(request: Request, conf: NetConf, host: NetNS, log: Logger, claims: Claims) -> None:
     """Give back what the reference plugin attached, unless it is ours and another attachment's: the namespace's path
     may have been given to a new pod since.
     """
-    claims.forget_remains(request.container_id, request.ifname)
     try:
         wanted = config.parse(conf, required=False)
     except CniError as e:
@@ -53,34 +60,33 @@ def _delete_unrecorded(request: Request, conf: NetConf, host: NetNS, log: Logger
         return
     with pod:
         folder = device.folder(wanted, claims.sysfs_root)
-        found = transfer.find_unrecorded(pod, request.ifname, wanted, folder)
-        if found is None:
-            log.info(f"{request.ifname} is not in {pod.path}: nothing to give back")
-            return
-        for claim in claims.load_all():
-            owned = transfer.find_in_pod(claim, pod) if claim.netns_cookie in (0, pod.cookie) else None
-            if owned is not None and owned.index == found.index:
-                log.warning(f"{found.name} in {pod.path} belongs to {claim.container_id} by now: left alone")
+        found = transfer.find_unrecorded(request.ifname, wanted, folder, host, pod)
+        for claim in claims.load_all() if found is not None else ():
+            owned = transfer.find_in_pod(claim, host, pod) if claim.netns_cookie in (0, pod.cookie) else None
+            if owned is not None and found is not None and owned.index == found.index:
+                log.warning(f"{found.name} in {pod.path} belongs to {claim.owner.describe()} by now: left alone")
                 return
-        transfer.give_back_unrecorded(found, wanted, folder, host, pod, log)
+        transfer.give_back_unrecorded(request.ifname, wanted, folder, host, pod, log)
 
 
 def collect_garbage(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
-    """Take back the devices and addresses of this network's attachments that are no longer valid (GC).
+    """Take back the devices and addresses of this network's attachments that are no longer valid, and, as every
+    command, what dead pods have left (GC). Without a list of valid attachments only that.
 
     Raises CniError naming every step that failed, after doing all the others.
     """
-    valid = set(conf.valid_attachments or ())
+    valid = conf.valid_attachments
     errors: list[CniError] = []
 
     def detach_invalid() -> None:
-        with netns.own() as host:
-            for claim in claims.load_all():
-                if claim.network == conf.name and (claim.container_id, claim.ifname) not in valid:
-                    log.info(f"giving back {claim.original.name}, which {claim.container_id} no longer needs")
-                    attempt(errors, claims.detach, claim, host)
+        for claim in claims.load_all() if valid is not None else ():
+            if claim.network == conf.name and (claim.container_id, claim.ifname) not in (valid or ()):
+                log.info(f"giving back {claim.original.name}, which {claim.owner.describe()} no longer needs")
+                attempt(errors, claims.detach, claim, host)
 
-    attempt(errors, detach_invalid)
+    with netns.own() as host:
+        attempt(errors, detach_invalid)
+        attempt(errors, claims.give_back_dead, host)
     attempt(errors, claims.sweep)
     if conf.ipam is not None:
         attempt(errors, delegate.gc, request, conf, log)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-from cni import move, sysfs
+from cni import identity, move, sysfs
 from cni.netlink import link
 from cni.netlink.link import Link
 from cni.netns import NetNS
-from plugins.common import waiting
-from plugins.common.restore import change, rename, restore, restore_altnames, restore_master
+from plugins.common import fetch, waiting
+from plugins.common.restore import change, rename, restore, restore_altnames, restore_master, without_xdp
 from plugins.host_device.attachment import Attachment
 from plugins.host_device.config import DeviceConfig
 
@@ -26,11 +26,11 @@ def give_back(attachment: Attachment, host: NetNS, pod: NetNS | None, patience_s
     pod: the attachment's namespace, None when it is gone. patience_s: how long to wait, in seconds, for a device that
     the kernel has still to save from a dying namespace. A virtual device that is nowhere died with its pod, and one
     whose folder in sysfs is gone was unplugged: that is logged and is no failure. A device that exists and has no link
-    to be found has not come back yet, so there is something left.
+    to be found has not come back yet, or the pod has hidden it, so there is something left.
     Raises CniError for what the kernel refused; everything else is done.
     """
     original = attachment.original
-    if not attachment.survives:
+    if not attachment.is_of_this_boot:
         log.info(f"{original.name} was attached before the machine's last boot: the boot has reset it")
         return True
     found = find_on_host(attachment, host)
@@ -38,26 +38,24 @@ def give_back(attachment: Attachment, host: NetNS, pod: NetNS | None, patience_s
         found is not None
         and found.alias != original.name
         and (found.name, found.index) == (original.name, original.index)
+        and (pod is None or find_in_pod(attachment, host, pod) is None)
     ):
         # Never moved, or given back by somebody else since: what it is like is how the administrator wants it, but for
         # what a move takes from it.
         restore_altnames(host, found, original, log)
         restore_master(host, found, attachment.master, log)
         if original.up and not found.up:
-            change(host, found, {"up": True})
+            change(host, found, {"up": True}, log)
         return True
+    seen = ""
     if found is None and pod is not None:
-        found = _fetch(attachment, host, pod, log)
-    elif found is None and _may_come_back(attachment):
+        found, seen = fetch.onto_host(attachment.sought(), host, pod, attachment.knows(pod), log)
+    if found is None and _may_come_back(attachment):
         found = waiting.for_link(lambda: find_on_host(attachment, host), patience_s)
     if found is None and not attachment.device_path:
         found = _find_marked(attachment, host)
     if found is None:
-        if not _may_come_back(attachment):
-            log.info(f"{original.name} is neither on the host nor in the pod: nothing to give back")
-            return True
-        log.warning(f"{original.name} ({attachment.device_path}) has no link on the host yet: its record stays for GC")
-        return False
+        return _is_over(attachment, host, pod, seen, log)
     if found.name == attachment.ifname != original.name or pod is None or not attachment.device_path:
         # The kernel saved it from the dying pod, under the name that it had there last.
         found = rename(host, found, original.name, log)
@@ -66,13 +64,32 @@ def give_back(attachment: Attachment, host: NetNS, pod: NetNS | None, patience_s
     return True
 
 
-def _fetch(attachment: Attachment, host: NetNS, pod: NetNS, log: Logger) -> Link | None:
-    """Move the link from the pod to the host; return it as it is there, None when it is not in the pod."""
-    in_pod = find_in_pod(attachment, pod)
-    if in_pod is None:
-        return None
-    name = attachment.original.name
-    return link.get(host.netlink, name=move.onto_host(host, pod, in_pod, name, log, alias=name))
+def _is_over(attachment: Attachment, host: NetNS, pod: NetNS | None, seen: str, log: Logger) -> bool:
+    """Return whether a device that is nowhere cannot be found any more. seen: what is in the pod instead."""
+    name, path = attachment.original.name, attachment.device_path
+    if path and _may_come_back(attachment):
+        where = f" nor in {pod.path}: {seen}" if pod is not None else ""
+        log.warning(f"{name} ({path}) has no link on the host yet{where}; its record stays: the next ADD or DEL looks")
+        return False
+    if pod is not None and not path and not _has_died(attachment, host):
+        log.warning(
+            f"{name} is neither on the host nor to be recognised in {pod.path}: {seen}; its record stays until that "
+            "namespace is gone"
+        )
+        return False
+    log.info(f"{name} is neither on the host nor in the pod: nothing to give back")
+    return True
+
+
+def _has_died(attachment: Attachment, host: NetNS) -> bool:
+    """Return whether a virtual link is certain to be no more: the two ends of a veth die together, and the kernel gives
+    an index once in a boot. Where the other end was not on the host, or of another kind, that cannot be told.
+    """
+    original = attachment.original
+    if original.kind != "veth" or not original.peer or original.peer_nsid != -1:
+        return False
+    peer = link.get(host.netlink, index=original.peer)
+    return peer is None or peer.kind != "veth"
 
 
 def _may_come_back(attachment: Attachment) -> bool:
@@ -88,8 +105,8 @@ def _may_come_back(attachment: Attachment) -> bool:
 
 def _find_marked(attachment: Attachment, host: NetNS) -> Link | None:
     """Return a virtual link that came back under another name, its own being taken, and was not restored yet."""
-    name = attachment.original.name
-    return next((x for x in link.dump(host.netlink) if x.alias == name and attachment.could_be(x)), None)
+    name, sought = attachment.original.name, attachment.sought()
+    return next((x for x in link.dump(host.netlink) if x.alias == name and not sought.on_host(x)), None)
 
 
 def find_on_host(attachment: Attachment, host: NetNS) -> Link | None:
@@ -100,14 +117,14 @@ def find_on_host(attachment: Attachment, host: NetNS) -> Link | None:
     device dies with its pod, so it is on the host only when it never left (same name, same index) or has come back
     already (same name, the mark).
     """
-    original = attachment.original
+    original, sought = attachment.original, attachment.sought()
     if not attachment.device_path:
         candidate = link.get(host.netlink, name=original.name)
-        if candidate is None or not attachment.could_be(candidate):
+        if candidate is None or sought.on_host(candidate):
             return None
         return candidate if original.name == candidate.alias or original.index == candidate.index else None
     entries = [link.get(host.netlink, name=name) for name in sysfs.netdevs(attachment.device_path)]
-    found = [entry for entry in entries if entry is not None and attachment.could_be(entry)]
+    found = [entry for entry in entries if entry is not None and not sought.on_host(entry)]
     signs: tuple[Callable[[Link], bool], ...] = (
         lambda x: x.alias == original.name,
         lambda x: bool(original.permanent_mac) and x.permanent_mac == original.permanent_mac,
@@ -120,69 +137,90 @@ def find_on_host(attachment: Attachment, host: NetNS) -> Link | None:
 def _is_like(found: Link, attachment: Attachment) -> bool:
     """Return whether a link has at least one thing in common with the attachment's."""
     original = attachment.original
-    return (
+    return bool(original.parent and found.parent == original.parent) or (
         found.name in (attachment.ifname, original.name) or found.mac == original.mac or found.index == original.index
     )
 
 
-def find_in_pod(attachment: Attachment, pod: NetNS) -> Link | None:
-    """Return the attachment's link in the pod, which may have renamed it and changed its address.
+def find_in_pod(attachment: Attachment, host: NetNS, pod: NetNS) -> Link | None:
+    """Return the attachment's link in the pod, which may have renamed it and changed its address."""
+    return identity.in_pod(attachment.sought(), host, pod, attachment.knows(pod))[0]
 
-    ADD notes the host name in the alias, which a pod has no reason to touch. Without that mark the link is believed by
-    its permanent address, by either of its names and its address (ADD was killed before it could set the mark), and,
-    where the namespace is known to be the attachment's own, by its name and index, which a move keeps if it is free.
+
+def give_back_unrecorded(
+    request_ifname: str, wanted: DeviceConfig, folder: str, host: NetNS, pod: NetNS, log: Logger
+) -> None:
+    """Give back the device of an attachment without a record, if there is one: one that the reference plugin made.
+
+    That plugin notes the host name in the alias and nothing else, which a pod can do, too. So the link has to be the
+    one that the configuration names, and one that no pod can have made.
+    wanted, folder: how the configuration names the device, and its folder in sysfs where it names one.
     """
-    original = attachment.original
-    links = [entry for entry in link.dump(pod.netlink) if attachment.could_be(entry)]
-    certain = pod.cookie != 0 and pod.cookie == attachment.netns_cookie
-    signs: tuple[Callable[[Link], bool], ...] = (
-        lambda x: x.alias == original.name and x.name == attachment.ifname,
-        lambda x: x.alias == original.name,
-        lambda x: bool(original.permanent_mac) and x.permanent_mac == original.permanent_mac,
-        lambda x: x.name in (attachment.ifname, original.name) and x.mac == original.mac,
-        lambda x: certain and x.name in (attachment.ifname, original.name) and x.index == original.index,
-    )
-    return next((entry for sign in signs for entry in links if sign(entry)), None)
-
-
-def find_unrecorded(pod: NetNS, ifname: str, wanted: DeviceConfig, folder: str) -> Link | None:
-    """Return the link in a pod with the attachment's name or, where a DEL was killed after it had given the link its
-    host name, the one with that name that certainly is the device which the configuration names.
-    """
-    found = link.get(pod.netlink, name=ifname)
-    if found is not None:
-        return found
-    renamed = (x for x in link.dump(pod.netlink) if x.name == x.alias and (x.parent or not folder))
-    return next((x for x in renamed if _is_named(x, wanted, folder)), None)
-
-
-def give_back_unrecorded(device: Link, wanted: DeviceConfig, folder: str, host: NetNS, pod: NetNS, log: Logger) -> None:
-    """Give back the device of an attachment without a record: one that the reference plugin made.
-
-    That plugin notes the host name in the alias and nothing else, and any other plugin may set an alias. So the link
-    has to be the one that the configuration names; one of which that is not known is left alone.
-    device: the link in the pod. wanted, folder: how the configuration names the device, and its folder in sysfs where
-    it names one.
-    """
-    if not link.is_name(device.alias) or not _is_named(device, wanted, folder):
-        log.warning(f'{device.name} in {pod.path} has no record and the alias "{device.alias}": not ours, left alone')
+    device, reason = _find_unrecorded(request_ifname, wanted, folder, host, pod)
+    if device is None:
+        log.info(f"{request_ifname} is not in {pod.path}: nothing to give back") if not reason else log.warning(
+            f"{request_ifname} in {pod.path} has no record and is left alone: {reason}"
+        )
         return
     ifname = device.name
-    name = move.onto_host(host, pod, device, device.alias, log)
-    log.info(f"{ifname} of {pod.path}, which has no record, is {name} on the host now")
-    found = link.get(host.netlink, name=name)
-    if found is not None:
-        change(host, found, {"alias": ""})
+    back = move.onto_host(host, pod, device, device.alias, log)
+    if back is not None:
+        log.info(f"{ifname} of {pod.path}, which has no record, is {back.name} on the host now")
+        without_xdp(host, back, log)
+        change(host, back, {"alias": ""}, log)
 
 
-def _is_named(device: Link, wanted: DeviceConfig, folder: str) -> bool:
-    """Return whether a link in a pod, marked with a host name, is the device that the configuration names."""
+def find_unrecorded(ifname: str, wanted: DeviceConfig, folder: str, host: NetNS, pod: NetNS) -> Link | None:
+    """Return the link that `give_back_unrecorded` would give back."""
+    return _find_unrecorded(ifname, wanted, folder, host, pod)[0]
+
+
+def _find_unrecorded(
+    ifname: str, wanted: DeviceConfig, folder: str, host: NetNS, pod: NetNS
+) -> tuple[Link | None, str]:
+    """Return the link in a pod with the attachment's name or, where a DEL was killed after it had given the link its
+    host name, with that one; None and why not when it cannot be it.
+    """
+    named = [x for x in link.dump(pod.netlink) if x.name in (ifname, x.alias)]
+    reason = ""
+    for found in sorted(named, key=lambda x: x.name != ifname):
+        reason = _doubt(found, wanted, folder, host, pod)
+        if not reason:
+            return found, ""
+    return None, reason
+
+
+def _doubt(found: Link, wanted: DeviceConfig, folder: str, host: NetNS, pod: NetNS) -> str:
+    """Return why a link in a pod cannot be known to be the device that the configuration names, empty if it is."""
+    if found.movable is False:
+        return "it cannot be moved"
+    if not link.is_name(found.alias):
+        return f'its alias "{found.alias}" is no name of a link'
+    if folder or found.parent:
+        # A virtio device is one level below.
+        parents = (os.path.basename(os.path.realpath(folder)), *sysfs.virtio_devices(folder)) if folder else ()
+        if folder and not os.path.isdir(folder):
+            return f"{folder} does not exist"
+        if folder and sysfs.netdevs(folder):
+            return f"the device {folder} is on the host"
+        if folder and found.parent and found.parent not in parents:
+            return f"the device behind it is {found.parent}"
+        if not found.parent and found.kind:  # before Linux 5.14 the kernel does not tell
+            return f"it is a {found.kind}"
+        return "" if folder else _misnamed(found, wanted)
+    reason = _misnamed(found, wanted)
+    if reason or link.get(host.netlink, name=found.alias) is not None:
+        return reason or f"the host has {found.alias}"
+    return (
+        ""
+        if identity.is_tied_outside(found, host, pod)
+        else "nothing of the host is tied to it: the pod may have made it"
+    )
+
+
+def _misnamed(found: Link, wanted: DeviceConfig) -> str:
     if wanted.device:
-        return wanted.device in (device.alias, *device.altnames)
-    if wanted.hwaddr:
-        return wanted.hwaddr in (device.mac, device.permanent_mac)
-    if not folder or sysfs.netdevs(folder):  # no device is named, or it is on the host
-        return False
-    # A virtio device is one level below; before Linux 5.14 the kernel does not tell the parent.
-    parents = (os.path.basename(os.path.realpath(folder)), *sysfs.virtio_devices(folder))
-    return not device.parent or device.parent in parents
+        named = wanted.device in (found.alias, *found.altnames)
+    else:
+        named = bool(wanted.hwaddr) and wanted.hwaddr in (found.mac, found.permanent_mac)
+    return "" if named else f'its alias is "{found.alias}", the configuration names {wanted.describe()}'

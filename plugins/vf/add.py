@@ -14,10 +14,12 @@ from cni.result import Interface
 from cni.rollback import Rollback
 from cni.signals import Deferred, ignore_termination
 from ipam import delegate
-from plugins.common import boot, configure, information, waiting
+from plugins.common import attachment, configure, information, waiting
+from plugins.common import earlier as earlier_add
+from plugins.common.waiting import PATIENCE_S
 from plugins.vf import device, mac, plan
 from plugins.vf.attachment import Attachment
-from plugins.vf.claims import PATIENCE_S, Claims
+from plugins.vf.claims import Claims
 from plugins.vf.config import VfConfig
 from plugins.vf.device import Device
 from plugins.vf.pf import NO_MAC, Entry
@@ -45,17 +47,13 @@ def add(request: Request, conf: NetConf, log: Logger, claims: Claims) -> Result:
     if not vf.pf:
         _refuse_without_pf(wanted)
     with netns.of_pod(request.netns) as pod, netns.own() as host:
-        earlier = claims.load(request.container_id, request.ifname, conf.name)
+        claims.give_back_dead(host, (request.container_id, request.ifname, conf.name))
+        earlier = claims.of_interface(request.container_id, request.ifname, conf.name)
         if earlier is not None:
-            # The runtime cannot know that ADD's result: it would not ask again.
-            log.info("an earlier ADD of this attachment was not finished: undoing it first")
-            if conf.ipam is not None:
-                delegate.delete(request, conf, log)
-            claims.detach(earlier, host, request.netns)
-            if claims.load(request.container_id, request.ifname, conf.name) is not None:
-                raise CniError(
-                    TRY_AGAIN_LATER, f"{earlier.name} of an earlier ADD has not come back yet", "nothing was changed"
-                )
+            lives = claims.lives(earlier)
+            earlier_add.undo(
+                request, conf, earlier, lives, lambda: claims.detach(earlier, host, request.netns, PATIENCE_S), log
+            )
         if not vf.is_userspace and link.get(pod.netlink, name=request.ifname) is not None:
             raise CniError(
                 BAD_ENVIRONMENT, f'CNI_IFNAME "{request.ifname}" exists already in {pod.path}', "nothing was changed"
@@ -106,21 +104,13 @@ def _claim(
         if port_of is not None:
             master = port_of.name
             log.warning(f"{original.name} is a port of {master}, which it leaves until DEL")
-    return Attachment(
-        request.container_id,
-        request.ifname,
-        conf.name,
-        request.netns,
-        pod.cookie,
-        boot.current(),
-        wanted,
-        vf.pf,
-        vf.index,
-        original,
-        master,
-        entry.read() if entry is not None else None,
-        beside=claims.kind.beside(wanted, vf, original, host, claims, log),
-    )
+    owner = attachment.owner_of(request, conf, pod, delegate.remember(conf))
+    claim = Attachment(owner, wanted, vf.pf, vf.index, original, entry.read() if entry is not None else None)
+    claim.master = master
+    if original is not None:
+        claim.pod_index = move.free_index(pod, original.index, host)
+    claim.beside = claims.kind.beside(wanted, vf, original, host, claims, log)
+    return claim
 
 
 def _link_on_host(vf: Device, host: NetNS) -> Link | None:
@@ -175,12 +165,12 @@ def _attach(
             result = _without_link(request, conf, claim, log)
         else:
             with Deferred():  # were we told to end in between, the undo would run beside the move, on the same socket
-                moving = Background(move.into_pod, host, pod, claim.original, request.ifname, log)
+                moving = Background(move.into_pod, host, pod, claim.original, request.ifname, claim.pod_index, log)
                 undo.push("end the move", moving.join)
             # The kernel takes its time over the move. Meanwhile addresses are chosen.
             addresses = delegate.add(request, conf, log) if delegate.is_built_in(conf) else None
             moving.wait()
-            arrived = configure.arrived(pod, request.ifname)
+            arrived = configure.arrived(claim, host, pod, lambda: claims.note(claim, conf.section), log)
             result = _configure(request, conf, claim, arrived, sysfs.driver(vf.path), addresses, pod, log)
         information.publish(conf, vf.path, claims.sysfs_root, log)
         ignore_termination()  # from here on the attachment stands: an error would say that it does not

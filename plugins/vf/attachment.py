@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from plugins.common import attachment
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from cni.netlink.link import Link
     from cni.netlink.vf import VF
     from cni.netns import NetNS
+    from plugins.common.attachment import Owner
     from plugins.vf.config import VfConfig
 
 
@@ -51,64 +54,40 @@ class Beside:
         raise NotImplementedError
 
 
-class Attachment:
+class Attachment(attachment.Attachment):
     """One attachment and what its VF was like before.
 
     wanted: what the user asked for. pf: the name of the PF's link, empty without one; index: of the VF at it. original:
-    the VF's link on the host, None on a userspace driver; master: the name of the bridge or bond that it was a port of.
-    table: the VF's entry at the PF, None when it is not known. netns, netns_cookie, boot_id: empty or 0 when a Go
-    plugin wrote the record, which is_ours tells; boot_id may be `boot.EARLIER` then. beside: what is connected besides
-    the VF, None for nothing.
+    the VF's link on the host, None on a userspace driver. table: the VF's entry at the PF, None when it is not known.
+    is_ours: whether one of us wrote the record; a Go plugin's owner has no namespace and no boot, which may be
+    `boot.EARLIER` then. allocated_to: the namespace's path as sriov-cni notes it. beside: what is connected besides the
+    VF, None for nothing.
     """
 
-    __slots__ = (
-        "beside",
-        "boot_id",
-        "container_id",
-        "ifname",
-        "index",
-        "is_ours",
-        "master",
-        "netns",
-        "netns_cookie",
-        "network",
-        "original",
-        "pf",
-        "table",
-        "wanted",
-    )
+    __slots__ = ("allocated_to", "beside", "index", "is_ours", "pf", "table", "wanted")
 
     def __init__(
         self,
-        container_id: str,
-        ifname: str,
-        network: str,
-        netns: str,
-        netns_cookie: int,
-        boot_id: str,
+        owner: Owner,
         wanted: VfConfig,
         pf: str,
         index: int,
         original: Link | None,
-        master: str,
         table: VF | None,
-        is_ours: bool = True,
-        beside: Beside | None = None,
     ) -> None:
-        self.container_id = container_id
-        self.ifname = ifname
-        self.network = network
-        self.netns = netns
-        self.netns_cookie = netns_cookie
-        self.boot_id = boot_id
+        super().__init__(owner, original)
         self.wanted = wanted
         self.pf = pf
         self.index = index
-        self.original = original
-        self.master = master
         self.table = table
-        self.is_ours = is_ours
-        self.beside = beside
+        self.is_ours = True
+        self.allocated_to = ""
+        self.beside: Beside | None = None
+
+    @property
+    def home(self) -> str:
+        """See `plugins.common.attachment`."""
+        return self.netns or self.allocated_to
 
     @property
     def address(self) -> str:

@@ -16,8 +16,11 @@ from cni.lock import FileLock
 from cni.netns import NetNS
 from cni.section import Section
 from cni.state import Store
-from plugins.common import boot
+from ipam import delegate
+from plugins.common import boot, dead
+from plugins.common.dead import Living
 from plugins.common.pod import RecordedPod
+from plugins.common.waiting import PATIENCE_S
 from plugins.vf import device, transfer
 from plugins.vf.attachment import Attachment
 from plugins.vf.kind import Kind
@@ -29,9 +32,6 @@ if TYPE_CHECKING:
     from cni.request import Request
 
 LOCK_TIMEOUT_S = 60.0
-
-PATIENCE_S = 2.0
-"""How long ADD and DEL wait, in seconds, for a VF that is on its way back from the pod that had it."""
 
 
 class Claims:
@@ -46,18 +46,28 @@ class Claims:
         self._pci = os.path.join(kind.state_folder, "pci")
         self.sysfs_root = sysfs_root
 
-    def lock(self, address: str) -> FileLock:
-        """Return the lock of a VF; entering it raises CniError (code 11) when others hold it for a minute."""
+    def lock(self, address: str, timeout_s: float = LOCK_TIMEOUT_S) -> FileLock:
+        """Return the lock of a VF; entering it raises CniError (code 11) when others hold it for that long."""
         files.ensure_folder(self.store.folder)
         files.ensure_folder(self._pci)
         folder = os.path.join(self._pci, "vf_lock")
         files.ensure_folder(folder)
-        return FileLock(os.path.join(folder, f"{address}.lock"), LOCK_TIMEOUT_S)
+        return FileLock(os.path.join(folder, f"{address}.lock"), timeout_s)
 
     def load(self, container_id: str, ifname: str, network: str) -> Attachment | None:
         """Return the recorded attachment, None when there is no record that can be believed. Raises CniError."""
         found = self.store.load(container_id, ifname, network)
         return None if found is None else self._believed(found)
+
+    def of_interface(self, container_id: str, ifname: str, network: str) -> Attachment | None:
+        """Return the recorded attachment of a pod's interface, preferably to this network, else to any; None when there
+        is no record that can be believed. Raises CniError.
+        """
+        found = self.load(container_id, ifname, network)
+        if found is None and self.kind.by_network:
+            for other in self.store.networks(container_id, ifname):
+                found = found or self.load(container_id, ifname, other)
+        return found
 
     def load_all(self, address: str | None = None) -> list[Attachment]:
         """Return all recorded attachments whose records can be believed, or those of the VF with this address only.
@@ -73,8 +83,10 @@ class Claims:
         except CniError as e:
             self._log.warning(f"the record of {found['ifName']} of {found['containerID']} is not used: {e}")
             return None
-        if not claim.is_ours and self._is_of_earlier_boot(claim):
-            claim.boot_id = boot.EARLIER
+        if not claim.is_ours:
+            claim.allocated_to = self.owner(claim.address) if self.kind.allocates else ""
+            if self._is_of_earlier_boot(claim):
+                claim.owner.boot_id = boot.EARLIER
         return claim
 
     def _is_of_earlier_boot(self, claim: Attachment) -> bool:
@@ -131,11 +143,11 @@ class Claims:
                 taken.details = f"it belongs to the pod in {path}; nothing was changed"
                 raise taken
         for claim in claims:
-            if claim.boot_id not in ("", boot.current()):
+            if not claim.is_of_this_boot:
                 self.give_back(claim, host, None)
                 continue
             with RecordedPod(claim.netns, claim.netns_cookie, (), self._log) as home:
-                if home is not None and self._is_in(claim, home):
+                if home is not None and self._is_in(claim, host, home):
                     taken.details = f"{claim.container_id} has it as {claim.ifname} in {home.path}"
                     raise taken
             # Where the pod lives, or nobody knows where it is, only a link on the host tells that it lost the VF.
@@ -148,22 +160,35 @@ class Claims:
                 taken.details = f"it has not come back from the pod of {claim.container_id} yet"
                 raise taken
 
-    def _is_in(self, claim: Attachment, home: NetNS) -> bool:
+    def _is_in(self, claim: Attachment, host: NetNS, home: NetNS) -> bool:
         """Return whether the VF of a record is in the pod that the record names, which lives."""
         if claim.original is None:  # nothing of it is to be seen there
             return not self.kind.allocates
-        return transfer.find_in_pod(claim, home, self.sysfs_root) is not None
+        return transfer.find_in_pod(claim, host, home, self.sysfs_root) is not None
 
-    def detach(self, claim: Attachment, host: NetNS, netns_path: str = "", patience_s: float = 0.0) -> None:
-        """Give the VF of a recorded attachment back, under the VF's lock, if it is still the attachment's.
+    def lives(self, claim: Attachment) -> bool:
+        """Return whether the pod of an attachment is there, by what its record or the VF's allocation says."""
+        with RecordedPod(claim.home, claim.netns_cookie, (), self._log) as pod:
+            return pod is not None
+
+    def detach(
+        self,
+        claim: Attachment,
+        host: NetNS,
+        netns_path: str = "",
+        patience_s: float = 0.0,
+        lock_timeout_s: float = LOCK_TIMEOUT_S,
+    ) -> bool:
+        """Give the VF of a recorded attachment back, under the VF's lock, if it is still the attachment's; return
+        whether nothing is left to do.
 
         netns_path: where the runtime says that the pod's namespace is, if not where the record says. patience_s: as in
-        `transfer.give_back`. Raises CniError; the record stays then.
+        `transfer.give_back`. lock_timeout_s: how long to wait for the lock. Raises CniError; the record stays then.
         """
-        with self.lock(claim.address):
+        with self.lock(claim.address, lock_timeout_s):
             current = self.load(claim.container_id, claim.ifname, claim.network)
             if current is None:  # another DEL was faster
-                return
+                return True
             if (current.address, current.netns, current.netns_cookie) != (
                 claim.address,
                 claim.netns,
@@ -172,13 +197,27 @@ class Claims:
                 raise CniError(TRY_AGAIN_LATER, f"{claim.ifname} of {claim.container_id} has just been attached anew")
             if not self._owns(current, netns_path):
                 self._log.warning(f"VF {claim.address} belongs to another pod by now: left alone")
-                if current.beside is not None and current.boot_id in ("", boot.current()):
+                if current.beside is not None and current.is_of_this_boot:
                     current.beside.release(host, lambda: self._others(current), self._log)
                 self._forget(claim)
-                return
+                return True
             paths = (netns_path, self.owner(claim.address))
             with RecordedPod(claim.netns, claim.netns_cookie, paths, self._log) as pod:
-                self.give_back(current, host, pod, patience_s)
+                return self.give_back(current, host, pod, patience_s)
+
+    def give_back_dead(self, host: NetNS, besides: tuple[str, str, str] | None = None) -> None:
+        """Give back what pods that are gone have left, addresses too; never fails (`plugins.common.dead`).
+
+        besides: container ID, interface name and network of the request's own attachment, which sees to itself.
+        """
+        found = (self._believed(raw) for raw in self.store.all(passing=dead.may_be))
+        dead.give_back(
+            (x for x in found if x is not None and x.owner.identity != besides),
+            Living(self._log),
+            lambda x: self.detach(x, host, lock_timeout_s=0.0),
+            lambda x: delegate.release_recorded(x.owner.ipam, x.network, x.container_id, x.ifname, self._log),
+            self._log,
+        )
 
     def _owns(self, claim: Attachment, netns_path: str) -> bool:
         """Return whether the VF is the attachment's: nobody has claimed it since. The caller holds the VF's lock."""

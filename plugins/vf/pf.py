@@ -10,12 +10,15 @@ from cni.netlink import vf
 from cni.netlink.socket import NetlinkError
 from cni.netlink.vf import VF
 from cni.netns import NetNS
+from plugins.common.restore import PERMANENT
 from plugins.vf import mac, plan
 from plugins.vf.plan import Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from cni.log import Logger
 
 NO_MAC = "00:00:00:00:00:00"
 
@@ -66,6 +69,18 @@ class Entry:
                     ) from e
             time.sleep(mac.INTERVAL_S)
         return False
+
+    def make_or_warn(self, setting: Setting, log: Logger) -> None:
+        """Make a setting what it was before ADD. What is refused for good, as while the PF is down, is a warning.
+
+        Raises CniError, as `make`, for everything else.
+        """
+        try:
+            self.make(setting)
+        except CniError as e:
+            if not isinstance(e.__cause__, NetlinkError) or e.__cause__.errno not in PERMANENT:
+                raise
+            log.warning(f"{e}; it stays as the pod had it")
 
     def _send(self, attribute: str, value: Any) -> None:
         target = (self._host.netlink, self.pf_index, self.index)

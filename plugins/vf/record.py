@@ -2,7 +2,8 @@
 
 "plumbline": {"netns": "/run/netns/pod1", "netnsCookie": 4711, "bootID": "5b3c...",        where the VF went, and when
               "up": false, "alias": "", "altNames": [], "master": "", "index": 7,          the link, as it was before
-              "permanentMAC": "...", "port": "", "parent": "0000:03:02.6"}
+              "permanentMAC": "...", "port": "", "parent": "0000:03:02.6",
+              ...}                                                         what all plugins have (plugins.common.record)
 
 A record that a Go plugin wrote lacks this member; what it tells counts as unknown then.
 """
@@ -13,18 +14,34 @@ import os
 
 from cni import sysfs
 from cni.errors import GENERIC, CniError
-from cni.netlink.link import Link
+from cni.netlink.link import Link, is_name
 from cni.section import Section, refused
-from plugins.vf.attachment import Attachment, Beside
+from plugins.common.record import (
+    MAX_INDEX,
+    MAX_MTU,
+    MAX_U32,
+    alias,
+    altnames,
+    index,
+    link_state,
+    mac,
+    mtu,
+    name,
+    owner_state,
+    read_link_state,
+    read_owner,
+    word,
+)
+from plugins.vf.attachment import Attachment
 from plugins.vf.config import VfConfig
+
+__all__ = ["MAX_INDEX", "MAX_MTU", "MAX_U32", "mac", "mtu", "word"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni.netlink.vf import VF
 
 OURS = "plumbline"
-MAX_U32 = 0xFFFFFFFF
-MAX_INDEX = 0x7FFFFFFF  # of a link, an int in struct ifinfomsg
 COPIED = ("cniVersion", "name", "type", "logLevel", "logFile")
 """Members of the configuration that are kept as they are."""
 
@@ -69,41 +86,26 @@ def address(section: Section, state: str) -> str:
 
 
 def attachment(
-    section: Section,
-    wanted: VfConfig,
-    pf: str,
-    index: int,
-    original: Link | None,
-    table: VF | None,
-    beside: Beside | None = None,
+    section: Section, wanted: VfConfig, pf: str, index: int, original: Link | None, table: VF | None
 ) -> Attachment:
-    """Return the attachment that a record is about, what is ours read from it, the rest as given."""
+    """Return the attachment that a record is about, what is ours read from it, the rest as given. Raises CniError."""
     ours = section.section(OURS)
-    return Attachment(
-        section.string("containerID"),
-        section.string("ifName"),
-        section.string("name"),
-        restored(ours.string("netns")),
-        ours.integer("netnsCookie"),
-        ours.string("bootID"),
-        wanted,
-        pf,
-        index,
-        original,
-        restored(ours.string("master")),
-        table,
-        section.has(OURS),
-        beside,
-    )
+    owner = read_owner(section, "name", restored(ours.string("netns")), ours, ours)
+    found = Attachment(owner, wanted, pf, index, original, table)
+    found.is_ours = section.has(OURS)
+    found.master = name(ours, "master", restored)
+    if original is not None:
+        found.pod_index = read_link_state(ours, original)
+    return found
 
 
 def ours(attachment: Attachment) -> dict[str, object]:
     """Return what only our records have."""
-    link = attachment.original or Link(0, "")
+    link, owner = attachment.original or Link(0, ""), attachment.owner
     return {
-        "netns": stored(attachment.netns),
-        "netnsCookie": attachment.netns_cookie,
-        "bootID": attachment.boot_id,
+        "netns": stored(owner.netns),
+        "netnsCookie": owner.netns_cookie,
+        "bootID": owner.boot_id,
         "up": link.up,
         "alias": stored(link.alias),
         "altNames": [stored(altname) for altname in link.altnames],
@@ -112,38 +114,30 @@ def ours(attachment: Attachment) -> dict[str, object]:
         "permanentMAC": link.permanent_mac,
         "port": link.port,
         "parent": link.parent,
+        **owner_state(owner),
+        **link_state(attachment),
     }
 
 
-def link(name: str, mac: str, mtu: int, ours: Section) -> Link | None:
+def link(host_name: str, mac_address: str, mtu: int, ours: Section) -> Link | None:
     """Return the VF's link as it was before ADD, None for a VF without one.
 
-    name: on the host, as stored; mtu: in bytes; ours: the member that is ours.
+    host_name: on the host, as stored; mtu: in bytes; ours: the member that is ours. Raises CniError.
     """
-    if not name:
+    if not host_name:
         return None
-    link = Link(ours.integer("index", 0, 0, MAX_INDEX), restored(name))
-    link.mac = mac
+    if not is_name(restored(host_name)):
+        raise refused("record", host_name, "the name of a link")
+    link = Link(index(ours, "index"), restored(host_name))
+    link.mac = mac_address
     link.mtu = mtu
     link.up = ours.boolean("up")
-    link.alias = restored(ours.string("alias"))
-    link.altnames = [restored(altname) for altname in ours.strings("altNames")]
-    link.parent = ours.string("parent")
-    link.permanent_mac = ours.string("permanentMAC")
-    link.port = ours.string("port")
+    link.alias = alias(ours, "alias", restored)
+    link.altnames = altnames(ours, "altNames", restored)
+    link.parent = word(ours, "parent")
+    link.permanent_mac = mac(ours, "permanentMAC")
+    link.port = word(ours, "port")
     return link
-
-
-def mac(section: Section, key: str) -> str:
-    """Return a hardware address in lower case, of whatever length the link's type has, empty when there is none."""
-    text = section.string(key).lower()
-    try:
-        plain = bytes.fromhex(text.replace(":", ""))
-    except ValueError:
-        plain = b""
-    if text and (plain.hex(":") != text or len(plain) < 6):
-        raise refused(section.name_of(key), text, "a hardware address such as 02:00:00:00:00:2a")
-    return text
 
 
 _NOT_UTF_8 = "\ufffd"

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import time
 
-from cni import move, sysfs
+from cni import identity, move, sysfs
 from cni.errors import GENERIC, CniError, combined
+from cni.identity import Sought
 from cni.netlink import link
 from cni.netlink.link import Link
 from cni.netlink.socket import NetlinkError
 from cni.netlink.vf import VF
 from cni.netns import NetNS
-from plugins.common import boot, restore, waiting
+from plugins.common import restore, waiting
+from plugins.common.fetch import fetched
 from plugins.common.steps import attempt
 from plugins.vf import device, mac, plan
 from plugins.vf.attachment import Attachment
@@ -44,7 +46,7 @@ def give_back(
     Raises CniError for what the kernel refused; everything else is done.
     """
     name = attachment.name
-    if attachment.boot_id and attachment.boot_id != boot.current():
+    if not attachment.is_of_this_boot:
         log.info(f"{name} was attached before the machine's last boot: the boot has reset it")
         return True
     errors: list[CniError] = []
@@ -57,12 +59,13 @@ def give_back(
         if errors:
             raise combined(f"cleaning up after {name} ({attachment.address})", errors)
         return True
-    found = None
+    found, seen = None, ""
     try:
         vf = device.find(attachment.address, sysfs_root, needs_pf=False)
-        entry = _entry(attachment, vf, host, errors)
+        entry = _entry(attachment, vf, host, log)
         if attachment.original is not None:
-            found = _fetch(attachment, attachment.original, vf, entry, host, pod, patience_s, sysfs_root, errors, log)
+            way = Way(attachment, attachment.original, vf, entry, host, sysfs_root)
+            found, seen = way.fetch(pod, patience_s, errors, log)
     except CniError as e:
         raise combined(f"giving back {name} ({attachment.address})", [*errors, e]) from e
     except NetlinkError as e:
@@ -72,7 +75,11 @@ def give_back(
     if attachment.original is not None:
         driver = sysfs.driver(vf.path)
         if found is None and device.is_somewhere(vf, attachment.original.parent):
-            log.warning(f"{name} ({vf.address}, driver {driver}) has no link on the host yet: its record stays")
+            where = f" nor in {pod.path}: {seen}" if pod is not None and seen else ""
+            log.warning(
+                f"{name} ({vf.address}, driver {driver}) has no link on the host yet{where}; its record stays: the "
+                "next ADD or DEL looks"
+            )
             if errors:
                 raise combined(f"giving back {name} ({vf.address})", errors)
             return False
@@ -81,11 +88,12 @@ def give_back(
     if attachment.beside is not None:
         attempt(errors, attachment.beside.restore, host, errors, log)
     if entry is not None:
-        attempt(errors, _restore_settings, attachment, entry, errors)
+        attempt(errors, _restore_settings, attachment, entry, errors, log)
     if found is not None and attachment.original is not None:
         original = attachment.original
         if not attachment.is_ours:  # the Go plugin did not note them
-            original.up, original.alias, original.altnames = found.up, found.alias, found.altnames
+            original.up, original.altnames = found.up, found.altnames
+            original.alias = "" if found.alias == original.name else found.alias  # our mark
         attempt(errors, restore.restore, host, found, original, attachment.master, log)
     if entry is not None:
         attempt(errors, _restore_admin_mac, attachment, entry, log)
@@ -95,48 +103,89 @@ def give_back(
     return True
 
 
-def _fetch(
-    attachment: Attachment,
-    original: Link,
-    vf: device.Device,
-    entry: Entry | None,
-    host: NetNS,
-    pod: NetNS | None,
-    patience_s: float,
-    sysfs_root: str,
-    errors: list[CniError],
-    log: Logger,
-) -> Link | None:
-    """Return the VF's link on the host, with its MTU and MAC addresses, under its name if that is free, and down unless
-    it never left; None when it is nowhere.
-
-    What the driver may reset the VF for is done as long as the link is in the pod and the VF in its VLAN.
+class Way:
+    """The way of a VF's link back to the host. original: the link as it was there. entry: the VF's at its PF, None when
+    it was attached without one.
     """
-    found = device.on_host(vf, host, original.parent)
-    if found is None and pod is not None:
-        in_pod = find_in_pod(attachment, pod, sysfs_root)
-        if in_pod is not None:
-            if in_pod.up:
-                # First of all: nothing is sent any more, and what the driver changes on that occasion is seen below.
-                link.change(pod.netlink, in_pod.index, up=False)
+
+    __slots__ = ("_root", "attachment", "entry", "host", "original", "vf")
+
+    def __init__(
+        self,
+        attachment: Attachment,
+        original: Link,
+        vf: device.Device,
+        entry: Entry | None,
+        host: NetNS,
+        sysfs_root: str,
+    ) -> None:
+        self.attachment = attachment
+        self.original = original
+        self.vf = vf
+        self.entry = entry
+        self.host = host
+        self._root = sysfs_root
+
+    def fetch(
+        self, pod: NetNS | None, patience_s: float, errors: list[CniError], log: Logger
+    ) -> tuple[Link | None, str]:
+        """Return the VF's link on the host, with its MTU and MAC addresses, under its name if that is free, and down
+        unless it never left; None when it is nowhere, and then, for a message, what is in the pod instead.
+
+        What the driver may reset the VF for is done as long as the link is in the pod and the VF in its VLAN.
+        """
+        host, original, seen = self.host, self.original, ""
+        found = device.on_host(self.vf, host, original.parent)
+        if found is None and pod is not None:
+            sought = _sought(self.attachment, self._root)
+            in_pod, seen = identity.in_pod(sought, host, pod, self.attachment.knows(pod))
+            if in_pod is not None:
+                if in_pod.up:
+                    # First of all: nothing is sent any more, and what the driver changes on it is seen below.
+                    link.change(pod.netlink, in_pod.index, up=False)
+                    in_pod = link.get(pod.netlink, index=in_pod.index) or in_pod
+                self._restore_hardware(in_pod, pod, errors, log)
                 in_pod = link.get(pod.netlink, index=in_pod.index) or in_pod
-            attempt(errors, _restore_hardware, attachment, original, in_pod, entry, pod, errors, log)
-            in_pod = link.get(pod.netlink, index=in_pod.index) or in_pod
-            return link.get(host.netlink, name=move.onto_host(host, pod, in_pod, original.name, log))
-    if found is None and _may_come(original, vf, sysfs_root):
-        found = waiting.for_link(lambda: device.on_host(vf, host, original.parent), patience_s)
-    if found is None:
-        return None
-    attempt(errors, _restore_hardware, attachment, original, found, entry, host, errors, log)
-    found = link.get(host.netlink, index=found.index) or found
-    if (found.name, found.index) == (original.name, original.index):
-        return found
-    # The kernel saved it from the dying pod, under the name that it had there last.
-    try:
-        return restore.rename(host, found, original.name, log)
-    except CniError as e:
-        errors.append(e)
-        return found
+                found = fetched(sought, in_pod, host, pod, log)
+                if found is not None:
+                    return found, ""
+        if found is None and _may_come(original, self.vf, self._root):
+            found = waiting.for_link(lambda: device.on_host(self.vf, host, original.parent), patience_s)
+        if found is None:
+            return None, seen
+        self._restore_hardware(found, host, errors, log)
+        found = link.get(host.netlink, index=found.index) or found
+        if (found.name, found.index) == (original.name, original.index):
+            return found, ""
+        # The kernel saved it from the dying pod, under the name that it had there last.
+        try:
+            return restore.rename(host, found, original.name, log), ""
+        except CniError as e:
+            errors.append(e)
+            return found, ""
+
+    def _restore_hardware(self, found: Link, netns: NetNS, errors: list[CniError], log: Logger) -> None:
+        """Make what the VF itself holds what it was: the MTU first, for which some drivers reset the VF, then the MAC
+        addresses. The link, which is in this namespace, is down afterwards if there was anything to do.
+        """
+        original, entry = self.original, self.entry
+        changed_permanent = bool(original.permanent_mac) and found.permanent_mac not in ("", original.permanent_mac)
+        changed_mac = bool(original.mac) and found.mac != original.mac
+        changed_mtu = bool(original.mtu) and found.mtu != original.mtu
+        if not (changed_permanent or changed_mac or changed_mtu):
+            return
+        if found.up:
+            attempt(errors, restore.change, netns, found, {"up": False}, log)
+        if changed_mtu:
+            attempt(errors, restore.change, netns, found, {"mtu": original.mtu}, log)
+        if entry is not None and changed_permanent:
+            attempt(errors, _restore_permanent_mac, original, found, entry, netns, log)
+        if entry is not None and self.attachment.wanted.mac:
+            # First through the PF: one that it set keeps the VF from having another.
+            admin = NO_MAC if changed_permanent else _admin_mac(self.attachment)
+            attempt(errors, _set_admin_mac, self.attachment, entry, admin, log)
+        if original.mac:
+            attempt(errors, mac.set_effective, netns, found.index, original.mac)
 
 
 def is_back(attachment: Attachment, host: NetNS, patience_s: float, sysfs_root: str) -> bool:
@@ -159,20 +208,19 @@ def _may_come(original: Link, vf: device.Device, sysfs_root: str) -> bool:
     return is_there and bool(sysfs.driver(vf.path)) and not vf.is_userspace
 
 
-def find_in_pod(attachment: Attachment, pod: NetNS, sysfs_root: str) -> Link | None:
-    """Return the VF's link in the pod, which may have renamed it and changed its address.
-
-    The kernel tells the PCI address of the device behind a link. Before Linux 5.14 it does not; then it is the link
-    with the attachment's name that no driver of virtual links made.
+def find_in_pod(attachment: Attachment, host: NetNS, pod: NetNS, sysfs_root: str) -> Link | None:
+    """Return the VF's link in the pod, which may have renamed it and changed its address; None also for a VF that has
+    none.
     """
-    links = link.dump(pod.netlink)
+    if attachment.original is None:
+        return None
+    return identity.in_pod(_sought(attachment, sysfs_root), host, pod, attachment.knows(pod))[0]
+
+
+def _sought(attachment: Attachment, sysfs_root: str) -> Sought:
+    """Return what the VF's link is known by: the device behind it, which may be a virtio device on the VF."""
     known = attachment.original.parent if attachment.original is not None else ""
-    parents = (known,) if known else device.parents(attachment.address, sysfs_root)
-    of_vf = [x for x in links if x.parent in parents]
-    if not of_vf:
-        of_vf = [x for x in links if not x.parent and not x.kind and x.name == attachment.ifname]
-    port = attachment.original.port if attachment.original is not None else ""
-    return min(of_vf, key=lambda x: (x.port != port, x.name != attachment.ifname, x.name), default=None)
+    return attachment.sought((known,) if known else device.parents(attachment.address, sysfs_root))
 
 
 def fetch_unrecorded(address: str, host: NetNS, pod: NetNS, sysfs_root: str, log: Logger) -> bool:
@@ -181,59 +229,31 @@ def fetch_unrecorded(address: str, host: NetNS, pod: NetNS, sysfs_root: str, log
     Its name is an alternative one that it has, which is udev's for it, or one after its PF. Raises CniError.
     """
     parents = device.parents(address, sysfs_root)
-    found = next((x for x in link.dump(pod.netlink) if x.parent in parents), None)
+    found = next((x for x in link.dump(pod.netlink) if x.parent in parents and x.movable is not False), None)
     if found is None:
         return False
     vf = device.find(address, sysfs_root, needs_pf=False)
     name = next(iter(found.altnames), "") or f"{vf.pf[: link.IFNAMSIZ - 5] or 'vf'}v{max(vf.index, 0)}"
-    name = move.onto_host(host, pod, found, name, log)
+    back = move.onto_host(host, pod, found, name, log)
+    if back is not None:
+        restore.without_xdp(host, back, log)
+        name = back.name
     log.warning(f"VF {address} has no record: its link is {name} on the host now, and keeps the settings it was given")
     return True
 
 
-def _entry(attachment: Attachment, vf: device.Device, host: NetNS, errors: list[CniError]) -> Entry | None:
-    """Return the VF's entry at its PF, None when it was attached without a PF."""
+def _entry(attachment: Attachment, vf: device.Device, host: NetNS, log: Logger) -> Entry | None:
+    """Return the VF's entry at its PF, None when it was attached without a PF, or the PF has lost its link: what was
+    set there is lost with it, and no later DEL would find it.
+    """
     if not attachment.pf:
         return None
     # The PF's link may have got another name since.
     pf = link.get(host.netlink, name=vf.pf or attachment.pf)
     if pf is None:
-        errors.append(
-            CniError(GENERIC, f"cannot reset VF {attachment.address}: its PF {attachment.pf} has no link on the host")
-        )
+        log.warning(f"cannot reset VF {attachment.address}: its PF {attachment.pf} has no link on the host")
         return None
     return Entry(host, pf.name, pf.index, attachment.address, vf.index if vf.index >= 0 else attachment.index)
-
-
-def _restore_hardware(
-    attachment: Attachment,
-    original: Link,
-    found: Link,
-    entry: Entry | None,
-    netns: NetNS,
-    errors: list[CniError],
-    log: Logger,
-) -> None:
-    """Make what the VF itself holds what it was: the MTU first, for which some drivers reset the VF, then the MAC
-    addresses. The link, which is in this namespace, is down afterwards if there was anything to do.
-    """
-    changed_permanent = bool(original.permanent_mac) and found.permanent_mac not in ("", original.permanent_mac)
-    changed_mac = bool(original.mac) and found.mac != original.mac
-    changed_mtu = bool(original.mtu) and found.mtu != original.mtu
-    if not (changed_permanent or changed_mac or changed_mtu):
-        return
-    if found.up:
-        attempt(errors, restore.change, netns, found, {"up": False})
-    if changed_mtu:
-        attempt(errors, restore.change, netns, found, {"mtu": original.mtu})
-    if entry is not None and changed_permanent:
-        attempt(errors, _restore_permanent_mac, original, found, entry, netns, log)
-    if entry is not None and attachment.wanted.mac:
-        # First through the PF: one that it set keeps the VF from having another.
-        admin = NO_MAC if changed_permanent else _admin_mac(attachment)
-        attempt(errors, _set_admin_mac, attachment, entry, admin, log)
-    if original.mac:
-        attempt(errors, mac.set_effective, netns, found.index, original.mac)
 
 
 def _restore_permanent_mac(original: Link, found: Link, entry: Entry, netns: NetNS, log: Logger) -> None:
@@ -252,11 +272,11 @@ def _restore_permanent_mac(original: Link, found: Link, entry: Entry, netns: Net
         log.info(f"the driver of {original.name} does not take its permanent address {original.permanent_mac} back")
 
 
-def _restore_settings(attachment: Attachment, entry: Entry, errors: list[CniError]) -> None:
+def _restore_settings(attachment: Attachment, entry: Entry, errors: list[CniError], log: Logger) -> None:
     """Make the VF's settings at the PF what they were, as far as ADD changed them."""
     original = attachment.table or VF(attachment.index)
     for setting in plan.to_restore(attachment.wanted, original, entry.read()):
-        attempt(errors, entry.make, setting)
+        attempt(errors, entry.make_or_warn, setting, log)
 
 
 def _restore_admin_mac(attachment: Attachment, entry: Entry, log: Logger) -> None:
@@ -291,12 +311,13 @@ def _set_admin_mac(attachment: Attachment, entry: Entry, address: str, log: Logg
     """Set the administrative MAC address. A driver that does not take an empty one gets the VF's own, so that at least
     the pod's is gone. Raises CniError.
     """
+    if address != NO_MAC:
+        entry.make_or_warn(Setting(plan.MAC, address), log)
+        return
     try:
         entry.make(Setting(plan.MAC, address))
     except CniError as e:
-        if address != NO_MAC:
-            raise
         log.warning(f"{e}; the VF keeps an administrative MAC address")
         own = attachment.original.mac if attachment.original is not None else ""
         if attachment.wanted.mac and own:
-            entry.make(Setting(plan.MAC, own))
+            entry.make_or_warn(Setting(plan.MAC, own), log)

@@ -31,11 +31,13 @@ class Sides:
 
     def into_pod(self, device: Link, ifname: str = "net1") -> None:
         """Move a link into the pod."""
-        move.into_pod(self.host, self.pod, device, ifname, self.log)
+        move.into_pod(self.host, self.pod, device, ifname, move.free_index(self.pod, device.index), self.log)
 
     def onto_host(self, device: Link, name: str) -> str:
-        """Move a link onto the host."""
-        return move.onto_host(self.host, self.pod, device, name, self.log)
+        """Move a link onto the host; return its name there."""
+        back = move.onto_host(self.host, self.pod, device, name, self.log)
+        assert back is not None
+        return back.name
 
 
 @pytest.fixture
@@ -248,7 +250,8 @@ def test_two_links_race_for_one_name(sides: Sides, make_device: Callable[..., st
         def attach(name: str, errors: list[CniError] = errors) -> None:
             with netns.of_pod(sides.space.path) as pod, netns.own() as host:
                 try:
-                    move.into_pod(host, pod, seen(host, name), "net1", Lines())
+                    device = seen(host, name)
+                    move.into_pod(host, pod, device, "net1", move.free_index(pod, device.index), Lines())
                 except CniError as e:
                     errors.append(e)
 
@@ -283,7 +286,8 @@ def test_two_links_race_home(
 
         def detach(space: Space, names: list[str] = names, wanted: str = wanted) -> None:
             with netns.of_pod(space.path) as pod, netns.own() as host:
-                names.append(move.onto_host(host, pod, seen(pod, "net1"), wanted, Lines()))
+                back = move.onto_host(host, pod, seen(pod, "net1"), wanted, Lines())
+                names.append(back.name if back is not None else "")
 
         threads = [threading.Thread(target=detach, args=(space,)) for space in pods]
         for thread in threads:

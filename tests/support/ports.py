@@ -7,6 +7,7 @@ from cni.netlink import bridge, link
 from cni.netlink.link import Link
 from plugins.accelerated_bridge import uplink
 from plugins.accelerated_bridge.port import RepresentorPort, brought_to
+from plugins.common.attachment import Owner
 from plugins.vf.attachment import Attachment
 from plugins.vf.config import VfConfig
 from tests.support.bridging import Machine
@@ -64,4 +65,6 @@ def disconnected(machine: Machine, made: RepresentorPort, others: tuple[Represen
 def recorded(made: RepresentorPort) -> Attachment:
     """Return an attachment with this port."""
     wanted = VfConfig("0000:03:02.6")
-    return Attachment("c0ffee", "net1", "blue", "", 0, "", wanted, "", 0, None, "", None, beside=made)
+    attachment = Attachment(Owner("c0ffee", "net1", "blue"), wanted, "", 0, None, None)
+    attachment.beside = made
+    return attachment

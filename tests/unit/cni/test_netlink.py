@@ -128,6 +128,11 @@ def test_reading_a_link() -> None:
             ("IFLA_TXQLEN", 1000),
             ("IFLA_ADDRESS", "02:00:5e:aa:bb:cc"),
             ("IFLA_MTU", 9000),
+            ("IFLA_LINK", 3),
+            ("IFLA_LINK_NETNSID", 5),
+            ("IFLA_GROUP", 7),
+            ("IFLA_BROADCAST", "ff:ff:ff:ff:ff:ff"),
+            ("IFLA_XDP", {"attrs": [("IFLA_XDP_ATTACHED", 2)]}),
             ("IFLA_MASTER", 17),
             ("IFLA_CARRIER", 1),
             ("IFLA_IFALIAS", "a name with blanks"),
@@ -154,6 +159,13 @@ def test_reading_a_link() -> None:
         "port": "p1",
         "kind": "veth",
         "movable": None,
+        "peer": 3,
+        "peer_nsid": 5,
+        "xdp": 2,
+        "properties": {
+            **{"flags": 0x1000, "txQueueLength": 1000, "group": 7},
+            "broadcast": "ff:ff:ff:ff:ff:ff",
+        },
     }
 
 

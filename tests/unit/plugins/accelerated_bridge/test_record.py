@@ -18,6 +18,7 @@ from plugins.accelerated_bridge import record
 from plugins.accelerated_bridge.config import BridgeConfig
 from plugins.accelerated_bridge.kind import AcceleratedBridge
 from plugins.accelerated_bridge.port import RepresentorPort
+from plugins.common.attachment import Owner
 from plugins.vf.attachment import Attachment
 from plugins.vf.claims import Claims
 from plugins.vf.config import VfConfig
@@ -261,12 +262,12 @@ def attachment(**other: Any) -> Attachment:
     port.vf, port.bridge_index = wanted.address, 12
     for name, value in other.pop("port", {}).items():
         setattr(port, name, value)
-    made = Attachment(
-        *("c0ffee", "net1", "blue", "/run/netns/pod1", 4711, "5b3c7e0f", wanted, "ens2f0", 6, original, "br0", table),
-        beside=port,
-    )
+    owner = Owner("c0ffee", "net1", "blue", "/run/netns/pod1", 4711, "5b3c7e0f")
+    made = Attachment(owner, wanted, "ens2f0", 6, original, table)
+    made.master = "br0"
+    made.beside = port
     for name, value in other.items():
-        setattr(made, name, value)
+        setattr(owner if name in Owner.__slots__ else made, name, value)
     port.vf_index = made.index
     return made
 

@@ -15,6 +15,7 @@ from cni.netlink.vf import VF
 from cni.section import Section
 from cni.state import Store
 from plugins.sriov import record
+from plugins.common.attachment import Owner
 from plugins.vf.attachment import Attachment
 from plugins.vf.config import VfConfig, Vlan
 from plugins.vf.record import OURS
@@ -255,11 +256,11 @@ def attachment(**other: Any) -> Attachment:
     wanted = VfConfig("0000:03:02.6")
     for name, value in other.pop("wanted", {}).items():
         setattr(wanted, name, value)
-    made = Attachment(
-        *("c0ffee", "net1", "blue", "/run/netns/pod1", 4711, "5b3c7e0f", wanted, "ens2f0", 6, original, "br0", table)
-    )
+    owner = Owner("c0ffee", "net1", "blue", "/run/netns/pod1", 4711, "5b3c7e0f")
+    made = Attachment(owner, wanted, "ens2f0", 6, original, table)
+    made.master = "br0"
     for name, value in other.items():
-        setattr(made, name, value)
+        setattr(owner if name in Owner.__slots__ else made, name, value)
     return made
 
 

@@ -17,6 +17,7 @@ from cni.netns import NetNS
 from plugins.accelerated_bridge.config import BridgeConfig
 from plugins.accelerated_bridge.kind import AcceleratedBridge
 from plugins.accelerated_bridge.port import RepresentorPort
+from plugins.common.attachment import Owner
 from plugins.vf import add, plan
 from plugins.vf.attachment import Attachment
 from plugins.vf.claims import Claims
@@ -68,7 +69,8 @@ def test_a_switch_that_the_driver_shows_and_cannot_set(tmp_path: Path, refuses: 
     wanted = BridgeConfig(ADDRESS)
     wanted.trust, wanted.spoofchk = True, False
     port = RepresentorPort(Link(9, "ens2f0_0"), "br1", {}, 0, "ens2f0", str(tmp_path))
-    claim = Attachment("c0ffee", "net1", "blue", "", 0, "", wanted, "ens2f0", 0, None, "", entry.read(), beside=port)
+    claim = Attachment(Owner("c0ffee", "net1", "blue"), wanted, "ens2f0", 0, None, entry.read())
+    claim.beside = port
     claims, conf = Claims(Here(), log), NetConf({"cniVersion": "1.1.0", "name": "blue", "type": "accelerated-bridge"})
     claims.make(claim, conf.section)
 

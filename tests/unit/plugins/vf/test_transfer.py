@@ -15,6 +15,7 @@ from cni.netlink import codec, link
 from cni.netlink.link import Link
 from cni.netlink.socket import NetlinkError, NetlinkSocket
 from cni.netns import NetNS
+from plugins.common.attachment import Owner
 from plugins.vf import transfer
 from plugins.vf.attachment import Attachment, Beside
 from plugins.vf.config import VfConfig
@@ -58,7 +59,8 @@ def test_both_failures_are_said(tmp_path: Path, vfs: dict[int, str], second: str
     tree = sysfstree.pf(PF, vfs) | {sysfstree.folder(VF, "physfn"): f"-> ../{PF}"}
     root = sysfstree.build(tmp_path, tree)
     original = Link(7, "ens2f0v0")
-    claim = Attachment("c0ffee", "net1", "blue", "", 0, "", VfConfig(VF), "", 0, original, "", None, beside=Stuck())
+    claim = Attachment(Owner("c0ffee", "net1", "blue"), VfConfig(VF), "", 0, original, None)
+    claim.beside = Stuck()
     host, pod = NetNS("host", -1, Recorder()), NetNS("pod", -1, Busy())
     with pytest.raises(CniError) as caught:
         transfer.give_back(claim, host, pod, 0, list, root, Lines())
@@ -98,6 +100,6 @@ def test_the_link_that_comes_back(
     ((name, parent),) = attached.items()
     original = Link(7, name)
     original.parent = parent
-    claim = Attachment("c0ffee", "net1", "blue", "", 0, "", VfConfig(VF), "", 0, original, "", None)
+    claim = Attachment(Owner("c0ffee", "net1", "blue"), VfConfig(VF), "", 0, original, None)
     host = NetNS("host", -1, Links(on_host))
     assert transfer.is_back(claim, host, 0, sysfstree.build(tmp_path, tree)) is (name in on_host)

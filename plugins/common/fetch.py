@@ -1,0 +1,42 @@
+"""Move a link from a pod to the host and make sure that it is the one: a pod may put another in its place meanwhile."""
+
+from __future__ import annotations
+
+from cni import identity, move
+from cni.identity import Sought
+from cni.netlink import link
+from cni.netlink.link import Link
+from cni.netlink.socket import NetlinkError
+from cni.netns import NetNS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.log import Logger
+
+
+def onto_host(sought: Sought, host: NetNS, pod: NetNS, knows_index: bool, log: Logger) -> tuple[Link | None, str]:
+    """Move a link that a pod has to the host; return it as it is there, None when it is not in the pod, and then, for a
+    message, what is there instead.
+
+    knows_index: as in `identity.in_pod`. Raises CniError, whose details say where the link is.
+    """
+    found, seen = identity.in_pod(sought, host, pod, knows_index)
+    return (fetched(sought, found, host, pod, log), seen) if found is not None else (None, seen)
+
+
+def fetched(sought: Sought, found: Link, host: NetNS, pod: NetNS, log: Logger) -> Link | None:
+    """Move a link that was found in a pod to the host, under the name that it had there; return it as it is there.
+
+    None when another came in its place, which goes back. Raises CniError, whose details say where the link is.
+    """
+    original = sought.original
+    back = move.onto_host(host, pod, found, original.name, log, alias=original.name, index=original.index)
+    reason = sought.on_host(back) if back is not None else ""
+    if back is None or not reason:
+        return back
+    log.warning(f"{pod.path} has put another link in the place of {original.name}: {reason}; it goes back")
+    try:
+        link.change(host.netlink, back.index, netns_fd=pod.fd, name=f"stray{back.index}")
+    except NetlinkError as e:
+        log.error(f"{back.name}, which is a link of {pod.path}, stays on the host: {e.strerror} (errno {e.errno})")
+    return None
