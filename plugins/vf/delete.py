@@ -54,7 +54,7 @@ def collect_garbage(request: Request, conf: NetConf, log: Logger, claims: Claims
 
     def detach_invalid() -> None:
         with netns.own() as host:
-            for claim in claims.load_all():
+            for claim in claims.load_all() if conf.valid_attachments is not None else ():
                 if claim.network == conf.name and f"{claim.container_id}-{claim.ifname}" not in valid:
                     log.info(f"giving back {claim.name}, which {claim.container_id} no longer needs")
                     attempt(errors, claims.detach, claim, host)
