@@ -5,13 +5,19 @@ from __future__ import annotations
 from cni.convert import parse_result, read_dns
 from cni.errors import DECODING_FAILURE, INCOMPATIBLE_VERSION, CniError, invalid_config
 from cni.jsontext import JSONError, loads
-from cni.limits import CONFIG_BYTES
-from cni.section import Section, refused
-from cni.version import OLDEST, SUPPORTED
+from cni.limits import ATTACHMENTS, CONFIG_BYTES, NETWORK_NAME_BYTES
+from cni.section import LenientSection, Section, note, refused
+from cni.version import CURRENT, OLDEST, SUPPORTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
     from cni.result import DNS, Result
+
+    A = TypeVar("A")
+    T = TypeVar("T")
 
 __all__ = ["NetConf", "Section", "decode", "is_safe_name", "parse", "refused", "version_of"]
 
@@ -37,9 +43,15 @@ class NetConf:
     Building one raises CniError: code 1 for a version that we do not speak, code 7 for a field that is not allowed.
     `dns` and `prev_result` are read when they are asked for: DEL has to succeed without, and need not load what reads
     them. `read_results` finds out beforehand whether they can be read.
+
+    lenient: what cannot be read counts as absent, then and later, and is noted in `warnings`, but for the members named
+    in `needed`. That is for DEL, which has to give back what ADD gave by container ID and interface name alone, and has
+    to say that all is well where ADD refused the same configuration. `name` is empty then if it is no name of a
+    network: nobody may make a path of it without asking.
     """
 
     __slots__ = (
+        "_lenient",
         "args",
         "cni_version",
         "ipam",
@@ -49,18 +61,32 @@ class NetConf:
         "section",
         "type",
         "valid_attachments",
+        "warnings",
     )
 
-    def __init__(self, raw: dict[str, object]) -> None:
+    def __init__(self, raw: dict[str, object], lenient: bool = False, needed: tuple[str, ...] = ()) -> None:
         self.raw = raw
-        self.section = section = Section(raw)
-        self.cni_version = version_of(raw)
-        self.name = _network_name(section)
-        self.type = section.string("type")
-        self.ipam = _ipam(section)
-        self.runtime_config = section.section("runtimeConfig")
-        self.args = section.section("args").section("cni")
-        self.valid_attachments = _valid_attachments(section)
+        self.warnings: list[str] = []
+        self._lenient = lenient
+        self.section = LenientSection(raw, "", self.warnings) if lenient else Section(raw)
+        strict = Section(raw)
+        self.cni_version = self._read(CURRENT, version_of, raw, "cniVersion" in needed)
+        self.name = self._read("", _network_name, strict, "name" in needed)
+        self.type = self.section.string("type")
+        self.ipam = self._read(None, _ipam, strict if "ipam" in needed else self.section, "ipam" in needed)
+        self.runtime_config = self.section.section("runtimeConfig")
+        self.args = self.section.section("args").section("cni")
+        self.valid_attachments = self._read(None, _valid_attachments, strict, VALID_ATTACHMENTS in needed)
+
+    def _read(self, otherwise: T, read: Callable[[A], T], source: A, is_needed: bool = False) -> T:
+        """Return what a member holds, or `otherwise` when it cannot be read and need not be."""
+        try:
+            return read(source)
+        except CniError as e:
+            if is_needed or not self._lenient:
+                raise
+            note(self.warnings, e)
+            return otherwise
 
     @property
     def dns(self) -> DNS:
@@ -71,7 +97,10 @@ class NetConf:
     def prev_result(self) -> Result | None:
         """The configuration's `prevResult`, None when it has none. Raises CniError (code 7)."""
         raw = self.section.get("prevResult")
-        return None if raw is None else parse_result(raw, self.cni_version, "prevResult")
+        return None if raw is None else self._read(None, self._parsed, raw)
+
+    def _parsed(self, raw: object) -> Result | None:
+        return parse_result(raw, self.cni_version, "prevResult")
 
     def read_results(self) -> None:
         """Make sure that `dns` and `prev_result` can be read. Raises CniError (code 7)."""
@@ -83,14 +112,14 @@ def parse(stdin: bytes, max_bytes: int = CONFIG_BYTES) -> NetConf:
     return NetConf(decode(stdin, max_bytes))
 
 
-def decode(stdin: bytes, max_bytes: int = CONFIG_BYTES) -> dict[str, object]:
-    """Return the JSON object that standard input holds. Raises CniError (code 6)."""
+def decode(stdin: bytes, max_bytes: int = CONFIG_BYTES, lenient: bool = False) -> dict[str, object]:
+    """Return the JSON object that standard input holds. lenient: as in `loads`. Raises CniError (code 6)."""
     if len(stdin) > max_bytes:
-        raise _undecodable(f"standard input is longer than {max_bytes} bytes")
+        raise _undecodable(f"standard input is longer than {max_bytes} bytes, which is the limit")
     if not stdin.strip():
         raise _undecodable("standard input is empty")
     try:
-        value = loads(stdin.decode())
+        value = loads(stdin.decode(), lenient)
     except UnicodeDecodeError as e:
         raise _undecodable(f"not UTF-8: byte 0x{stdin[e.start]:02x} at offset {e.start}") from None
     except JSONError as e:
@@ -126,6 +155,8 @@ def _network_name(section: Section) -> str:
     if not is_safe_name(name):
         wanted = "a letter or digit, then letters, digits, '_', '.' and '-'"
         raise invalid_config(f"invalid characters found in network {refused('name', name, wanted).msg}")
+    if len(name) > NETWORK_NAME_BYTES:
+        raise refused("name", name, f"a name of at most {NETWORK_NAME_BYTES} bytes; this one has {len(name)}")
     return name
 
 
@@ -137,11 +168,15 @@ def _ipam(section: Section) -> Section | None:
     return ipam if kind else None
 
 
+VALID_ATTACHMENTS = "cni.dev/valid-attachments"
+
+
 def _valid_attachments(section: Section) -> list[tuple[str, str]] | None:
     """The specification has `cni.dev/valid-attachments`, its text once `cni.dev/attachments`; libcni sends both."""
-    for key in ("cni.dev/valid-attachments", "cni.dev/attachments"):
+    for key in (VALID_ATTACHMENTS, "cni.dev/attachments"):
         if section.has(key):
-            return [(_needed(item, "containerID"), _needed(item, "ifname")) for item in section.sections(key)]
+            items = section.sections(key, ATTACHMENTS)
+            return [(_needed(item, "containerID"), _needed(item, "ifname")) for item in items]
     return None
 
 

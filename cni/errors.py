@@ -34,6 +34,30 @@ class CniError(Exception):
         return f"{self.msg}; {self.details}" if self.details else self.msg
 
 
+def escaped(text: str) -> str:
+    """Return the text with whatever is not printable written as escapes: control characters, line ends among them,
+    those that turn the direction of writing, and halves of surrogate pairs. No input forges a line, or speaks to a
+    terminal.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def told(text: str, most: int) -> str:
+    """Return the text as it may be told to anybody: escaped, and with its middle left out where it has more than `most`
+    characters. What was attempted stands at the beginning, what state things are in at the end.
+    """
+    if len(text) <= most:
+        whole = escaped(text)
+        if len(whole) <= most:
+            return whole
+    said = f" ... (the middle of {len(text)} characters is left out, {most} is the limit) ... "
+    room = most - len(said)
+    # Escapes make it longer only, and to write those of a megabyte would take a second.
+    return escaped(text[:room])[: room - room // 4] + said + escaped(text[-room:])[-(room // 4) :]
+
+
 def combined(attempt: str, errors: list[CniError]) -> CniError:
     """Return one error for what went wrong in a command that goes on after a failure, with the first one's code.
 

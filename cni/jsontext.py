@@ -1,14 +1,17 @@
 """JSON to values and back, without the `json` package, which with `re` would be a megabyte of every binary.
 
 What can be read is what RFC 8259 allows, minus what would make trouble later: NaN and infinite numbers, lone surrogates
-(they cannot be written to a file or be part of a path), and nesting deeper than MAX_DEPTH.
+(they cannot be written to a file or be part of a path), and nesting deeper than JSON_DEPTH. Reading takes time in
+proportion to the text, whatever it holds, and so does writing.
 """
 
 from __future__ import annotations
 
-MAX_DEPTH = 200
-"""How many arrays and objects may be nested. No configuration comes near; the interpreter's own limit differs by
-version and by where it is called from."""
+from cni.limits import JSON_DEPTH
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _END = "\0"
 """What is put behind the text, so that a character can be looked at without asking whether there is one: no value and
@@ -27,10 +30,11 @@ class JSONError(ValueError):
     """The text is not the JSON that we accept; the message says what is wrong, and where."""
 
 
-def loads(text: str) -> object:
+def loads(text: str, lenient: bool = False) -> object:
     """Return the value that the JSON text describes; of equal keys in an object the last wins.
 
-    Raises JSONError.
+    lenient: JSON which is right, but of which we can make no value, is no error: what is nested too deeply and numbers
+    out of range are null, half a surrogate pair is U+FFFD. Raises JSONError.
     """
     size = len(text)
     text += _END
@@ -39,7 +43,7 @@ def loads(text: str) -> object:
         raise JSONError("no text")
     if text.startswith("\ufeff"):
         raise _refusal("a byte order mark is not allowed", text, 0)
-    value, end = _value(text, start, 0)
+    value, end = _value(text, start, 0, lenient)
     end = _skip(text, end)
     if end < size:
         raise _refusal("more text after the end of the value", text, end)
@@ -59,23 +63,45 @@ def _skip(text: str, at: int) -> int:
     return at
 
 
-def _value(text: str, at: int, depth: int) -> tuple[object, int]:
+def _value(text: str, at: int, depth: int, lenient: bool) -> tuple[object, int]:
     """Return the value that begins at `at` and where it ends. depth: of arrays and objects around it."""
     first = text[at]
     if first == '"':
-        return _string(text, at + 1)
+        return _string(text, at + 1, lenient)
     if first in "{[":
-        if depth == MAX_DEPTH:
-            raise _refusal(f"nested more than {MAX_DEPTH} levels deep", text, at)
-        return (_object if first == "{" else _array)(text, _skip(text, at + 1), depth + 1)
+        if depth < JSON_DEPTH:
+            return (_object if first == "{" else _array)(text, _skip(text, at + 1), depth + 1, lenient)
+        if not lenient:
+            raise _refusal(f"nested more than {JSON_DEPTH} levels deep", text, at)
+        return None, _end_of_nested(text, at)
     if first in _WORDS:
         word, value = _WORDS[first]
         if text.startswith(word, at):
             return value, at + len(word)
-    return _number(text, at)
+    return _number(text, at, lenient)
 
 
-def _object(text: str, at: int, depth: int) -> tuple[dict[str, object], int]:
+def _end_of_nested(text: str, at: int) -> int:
+    """Return where the array or object that begins at `at` ends. What is in it is looked at for its brackets only."""
+    start = at
+    open_brackets: list[str] = []
+    while True:
+        character = text[at]
+        at += 1
+        if character == '"':
+            _, at = _string(text, at, lenient=True)
+        elif character in "{[":
+            open_brackets.append("}" if character == "{" else "]")
+        elif character in "}]":
+            if open_brackets.pop() != character:
+                raise _refusal(f'unexpected "{character}"', text, at - 1)
+            if not open_brackets:
+                return at
+        elif character == _END and at == len(text):
+            raise _refusal("unterminated value", text, start)
+
+
+def _object(text: str, at: int, depth: int, lenient: bool) -> tuple[dict[str, object], int]:
     """Return the object whose first member, or end, is at `at`, and where it ends."""
     members: dict[str, object] = {}
     if text[at] == "}":
@@ -83,12 +109,12 @@ def _object(text: str, at: int, depth: int) -> tuple[dict[str, object], int]:
     while True:
         if text[at] != '"':
             raise _refusal("expecting a name in double quotes", text, at)
-        key, at = _string(text, at + 1)
+        key, at = _string(text, at + 1, lenient)
         if text[at] != ":":
             at = _skip(text, at)
             if text[at] != ":":
                 raise _refusal('expecting ":" after a name', text, at)
-        members[key], at = _value(text, _skip(text, at + 1), depth)
+        members[key], at = _value(text, _skip(text, at + 1), depth, lenient)
         at = _skip(text, at)
         if text[at] == "}":
             return members, at + 1
@@ -97,13 +123,13 @@ def _object(text: str, at: int, depth: int) -> tuple[dict[str, object], int]:
         at = _skip(text, at + 1)
 
 
-def _array(text: str, at: int, depth: int) -> tuple[list[object], int]:
+def _array(text: str, at: int, depth: int, lenient: bool) -> tuple[list[object], int]:
     """Return the array whose first item, or end, is at `at`, and where it ends."""
     items: list[object] = []
     if text[at] == "]":
         return items, at + 1
     while True:
-        item, at = _value(text, at, depth)
+        item, at = _value(text, at, depth, lenient)
         items.append(item)
         at = _skip(text, at)
         if text[at] == "]":
@@ -113,7 +139,7 @@ def _array(text: str, at: int, depth: int) -> tuple[list[object], int]:
         at = _skip(text, at + 1)
 
 
-def _string(text: str, at: int) -> tuple[str, int]:
+def _string(text: str, at: int, lenient: bool) -> tuple[str, int]:
     """Return the string whose opening quote is before `at`, and where it ends."""
     end = text.find('"', at)
     content = text[at:end]
@@ -130,13 +156,13 @@ def _string(text: str, at: int) -> tuple[str, int]:
         if character == '"':
             return "".join(parts), at + 1
         if character == "\\":
-            character, at = _escape(text, at)
+            character, at = _escape(text, at, lenient)
         else:
             at += 1
         parts.append(character)
 
 
-def _escape(text: str, at: int) -> tuple[str, int]:
+def _escape(text: str, at: int, lenient: bool) -> tuple[str, int]:
     """Return the character that the escape sequence at `at` stands for, and where the sequence ends (section 7)."""
     kind = text[at + 1 : at + 2]
     if kind in _ESCAPES:
@@ -148,6 +174,8 @@ def _escape(text: str, at: int) -> tuple[str, int]:
         return chr(code), at + 6
     low = _hexadecimal(text, at + 6) if code < 0xDC00 and text.startswith("\\u", at + 6) else 0
     if not 0xDC00 <= low < 0xE000:
+        if lenient:
+            return "\ufffd", at + 6
         raise _refusal("half of a surrogate pair", text, at)
     return chr(0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00)), at + 12
 
@@ -159,7 +187,7 @@ def _hexadecimal(text: str, at: int) -> int:
     return int(digits, 16)
 
 
-def _number(text: str, at: int) -> tuple[int | float, int]:
+def _number(text: str, at: int, lenient: bool) -> tuple[int | float | None, int]:
     """Return the number that begins at `at`, and where it ends (section 6)."""
     end = at
     while text[end] in _IN_NUMBERS:
@@ -181,9 +209,13 @@ def _number(text: str, at: int) -> tuple[int | float, int]:
         try:
             return int(token), end
         except ValueError as e:  # more digits than the interpreter converts
+            if lenient:
+                return None, end
             raise _refusal(str(e), text, at) from None
     value = float(token)
     if value in (_INFINITY, -_INFINITY):
+        if lenient:
+            return None, end
         raise _refusal(f"the number {token[:40]} is out of range", text, at)
     return value, end
 
@@ -194,34 +226,78 @@ def dumps(value: object, indent: int = 4) -> str:
     indent: spaces per level, one member per line; 0 means all in one line without spaces.
     Raises JSONError for a number that JSON does not have, TypeError for any other type.
     """
-    return _encode(value, "\n" if indent else "", " " * indent)
+    parts: list[str] = []
+    _encode(value, "\n" if indent else "", " " * indent, parts.append)
+    return "".join(parts)
 
 
-def _encode(value: object, newline: str, indent: str) -> str:
-    """newline: what starts a line at the current level, empty when all goes in one line."""
+def beginning(value: object, size: int) -> str:
+    """Return the first characters of the value in one line, without writing the rest: at least one more than `size`
+    if there are so many. Raises as `dumps`.
+    """
+    parts = _Parts(size)
+    try:
+        _encode(value, "", "", parts.add)
+    except _Enough:
+        pass
+    return "".join(parts.parts)
+
+
+class _Enough(Exception):  # noqa: N818  (no error)
+    """As much is written as was asked for."""
+
+
+class _Parts:
+    """What was written until it is more than the room for it."""
+
+    __slots__ = ("_room", "parts")
+
+    def __init__(self, room: int) -> None:
+        self.parts: list[str] = []
+        self._room = room
+
+    def add(self, part: str) -> None:
+        """Add a part. Raises _Enough."""
+        self.parts.append(part)
+        self._room -= len(part)
+        if self._room < 0:
+            raise _Enough
+
+
+def _encode(value: object, newline: str, indent: str, write: Callable[[str], None]) -> None:
+    """newline: what starts a line at the current level, empty when all goes in one line. write: takes the parts."""
     if isinstance(value, str):
-        return _quoted(value)
-    if value is None:
-        return "null"
-    if value is True:
-        return "true"
-    if value is False:
-        return "false"
-    if isinstance(value, int):
-        return int.__repr__(value)
-    if isinstance(value, float):
+        write(_quoted(value))
+    elif value is None:
+        write("null")
+    elif value is True:
+        write("true")
+    elif value is False:
+        write("false")
+    elif isinstance(value, int):
+        write(int.__repr__(value))
+    elif isinstance(value, float):
         if value - value != 0:  # holds for NaN and both infinities
             raise JSONError(f"{value} is not a JSON number")
-        return float.__repr__(value)
-    inner = newline + indent
-    if isinstance(value, dict):
-        colon = ": " if newline else ":"
-        members = [_quoted(key) + colon + _encode(item, inner, indent) for key, item in value.items()]
-        return "{" + inner + ("," + inner).join(members) + newline + "}" if members else "{}"
-    if isinstance(value, list | tuple):
-        items = [_encode(item, inner, indent) for item in value]
-        return "[" + inner + ("," + inner).join(items) + newline + "]" if items else "[]"
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+        write(float.__repr__(value))
+    elif isinstance(value, dict):
+        inner = newline + indent
+        separator, colon = "{" + inner, ": " if newline else ":"
+        for key, item in value.items():
+            write(f"{separator}{_quoted(key)}{colon}")
+            separator = "," + inner
+            _encode(item, inner, indent, write)
+        write(newline + "}" if value else "{}")
+    elif isinstance(value, list | tuple):
+        inner = newline + indent
+        separator = "[" + inner
+        for item in value:
+            write(separator)
+            separator = "," + inner
+            _encode(item, inner, indent, write)
+        write(newline + "]" if value else "[]")
+    else:
+        raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 def _quoted(text: object) -> str:

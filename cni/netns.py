@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
 
 from cni.errors import BAD_ENVIRONMENT, IO_FAILURE, CniError
 from cni.libc import CLONE_NEWNET, setns
 from cni.netlink.socket import NetlinkSocket
+from cni.signals import Deferred
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,31 +52,59 @@ class NetNS:
         return Entered(self.path, self.fd)
 
 
-class Entered:
-    """The calling thread is in the namespace between entry and exit; other threads and open sockets are not moved."""
+LEAVE_ATTEMPTS, LEAVE_INTERVAL_S = 50, 0.02
+"""How often to try to go home again: the kernel may be out of memory for a moment."""
 
-    __slots__ = ("_fd", "_home", "_path")
+
+class Entered:
+    """The calling thread is in the namespace between entry and exit; other threads and open sockets are not moved.
+
+    SIGTERM and SIGINT wait until the thread is back, since the undo of an ADD that was told to end is the host's: it
+    executes IPAM, which goes to work where this thread is. So what is done inside must be short.
+    """
+
+    __slots__ = ("_deferred", "_fd", "_home", "_path")
 
     def __init__(self, path: str, fd: int) -> None:
         self._path = path
         self._fd = fd
         self._home = -1
+        self._deferred = Deferred()
 
     def __enter__(self) -> None:
-        self._home = os.open(OWN_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC)
+        self._deferred.__enter__()
         try:
-            setns(self._fd, CLONE_NEWNET)
+            self._home = os.open(OWN_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                setns(self._fd, CLONE_NEWNET)
+            except OSError:
+                os.close(self._home)
+                raise
         except OSError as e:
-            os.close(self._home)
+            self._deferred.__exit__()
             raise CniError(
                 IO_FAILURE, f"cannot enter network namespace {self._path}: {e.strerror}", f"errno {e.errno}"
             ) from e
 
     def __exit__(self, *_: object) -> None:
         try:
-            setns(self._home, CLONE_NEWNET)
+            self._leave()
         finally:
             os.close(self._home)
+            self._deferred.__exit__()
+
+    def _leave(self) -> None:
+        """Go home. Raises CniError when the kernel refuses that for a second."""
+        for attempt in range(1, LEAVE_ATTEMPTS + 1):
+            try:
+                setns(self._home, CLONE_NEWNET)
+                return
+            except OSError as e:
+                if attempt == LEAVE_ATTEMPTS:
+                    raise CniError(
+                        IO_FAILURE, f"cannot leave network namespace {self._path}: {e.strerror}", f"errno {e.errno}"
+                    ) from e
+            time.sleep(LEAVE_INTERVAL_S)
 
 
 def own() -> NetNS:

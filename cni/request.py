@@ -6,15 +6,13 @@ import os
 
 from cni.config import is_safe_name
 from cni.errors import BAD_ENVIRONMENT, CniError
+from cni.limits import CONTAINER_ID_BYTES, IFNAME_BYTES, PATH_FOLDERS, POD_NAME_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 COMMANDS = ("ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION")
-
-IFNAME_MAX_BYTES = 15
-"""IFNAMSIZ less the final NUL (linux/if.h)."""
 
 ALWAYS_KNOWN = frozenset(
     ("IgnoreUnknown", "K8S_POD_INFRA_CONTAINER_ID", "K8S_POD_NAME", "K8S_POD_NAMESPACE", "K8S_POD_UID", "MAC")
@@ -24,15 +22,30 @@ IPAM.
 """
 
 
+class Pod:
+    """The pod that an attachment is for, as Kubernetes knows it; what is not known is empty."""
+
+    __slots__ = ("name", "namespace", "uid")
+
+    def __init__(self, namespace: str = "", name: str = "", uid: str = "") -> None:
+        self.namespace = namespace
+        self.name = name
+        self.uid = uid
+
+    def __str__(self) -> str:
+        """Return `<namespace>/<name>`, the name alone where there is no more, empty when the pod is not known."""
+        return f"{self.namespace}/{self.name}" if self.namespace and self.name else self.name
+
+
 class Request:
     """One call of the runtime.
 
     command: one of COMMANDS. container_id, netns (a path), ifname (in the container): empty where the command does not
     need them and the runtime did not say. args: CNI_ARGS as it came. path: the folders that hold plugins.
-    environ, stdin: what a delegate gets to see.
+    pod: what CNI_ARGS says of the pod. environ, stdin: what a delegate gets to see. warnings: what was read leniently.
     """
 
-    __slots__ = ("args", "command", "container_id", "environ", "ifname", "netns", "path", "stdin")
+    __slots__ = ("args", "command", "container_id", "environ", "ifname", "netns", "path", "pod", "stdin", "warnings")
 
     def __init__(
         self,
@@ -51,6 +64,8 @@ class Request:
         self.ifname = ifname
         self.args = args
         self.path = path or []
+        self.pod = pod_of(args)
+        self.warnings: list[str] = []
         self.environ: Mapping[str, str] = environ or {}
         self.stdin = stdin
 
@@ -71,7 +86,7 @@ def parse(environ: Mapping[str, str], stdin: bytes = b"") -> Request:
         # VERSION has no use for any of them, so none can be wrong.
         if value and command != "VERSION" and (reason := validate(value)):
             raise CniError(BAD_ENVIRONMENT, reason, f"{variable}={value!a}")
-    return Request(
+    found = Request(
         command,
         environ.get("CNI_CONTAINERID", ""),
         environ.get("CNI_NETNS", ""),
@@ -81,6 +96,38 @@ def parse(environ: Mapping[str, str], stdin: bytes = b"") -> Request:
         environ,
         stdin,
     )
+    for excess, reason in (
+        (len(found.container_id) > CONTAINER_ID_BYTES, _too_long_id(found.container_id)),
+        (len(found.path) > PATH_FOLDERS, f"CNI_PATH names {len(found.path)} folders; {PATH_FOLDERS} is the limit"),
+    ):
+        if excess and command in ("DEL", "VERSION"):  # ADD refused it: there is nothing that DEL might miss
+            found.warnings.append(reason)
+        elif excess:
+            raise CniError(BAD_ENVIRONMENT, reason, "nothing was changed")
+    del found.path[PATH_FOLDERS:]
+    return found
+
+
+def _too_long_id(value: str) -> str:
+    return f"CNI_CONTAINERID has {len(value)} bytes; {CONTAINER_ID_BYTES} is the limit"
+
+
+def pod_of(args: str) -> Pod:
+    """Return what CNI_ARGS says of the pod. Whatever else is in there, right or wrong, is for others to judge.
+
+    A value that is no name is left out: one with white space, brackets or what is not printable could pass for another
+    part of a log line.
+    """
+    found: dict[str, str] = {}
+    for pair in args.split(";"):
+        key, _, value = pair.partition("=")
+        if key.startswith("K8S_POD_"):
+            found[key] = value if len(value) <= POD_NAME_BYTES and _NAME_CHARACTERS.issuperset(value) else ""
+    namespace, name, uid = (found.get(key, "") for key in ("K8S_POD_NAMESPACE", "K8S_POD_NAME", "K8S_POD_UID"))
+    return Pod(namespace, name, uid)
+
+
+_NAME_CHARACTERS = frozenset(map(chr, range(0x21, 0x7F))) - frozenset("[]")
 
 
 def container_id_fault(value: str) -> str:
@@ -97,8 +144,8 @@ def ifname_fault(value: str) -> str:
         return "interface name is empty"
     if value in (".", ".."):
         return "interface name is . or .."
-    if len(os.fsencode(value)) > IFNAME_MAX_BYTES:
-        return f"interface name is too long: more than {IFNAME_MAX_BYTES} bytes"
+    if len(os.fsencode(value)) > IFNAME_BYTES:
+        return f"interface name is too long: more than {IFNAME_BYTES} bytes"
     if any(character in "/:" or character.isspace() for character in value):
         return "interface name contains / or : or whitespace characters"
     if "%" in value or not value.isprintable():

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from cni import cidr
 from cni.errors import CniError, invalid_config
-from cni.jsontext import dumps
+from cni.jsontext import beginning
+from cni.limits import LIST_ITEMS, NOTED_WARNINGS, SHOWN_CHARACTERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
     from cni.ip import IPAddress, IPInterface, IPNetwork
 
-SHOWN_LENGTH = 80
-"""How much of a refused value an error message repeats, in characters."""
+    T = TypeVar("T")
 
 
 def shown(value: object) -> str:
     """Return the JSON value for an error message: on one line, in ASCII, shortened."""
-    text = dumps(value, indent=0).replace("\x7f", "\\u007f")
-    return text if len(text) <= SHOWN_LENGTH else text[:SHOWN_LENGTH] + "..."
+    text = beginning(value, SHOWN_CHARACTERS).replace("\x7f", "\\u007f")
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "..."
 
 
 def refused(field: str, value: object, wanted: str) -> CniError:
@@ -30,14 +33,15 @@ class Section:
 
     A key is looked up as it is written, then without regard to case, as the Go plugins do. null counts as absent.
     No conversion between types takes place: a boolean is not an integer, nor is 1.0, nor "1". A getter raises CniError
-    (code 7) when the value has the wrong type or is out of bounds.
+    (code 7) when the value has the wrong type or is out of bounds, and when a list has more than LIST_ITEMS items.
     """
 
-    __slots__ = ("raw", "where")
+    __slots__ = ("_folded", "raw", "where")
 
     def __init__(self, raw: dict[str, object], where: str = "") -> None:
         self.raw = raw
         self.where = where
+        self._folded: dict[str, object] | None = None
 
     def name_of(self, key: str) -> str:
         """Return the full name of a member, for messages."""
@@ -47,11 +51,11 @@ class Section:
         """Return the member's value as it is, None when it is absent."""
         if key in self.raw:
             return self.raw[key]
-        folded = key.lower()
-        for name, value in self.raw.items():
-            if name.lower() == folded:
-                return value
-        return None
+        if self._folded is None:  # of a configuration with thousands of members, each is looked at once
+            self._folded = {}
+            for name, value in self.raw.items():
+                self._folded.setdefault(name.lower(), value)
+        return self._folded.get(key.lower())
 
     def has(self, key: str) -> bool:
         """Return whether the member is there and not null."""
@@ -94,23 +98,26 @@ class Section:
     def section(self, key: str) -> Section:
         """Return an object, an empty one when absent."""
         value = self.get(key)
-        return Section({} if value is None else _object(self.name_of(key), value), self.name_of(key))
+        return self._child({} if value is None else _object(self.name_of(key), value), self.name_of(key))
 
-    def sections(self, key: str) -> list[Section]:
-        """Return a list of objects, empty when absent."""
-        return [Section(_object(field, item), field) for field, item in self._items(key, "objects")]
+    def sections(self, key: str, most: int = LIST_ITEMS) -> list[Section]:
+        """Return a list of objects, at most so many, empty when absent."""
+        return [self._child(_object(field, item), field) for field, item in self._items(key, "objects", most)]
 
     def section_lists(self, key: str) -> list[list[Section]]:
         """Return a list of lists of objects, empty when absent."""
         lists = []
         for field, value in self._items(key, "lists of objects"):
             items = _list(field, value, "objects")
-            lists.append([Section(_object(name, item), name) for name, item in items])
+            lists.append([self._child(_object(name, item), name) for name, item in items])
         return lists
 
-    def _items(self, key: str, wanted: str) -> list[tuple[str, object]]:
+    def _child(self, raw: dict[str, object], where: str) -> Section:
+        return Section(raw, where)
+
+    def _items(self, key: str, wanted: str, most: int = LIST_ITEMS) -> list[tuple[str, object]]:
         value = self.get(key)
-        return [] if value is None else _list(self.name_of(key), value, wanted)
+        return [] if value is None else _list(self.name_of(key), value, wanted, most)
 
     def address(self, key: str) -> IPAddress | None:
         """Return an IP address without prefix length, None when absent or an empty string."""
@@ -144,6 +151,81 @@ class Section:
             raise refused(self.name_of(key), text, "a subnet such as 10.1.2.0/24 or fd00::/64") from None
 
 
+class LenientSection(Section):
+    """The same, for commands that have to succeed whatever stands there: what a Section would refuse counts as absent,
+    and that is noted, once for each member. So do the objects inside.
+
+    warnings: takes what was noted, in words.
+    """
+
+    __slots__ = ("_warnings",)
+
+    def __init__(self, raw: dict[str, object], where: str, warnings: list[str]) -> None:
+        super().__init__(raw, where)
+        self._warnings = warnings
+
+    def _or(self, otherwise: T, read: Callable[..., T], *arguments: object) -> T:
+        try:
+            return read(*arguments)
+        except CniError as e:
+            note(self._warnings, e)
+            return otherwise
+
+    def string(self, key: str, default: str = "") -> str:
+        """As Section does, or the default."""
+        return self._or(default, super().string, key, default)
+
+    def boolean(self, key: str, default: bool = False) -> bool:
+        """As Section does, or the default."""
+        return self._or(default, super().boolean, key, default)
+
+    def optional_integer(self, key: str, minimum: int | None = None, maximum: int | None = None) -> int | None:
+        """As Section does, or None."""
+        return self._or(None, super().optional_integer, key, minimum, maximum)
+
+    def integers(self, key: str, minimum: int | None = None, maximum: int | None = None) -> list[int]:
+        """As Section does, or nothing."""
+        return self._or([], super().integers, key, minimum, maximum)
+
+    def strings(self, key: str) -> list[str]:
+        """As Section does, or nothing."""
+        return self._or([], super().strings, key)
+
+    def section(self, key: str) -> Section:
+        """As Section does, or an empty one."""
+        return self._or(self._child({}, self.name_of(key)), super().section, key)
+
+    def sections(self, key: str, most: int = LIST_ITEMS) -> list[Section]:
+        """As Section does, or nothing."""
+        return self._or([], super().sections, key, most)
+
+    def section_lists(self, key: str) -> list[list[Section]]:
+        """As Section does, or nothing."""
+        return self._or([], super().section_lists, key)
+
+    def address(self, key: str) -> IPAddress | None:
+        """As Section does, or None."""
+        return self._or(None, super().address, key)
+
+    def interface(self, key: str) -> IPInterface | None:
+        """As Section does, or None."""
+        return self._or(None, super().interface, key)
+
+    def network(self, key: str) -> IPNetwork | None:
+        """As Section does, or None."""
+        return self._or(None, super().network, key)
+
+    def _child(self, raw: dict[str, object], where: str) -> Section:
+        return LenientSection(raw, where, self._warnings)
+
+
+def note(warnings: list[str], error: CniError) -> None:
+    """Note that something was not read, unless it is noted already, or so much else."""
+    text = f"not read: {error}"
+    if len(warnings) < NOTED_WARNINGS and text not in warnings:
+        warnings.append(text)
+
+
 def _string(field: str, value: object) -> str:
     if not isinstance(value, str):
         raise refused(field, value, "a string")
@@ -171,8 +253,10 @@ def _object(field: str, value: object) -> dict[str, object]:
     return value
 
 
-def _list(field: str, value: object, wanted: str) -> list[tuple[str, object]]:
+def _list(field: str, value: object, wanted: str, most: int = LIST_ITEMS) -> list[tuple[str, object]]:
     """Return each item with its name."""
     if not isinstance(value, list):
         raise refused(field, value, f"a list of {wanted}")
+    if len(value) > most:
+        raise invalid_config(f"{field}: a list of {len(value)} items is not allowed; {most} is the limit")
     return [(f"{field}[{index}]", item) for index, item in enumerate(value)]

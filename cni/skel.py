@@ -18,9 +18,10 @@ from cni.errors import (
     IO_FAILURE,
     TRY_AGAIN_LATER,
     CniError,
+    told,
 )
 from cni.jsontext import dumps
-from cni.limits import CONFIG_BYTES
+from cni.limits import CONFIG_BYTES, DETAILS_CHARACTERS, LATER_CONFIG_BYTES, MESSAGE_CHARACTERS
 from cni.log import Logger
 from cni.netlink.socket import RequestError
 from cni.signals import Terminated, ignore_termination, raise_on_termination
@@ -38,7 +39,15 @@ if TYPE_CHECKING:
 SINCE = {"CHECK": "0.4.0", "GC": "1.1.0", "STATUS": "1.1.0"}
 """Commands that younger versions of the specification brought."""
 
-LOG_FOLDER = "/var/log/"
+CONFIG_LIMITS = {"ADD": CONFIG_BYTES, "STATUS": CONFIG_BYTES}
+"""How long a configuration may be for a command, in bytes; LATER_CONFIG_BYTES for the others."""
+
+NEEDED: dict[str, tuple[str, ...]] = {
+    # What GC would have to guess costs a running pod its device or its address.
+    "GC": ("name", "cniVersion", "ipam", config.VALID_ATTACHMENTS),
+    "DEL": (),
+}
+"""Commands that read the configuration leniently, and the members that they cannot do without all the same."""
 
 VERSION_PATIENCE_S = 0.1
 """How long VERSION waits for its optional input, in seconds: a person at a terminal, or over ssh, sends none."""
@@ -173,15 +182,22 @@ class _Call:
         req = request.parse(self.environ)
         if self.command == "VERSION":
             return dumps(version.reply(_version_asked(stdin)), indent=0) + "\n"
-        req.stdin = _read(stdin)
-        conf = self._configuration(req.stdin)
+        self.log.context = _context(req)
+        limit = CONFIG_LIMITS.get(self.command, LATER_CONFIG_BYTES)
+        req.stdin = _read(stdin, limit)
+        conf = self._configuration(req.stdin, limit)
         log = self.log = Logger(
             conf.section.string("logLevel") or self._default_level(conf),
             self.log.stream,
-            self._log_file(conf),
-            f"{req.container_id} {req.ifname}".strip(),
+            conf.section.string("logFile"),
+            _context(req),
         )
-        result = self._dispatch(req, conf, log)
+        unread = (req.warnings, conf.warnings)
+        try:
+            _warn(log, unread)
+            result = self._dispatch(req, conf, log)
+        finally:
+            _warn(log, unread)  # of what the command itself wanted to read
         # From here on the outcome is settled: a signal must not make an error of it.
         ignore_termination()
         if result is None:
@@ -191,37 +207,24 @@ class _Call:
     def _default_level(self, conf: NetConf) -> str:
         return "debug" if self.plugin.has_debug and conf.section.get("debug") is True else "info"
 
-    def _log_file(self, conf: NetConf) -> str:
-        """Return the configuration's `logFile` if it is below /var/log: whoever may write a network configuration must
-        not thereby write to any file of the host.
-        """
-        path = conf.section.string("logFile")
-        if path and not os.path.normpath(path).startswith(LOG_FOLDER):
-            self.log.warning(f"logFile {path} is not below {LOG_FOLDER}: logging to standard error")
-            return ""
-        return path
-
-    def _configuration(self, data: bytes) -> NetConf:
-        raw = config.decode(data)
-        self.cni_version = config.version_of(raw)
-        since = SINCE.get(self.command, version.OLDEST)
-        if not version.at_least(self.cni_version, since):
-            raise CniError(
-                INCOMPATIBLE_VERSION,
-                f"config version does not allow {self.command}",
-                f"cniVersion is {self.cni_version}, {self.command} needs {since} or later",
-            )
-        conf = config.NetConf(raw)
+    def _configuration(self, data: bytes, limit: int) -> NetConf:
+        lenient, needed = self.command in NEEDED, NEEDED.get(self.command, ())
+        raw = config.decode(data, limit, lenient)
+        if not lenient or "cniVersion" in needed:
+            self.cni_version = config.version_of(raw)
+            since = SINCE.get(self.command, version.OLDEST)
+            if not version.at_least(self.cni_version, since):
+                raise CniError(
+                    INCOMPATIBLE_VERSION,
+                    f"config version does not allow {self.command}",
+                    f"cniVersion is {self.cni_version}, {self.command} needs {since} or later",
+                )
+        conf = config.NetConf(raw, lenient, needed)
+        self.cni_version = conf.cni_version
         if self.command in ("ADD", "CHECK"):  # the others have to succeed whatever came before
             conf.read_results()
         if self.command == "CHECK" and self.plugin.check_needs_prev_result and conf.prev_result is None:
             raise CniError(INVALID_CONFIG, "missing prevResult", 'CHECK compares with what ADD gave, in "prevResult"')
-        if self.command == "GC" and conf.valid_attachments is None:
-            raise CniError(
-                INVALID_CONFIG,
-                "missing cni.dev/valid-attachments",
-                "GC removes what is not listed there; an empty list means all",
-            )
         return conf
 
     def _dispatch(self, req: Request, conf: NetConf, log: Logger) -> Result | None:
@@ -237,9 +240,13 @@ class _Call:
         ignore_termination()
         cni_error = self._cni_error(error)
         self.log.error(f"{self.command} failed with code {cni_error.code}: {cni_error}")
-        document: dict[str, object] = {"cniVersion": self.cni_version, "code": cni_error.code, "msg": cni_error.msg}
+        document: dict[str, object] = {
+            "cniVersion": self.cni_version,
+            "code": cni_error.code,
+            "msg": told(cni_error.msg, MESSAGE_CHARACTERS),
+        }
         if cni_error.details:
-            document["details"] = cni_error.details
+            document["details"] = told(cni_error.details, DETAILS_CHARACTERS)
         return dumps(document) + "\n"
 
     def _cni_error(self, error: BaseException) -> CniError:
@@ -256,6 +263,12 @@ class _Call:
             details = f"errno {error.errno}" + (f"; {details}" if details else "")
             attempted = f"cannot {error.question}" if error.question else "the kernel refused a step"
             return CniError(GENERIC, f"{attempted}: {error.strerror}", details)
+        if isinstance(error, OSError):  # no descriptor, no memory: whatever it was for, it is not the plugin's fault
+            on = f" {error.filename}" if error.filename else ""
+            details = f"errno {error.errno}" + (f"; {details}" if details else "")
+            return CniError(IO_FAILURE, f"the kernel refused a step{on}: {error.strerror or error}", details)
+        if isinstance(error, MemoryError):
+            return CniError(TRY_AGAIN_LATER, f"no memory is left for {self.command}", details)
         return CniError(GENERIC, f"{self.plugin.name} has a fault: {type(error).__name__}: {error}", details)
 
 
@@ -279,9 +292,23 @@ def _stack(error: BaseException) -> list[str]:
     return lines
 
 
-def _read(stdin: BufferedIOBase | _Unreadable) -> bytes:
+def _context(req: Request) -> str:
+    """Return what log lines carry: whose attachment a request is about."""
+    return " ".join(part for part in (req.container_id, req.ifname, str(req.pod)) if part)
+
+
+def _warn(log: Logger, lists: tuple[list[str], ...]) -> None:
+    """Log what was noted, and note it no more."""
+    for warnings in lists:
+        for text in warnings:
+            log.warning(text)
+        warnings.clear()
+
+
+def _read(stdin: BufferedIOBase | _Unreadable, limit: int) -> bytes:
+    """Return what standard input holds, of which one byte more than the limit is enough. Raises CniError (code 5)."""
     try:
-        return stdin.read(CONFIG_BYTES + 1)
+        return stdin.read(limit + 1)
     except OSError as e:
         raise CniError(IO_FAILURE, f"cannot read standard input: {e.strerror}", f"errno {e.errno}") from e
 

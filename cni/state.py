@@ -11,7 +11,7 @@ import os
 
 from cni import files, jsontext
 from cni.errors import GENERIC, PLUGIN_UNAVAILABLE, CniError, invalid_config
-from cni.limits import FILE_BYTES
+from cni.limits import FILE_BYTES, FILE_NAME_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,11 +48,24 @@ class Store:
         prefix = f"{network}-" if self._by_network else ""
         return os.path.join(self.folder, f"{prefix}{container_id}-{ifname}")
 
+    def _can_be(self, container_id: str, ifname: str, network: str) -> bool:
+        """Return whether there can be a record of the attachment: whether its name is not too long for a file."""
+        name = os.path.basename(files.temporary_path(self._path(container_id, ifname, network)))
+        return len(os.fsencode(name)) <= FILE_NAME_BYTES
+
     def save(self, container_id: str, ifname: str, record: dict[str, object], network: str = "") -> None:
         """Write the attachment's record durably, in place of an older one.
 
-        Raises CniError: code 5, and code 7 for one that is too long to be read again.
+        Raises CniError: code 5, and code 7 for one that is too long to be read again, or whose name is.
         """
+        if not self._can_be(container_id, ifname, network):
+            names = [network] * self._by_network + [container_id, ifname]
+            raise invalid_config(
+                f"the names are too long: a record's name, {'-'.join(names)}, has at most {FILE_NAME_BYTES} bytes",
+                f"those of network, container ID and interface have {', '.join(str(len(one)) for one in names)}"
+                if self._by_network
+                else "",
+            )
         files.ensure_folder(self.folder)
         whole = {CONTAINER_ID: container_id, IFNAME: ifname, **record}
         data = jsontext.dumps(whole, indent=0).encode()
@@ -69,6 +82,8 @@ class Store:
         Raises CniError: code 5 when it cannot be read, 999 when the file belongs to another attachment: container a-b
         with interface c and container a with interface b-c share a name.
         """
+        if not self._can_be(container_id, ifname, network):
+            return None
         path = self._path(container_id, ifname, network)
         record = self._read(path, (container_id, ifname))
         if record is not None and (record[CONTAINER_ID], record[IFNAME]) != (container_id, ifname):
@@ -84,6 +99,8 @@ class Store:
 
         A record that is gone is no error. Raises CniError (code 5).
         """
+        if not self._can_be(container_id, ifname, network):
+            return
         path = self._path(container_id, ifname, network)
         files.remove(files.temporary_path(path))
         files.remove(path)

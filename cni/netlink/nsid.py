@@ -1,7 +1,7 @@
 """The numbers by which network namespaces know each other (RTM_GETNSID, net/core/net_namespace.c, rtnl_net_getid).
 
-The kernel tells by such a number in which namespace the other end of a link is. A namespace gives them out when it first
-has to, and they stay as long as both are there.
+The kernel tells by such a number in which namespace the other end of a link is. A namespace gives it out when it first
+has to, and it stays as long as both are there.
 """
 
 from __future__ import annotations

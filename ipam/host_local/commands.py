@@ -53,6 +53,8 @@ class HostLocal:
 
     def delete(self, request: Request, conf: NetConf, log: Logger) -> None:
         """Release all addresses of the attachment, whatever the ranges are by now. None is no error."""
+        if conf.ipam is None or not conf.name:  # ADD refuses such a configuration, so there is no store of it
+            return
         release_attachment(request, self._store(conf, log))
 
     def check(self, request: Request, conf: NetConf, log: Logger) -> None:

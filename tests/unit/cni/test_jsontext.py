@@ -7,7 +7,8 @@ import random
 
 import pytest
 
-from cni.jsontext import MAX_DEPTH, JSONError, dumps, loads
+from cni.jsontext import JSONError, beginning, dumps, loads
+from cni.limits import JSON_DEPTH as MAX_DEPTH
 
 TEXTS = [
     "{}",
@@ -58,6 +59,58 @@ REFUSED = [
 def test_refuses(text: str, message: str) -> None:
     with pytest.raises(JSONError, match=message):
         loads(text)
+
+
+DEEP = "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1)
+LENIENT = [
+    pytest.param('{"a":1e999,"b":1}', {"a": None, "b": 1}, id="huge-float"),
+    pytest.param("[" + "9" * 5000 + ",1]", [None, 1], id="huge-integer"),
+    pytest.param('["\\ud800","\\udc00x","\\ud83d\\ude00","\\ud800\\u0041"]', ["\ufffd", "\ufffdx", "😀", "\ufffdA"],
+                 id="half-surrogates"),
+    pytest.param('{"\\udfff": 1}', {"\ufffd": 1}, id="half-surrogate-key"),
+    pytest.param('{"a":' * 100_000 + "1" + "}" * 100_000, None, id="deep-objects"),
+    pytest.param(f'[{DEEP},{{"b":"]"}}]', None, id="deep-beside"),
+    pytest.param('{"a":' + "[" * 300 + '"]}[{\\"", {"x":[]}' + "]" * 300 + ',"b":2}', None, id="brackets-in-strings"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), LENIENT)
+def test_lenient(text: str, expected: object) -> None:
+    """What is JSON, but nothing that we can make a value of, counts as null; what is beside it is read."""
+    with pytest.raises(JSONError):
+        loads(text)
+    found = loads(text, lenient=True)
+    if expected is not None:
+        assert found == expected
+    elif isinstance(found, list):
+        assert found[1] == {"b": "]"}
+    else:
+        assert isinstance(found, dict)
+        assert found.get("b", 2) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, "[" * 300 + "}" * 300, "[" * 300 + '"' + "]" * 300, "[" * 300 + "]" * 299, DEEP + "x", "NaN"],
+)
+def test_lenient_is_not_careless(text: str) -> None:
+    """What is no JSON is refused all the same."""
+    with pytest.raises(JSONError):
+        loads(text, lenient=True)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_lenient_reads_the_same(text: str) -> None:
+    assert loads(text, lenient=True) == loads(text)
+
+
+@pytest.mark.parametrize("value", [[1] * 1000, {"a": ["b" * 500]}, "x" * 99, 5, [], {"a": {}}], ids=repr)
+@pytest.mark.parametrize("size", [0, 1, 80])
+def test_beginning(value: object, size: int) -> None:
+    whole = dumps(value, indent=0)
+    found = beginning(value, size)
+    assert whole.startswith(found)
+    assert found == whole or len(found) > size
 
 
 def test_many_brackets_are_not_depth() -> None:

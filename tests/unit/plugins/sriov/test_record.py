@@ -14,8 +14,8 @@ from cni.netlink.link import Link
 from cni.netlink.vf import VF
 from cni.section import Section
 from cni.state import Store
-from plugins.sriov import record
 from plugins.common.attachment import Owner
+from plugins.sriov import record
 from plugins.vf.attachment import Attachment
 from plugins.vf.config import VfConfig, Vlan
 from plugins.vf.record import OURS
