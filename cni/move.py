@@ -81,7 +81,7 @@ def _bring_back(host: NetNS, pod: NetNS, device: Link, index: int) -> str:
             sought = Sought(device, name=device.name, index=index)
             stray, seen = identity.in_pod(sought, host, pod, link.chooses_index())
             if stray is None:
-                return f"{device.name} is neither on the host nor in {pod.path}; {seen}"
+                return f"{device.name} is no longer on the host, nor in {pod.path}; {seen}"
             # The mark tells whoever restores it that this is the link, should its index be another one now.
             link.change(pod.netlink, stray.index, alias=device.name)
             back = free_index(host, device.index, pod)

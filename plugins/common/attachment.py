@@ -131,4 +131,4 @@ class Attachment:
         """Return whether a namespace is known to be the one that the link went to. Before Linux 5.14, which has no
         cookies, the path has to do.
         """
-        return pod.cookie == self.netns_cookie and bool(self.netns)
+        return bool(self.netns) and pod.cookie == self.netns_cookie

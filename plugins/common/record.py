@@ -12,7 +12,6 @@ missing counts as unknown, since older versions did not note all.
 
 from __future__ import annotations
 
-from cni.config import is_safe_name
 from cni.errors import invalid_config
 from cni.netlink import link
 from cni.netlink.link import FLAGS, KIND_DATA, PROPERTIES, SETTABLE
@@ -54,13 +53,10 @@ def read_owner(record: Section, network: str, netns: str, times: Section, ours: 
     fault = container_id_fault(container_id) or ifname_fault(ifname)
     if fault:
         raise invalid_config(f"record: {fault}")
-    name = record.string(network)
-    if name and not is_safe_name(name):
-        raise refused(record.name_of(network), name, "the name of a network")
     if len(netns.encode("utf-8", "surrogateescape")) > MAX_PATH_BYTES:
         raise refused(times.name_of("netns"), netns, "a path")
     cookie = times.integer("netnsCookie", 0, 0, MAX_U64)
-    owner = Owner(container_id, ifname, name, netns, cookie, word(times, "bootID"))
+    owner = Owner(container_id, ifname, word(record, network), netns, cookie, word(times, "bootID"))
     owner.netns_inode = ours.integer("netnsInode", 0, 0, MAX_U64)
     owner.pod = {key: word(ours, key) for key in POD_KEYS if ours.has(key)}
     owner.ipam = ours.section("ipamStore").raw

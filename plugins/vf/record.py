@@ -16,6 +16,7 @@ from cni import sysfs
 from cni.errors import GENERIC, CniError
 from cni.netlink.link import Link, is_name
 from cni.section import Section, refused
+from plugins.common import record
 from plugins.common.record import (
     MAX_INDEX,
     MAX_MTU,
@@ -24,7 +25,6 @@ from plugins.common.record import (
     altnames,
     index,
     link_state,
-    mac,
     mtu,
     name,
     owner_state,
@@ -139,6 +139,16 @@ def link(host_name: str, mac_address: str, mtu: int, ours: Section) -> Link | No
     link.port = word(ours, "port")
     return link
 
+
+def mac(section: Section, key: str) -> str:
+    """Return a hardware address as `plugins.common.record` does, of a NIC, which has at least 6 bytes. Raises CniError."""
+    text = record.mac(section, key)
+    if text and len(text) < MIN_MAC_LENGTH:
+        raise refused(section.name_of(key), text, "a hardware address such as 02:00:00:00:00:2a")
+    return text
+
+
+MIN_MAC_LENGTH = len("02:00:00:00:00:2a")
 
 _NOT_UTF_8 = "\ufffd"
 """How a text begins that stands for a name which is not UTF-8, byte by byte. No real name begins with it."""

@@ -160,7 +160,8 @@ def test_userspace_driver(driver: str, bus: Bus, pod: Space) -> None:
     one = attachment(pod, pciBusID=PCI, ipam=HOST_LOCAL)
     result = one.add()
     assert [ip["address"] for ip in result["ips"]] == ["10.9.0.2/24"]
-    assert not result.get("interfaces")
+    assert result["interfaces"] == [{"name": "net1", "sandbox": pod.path, "pciID": PCI}]
+    assert [ip["interface"] for ip in result["ips"]] == [0]
     assert pod.links() == []
     assert list(disk.reserved(one.conf["name"])) == ["10.9.0.2"]
     one.check().ok()

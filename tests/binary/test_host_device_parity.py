@@ -338,7 +338,9 @@ def test_same_with_duplicate_address_detection() -> None:
 @pytest.mark.parametrize("driver", ["vfio-pci", "uio_pci_generic", "igb_uio"])
 @pytest.mark.parametrize("ipam", ["static", "none"])
 def test_same_on_userspace_driver(driver: str, ipam: str) -> None:
-    """A device without a link gets addresses and a result, and nothing happens in the pod."""
+    """A device without a link gets addresses and a result, and nothing happens in the pod. That the result names the
+    interface and the sandbox, as Multus needs, the reference does since 1.7; this is 1.1.1.
+    """
     selector = {"device": None, "pciBusID": "0000:03:02.6", **(DUAL_STATIC if ipam == "static" else {})}
     bus = Bus()
     try:
@@ -352,6 +354,11 @@ def test_same_on_userspace_driver(driver: str, ipam: str) -> None:
     finally:
         bus.remove()
     theirs, ours = seen
+    assert ours[0].pop("interfaces") == [{"name": "net1", "sandbox": pod.path}]
+    for ip in ours[0].get("ips", []):
+        assert ip.pop("interface") == 0
+    for ip in theirs[0].get("ips", []):
+        ip.pop("interface", None)
     assert ours == theirs
 
 
