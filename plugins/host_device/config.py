@@ -8,6 +8,7 @@ from cni import sysfs
 from cni.config import NetConf
 from cni.errors import invalid_config
 from cni.section import refused
+from plugins.common.allotted import refuse_two
 
 KERNEL_DEVICES = "/sys/devices/"
 PCI_ADDRESS = "a PCI address such as 0000:03:02.6"
@@ -52,8 +53,8 @@ def parse(conf: NetConf, required: bool = True) -> DeviceConfig:
     """Read and check the device selectors; nothing on the host is looked at.
 
     required: whether naming no device is an error. It is none for STATUS, where runtimes leave `runtimeConfig` out.
-    `runtimeConfig.deviceID`, which a device plugin's allocation fills, replaces `pciBusID`. Raises CniError (code 7)
-    naming field and value.
+    `runtimeConfig.deviceID`, which a device plugin's allocation fills, is what `pciBusID` is, if both are there. Raises
+    CniError (code 7) naming field and value.
     """
     section = conf.section
     device = section.string("device")
@@ -64,6 +65,7 @@ def parse(conf: NetConf, required: bool = True) -> DeviceConfig:
     if pci_address and not sysfs.is_pci_address(pci_address):
         raise refused("pciBusID", pci_address, PCI_ADDRESS)
     device_id = conf.runtime_config.string("deviceID")
+    refuse_two("pciBusID", pci_address, device_id)
     if sysfs.is_pci_address(device_id):
         pci_address = device_id
     elif sysfs.is_auxiliary_device(device_id):

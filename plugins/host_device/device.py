@@ -11,6 +11,9 @@ from cni.netlink.link import Link
 from cni.netns import NetNS
 from plugins.host_device.config import DeviceConfig
 
+LOOPBACK = 1
+"""The index of lo in every namespace (net/core/dev.c, LOOPBACK_IFINDEX)."""
+
 
 def folder(config: DeviceConfig, root: str = sysfs.ROOT) -> str:
     """Return the sysfs folder of a device that is named by bus address or path, empty when it is named otherwise."""
@@ -37,12 +40,34 @@ def find(config: DeviceConfig, host: NetNS, root: str = sysfs.ROOT) -> Link:
     if config.device:
         found = link.get(host.netlink, name=config.device)
     elif config.hwaddr:
-        found = next((entry for entry in link.dump(host.netlink) if entry.mac == config.hwaddr), None)
+        found = _find_by_address(config, host)
     else:
         found = _find_in_folder(config, host, folder(config, root))
     if found is None:
         raise missing(config, "it is not in the host's network namespace; it may be in a pod")
     return found
+
+
+def _find_by_address(config: DeviceConfig, host: NetNS) -> Link | None:
+    """Return the link with a MAC address. Several may have it: a bridge and its first port, a bond and its ports, a
+    VLAN or a macvlan in passthru mode and what it is upon. Meant is the port, and what is upon another.
+
+    Raises CniError (code 7) when there still is more than one.
+    """
+    links = link.dump(host.netlink)
+    found = [x for x in links if x.mac == config.hwaddr and x.movable is not False and x.index != LOOPBACK]
+    masters = {x.master for x in found}
+    beneath = {x.peer for x in found if x.peer_nsid == -1 and x.kind != "veth"}
+    meant = [x for x in found if x.index not in masters and x.index not in beneath] or found
+    if len(meant) > 1:
+        meant = [x for x in meant if x.permanent_mac == config.hwaddr] or meant
+    if len(meant) > 1:
+        names = ", ".join(sorted(x.name for x in meant))
+        raise invalid_config(
+            f"{config.describe()} is that of {len(meant)} links: {names}",
+            '"device" or "pciBusID" names one; nothing was changed',
+        )
+    return meant[0] if meant else None
 
 
 def _find_in_folder(config: DeviceConfig, host: NetNS, path: str) -> Link | None:

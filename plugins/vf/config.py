@@ -7,6 +7,7 @@ from cni.config import NetConf
 from cni.errors import invalid_config
 from cni.request import parse_args
 from cni.section import Section, refused
+from plugins.common.allotted import refuse_two
 
 PCI_ADDRESS = "the PCI address of a virtual function such as 0000:03:02.6"
 MAC_WANTED = "a unicast MAC address such as 02:00:00:00:00:2a"
@@ -56,15 +57,15 @@ def address_needed(conf: NetConf) -> str:
 def address_of(conf: NetConf) -> str:
     """Return the PCI address of the VF, lower case as in sysfs; empty when the configuration names none.
 
-    What the runtime fills in for this pod comes before what the configuration says. Raises CniError (code 7).
+    Runtimes say it in one of two places, or in both. Raises CniError (code 7), also when they differ: then one of them
+    is not what was allotted to the pod.
     """
-    for section in (conf.runtime_config, conf.section):
-        address = section.string("deviceID")
-        if address:
-            if not sysfs.is_pci_address(address):
-                raise refused(section.name_of("deviceID"), address, PCI_ADDRESS)
-            return address.lower()
-    return ""
+    allotted, configured = (section.string("deviceID") for section in (conf.runtime_config, conf.section))
+    for section, address in ((conf.runtime_config, allotted), (conf.section, configured)):
+        if address and not sysfs.is_pci_address(address):
+            raise refused(section.name_of("deviceID"), address, PCI_ADDRESS)
+    refuse_two("deviceID", configured, allotted)
+    return (allotted or configured).lower()
 
 
 def common(wanted: VfConfig, conf: NetConf, args: str) -> None:

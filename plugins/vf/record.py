@@ -141,7 +141,7 @@ def link(host_name: str, mac_address: str, mtu: int, ours: Section) -> Link | No
 
 
 def mac(section: Section, key: str) -> str:
-    """Return a hardware address as `plugins.common.record` does, of a NIC, which has at least 6 bytes. Raises CniError."""
+    """Return a hardware address as `plugins.common.record` does, of a NIC: 6 bytes or more. Raises CniError."""
     text = record.mac(section, key)
     if text and len(text) < MIN_MAC_LENGTH:
         raise refused(section.name_of(key), text, "a hardware address such as 02:00:00:00:00:2a")

@@ -88,7 +88,7 @@ UNDERSTOOD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "smallest mtu": ({"mtu": 68}, {"mtu": 68}),
     "largest mtu": ({"mtu": 65535}, {"mtu": 65535}),
     "mac": ({"mac": "CA-FE-C0-FF-EE-0A"}, {"mac": "ca:fe:c0:ff:ee:0a"}),
-    "runtime's address": ({"deviceID": "0000:03:02.1", "runtimeConfig": {"deviceID": VF}}, {}),
+    "runtime's address": ({"deviceID": None, "runtimeConfig": {"deviceID": VF}}, {}),
     "address in upper case": ({"deviceID": "0000:AF:1F.7"}, {"address": "0000:af:1f.7"}),
     "as Multus gives it": (
         {

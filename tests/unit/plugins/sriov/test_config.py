@@ -98,8 +98,8 @@ UNDERSTOOD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "address in upper case": ({"deviceID": "0000:AF:1F.7"}, {"address": "0000:af:1f.7"}),
     "address in VMD's domain": ({"deviceID": "10000:e1:00.0"}, {"address": "10000:e1:00.0"}),
     "runtime's address": (
-        {"deviceID": "0000:03:02.1", "runtimeConfig": {"deviceID": "0000:03:02.2"}},
-        {"address": "0000:03:02.2"},
+        {"deviceID": "0000:AF:1f.7", "runtimeConfig": {"deviceID": "0000:af:1F.7"}},
+        {"address": "0000:af:1f.7"},
     ),
     "runtime's address alone": (
         {"deviceID": None, "runtimeConfig": {"deviceID": "0000:03:02.2"}},
@@ -259,6 +259,13 @@ def test_wrong_address_from_the_runtime() -> None:
     error = refusal({"runtimeConfig": {"deviceID": "eth0"}})
     assert error.code == INVALID_CONFIG
     assert error.msg.startswith('runtimeConfig.deviceID: "eth0" is not allowed')
+
+
+def test_another_address_from_the_runtime() -> None:
+    """Two devices: one of them was allotted to the pod, and a definition may not choose the other."""
+    error = refusal({"deviceID": "0000:03:02.1", "runtimeConfig": {"deviceID": "0000:03:02.2"}})
+    assert error.code == INVALID_CONFIG
+    assert error.msg == 'deviceID "0000:03:02.1" and runtimeConfig.deviceID "0000:03:02.2" are different devices'
 
 
 RUNTIME = {"runtimeConfig": {"mac": "02:00:00:00:00:01"}}
