@@ -33,6 +33,7 @@ NLA_F_NESTED = 0x8000
 RTEXT_FILTER_SKIP_STATS = 8
 
 IFF_UP = 0x1
+IFF_RUNNING = 0x40
 IFNAMSIZ = 16
 
 IFINFOMSG = struct.Struct("=BxHiII")
@@ -44,7 +45,8 @@ class Link:
     mac and permanent_mac are lower-case hexadecimal with colons, mtu is in bytes, master an index. kind is the type of
     a virtual link, such as veth; parent the name of the device behind a physical one on its bus, such as a PCI address;
     port tells the links of one device apart. movable: whether it can go to another namespace, None before Linux 6.15,
-    which does not say. What the kernel does not say otherwise is empty or 0.
+    which does not say. running: whether the kernel has taken note of the carrier, and lets packets through; a link that
+    has just got its carrier drops them. What the kernel does not say otherwise is empty or 0.
     """
 
     __slots__ = (
@@ -61,6 +63,7 @@ class Link:
         "parent",
         "permanent_mac",
         "port",
+        "running",
         "up",
     )
 
@@ -71,6 +74,7 @@ class Link:
         self.mtu = 0
         self.up = False
         self.carrier = False
+        self.running = False
         self.master = 0
         self.alias = ""
         self.movable: bool | None = None
@@ -92,6 +96,7 @@ def parse(body: bytes) -> Link:
     _, _, index, flags, _ = IFINFOMSG.unpack_from(body)
     link = Link(index, "")
     link.up = bool(flags & IFF_UP)
+    link.running = bool(flags & IFF_RUNNING)
     for kind, value in codec.attributes(body, IFINFOMSG.size):
         if kind == IFLA_IFNAME:
             link.name = codec.os_text(value)

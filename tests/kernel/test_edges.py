@@ -130,7 +130,7 @@ def test_no_carrier_is_no_error(pod: Space, device: str) -> None:
         entry = link.get(inside.netlink, name=device)
         assert entry is not None
         result = Result(ips=[IPConfig(ip_interface("10.1.2.3/24"))])
-        ifconfig.announce(PodLink(inside, entry.index, device), entry.mac, result, False, log)
+        ifconfig.announce(PodLink(inside, entry.index, device), result, False, log)
     assert "no carrier" in log.text("debug")
     assert log.text("warning") == ""
 
