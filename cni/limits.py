@@ -11,7 +11,7 @@ FILE_BYTES = 1 << 20
 
 ANNOUNCERS = 16
 """How many processes on a node may wait for the carrier of a link at a time, to announce its addresses then. Each has
-some hundred KiB of memory of its own."""
+2 MiB of memory of its own."""
 
 ANNOUNCER_S = 10
 """How long such a process lives, in seconds. A NIC that has negotiated with its switch has carrier after 2 to 5."""

@@ -8,7 +8,7 @@
 | 8, the same, in a pod that works against it | test_a_link_of_the_same_name, test_another_address |
 | 8, the same, with events without end | test_events_without_end |
 | 8, it ends with the link, or the namespace | test_del_ends_it, test_the_link_goes, test_the_namespace_goes |
-| 8, it ends in any case | test_it_does_not_wait_for_ever, test_sigterm_ends_it |
+| 8, it ends in any case | test_it_does_not_wait_for_ever, test_sigterm_ends_it, test_terminated_when_it_has_begun |
 | 8, at most 16 on a node | test_slots |
 | 8, none can be had | test_no_folder, test_no_process |
 """
@@ -26,7 +26,7 @@ import pytest
 
 from cni.announcer import FOLDER
 from cni.limits import ANNOUNCERS
-from tests.support import announcers
+from tests.support import announcers, disk
 from tests.support.net import HOST, Space, run, unique
 from tests.support.packets import Ear
 from tests.support.plugin import Attachment
@@ -77,7 +77,7 @@ class Canary:
         HOST.ip("link", "add", self.name, "type", "veth", "peer", "name", "canary", "netns", str(pod.name))
 
     def wait_for_end(self) -> None:
-        wait_for(lambda: HOST.link(self.name) is None, "end of the namespace")
+        wait_for(lambda: not os.path.exists(f"/sys/class/net/{self.name}"), "end of the namespace")
 
 
 # What it does
@@ -242,6 +242,19 @@ def test_sigterm_ends_it(pod: Space, wire: Wire) -> None:
     assert announcers.end_of(process) == -signal.SIGTERM
     one.check().ok()
     one.delete()
+
+
+def test_terminated_when_it_has_begun(pod: Space, wire: Wire) -> None:
+    """ADD is told to end while it starts the process: ADD undoes all, once, and the process ends with the link."""
+    before = HOST.settings(wire.name)
+    one = attachment(pod, wire)
+    inject = ("-e", "trace=clone,fork", "-e", "inject=clone,fork:signal=SIGTERM")
+    one.call("ADD", prefix=("strace", "-qq", "-o", os.devnull, *inject)).error(11)
+    assert HOST.settings(wire.name) == before
+    assert pod.links() == []
+    assert disk.records() == []
+    for process in announcers.of(pod):
+        assert announcers.end_of(process) == 0
 
 
 # A pod that works against it
