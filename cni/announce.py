@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import _socket
 import struct
+import time
 
 from cni.ip import IPAddress, ip_address
+from cni.limits import ANNOUNCEMENT_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,20 +29,27 @@ ALL_NODES = ip_address("ff02::1")
 ALL_NODES_MAC = bytes.fromhex("333300000001")
 
 
+def can_be_announced(mac: str) -> bool:
+    """Return whether announcements are for a link with this address: for 48 bits, not for InfiniBand's 160."""
+    return len(mac) == len("00:00:00:00:00:00")
+
+
 def announce(ifname: str, mac: str, addresses: Iterable[IPAddress]) -> None:
     """Send one announcement for each address. The calling thread must be in the pod's namespace, the link up.
 
-    mac: the link's address; anything but a 48-bit one (InfiniBand has 160 bits) is left alone.
-    Raises OSError when the kernel cannot send.
+    mac: the link's address; see `can_be_announced` for which nothing is sent.
+    Raises OSError when the kernel cannot send, TimeoutError when it does not within `ANNOUNCEMENT_S`.
     """
     hardware = bytes.fromhex(mac.replace(":", ""))
-    frames = [frame(hardware, address) for address in addresses] if len(hardware) == 6 else []
+    frames = [frame(hardware, address) for address in addresses] if can_be_announced(mac) else []
     if not frames:
         return
+    deadline = time.monotonic() + ANNOUNCEMENT_S
     socket = _socket.socket(_socket.AF_PACKET, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC)
     try:
         socket.bind((ifname, 0))
         for data in frames:
+            socket.settimeout(max(deadline - time.monotonic(), 0))
             socket.send(data)
     finally:
         socket.close()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 
-from cni import sysctl
+from cni import announcer, sysctl
 from cni.announce import announce as send_announcements
+from cni.announce import can_be_announced
 from cni.errors import GENERIC, CniError
 from cni.ip import IPAddress
 from cni.netlink import addr, link, route
-from cni.netlink.monitor import RTMGRP_IPV6_IFADDR, RTMGRP_LINK, Monitor
+from cni.netlink.monitor import RTMGRP_IPV6_IFADDR, Monitor
 from cni.netlink.socket import NetlinkError
 from cni.netns import NetNS
 from cni.result import IPConfig, Result, Route
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from cni.log import Logger
 
 DAD_TIMEOUT_S = 5.0
-CARRIER_TIMEOUT_S = 0.2
 
 
 class PodLink:
@@ -167,36 +167,38 @@ def has_carrier(pod: PodLink) -> bool:
     return current is not None and current.carrier
 
 
-def announce(pod: PodLink, mac: str, result: Result, kernel_did: bool, log: Logger) -> None:
-    """Announce the addresses to the neighbours once the link has carrier, for which it waits at most 200 ms.
+def kernel_announced(pod: PodLink) -> bool:
+    """Return whether a link that has just come up had carrier then, and its kernel has announced its IPv4 addresses.
 
-    kernel_did: the link came up with its addresses and with carrier, so the kernel has announced the IPv4 ones. That
-    saves the packet socket, whose closing waits for an RCU grace period of 5 to 15 ms (net/packet/af_packet.c,
-    packet_release). Never fails: a link without carrier has no neighbours, and an announcement is a courtesy.
+    The carrier of a physical link comes from its driver some time after the link is up, if only half a millisecond:
+    that it is there now does not say that it was there then.
+    """
+    current = link.get(pod.netns.netlink, index=pod.index)
+    return current is not None and current.carrier and bool(current.kind)
+
+
+def announce(pod: PodLink, result: Result, kernel_did: bool, log: Logger) -> None:
+    """Announce the addresses to the neighbours, or let a process do it when the link gets carrier.
+
+    kernel_did: see `kernel_announced`. That saves the packet socket, whose closing waits for an RCU grace period of 5
+    to 15 ms (net/packet/af_packet.c, packet_release). Never fails: a link without carrier has no neighbours, and an
+    announcement is a courtesy.
     """
     addresses = [ip.address.ip for ip in addresses_of(result) if not (kernel_did and ip.address.version == 4)]
     if not addresses:
         return
     try:
-        with pod.netns.entered():
-            if _wait_for_carrier(pod):
-                send_announcements(pod.name, mac, addresses)
-            else:
-                log.debug(f"{pod.name} has no carrier after {CARRIER_TIMEOUT_S:g} s: addresses not announced")
+        current = link.get(pod.netns.netlink, index=pod.index)
+        if current is None or not can_be_announced(current.mac):
+            return
+        # A link with carrier can send at once if it came up with it, else when the kernel has taken note of it.
+        if current.carrier and (kernel_did or current.running):
+            with pod.netns.entered():
+                send_announcements(current.name, current.mac, addresses)
+        else:
+            announcer.start(pod.netns, pod.index, pod.name, addresses, log)
     except (OSError, CniError) as e:
         log.warning(f"cannot announce the addresses of {pod.name}: {e}")
-
-
-def _wait_for_carrier(pod: PodLink) -> bool:
-    """Return whether the link has carrier, at once or within 200 ms. The calling thread is in the pod."""
-    if has_carrier(pod):
-        return True
-    deadline = time.monotonic() + CARRIER_TIMEOUT_S
-    with Monitor(RTMGRP_LINK) as monitor:
-        while not has_carrier(pod):
-            if not monitor.wait(deadline):
-                return False
-    return True
 
 
 def verify(pod: PodLink, result: Result) -> None:

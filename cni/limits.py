@@ -68,3 +68,13 @@ SHOWN_ITEMS = 10
 
 NOTED_WARNINGS = 32
 """How many members that DEL or GC could not read are written to the log."""
+
+ANNOUNCERS = 16
+"""How many processes on a node may wait for the carrier of a link at a time, to announce its addresses then. Each has
+2 MiB of memory of its own."""
+
+ANNOUNCER_S = 10
+"""How long such a process lives, in seconds. A NIC that has negotiated with its switch has carrier after 2 to 5."""
+
+ANNOUNCEMENT_S = 1
+"""How long the sending of an announcement may take, in seconds: the pod can make a queue that lets nothing out."""

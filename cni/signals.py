@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from _signal import (  # type: ignore[import-not-found]
     SIG_BLOCK,
+    SIG_DFL,
     SIG_IGN,
     SIG_SETMASK,
+    SIGALRM,
     SIGINT,
     SIGTERM,
+    alarm,
     pthread_sigmask,
     signal,
 )
@@ -32,6 +35,16 @@ def ignore_termination() -> None:
     """From now on ignore SIGTERM and SIGINT: the outcome is settled and only has to be told."""
     for number in _NAMES:
         signal(number, SIG_IGN)
+
+
+def begin_anew(seconds: int) -> None:
+    """In a process that was forked off: signals do what they do by default, and none is blocked. The kernel ends the
+    process after some seconds, whatever it is doing then.
+    """
+    for number in (*_NAMES, SIGALRM):
+        signal(number, SIG_DFL)
+    alarm(seconds)
+    pthread_sigmask(SIG_SETMASK, ())
 
 
 def _raise(number: int, _: object) -> None:

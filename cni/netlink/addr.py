@@ -5,7 +5,7 @@ from __future__ import annotations
 import _socket
 import struct
 
-from cni.ip import IPInterface, ip_address
+from cni.ip import IPAddress, IPInterface, ip_address
 from cni.netlink import codec
 from cni.netlink.socket import NLM_F_CREATE, NLM_F_EXCL, NetlinkSocket
 
@@ -48,6 +48,20 @@ def add(socket: NetlinkSocket, index: int, interface: IPInterface) -> None:
     if interface.version == 4 and prefix < 31:
         body += codec.attribute(IFA_BROADCAST, interface.network.broadcast_address.packed)
     socket.change(RTM_NEWADDR, body, NLM_F_CREATE | NLM_F_EXCL)
+
+
+def flags(socket: NetlinkSocket, index: int, address: IPAddress) -> int:
+    """Return the IFA_F_* flags of one IPv6 address of the link. Of an IPv4 one the kernel tells only with all others.
+
+    Raises NetlinkError: EADDRNOTAVAIL when the link does not have it.
+    """
+    request = _IFADDRMSG.pack(family_of(6), 0, 0, 0, index) + codec.attribute(IFA_ADDRESS, address.packed)
+    body = socket.get(RTM_GETADDR, request, f"look up {address} of link with index {index}")
+    found: int = _IFADDRMSG.unpack_from(body)[2]
+    for kind, value in codec.attributes(body, _IFADDRMSG.size):
+        if kind == IFA_FLAGS:
+            found = codec.number(value)
+    return found
 
 
 def dump(socket: NetlinkSocket, index: int, family: int = 0) -> list[Address]:

@@ -61,6 +61,7 @@ RTEXT_FILTER_SKIP_STATS = 8
 IFF_UP = 0x1
 IFF_DEBUG = 0x4
 IFF_NOTRAILERS = 0x20
+IFF_RUNNING = 0x40
 IFF_NOARP = 0x80
 IFF_PROMISC = 0x100
 IFF_ALLMULTI = 0x200
@@ -113,8 +114,9 @@ class Link:
     port tells the links of one device apart. peer is the index of the link that a virtual one is tied to, the other end
     of a veth or what a macvlan is upon; peer_nsid is the number by which this namespace knows the one where that is, -1
     where it is this one. movable: whether it can go to another namespace, None before Linux 6.15, which does not say.
-    xdp: how an XDP program is attached, 0 for none. properties: see PROPERTIES. What the kernel does not say otherwise
-    is empty or 0.
+    running: whether the kernel has taken note of the carrier, and lets packets through; a link that has just got its
+    carrier drops them. xdp: how an XDP program is attached, 0 for none. properties: see PROPERTIES. What the kernel
+    does not say otherwise is empty or 0.
     """
 
     __slots__ = (
@@ -134,6 +136,7 @@ class Link:
         "permanent_mac",
         "port",
         "properties",
+        "running",
         "up",
         "xdp",
     )
@@ -145,6 +148,7 @@ class Link:
         self.mtu = 0
         self.up = False
         self.carrier = False
+        self.running = False
         self.master = 0
         self.alias = ""
         self.movable: bool | None = None
@@ -202,6 +206,7 @@ def parse(body: bytes) -> Link:
     _, _, index, flags, _ = IFINFOMSG.unpack_from(body)
     link = Link(index, "")
     link.up = bool(flags & IFF_UP)
+    link.running = bool(flags & IFF_RUNNING)
     properties = link.properties
     properties[FLAGS] = flags & SETTABLE
     for kind, value in codec.attributes(body, IFINFOMSG.size):

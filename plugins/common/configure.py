@@ -57,14 +57,14 @@ def link_in_pod(
     # Before it comes up, so that the kernel announces them.
     announcing = addresses is not None and ifconfig.add_addresses(inside, addresses, log)
     bring_up()
-    announced = announcing and ifconfig.has_carrier(inside)
+    announced = announcing and ifconfig.kernel_announced(inside)
     if addresses is None and conf.ipam is not None:
         # A plugin such as dhcp talks through the link, which therefore is there and up.
         addresses = delegate.add(request, conf, log)
         ifconfig.add_addresses(inside, addresses, log)
     result = _result([interface], addresses, conf)
     ifconfig.add_routes(inside, result, log)
-    ifconfig.announce(inside, interface.mac, result, announced, log)
+    ifconfig.announce(inside, result, announced, log)
     return result
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import time
@@ -123,16 +124,50 @@ def test_announcements_reach_the_neighbour(pod: Space) -> None:
 
 
 def test_no_carrier_is_no_error(pod: Space, device: str) -> None:
-    """A link without carrier has no neighbours: nothing is sent, nobody is told more than at debug level."""
+    """A link without carrier has no neighbours: nothing is sent, nobody is told more than at debug level. A process
+    waits for them, until the link is gone.
+    """
     HOST.ip("link", "set", device, "netns", str(pod.name))
     log = Lines()
     with netns.of_pod(pod.path) as inside:
         entry = link.get(inside.netlink, name=device)
         assert entry is not None
         result = Result(ips=[IPConfig(ip_interface("10.1.2.3/24"))])
-        ifconfig.announce(PodLink(inside, entry.index, device), entry.mac, result, False, log)
-    assert "no carrier" in log.text("debug")
+        ifconfig.announce(PodLink(inside, entry.index, device), result, False, log)
+    told = re.search(r"no carrier, and 10.1.2.3 will be announced by process (\d+)", log.text("debug"))
+    assert told is not None
     assert log.text("warning") == ""
+    pod.ip("link", "del", device)
+    assert os.waitpid(int(told[1]), 0)[1] == 0
+
+
+def test_no_announcement_on_infiniband() -> None:
+    """Addresses of 160 bits are not announced, so no process waits to do so."""
+    assert announce.can_be_announced("02:00:5e:10:00:01")
+    assert not announce.can_be_announced(bytes(20).hex(":"))
+
+
+def test_announcements_that_do_not_leave(pod: Space, device: str) -> None:
+    """A queue that keeps all packets, which a pod can make, keeps nobody waiting."""
+    HOST.ip("link", "set", device, "netns", str(pod.name))
+    pod.ip("link", "set", device, "up")
+    pod.run("tc", "qdisc", "add", "dev", device, "root", "tbf", "rate", "8bit", "burst", "2k", "limit", "10m")
+    addresses = [ip_address("10.1.0.0") + number for number in range(2000)]
+    with netns.of_pod(pod.path) as inside, inside.entered(), pytest.raises((TimeoutError, BlockingIOError)):
+        announce.announce(device, "02:00:5e:10:00:01", addresses)
+
+
+def test_the_kernel_has_announced(pod: Space, device: str) -> None:
+    """It has if a virtual link came up with carrier. One without has not."""
+    peer = HOST.link(device)["link"]  # type: ignore[index]
+    HOST.ip("link", "set", device, "netns", str(pod.name))
+    pod.ip("link", "set", device, "up")
+    with netns.of_pod(pod.path) as inside:
+        entry = link.get(inside.netlink, name=device)
+        assert entry is not None
+        assert ifconfig.kernel_announced(PodLink(inside, entry.index, device))
+        HOST.ip("link", "set", peer, "down")
+        assert not ifconfig.kernel_announced(PodLink(inside, entry.index, device))
 
 
 def test_monitor(device: str) -> None:

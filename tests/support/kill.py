@@ -219,7 +219,7 @@ def _beside_the_move(calls: list[Call]) -> range:
     starts = [index for index, call in enumerate(calls) if call.name.startswith("clone")]
     if not starts:
         return range(0)
-    (start,) = starts
+    start = starts[0]  # what comes later is a process that waits for carrier
     end = next(index for index, call in enumerate(calls) if index > start and call.name == "sendto")
     return range(start + 1, end + 1)
 

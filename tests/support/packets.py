@@ -18,6 +18,7 @@ class Ear:
     def __init__(self, link: str) -> None:
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self._socket.bind((link, ETH_P_ALL))
+        self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # is told, once, that a link is down
 
     def __enter__(self) -> Ear:
         return self
