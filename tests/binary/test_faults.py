@@ -544,13 +544,30 @@ def at_once(*functions: Callable[[], Outcome]) -> list[Outcome]:
         return list(pool.map(call, functions))
 
 
+def turns(calls: list[Call], *names: str) -> list[Call]:
+    """Return the calls after which another command is let in: the last of each name, which begins as given.
+
+    That is where a command has the lock of the device, has said on disk what it is about to do, or has done it.
+    """
+    return [[call for call in calls if call.name.startswith(name)][-1] for name in names]
+
+
 def test_two_pods_want_one_device(rig: Rig, make_pod: Callable[[], Space]) -> None:
-    """One gets it; the other is told that it is gone, and holds no address."""
-    for _ in range(10):
-        pods = [make_pod(), make_pod()]
-        rivals = [Attachment(rig.attachment.conf, net.unique("rival"), pod.path) for pod in pods]
-        outcomes = at_once(*(partial(rival.call, "ADD") for rival in rivals))
-        assert sorted(outcome.status for outcome in outcomes) == [0, 1], outcomes
+    """One gets it; the other is told that it is gone, and holds no address. Both at once, and one while the other is
+    held on its way.
+    """
+    pods = [make_pod(), make_pod()]
+    rivals = [Attachment(rig.attachment.conf, net.unique("rival"), pod.path) for pod in pods]
+    adds = [partial(rival.call, "ADD") for rival in rivals]
+    held_at = turns(faults.calls(rivals[0], "ADD"), "flock", "clone", "rename", "sendto")
+    rivals[0].delete()
+    for call in (None, None, *held_at):
+        if call is None:
+            outcomes = at_once(*adds)
+        else:
+            first, others = faults.interleaved(rivals[0], "ADD", call, adds[1])
+            outcomes = [first, *others]
+        assert sorted(outcome.status for outcome in outcomes) == [0, 1], (call, outcomes)
         winner, loser = sorted(range(2), key=lambda index: outcomes[index].status)
         assert "failed to find host device" in outcomes[loser].error(7)["msg"]
         assert pods[loser].links() == []
@@ -607,27 +624,50 @@ def test_namespace_that_another_pod_has_by_now(make_rig: Callable[[], Rig]) -> N
 
 
 def test_delete_and_add_at_once(rig: Rig, make_pod: Callable[[], Space]) -> None:
-    """The old pod's DEL beside the new pod's ADD: whichever is first, the device has one owner, or is back."""
-    for _ in range(10):
+    """The old pod's DEL beside the new pod's ADD: whichever is first, the device has one owner, or is back. Both at
+    once, and one while the other is held on its way.
+    """
+    pod = make_pod()
+    other = Attachment(rig.attachment.conf, net.unique("other"), pod.path)
+    add, delete = partial(other.call, "ADD"), partial(rig.attachment.call, "DEL")
+    adding, deleting = recorded(rig)
+    looks = next(call for call in adding if call.only_asks)  # later ones come only if it finds the device
+    held_at = [None, None, *turns(deleting, "openat", "flock", "sendto", "unlink"), adding[0], looks]
+    given = 0
+    for call in held_at:
         rig.attachment.add()
-        pod = make_pod()
-        other = Attachment(rig.attachment.conf, net.unique("other"), pod.path)
-        deleted, added = at_once(partial(rig.attachment.call, "DEL"), partial(other.call, "ADD"))
+        if call is None:
+            deleted, added = at_once(delete, add)
+        elif call in deleting:
+            deleted, [added] = faults.interleaved(rig.attachment, "DEL", call, add)
+        else:
+            added, [deleted] = faults.interleaved(other, "ADD", call, delete)
         deleted.ok()
         if added.status == 0:
+            given += 1
             assert pod.links() == ["net1"]
             assert len(disk.reserved(rig.network)) == 1
         else:
             assert "failed to find host device" in added.error(7)["msg"]
         other.delete()
         rig.assert_clean()
+    assert given > 0
 
 
 def test_two_deletes_at_once(rig: Rig) -> None:
-    """A runtime that lost its patience sends DEL again while the first still runs: both succeed."""
-    for _ in range(10):
+    """A runtime that lost its patience sends DEL again while the first still runs: both succeed. At once, and while the
+    first is held on its way.
+    """
+    delete = partial(rig.attachment.call, "DEL")
+    held_at = turns(recorded(rig)[1], "openat", "flock", "setns", "sendto", "unlink")
+    for call in (None, None, *held_at):
         rig.attachment.add()
-        for outcome in at_once(*[partial(rig.attachment.call, "DEL")] * 3):
+        if call is None:
+            outcomes = at_once(delete, delete, delete)
+        else:
+            first, others = faults.interleaved(rig.attachment, "DEL", call, delete, delete)
+            outcomes = [first, *others]
+        for outcome in outcomes:
             outcome.ok()
         rig.assert_clean()
 

@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 
 from tests.support.plugin import Attachment, Outcome
 
@@ -166,5 +167,12 @@ def interleaved(
             said += log.read()
         running = [pool.submit(other) for other in others]
         wait(running, timeout=HEAD_START_S)
-        os.kill(int(said.split()[0]), signal.SIGCONT)
+        process = os.pidfd_open(int(said.split()[0]))
+        try:
+            while not first.done():  # its other thread may make such a call, and is stopped then, too
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(process, signal.SIGCONT)
+                wait([first], timeout=0.01)
+        finally:
+            os.close(process)
         return first.result(), [other.result() for other in running]
