@@ -1,16 +1,21 @@
 # What each target does, `make` alone prints. Every target installs what it needs; see scripts/setup.
 
 .DEFAULT_GOAL := help
-.PHONY: help binaries demo lab test lab-first lab-second lab-at-once lint bench profile scale lock clean
+.PHONY: always help binaries demo lab test lab-first lab-second lab-at-once lint bench profile scale lock clean
 
 PYTHON := .venv/bin/python
 BINARIES := dist/accelerated-bridge dist/host-device dist/sriov dist/host-local dist/static
-SOURCES := build.spec requirements.txt $(wildcard program/*.py program/*.[ch]) $(shell find cni ipam plugins -name '*.py')
+SOURCES := build.spec requirements.txt build/version $(wildcard program/*.py program/*.[ch]) $(shell find cni ipam plugins -name '*.py')
 
 help:           ## print this
 	@sed -n 's/^\([a-z]*\): .*##/  make \1\t/p' Makefile
 
 binaries: $(BINARIES) ## build all plugins, each a single file in dist/
+
+# Version and commit, which are in the binaries: written only when they change, so that this builds nothing for nothing.
+build/version: always | .venv/requirements.txt
+	@mkdir -p build; $(PYTHON) -m program.version >build/version.now
+	@cmp -s build/version.now $@ && rm build/version.now || mv build/version.now $@
 
 $(BINARIES) &: $(SOURCES)
 	@scripts/setup build

@@ -146,7 +146,8 @@ def run(
     """
     if not environ.get("CNI_COMMAND"):
         supported = ", ".join(version.SUPPORTED)
-        return _write(stderr, f"{plugin.about}\nCNI protocol versions supported: {supported}\n", 0)
+        built = f"Plumbline {plugin.name} {version.build()}"
+        return _write(stderr, f"{plugin.about}\n{built}\nCNI protocol versions supported: {supported}\n", 0)
     call = _Call(plugin, environ, Logger(stream=stderr))
     try:
         answer, status = call.serve(stdin), 0

@@ -1,11 +1,25 @@
-"""The versions of the CNI specification that we speak."""
+"""Our own version, and those of the CNI specification that we speak."""
 
 from __future__ import annotations
+
+try:
+    from _plumbline import BUILD as _BUILD  # type: ignore[import-not-found]  # built in (program/module.c)
+except ImportError:  # from the source
+    _BUILD = ""
 
 SUPPORTED = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 CURRENT = "1.1.0"
 OLDEST = "0.1.0"
 """What a configuration without cniVersion means."""
+
+
+def build() -> str:
+    """Return what this was built of, for a person: version and commit, and the versions of CPython and C library."""
+    if _BUILD:
+        return str(_BUILD)
+    from program.version import described_with_libraries
+
+    return described_with_libraries()
 
 
 def at_least(version: str, minimum: str) -> bool:

@@ -14,6 +14,8 @@ import sys
 import sysconfig
 from collections.abc import Iterable
 
+from program.version import described
+
 # Addresses are fixed: the image is full of them, and there is nothing to relocate at every start.
 COMPILE = ("-O2", "-Wall", "-Wextra", "-Werror", "-fno-pie")
 # The linker would warn of functions that look up users and hosts by libraries of the system: no plugin has them called.
@@ -21,12 +23,12 @@ LINK = ("-static", "-no-pie", "-s", "-Wl,--no-warnings")
 LIBRARIES = ("-lm",)
 
 OF_THE_IMAGE = ("main.c", "module.c", "image.c")
-"""Their variables are of the image, as CPython's are; those of libc.c are not."""
+"""Their variables are of the image, as CPython's are; those of libc.c and crash.c are not."""
 
 OWN = "_plumbline"
 """The extension module in module.c."""
 
-RENAMED_FUNCTIONS = ("malloc", "calloc", "realloc", "free", "pthread_self")
+RENAMED_FUNCTIONS = ("malloc", "calloc", "realloc", "free", "pthread_self", "pthread_create", "write")
 NOT_USED = "EXCLUDE_FILE(*obmalloc.o)"
 """CPython's own allocators: the C library's is used. That is a quarter of a megabyte of zeros, and in CPython 3.13 what
 mimalloc begins with in each process. (In 3.11, the variables that say which allocator is used are here, too.)"""
@@ -49,6 +51,11 @@ SECTION = re.compile(r"^ *\[ *\d+\] (\S+) +[A-Z_]+ +[0-9a-f]+ [0-9a-f]+ ([0-9a-f
 
 TABLES = """\
 #include <Python.h>
+
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+const char program_build[] =
+    "{described}, CPython " PY_VERSION ", GNU C library " TEXT(__GLIBC__) "." TEXT(__GLIBC_MINOR__);
 
 {declarations}
 struct _inittab _PyImport_Inittab[] = {{
@@ -84,9 +91,9 @@ void _Py_Deepfreeze_Fini(void)
 {{
 }}
 """
-"""What takes the place of parts of CPython, so that nothing else gets linked: of its tables of extension modules and of
-the modules that it has frozen in itself (Modules/config.c, Python/frozen.c, Python/deepfreeze/deepfreeze.c), and of its
-parser (Parser/parser.c). No plugin compiles source code."""
+"""What the interpreter is built of, and what takes the place of parts of CPython, so that nothing else gets linked: of
+its tables of extension modules and of the modules that it has frozen in itself (Modules/config.c, Python/frozen.c,
+Python/deepfreeze/deepfreeze.c), and of its parser (Parser/parser.c). No plugin compiles source code."""
 
 
 def link(folder: str, builtins: Iterable[str]) -> str:
@@ -110,9 +117,9 @@ def link(folder: str, builtins: Iterable[str]) -> str:
     # Nothing unwinds the stack of C.
     subprocess.run(["objcopy", *functions, "--remove-section=.eh_frame", partial], check=True)
     check_variables(partial)
-    library = _compiled(os.path.join(ours, "libc.c"), folder)
+    library, crash = (_compiled(os.path.join(ours, name), folder) for name in ("libc.c", "crash.c"))
     subprocess.run(["objcopy", f"--rename-section=.bss={ARRAY_SECTION}", library], check=True)
-    subprocess.run(["gcc", *LINK, partial, library, *LIBRARIES, "-o", interpreter], check=True)
+    subprocess.run(["gcc", *LINK, partial, library, crash, *LIBRARIES, "-o", interpreter], check=True)
     return interpreter
 
 
@@ -135,6 +142,7 @@ def _tables(builtins: list[str]) -> str:
     """Return the source of the tables of modules."""
     functions = {**_functions(), OWN: f"PyInit_{OWN}"}
     return TABLES.format(
+        described=described(),
         declarations="\n".join(f"PyObject *{functions[x]}(void);" for x in builtins if functions[x] != "NULL"),
         rows="\n".join(f'    {{"{name}", {functions[name]}}},' for name in builtins),
     )

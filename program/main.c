@@ -73,7 +73,8 @@ int main(int argc, char **argv)
 {
     if (!image.is_taken)
         take_image(argc == 2 ? argv[1] : "");
-    if (*image.last == 0) /* if more than this page is missing, the kernel ends the process */
+    handle_crashes();
+    if (*image.last == 0) /* if more than this page is missing, that is a crash */
         die("the file was not copied as a whole");
     adopt_thread();
     adopt_environment();

@@ -1,4 +1,7 @@
-/* _plumbline: setns(2), which CPython has as os.setns from 3.12 on. cni/libc.py is what uses it. */
+/*
+ * _plumbline: setns(2), which CPython has as os.setns from 3.12 on, and what the binary was built of. cni/libc.py and
+ * cni/version.py are what uses them.
+ */
 #include "program.h"
 
 #include <sched.h>
@@ -19,5 +22,8 @@ static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "_plumb
 
 PyMODINIT_FUNC PyInit__plumbline(void)
 {
-    return PyModule_Create(&definition);
+    PyObject *module = PyModule_Create(&definition);
+    if (module != NULL && PyModule_AddStringConstant(module, "BUILD", program_build) < 0)
+        Py_CLEAR(module);
+    return module;
 }

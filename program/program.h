@@ -39,4 +39,9 @@ struct range {
 };
 struct range close_allocations(void);
 
+/* From now on answer for crashes of this process, as crash.c tells. */
+void handle_crashes(void);
+
+extern const char program_build[]; /* version, commit, CPython and C library, for a person (tables.c) */
+
 #endif

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import queue
+import re
 import shutil
 import stat
 import subprocess
@@ -55,6 +56,19 @@ class Rig:
     def tamper(self) -> None:
         """Do in the pod what pods do: another address and another MTU."""
         self.pod.ip("link", "set", "net1", "mtu", "1300", "address", "02:00:5e:66:66:66")
+
+    def state(self) -> str:
+        """Return what a next command finds of the attachment, in kernel and files, without what is this rig's own."""
+        ours = (self.attachment.container_id, self.device, self.network)
+        files = {path: text for path, text in left_on_disk().items() if any(name in path for name in ours)}
+        for name in (*ours, str(self.pod.name)):
+            files = {path.replace(name, "N"): text.replace(name.encode(), b"N") for path, text in files.items()}
+        content = {
+            re.sub(r"\d+", "0", path): re.sub(rb"(?:\w\w:)+\w\w|\d+", b"0", text) for path, text in files.items()
+        }
+        inside = {name: {**link, "index": 0, "mac": ""} for name, link in links(self.pod).items()}
+        shown = repr((sorted(content.items()), HOST.settings(self.device) == self.original, inside))
+        return re.sub(r"10\.66\.0\.\d+", "10.66.0.0", shown.replace(self.device, "N"))
 
     def assert_clean(self) -> None:
         """Assert that the device is back as it was, and that nothing of the attachment is left on disk."""
@@ -144,6 +158,11 @@ def both_orders(calls: list[Call]) -> list[Case]:
     return [*cases, (THREAD_END, THREAD_ENDS), *((call, order) for order in (MOVE_FIRST, MOVE_LAST) for call in beside)]
 
 
+def that_leave_a_mark(cases: list[Case]) -> list[Case]:
+    """Return the cases at which a kill finds another state than at the one before."""
+    return [case for case in cases if case[0].leaves_a_mark]
+
+
 def recorded(rig: Rig) -> tuple[list[Call], list[Call]]:
     """Return the calls of an ADD and of the DEL after it."""
     return faults.calls(rig.attachment, "ADD"), faults.calls(rig.attachment, "DEL")
@@ -164,37 +183,45 @@ def test_the_recording_sees_every_step(rig: Rig) -> None:
     assert names.count("sendto") >= 5
     assert len(add) >= 30
     assert len(delete) >= 20
+    marks = [call.name for call in (*add, *delete) if call.leaves_a_mark]
+    assert {"openat", "write", "sendto", "unlink"} <= set(marks)
+    assert len(marks) >= 20
 
 
-def test_add_killed_then_delete(rigs: list[Rig]) -> None:
-    """SIGKILL before each step of ADD: one DEL puts everything right."""
+def test_add_killed(rigs: list[Rig]) -> None:
+    """SIGKILL before each step of ADD that leaves a mark: one DEL puts everything right. From each state that a kill
+    has left, the next ADD works and holds one address, and its DEL puts everything right.
+    """
     places: set[tuple[str, bool]] = set()
+    states: dict[str, Case] = {}
 
-    def trial(rig: Rig, call: Call, order: str) -> None:
+    def kill(rig: Rig, call: Call, order: str) -> None:
         killed(faults.inject(rig.attachment, "ADD", "signal=SIGKILL", call, order))
+
+    def then_delete(rig: Rig, call: Call, order: str) -> None:
+        kill(rig, call, order)
         places.add((order, rig.device in HOST.links()))
+        state = rig.state()
+        if order or state not in states:  # with a forced order it can be had again
+            states[state] = (call, order)
         rig.attachment.delete()
         rig.assert_clean()
 
-    go_through(rigs, both_orders(recorded(rigs[0])[0]), trial)
-    assert {(MOVE_FIRST, False), (MOVE_LAST, True)} <= places, "the two orders are what they say"
-
-
-def test_add_killed_then_add(rigs: list[Rig]) -> None:
-    """SIGKILL before each step of ADD: the next ADD works and holds one address, and DEL puts everything right."""
-
-    def trial(rig: Rig, call: Call, order: str) -> None:
-        killed(faults.inject(rig.attachment, "ADD", "signal=SIGKILL", call, order))
+    def then_add(rig: Rig, call: Call, order: str) -> None:
+        kill(rig, call, order)
         rig.attachment.add()
         rig.assert_attached()
         rig.attachment.delete()
         rig.assert_clean()
 
-    go_through(rigs, both_orders(recorded(rigs[0])[0]), trial)
+    go_through(rigs, that_leave_a_mark(both_orders(recorded(rigs[0])[0])), then_delete)
+    assert {(MOVE_FIRST, False), (MOVE_LAST, True)} <= places, "the two orders are what they say"
+    assert len(states) >= 12, states
+    go_through(rigs, states.values(), then_add)
 
 
 def test_delete_killed(rigs: list[Rig]) -> None:
-    """SIGKILL before each step of DEL: the next DEL finishes."""
+    """SIGKILL before each step of DEL that leaves a mark: the next DEL finishes."""
 
     def trial(rig: Rig, call: Call, order: str) -> None:
         rig.attachment.add()
@@ -203,11 +230,11 @@ def test_delete_killed(rigs: list[Rig]) -> None:
         rig.attachment.delete()
         rig.assert_clean()
 
-    go_through(rigs, [(call, "") for call in recorded(rigs[0])[1]], trial)
+    go_through(rigs, that_leave_a_mark([(call, "") for call in recorded(rigs[0])[1]]), trial)
 
 
 def test_delete_killed_then_another_pod(rigs: list[Rig], make_pod: Callable[[], Space]) -> None:
-    """SIGKILL before each step of DEL, and then the namespace goes: the next pod gets the device as it was, if it is
+    """SIGKILL before each of these steps, and then the namespace goes: the next pod gets the device as it was, if it is
     still there, and the late DEL of the first leaves it alone.
     """
 
@@ -227,7 +254,7 @@ def test_delete_killed_then_another_pod(rigs: list[Rig], make_pod: Callable[[], 
         other.delete()
         rig.assert_clean()
 
-    go_through(rigs, [(call, "") for call in recorded(rigs[0])[1]], trial)
+    go_through(rigs, that_leave_a_mark([(call, "") for call in recorded(rigs[0])[1]]), trial)
 
 
 @pytest.mark.parametrize("name", ["mkdir", "mkdirat"])
@@ -517,13 +544,30 @@ def at_once(*functions: Callable[[], Outcome]) -> list[Outcome]:
         return list(pool.map(call, functions))
 
 
+def turns(calls: list[Call], *names: str) -> list[Call]:
+    """Return the calls after which another command is let in: the last of each name, which begins as given.
+
+    That is where a command has the lock of the device, has said on disk what it is about to do, or has done it.
+    """
+    return [[call for call in calls if call.name.startswith(name)][-1] for name in names]
+
+
 def test_two_pods_want_one_device(rig: Rig, make_pod: Callable[[], Space]) -> None:
-    """One gets it; the other is told that it is gone, and holds no address."""
-    for _ in range(10):
-        pods = [make_pod(), make_pod()]
-        rivals = [Attachment(rig.attachment.conf, net.unique("rival"), pod.path) for pod in pods]
-        outcomes = at_once(*(partial(rival.call, "ADD") for rival in rivals))
-        assert sorted(outcome.status for outcome in outcomes) == [0, 1], outcomes
+    """One gets it; the other is told that it is gone, and holds no address. Both at once, and one while the other is
+    held on its way.
+    """
+    pods = [make_pod(), make_pod()]
+    rivals = [Attachment(rig.attachment.conf, net.unique("rival"), pod.path) for pod in pods]
+    adds = [partial(rival.call, "ADD") for rival in rivals]
+    held_at = turns(faults.calls(rivals[0], "ADD"), "flock", "clone", "rename", "sendto")
+    rivals[0].delete()
+    for call in (None, None, *held_at):
+        if call is None:
+            outcomes = at_once(*adds)
+        else:
+            first, others = faults.interleaved(rivals[0], "ADD", call, adds[1])
+            outcomes = [first, *others]
+        assert sorted(outcome.status for outcome in outcomes) == [0, 1], (call, outcomes)
         winner, loser = sorted(range(2), key=lambda index: outcomes[index].status)
         assert "failed to find host device" in outcomes[loser].error(7)["msg"]
         assert pods[loser].links() == []
@@ -580,27 +624,50 @@ def test_namespace_that_another_pod_has_by_now(make_rig: Callable[[], Rig]) -> N
 
 
 def test_delete_and_add_at_once(rig: Rig, make_pod: Callable[[], Space]) -> None:
-    """The old pod's DEL beside the new pod's ADD: whichever is first, the device has one owner, or is back."""
-    for _ in range(10):
+    """The old pod's DEL beside the new pod's ADD: whichever is first, the device has one owner, or is back. Both at
+    once, and one while the other is held on its way.
+    """
+    pod = make_pod()
+    other = Attachment(rig.attachment.conf, net.unique("other"), pod.path)
+    add, delete = partial(other.call, "ADD"), partial(rig.attachment.call, "DEL")
+    adding, deleting = recorded(rig)
+    looks = next(call for call in adding if call.only_asks)  # later ones come only if it finds the device
+    held_at = [None, None, *turns(deleting, "openat", "flock", "sendto", "unlink"), adding[0], looks]
+    given = 0
+    for call in held_at:
         rig.attachment.add()
-        pod = make_pod()
-        other = Attachment(rig.attachment.conf, net.unique("other"), pod.path)
-        deleted, added = at_once(partial(rig.attachment.call, "DEL"), partial(other.call, "ADD"))
+        if call is None:
+            deleted, added = at_once(delete, add)
+        elif call in deleting:
+            deleted, [added] = faults.interleaved(rig.attachment, "DEL", call, add)
+        else:
+            added, [deleted] = faults.interleaved(other, "ADD", call, delete)
         deleted.ok()
         if added.status == 0:
+            given += 1
             assert pod.links() == ["net1"]
             assert len(disk.reserved(rig.network)) == 1
         else:
             assert "failed to find host device" in added.error(7)["msg"]
         other.delete()
         rig.assert_clean()
+    assert given > 0
 
 
 def test_two_deletes_at_once(rig: Rig) -> None:
-    """A runtime that lost its patience sends DEL again while the first still runs: both succeed."""
-    for _ in range(10):
+    """A runtime that lost its patience sends DEL again while the first still runs: both succeed. At once, and while the
+    first is held on its way.
+    """
+    delete = partial(rig.attachment.call, "DEL")
+    held_at = turns(recorded(rig)[1], "openat", "flock", "setns", "sendto", "unlink")
+    for call in (None, None, *held_at):
         rig.attachment.add()
-        for outcome in at_once(*[partial(rig.attachment.call, "DEL")] * 3):
+        if call is None:
+            outcomes = at_once(delete, delete, delete)
+        else:
+            first, others = faults.interleaved(rig.attachment, "DEL", call, delete, delete)
+            outcomes = [first, *others]
+        for outcome in outcomes:
             outcome.ok()
         rig.assert_clean()
 

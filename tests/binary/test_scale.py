@@ -14,6 +14,8 @@ from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment, Outcome
 
 PODS = 100
+GROUP = 77
+"""Of links, for what ip(8) does to many at once."""
 
 
 @pytest.fixture
@@ -21,12 +23,13 @@ def crowd() -> Iterator[list[tuple[Attachment, Space, str]]]:
     """A hundred attachments to be, each with a device and a pod of its own."""
     network = net.unique("crowd")
     made = []
-    for number in range(PODS):
-        name = net.unique("crowd")
-        net.run("ip", "netns", "add", name)
-        device = net.unique("nic")
-        HOST.ip("link", "add", device, "type", "veth", "peer", "name", f"far{device}")
-        HOST.ip("link", "set", f"far{device}", "up")
+    pods = net.new_spaces(PODS, "crowd")
+    devices = [net.unique("nic") for _ in pods]
+    HOST.batch(
+        *(f"link add {device} type veth peer name far{device} group {GROUP}" for device in devices),
+        f"link set group {GROUP} up",
+    )
+    for number, (pod, device) in enumerate(zip(pods, devices, strict=True)):
         conf = {
             "cniVersion": "1.0.0",
             "name": network,
@@ -34,11 +37,10 @@ def crowd() -> Iterator[list[tuple[Attachment, Space, str]]]:
             "device": device,
             "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.60.0.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]},
         }
-        pod = Space(name)
         made.append((Attachment(conf, f"crowd-{number}", pod.path), pod, device))
     yield made
-    for _, pod, device in made:
-        HOST.ip("link", "del", f"far{device}", check=False)
+    HOST.ip("link", "del", "group", str(GROUP))  # one at a time each would be waited for
+    for pod in pods:
         pod.delete()
 
 
@@ -56,11 +58,11 @@ def test_hundred_at_once(crowd: list[tuple[Attachment, Space, str]]) -> None:
     given = [result["ips"][0]["address"] for result in results]
     assert len(set(given)) == PODS
     network = attachments[0].conf["name"]
-    assert {f"{address}/24" for address in disk.reserved(network)} == set(given)
+    reserved = disk.reserved(network)
+    assert {f"{address}/24" for address in reserved} == set(given)
     for (one, pod, device), address in zip(crowd, given, strict=True):
         assert pod.addresses("net1") == [address], device
-        reservation = disk.reserved(network)[address.partition("/")[0]]
-        assert reservation == f"{one.container_id}\r\nnet1"
+        assert reserved[address.partition("/")[0]] == f"{one.container_id}\r\nnet1"
     for outcome in at_once(attachments, "DEL"):
         outcome.ok()
     assert disk.reserved(network) == {}

@@ -12,9 +12,14 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import struct
 import tempfile
+import time
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 
 from tests.support.plugin import Attachment, Outcome
 
@@ -90,6 +95,15 @@ class Call:
         return kind[1].startswith("GET") if kind[1] else int(kind[2], 16) % 4 == 2
 
     @property
+    def leaves_a_mark(self) -> bool:
+        """Whether the call has changed what outlives the process: a kill before it finds another state than one after
+        it. A question has not, nor what failed, nor a lock or a socket; what waits for the disk is for crashes of the
+        machine.
+        """
+        passing = ("setns", "socket", "flock", "fsync", "fdatasync")
+        return not (self.only_asks or self.name in passing or " = -1 E" in self.text)
+
+    @property
     def matters(self) -> bool:
         """Whether the call can change something: a look into a file cannot, nor can a log line."""
         if self.name in ("open", "openat"):
@@ -98,6 +112,10 @@ class Call:
 
 
 THREAD_END = Call("exit", 1, "the end of the second thread: only threads end by exit(2)")
+
+
+HEAD_START_S = 0.2
+"""How long the others get in `interleaved`. One that waits for a lock of the first has to be let go by it."""
 
 
 def calls(attachment: Attachment, command: str, syscalls: str = CHANGES) -> list[Call]:
@@ -129,3 +147,32 @@ def inject(attachment: Attachment, command: str, fault: str, call: Call, order: 
         prefix += ["-e", f"inject={order}"]
     prefix += ["-e", f"inject={call.name}:{fault}:when={call.number}"]
     return attachment.call(command, prefix=tuple(prefix))
+
+
+def interleaved(
+    attachment: Attachment, command: str, call: Call, *others: Callable[[], Outcome]
+) -> tuple[Outcome, list[Outcome]]:
+    """Run a command, stop all its threads right after a call, and let the others run meanwhile, side by side.
+
+    It goes on when they have ended, or wait for it. Return its outcome and theirs.
+    """
+    with tempfile.NamedTemporaryFile("r") as log, ThreadPoolExecutor(1 + len(others)) as pool:
+        prefix = ("strace", "-f", "-qq", "-o", log.name, "-e", f"trace={call.name}", "-e", "signal=SIGSTOP",
+                  "-e", f"inject={call.name}:signal=SIGSTOP:when={call.number}")  # fmt: skip
+        first = pool.submit(attachment.call, command, prefix=prefix)
+        said = ""
+        while "stopped by SIGSTOP" not in said:
+            assert not first.done(), f"was not stopped at {call!r}: {first.result()!r}"
+            time.sleep(0.001)
+            said += log.read()
+        running = [pool.submit(other) for other in others]
+        wait(running, timeout=HEAD_START_S)
+        process = os.pidfd_open(int(said.split()[0]))
+        try:
+            while not first.done():  # its other thread may make such a call, and is stopped then, too
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(process, signal.SIGCONT)
+                wait([first], timeout=0.01)
+        finally:
+            os.close(process)
+        return first.result(), [other.result() for other in running]

@@ -10,13 +10,16 @@ import os
 import socket
 import struct
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 CLONE_NEWNET = 0x40000000
 MNT_DETACH = 2
 SIOCSIFFLAGS = 0x8914
 IFF_UP = 1
+
+T = TypeVar("T")
 
 _numbers = itertools.count(1)
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -64,7 +67,8 @@ class Space:
 
     def links(self) -> list[str]:
         """Return the names of the links, without lo."""
-        return [link["ifname"] for link in self.json("link", "show") if link["ifname"] != "lo"]
+        names = call_inside(self.path, lambda _: [name for _, name in socket.if_nameindex()])
+        return [name for name in names if name != "lo"]
 
     def link(self, name: str) -> dict[str, Any] | None:
         """Return what `ip -d -j link show` says of one link, None when there is none."""
@@ -112,22 +116,36 @@ HOST = Space(None)
 
 def new_space(stem: str = "pod") -> Space:
     """Make a network namespace."""
-    space = Space(unique(stem))
-    run("ip", "netns", "add", str(space.name))
-    with ThreadPoolExecutor(1) as inside:  # a thread of its own enters the namespace, and ends there
-        inside.submit(_take_lo_up, space.path).result()
-    return space
+    return new_spaces(1, stem)[0]
 
 
-def _take_lo_up(path: str) -> None:
-    """Enter a namespace with this thread, and take its lo up: to start ip(8) for it takes a tenth of a second in the
-    lab, and nearly every test makes a namespace.
+def new_spaces(count: int, stem: str = "pod") -> list[Space]:
+    """Make several network namespaces."""
+    spaces = [Space(unique(stem)) for _ in range(count)]
+    HOST.batch(*(f"netns add {space.name}" for space in spaces))
+    for space in spaces:
+        call_inside(space.path, _take_lo_up)
+    return spaces
+
+
+def call_inside(path: str, function: Callable[[socket.socket], T]) -> T:
+    """Return what a function says of a namespace, for which it gets a socket there. To start ip(8) takes a tenth of a
+    second in the lab, and nearly every test makes a namespace.
     """
-    with open(path) as namespace:
-        if _libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), f"cannot enter {path}")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
+
+    def enter() -> T:
+        with open(path) as namespace:
+            if _libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), f"cannot enter {path}")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+            return function(control)
+
+    with ThreadPoolExecutor(1) as inside:  # a thread of its own enters the namespace, and ends there
+        return inside.submit(enter).result()
+
+
+def _take_lo_up(control: socket.socket) -> None:
+    fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
 
 
 def new_device(stem: str = "dev", peer_space: Space | None = None) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -100,8 +101,14 @@ def test_about() -> None:
     stdout, stderr = io.BytesIO(), io.BytesIO()
     assert skel.run(Recorder().plugin, {}, io.BytesIO(), stdout, stderr) == 0
     assert stdout.getvalue() == b""
-    versions = ", ".join(SUPPORTED)
-    assert stderr.getvalue().decode() == f"CNI recorder plugin\nCNI protocol versions supported: {versions}\n"
+    about, built, protocol = stderr.getvalue().decode().splitlines()
+    assert about == "CNI recorder plugin"
+    assert re.fullmatch(
+        r"Plumbline recorder \S+, commit (?:[0-9a-f]{12}(?:-dirty)?|unknown), CPython \d+\.\d+\.\d+, "
+        r"GNU C library \d+\.\d+, from the source",
+        built,
+    )
+    assert protocol == f"CNI protocol versions supported: {', '.join(SUPPORTED)}"
 
 
 @pytest.mark.parametrize(
