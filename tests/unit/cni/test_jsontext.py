@@ -90,7 +90,8 @@ def test_lenient(text: str, expected: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[" * 100_000, "[" * 300 + "}" * 300, "[" * 300 + '"' + "]" * 300, "[" * 300 + "]" * 299, DEEP + "x", "NaN"]
+    "text",
+    ["[" * 100_000, "[" * 300 + "}" * 300, "[" * 300 + '"' + "]" * 300, "[" * 300 + "]" * 299, DEEP + "x", "NaN"],
 )
 def test_lenient_is_not_careless(text: str) -> None:
     """What is no JSON is refused all the same."""
