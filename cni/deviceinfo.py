@@ -23,6 +23,7 @@ import os
 
 from cni import files, jsontext, sysfs
 from cni.errors import CniError
+from cni.limits import DEVICE_INFO_FOLDERS, PATH_BYTES
 from cni.section import refused, shown
 
 TYPE_CHECKING = False
@@ -104,12 +105,17 @@ def sweep(path: str, log: Logger, folder: str = FOLDER) -> None:
 
 
 def _resolved(path: str, folder: str) -> str:
-    """Return the path without symbolic links, /var/run for one. Raises CniError (code 7) when it leaves the folder."""
+    """Return the path without symbolic links, /var/run for one. Raises CniError (code 7) when it leaves the folder, and
+    when it goes down too far: each folder that is missing would be made, and never removed.
+    """
     # A NUL, which JSON may hold, is no OSError to realpath but a ValueError.
     sound = os.path.isabs(path) and ".." not in path.split("/") and "\0" not in path
+    sound = sound and len(os.fsencode(path)) <= PATH_BYTES
+    root = os.path.realpath(folder) + "/"
     resolved = os.path.realpath(path) if sound else ""
-    if not resolved.startswith(os.path.realpath(folder) + "/"):
-        raise refused("runtimeConfig.CNIDeviceInfoFile", path, f"an absolute path below {folder}, without ..")
+    if not resolved.startswith(root) or resolved.count("/") - root.count("/") > DEVICE_INFO_FOLDERS:
+        wanted = f"an absolute path below {folder}, without .., at most {DEVICE_INFO_FOLDERS} folders down"
+        raise refused("runtimeConfig.CNIDeviceInfoFile", path, f"{wanted}, {PATH_BYTES} bytes long at most")
     return resolved
 
 

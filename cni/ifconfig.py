@@ -9,6 +9,7 @@ from cni.announce import announce as send_announcements
 from cni.announce import can_be_announced
 from cni.errors import GENERIC, CniError
 from cni.ip import IPAddress
+from cni.limits import SHOWN_ITEMS
 from cni.netlink import addr, link, route
 from cni.netlink.monitor import RTMGRP_IPV6_IFADDR, Monitor
 from cni.netlink.socket import NetlinkError
@@ -17,7 +18,13 @@ from cni.result import IPConfig, Result, Route
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cni.ip import IPNetwork
     from cni.log import Logger
+    from cni.netlink.addr import Address
+
+    Sought = tuple[IPNetwork, IPAddress | None, int | None, int | None, int | None, int | None]
 
 DAD_TIMEOUT_S = 5.0
 
@@ -93,10 +100,11 @@ def add_routes(pod: PodLink, result: Result, log: Logger) -> None:
     before it stays for the caller's undo.
     """
     ours = addresses_of(result)
+    gateways = gateways_of(ours)
     if any(ip.address.version == 6 for ip in ours):
         _wait_for_dad(pod, log)
     for wanted in result.routes:
-        gateway = gateway_of(wanted, ours)
+        gateway = gateway_of(wanted, gateways)
         try:
             route.add(pod.netns.netlink, pod.index, wanted, gateway)
         except NetlinkError as e:
@@ -112,17 +120,22 @@ def addresses_of(result: Result) -> list[IPConfig]:
     return [ip for ip in result.ips if ip.interface in (None, 0)]
 
 
-def gateway_of(wanted: Route, ips: list[IPConfig]) -> IPAddress | None:
-    """Return the gateway to use for a route, None for on-link.
+def gateways_of(ips: list[IPConfig]) -> dict[int, IPAddress]:
+    """Return the first gateway that an address has, by IP version: the one for routes without `gw`."""
+    gateways: dict[int, IPAddress] = {}
+    for ip in ips:
+        if ip.gateway is not None:
+            gateways.setdefault(ip.gateway.version, ip.gateway)
+    return gateways
+
+
+def gateway_of(wanted: Route, gateways: dict[int, IPAddress]) -> IPAddress | None:
+    """Return the gateway to use for a route, None for on-link. gateways: as `gateways_of`.
 
     A route without `gw` takes the first gateway that an address of its family has (CNI specification, "routes"). The
     unspecified address, 0.0.0.0 or ::, means on-link.
     """
-    gateway = wanted.gw
-    if gateway is None:
-        gateway = next(
-            (ip.gateway for ip in ips if ip.gateway is not None and ip.gateway.version == wanted.dst.version), None
-        )
+    gateway = wanted.gw if wanted.gw is not None else gateways.get(wanted.dst.version)
     return None if gateway is None or gateway.is_unspecified else gateway
 
 
@@ -203,36 +216,95 @@ def announce(pod: PodLink, result: Result, kernel_did: bool, log: Logger) -> Non
 
 def verify(pod: PodLink, result: Result) -> None:
     """Check that the link still has the addresses and routes of the result (CHECK). Raises CniError naming the first
-    that is missing. What is there beside them is the pod's own affair.
+    that is missing. What is there beside them is the pod's own affair, and may be any number: no more is kept of it
+    than what is looked for.
     """
     ours = addresses_of(result)
-    present = {str(address.interface) for address in addr.dump(pod.netns.netlink, pod.index)} if ours else set()
-    for ip in ours:
-        if str(ip.address) not in present:
-            raise CniError(
-                GENERIC,
-                f"address {ip.address} is missing on {pod.name}",
-                f"it has {', '.join(sorted(present)) or 'no address'}",
-            )
-    routes: dict[int, list[Route]] = {}
-    for wanted in result.routes:
-        version = wanted.dst.version
-        if version not in routes:
-            routes[version] = route.dump(pod.netns.netlink, pod.index, version)
-        gateway = gateway_of(wanted, ours)
-        if not any(_matches(found, wanted, gateway) for found in routes[version]):
-            raise CniError(
-                GENERIC,
-                f"route {describe(wanted, gateway)} through {pod.name} is missing",
-                f"it has {', '.join(describe(found, found.gw) for found in routes[version]) or 'no route'}",
-            )
+    if ours:
+        _verify_addresses(pod, [str(ip.address) for ip in ours])
+    gateways = gateways_of(ours)
+    for version in (4, 6):
+        routes = [(wanted, gateway_of(wanted, gateways)) for wanted in result.routes if wanted.dst.version == version]
+        if routes:
+            _verify_routes(pod, routes, version)
 
 
-def _matches(found: Route, wanted: Route, gateway: IPAddress | None) -> bool:
-    if found.dst != wanted.dst or found.gw != gateway:
-        return False
-    # A plugin later in the chain (sbr, vrf) may have moved a route for which no table was asked to one of its own.
-    if wanted.table and found.table != wanted.table:
-        return False
-    asked = ((wanted.priority, found.priority), (wanted.mtu, found.mtu), (wanted.advmss, found.advmss))
-    return all(not want or want == have for want, have in asked)
+def _verify_addresses(pod: PodLink, wanted: list[str]) -> None:
+    def look(present: Iterator[Address]) -> tuple[set[str], str]:
+        missing = set(wanted)
+        listed = Listed()
+        for address in present:
+            text = str(address.interface)
+            missing.discard(text)
+            listed.add(text)
+        return missing, str(listed)
+
+    missing, present = addr.collect(pod.netns.netlink, pod.index, 0, look)
+    for address in wanted:
+        if address in missing:
+            details = f"it has {present or 'no address'}"
+            raise CniError(GENERIC, f"address {address} is missing on {pod.name}", details)
+
+
+def _verify_routes(pod: PodLink, wanted: list[tuple[Route, IPAddress | None]], version: int) -> None:
+    def look(present: Iterator[Route]) -> tuple[set[Sought], str]:
+        sought = {_sought(one, gateway) for one, gateway in wanted}
+        kinds = {_kind(one) for one in sought}
+        listed = Listed()
+        for found in present:
+            for kind in kinds:
+                sought.discard(_as_sought(found, kind))
+            listed.add(describe(found, found.gw))
+        return sought, str(listed)
+
+    missing, present = route.collect(pod.netns.netlink, pod.index, version, look)
+    for one, gateway in wanted:
+        if _sought(one, gateway) in missing:
+            details = f"it has {present or 'no route'}"
+            raise CniError(GENERIC, f"route {describe(one, gateway)} through {pod.name} is missing", details)
+
+
+class Listed:
+    """Texts for an error, the first of them, and how many there are besides."""
+
+    __slots__ = ("_count", "_first")
+
+    def __init__(self) -> None:
+        self._first: list[str] = []
+        self._count = 0
+
+    def add(self, text: str) -> None:
+        """Add one."""
+        self._count += 1
+        if len(self._first) < SHOWN_ITEMS:
+            self._first.append(text)
+
+    def __str__(self) -> str:
+        more = self._count - len(self._first)
+        return ", ".join(sorted(self._first)) + (f" and {more} more" if more else "")
+
+
+def _sought(wanted: Route, gateway: IPAddress | None) -> Sought:
+    """Return what a route must be like. What was not asked for is None, and may be anything: the table, too, since a
+    plugin later in the chain (sbr, vrf) may have moved the route to one of its own.
+    """
+    table, priority = wanted.table or None, wanted.priority or None
+    return wanted.dst, gateway, table, priority, wanted.mtu or None, wanted.advmss or None
+
+
+def _kind(sought: Sought) -> tuple[bool, ...]:
+    """Return which settings are asked for: there are few combinations, however many routes."""
+    return tuple(value is not None for value in sought[2:])
+
+
+def _as_sought(found: Route, kind: tuple[bool, ...]) -> Sought:
+    """Return a route that is there as one which asks for these settings would be sought."""
+    table, priority, mtu, advmss = kind
+    return (
+        found.dst,
+        found.gw,
+        found.table if table else None,
+        found.priority if priority else None,
+        found.mtu if mtu else None,
+        found.advmss if advmss else None,
+    )

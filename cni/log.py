@@ -111,8 +111,9 @@ class Logger:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-        wanted = f"must be a log of a plugin, or new, in a folder below {self._folder}/ and not behind a link"
-        self._write(self._line(WARNING, f"cannot use logFile {path}: it {wanted}; logging to standard error"))
+        what = "as a log of plugins or a new file, without symbolic links on the way"
+        text = f"logFile {path} is not below {self._folder}/ {what}: logging to standard error"
+        self._write(self._line(WARNING, text))
 
 
 def _timestamp() -> str:

@@ -265,7 +265,7 @@ class _Call:
             attempted = f"cannot {error.question}" if error.question else "the kernel refused a step"
             return CniError(GENERIC, f"{attempted}: {error.strerror}", details)
         if isinstance(error, OSError):  # no descriptor, no memory: whatever it was for, it is not the plugin's fault
-            on = f" {error.filename}" if error.filename else ""
+            on = f" on {error.filename}" if error.filename else ""
             details = f"errno {error.errno}" + (f"; {details}" if details else "")
             return CniError(IO_FAILURE, f"the kernel refused a step{on}: {error.strerror or error}", details)
         if isinstance(error, MemoryError):

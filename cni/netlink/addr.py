@@ -9,6 +9,13 @@ from cni.ip import IPAddress, IPInterface, ip_address
 from cni.netlink import codec
 from cni.netlink.socket import NLM_F_CREATE, NLM_F_EXCL, NetlinkSocket
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
 RTM_NEWADDR = 20
 RTM_GETADDR = 22
 IFA_ADDRESS = 1
@@ -66,9 +73,18 @@ def flags(socket: NetlinkSocket, index: int, address: IPAddress) -> int:
 
 def dump(socket: NetlinkSocket, index: int, family: int = 0) -> list[Address]:
     """Return the addresses of the link, of one family or (0) of all. Raises NetlinkError."""
-    found = []
+    return collect(socket, index, family, list)
+
+
+def collect(socket: NetlinkSocket, index: int, family: int, read: Callable[[Iterator[Address]], T]) -> T:
+    """Return what `read` makes of the addresses of the link, as `NetlinkSocket.collect`. Raises NetlinkError."""
     request = _IFADDRMSG.pack(family, 0, 0, 0, index)
-    for body in socket.dump(RTM_GETADDR, request, f"list the addresses of link with index {index}"):
+    question = f"list the addresses of link with index {index}"
+    return socket.collect(RTM_GETADDR, request, question, lambda bodies: read(_parsed(bodies, index)))
+
+
+def _parsed(bodies: Iterator[bytes], index: int) -> Iterator[Address]:
+    for body in bodies:
         _, prefix, flags, _, link = _IFADDRMSG.unpack_from(body)
         if link != index:  # kernels without strict checking (before 4.20) send every link's
             continue
@@ -79,5 +95,4 @@ def dump(socket: NetlinkSocket, index: int, family: int = 0) -> list[Address]:
                 packed = value
             elif kind == IFA_FLAGS:
                 flags = codec.number(value)
-        found.append(Address(IPInterface(ip_address(packed), prefix), flags))
-    return found
+        yield Address(IPInterface(ip_address(packed), prefix), flags)

@@ -10,6 +10,13 @@ from cni.netlink.addr import family_of
 from cni.netlink.socket import NLM_F_CREATE, NetlinkSocket
 from cni.result import Route
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
 RTM_NEWROUTE = 24
 RTM_GETROUTE = 26
 RTA_DST = 1
@@ -73,9 +80,18 @@ def dump(socket: NetlinkSocket, index: int, version: int) -> list[Route]:
 
     A multipath route counts when one of its next hops is on the link. Raises NetlinkError.
     """
-    found = []
+    return collect(socket, index, version, list)
+
+
+def collect(socket: NetlinkSocket, index: int, version: int, read: Callable[[Iterator[Route]], T]) -> T:
+    """Return what `read` makes of the same routes, as `NetlinkSocket.collect`. Raises NetlinkError."""
     request = _RTMSG.pack(family_of(version), 0, 0, 0, 0, 0, 0, 0, 0)
-    for body in socket.dump(RTM_GETROUTE, request, f"list the routes of IPv{version}"):
+    question = f"list the routes of IPv{version}"
+    return socket.collect(RTM_GETROUTE, request, question, lambda bodies: read(_parsed(bodies, index, version)))
+
+
+def _parsed(bodies: Iterator[bytes], index: int, version: int) -> Iterator[Route]:
+    for body in bodies:
         _, prefix, _, _, table, _, scope, kind, _ = _RTMSG.unpack_from(body)
         if kind != RTN_UNICAST:
             continue
@@ -102,11 +118,8 @@ def dump(socket: NetlinkSocket, index: int, version: int) -> list[Route]:
                 gateways = [hop for hop_index, hop in _next_hops(value) if hop_index == index]
         if route_index == index:
             gateways.append(gateway)
-        found += [
-            Route(IPNetwork(ip_address(destination), prefix), hop, mtu, advmss, priority, table, scope)
-            for hop in gateways
-        ]
-    return found
+        for hop in gateways:
+            yield Route(IPNetwork(ip_address(destination), prefix), hop, mtu, advmss, priority, table, scope)
 
 
 def _next_hops(value: bytes) -> list[tuple[int, IPAddress | None]]:

@@ -14,6 +14,13 @@ import sys
 
 from cni.netlink.codec import attributes, os_text
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
 NLMSG_ERROR = 2
 NLMSG_DONE = 3
 NLM_F_REQUEST = 0x001
@@ -62,7 +69,7 @@ class NetlinkSocket:
     Creating it raises OSError when the kernel has no socket left.
     """
 
-    __slots__ = ("_sequence", "_socket", "parts")
+    __slots__ = ("_interrupted", "_sequence", "_socket", "_unread", "parts")
 
     def __init__(self) -> None:
         self._socket = _socket.socket(
@@ -76,6 +83,8 @@ class NetlinkSocket:
                     raise
         self._socket.bind((0, 0))
         self._sequence = 0
+        self._interrupted = False
+        self._unread = False
         self.parts = 0
 
     def __enter__(self) -> NetlinkSocket:
@@ -102,52 +111,66 @@ class NetlinkSocket:
         kind: RTM_*; body: the message after its header; flags: NLM_F_CREATE and the like.
         Raises NetlinkError when the kernel refuses, else RequestError.
         """
-        self._ask(kind, NLM_F_ACK | flags, body)
+        self._ask(kind, NLM_F_ACK | flags, body, list)
 
     def get(self, kind: int, body: bytes, question: str) -> bytes:
         """Ask for one object and return the body of the answer. question: see `RequestError`.
 
         Raises NetlinkError, ENODEV for an unknown link, else RequestError.
         """
-        answers, _ = self._ask(kind, NLM_F_ACK, body, question)
-        return answers[0]
+        return self._ask(kind, NLM_F_ACK, body, list, question)[0]
 
     def dump(self, kind: int, body: bytes, question: str) -> list[bytes]:
-        """Ask for all objects of a kind; return the bodies of the answers, from one consistent walk of the kernel.
+        """Ask for all objects of a kind; return the bodies of the answers. As `collect`."""
+        return self.collect(kind, body, question, list)
+
+    def collect(self, kind: int, body: bytes, question: str, read: Callable[[Iterator[bytes]], T]) -> T:
+        """Ask for all objects of a kind; return what `read` makes of the bodies of the answers, from one consistent
+        walk of the kernel. They come one after the other, and what is not kept takes no memory: a pod may have any
+        number of routes.
 
         The kernel marks a dump during which the table changed (NLM_F_DUMP_INTR); such a list may lack entries, so it is
-        asked for again. The number of attempts is bounded: where links never stop changing, the last list has to do.
+        asked for again, and `read` called again, which has to start anew. The number of attempts is bounded: where
+        links never stop changing, the last list has to do.
         question: see `RequestError`. Raises NetlinkError when the kernel refuses, else RequestError.
         """
-        answers: list[bytes] = []
-        for _ in range(DUMP_ATTEMPTS):
-            answers, interrupted = self._ask(kind, NLM_F_DUMP, body, question)
-            if not interrupted:
+        found = self._ask(kind, NLM_F_DUMP, body, read, question)
+        for _ in range(1, DUMP_ATTEMPTS):
+            if not self._interrupted:
                 break
-        return answers
+            found = self._ask(kind, NLM_F_DUMP, body, read, question)
+        return found
 
-    def _ask(self, kind: int, flags: int, body: bytes, question: str = "") -> tuple[list[bytes], bool]:
-        """As `_exchange`, with the question in the error. Raises RequestError."""
+    def _ask(self, kind: int, flags: int, body: bytes, read: Callable[[Iterator[bytes]], T], question: str = "") -> T:
+        """Return what `read` makes of the answers. Raises RequestError, with the question in it."""
         try:
-            return self._exchange(kind, flags, body)
+            answers = self._exchange(kind, flags, body)
+            found = read(answers)
+            for _ in answers:  # the kernel does not begin another dump before this one is read
+                pass
+            return found
         except OSError as e:
             error = e if isinstance(e, NetlinkError) else RequestError(e.errno, e.strerror)
             error.question = question
             raise error from e.__cause__
 
-    def _exchange(self, kind: int, flags: int, body: bytes) -> tuple[list[bytes], bool]:
-        """Send a request; return the bodies of its answers, and whether the kernel marked them as inconsistent."""
+    def _exchange(self, kind: int, flags: int, body: bytes) -> Iterator[bytes]:
+        """Send a request; yield the bodies of its answers. `_interrupted` says then whether the kernel marked any as
+        inconsistent. Raises OSError.
+        """
+        if self._unread:
+            self._drop_unread()
         self._sequence += 1
-        header = _HEADER.pack(_HEADER.size + len(body), kind, NLM_F_REQUEST | flags, self._sequence, 0)
-        self._socket.send(header + body)
-        answers: list[bytes] = []
-        interrupted = False
+        self._interrupted = False
         self.parts = 0
+        header = _HEADER.pack(_HEADER.size + len(body), kind, NLM_F_REQUEST | flags, self._sequence, 0)
+        self._unread = True
+        self._socket.send(header + body)
         while True:
             data, (sender, _) = self._socket.recvfrom(RECEIVE_BYTES)
             if sender != 0:
                 continue  # anybody in the namespace can send to this socket; only the kernel is port 0
-            before = len(answers)
+            has_answer = False
             offset = 0
             while offset + _HEADER.size <= len(data):
                 length, answer, answer_flags, sequence, _ = _HEADER.unpack_from(data, offset)
@@ -155,13 +178,28 @@ class NetlinkSocket:
                 offset += (length + 3) & ~3
                 if sequence != self._sequence:
                     continue  # what is left of an exchange that an exception cut short
-                interrupted = interrupted or bool(answer_flags & NLM_F_DUMP_INTR)
+                self._interrupted = self._interrupted or bool(answer_flags & NLM_F_DUMP_INTR)
                 if answer in (NLMSG_ERROR, NLMSG_DONE):
+                    self._unread = False
                     _raise_error(answer_body, answer, answer_flags)
-                    self.parts += len(answers) > before
-                    return answers, interrupted
-                answers.append(answer_body)
-            self.parts += len(answers) > before
+                    return
+                self.parts += not has_answer
+                has_answer = True
+                yield answer_body
+
+    def _drop_unread(self) -> None:
+        """Read what an exchange that an exception cut short has left: with the rest of a dump unread the kernel refuses
+        the next one (EBUSY, net/netlink/af_netlink.c, __netlink_dump_start). It is there, or made as one reads.
+        """
+        while True:
+            try:
+                self._socket.recvfrom(RECEIVE_BYTES, _socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                break
+            except OSError as e:  # ENOBUFS: some of it was lost
+                if e.errno != errno.ENOBUFS:
+                    raise
+        self._unread = False
 
 
 def _raise_error(body: bytes, kind: int, flags: int) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from cni.netlink.socket import NetlinkSocket
 
 HEADER_BYTES = 16
+
+T = TypeVar("T")
 
 
 class Recorder(NetlinkSocket):
@@ -29,10 +32,10 @@ class Recorder(NetlinkSocket):
         self.sent.append((kind, body, 0))
         return self.answers.pop(0)
 
-    def dump(self, kind: int, body: bytes, question: str) -> list[bytes]:
+    def collect(self, kind: int, body: bytes, question: str, read: Callable[[Iterator[bytes]], T]) -> T:
         """Keep the request and give out all answers."""
         self.sent.append((kind, body, 0))
-        return self.answers
+        return read(iter(self.answers))
 
 
 def decode(codec: Any, sent: tuple[int, bytes, int]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -420,10 +420,11 @@ class Interrupted(NetlinkSocket):
         self.times = times
         self.asked = 0
 
-    def _exchange(self, kind: int, flags: int, body: bytes) -> tuple[list[bytes], bool]:
+    def _exchange(self, kind: int, flags: int, body: bytes) -> Iterator[bytes]:
         assert flags == 0x300
         self.asked += 1
-        return [str(self.asked).encode()], self.asked <= self.times
+        self._interrupted = self.asked <= self.times
+        yield str(self.asked).encode()
 
 
 class Exhausted(NetlinkSocket):
@@ -432,7 +433,7 @@ class Exhausted(NetlinkSocket):
     def __init__(self) -> None:
         """Open none."""
 
-    def _exchange(self, kind: int, flags: int, body: bytes) -> tuple[list[bytes], bool]:
+    def _exchange(self, kind: int, flags: int, body: bytes) -> Iterator[bytes]:
         raise OSError(errno.ENOBUFS, "No buffer space available")
 
 

@@ -16,8 +16,9 @@ import pytest
 
 from cni import skel
 from cni.config import NetConf
-from cni.errors import CniError
+from cni.errors import CniError, escaped
 from cni.ip import ip_interface
+from cni.limits import LOG_LINE_CHARACTERS
 from cni.log import Logger
 from cni.netlink.socket import NetlinkError
 from cni.request import Request
@@ -172,9 +173,145 @@ def test_check_without_prev_result() -> None:
 
 
 def test_gc_without_list() -> None:
+    """What that means is for the plugin to say: it has None, which is not an empty list."""
+    for members in ({}, {"cni.dev/valid-attachments": None}):
+        recorder = Recorder()
+        assert _run(recorder, "GC", _config(**members)) == (0, "", "")
+        assert recorder.calls == ["GC"]
+        assert recorder.conf is not None
+        assert recorder.conf.valid_attachments is None
+
+
+LENIENT: dict[str, tuple[dict[str, object], str]] = {
+    "no name": ({"name": None}, "missing network name"),
+    "name of a path": ({"name": "../x"}, "invalid characters found in network name"),
+    "long name": ({"name": "n" * 300}, "at most 253 bytes; this one has 300"),
+    "name of no string": ({"name": 5}, "name: 5 is not allowed"),
+    "unknown version": ({"cniVersion": "9.9"}, 'cniVersion: "9.9" is not allowed'),
+    "version of no string": ({"cniVersion": 1}, "cniVersion: 1 is not allowed"),
+    "type": ({"type": 5}, "type: 5 is not allowed"),
+    "log level": ({"logLevel": 5}, "logLevel: 5 is not allowed"),
+    "log file": ({"logFile": []}, "logFile: [] is not allowed"),
+    "ipam": ({"ipam": 7}, "ipam: 7 is not allowed"),
+    "type of ipam": ({"ipam": {"type": 7}}, "ipam.type: 7 is not allowed"),
+    "path of ipam": ({"ipam": {"type": "../x"}}, 'ipam.type: "../x" is not allowed'),
+    "runtimeConfig": ({"runtimeConfig": []}, "runtimeConfig: [] is not allowed"),
+    "args": ({"args": 5}, "args: 5 is not allowed"),
+    "args.cni": ({"args": {"cni": "x"}}, 'args.cni: "x" is not allowed'),
+    "attachments": ({"cni.dev/valid-attachments": [5]}, "cni.dev/valid-attachments[0]: 5 is not allowed"),
+}
+
+
+@pytest.mark.parametrize(("members", "warning"), LENIENT.values(), ids=LENIENT)
+def test_del_reads_leniently(members: dict[str, object], warning: str) -> None:
+    """What ADD refuses DEL takes for absent, and says so."""
+    assert _run(Recorder(), "ADD", _config(**members))[0] == 1
     recorder = Recorder()
-    error = _error(_run(recorder, "GC", _config()))
-    assert (error["code"], error["msg"], recorder.calls) == (7, "missing cni.dev/valid-attachments", [])
+    status, stdout, stderr = _run(recorder, "DEL", _config(**members))
+    assert (status, stdout, recorder.calls) == (0, "", ["DEL"])
+    assert warning in stderr
+    assert stderr.count("warning") == len(stderr.splitlines())
+    assert recorder.conf is not None
+    if "name" in members:
+        assert recorder.conf.name == ""
+    if "ipam" in members:
+        assert recorder.conf.ipam is None
+
+
+def test_del_notes_what_the_command_reads() -> None:
+    """Members that a plugin reads in DEL are read leniently, too, and noted once."""
+
+    class Reader(Recorder):
+        def _other(self, request: Request, conf: NetConf, log: Logger) -> None:
+            for _ in range(2):
+                assert conf.section.string("device", "none") == "none"
+                assert conf.section.integer("vlan", 3) == 3
+                assert conf.runtime_config.section("x").strings("y") == []
+                assert conf.prev_result is None
+                assert not conf.dns
+            super()._other(request, conf, log)
+
+    stdin = _config(device=5, vlan="x", runtimeConfig={"x": {"y": [5]}}, prevResult=5, dns={"domain": 5})
+    status, _, stderr = _run(Reader(), "DEL", stdin)
+    assert status == 0
+    for field in ("device: 5", 'vlan: "x"', "runtimeConfig.x.y[0]: 5", "prevResult: 5", "dns.domain: 5"):
+        assert stderr.count(f"not read: {field} is not allowed") == 1, stderr
+
+
+@pytest.mark.parametrize("members", [{"name": "../x"}, {"ipam": 7}, {"cni.dev/valid-attachments": [5]}])
+def test_gc_does_not_guess(members: dict[str, object]) -> None:
+    """What decides over the devices of running pods has to be right."""
+    recorder = Recorder()
+    stdin = _config(**{"cni.dev/valid-attachments": [], **members})
+    assert _error(_run(recorder, "GC", stdin))["code"] == 7
+    assert recorder.calls == []
+
+
+@pytest.mark.parametrize("members", [{"logLevel": 5}, {"runtimeConfig": 5}, {"args": []}, {"type": 5}])
+def test_gc_is_lenient_where_that_is_safe(members: dict[str, object]) -> None:
+    recorder = Recorder()
+    assert _run(recorder, "GC", _config(**{"cni.dev/valid-attachments": [], **members}))[0] == 0
+    assert recorder.calls == ["GC"]
+
+
+@pytest.mark.parametrize(("command", "most"), [("ADD", 1 << 20), ("STATUS", 1 << 20), ("DEL", 1 << 22), ("GC", 1 << 22),
+                                               ("CHECK", 1 << 22)])  # fmt: skip
+def test_length(command: str, most: int) -> None:
+    """What DEL, CHECK and GC get holds what ADD got, and more."""
+    stdin = _config(prevResult={}, pad="")
+    whole = stdin.replace(b'"pad": ""', b'"pad": "' + b"x" * (most - len(stdin)) + b'"')
+    assert len(whole) == most
+    assert _run(Recorder(), command, whole)[0] == 0
+    error = _error(_run(Recorder(), command, whole + b" "))
+    assert (error["code"], f"longer than {most} bytes" in str(error["msg"])) == (6, True)
+
+
+def test_names_too_long() -> None:
+    """ADD refuses, DEL has nothing to give back."""
+    error = _error(_run(Recorder(), "ADD", _config(), CNI_CONTAINERID="c" * 129))
+    assert (error["code"], error["msg"]) == (4, "CNI_CONTAINERID has 129 bytes; 128 is the limit")
+    error = _error(_run(Recorder(), "ADD", _config(name="n" * 254)))
+    assert error["code"] == 7
+    status, stdout, stderr = _run(Recorder(), "DEL", _config(name="n" * 300), CNI_CONTAINERID="c" * 300)
+    assert (status, stdout) == (0, "")
+    assert "CNI_CONTAINERID has 300 bytes" in stderr
+    assert _run(Recorder(), "ADD", _config(name="n" * 253), CNI_CONTAINERID="c" * 128)[0] == 0
+
+
+PODS = {
+    "K8S_POD_NAMESPACE=ns;K8S_POD_NAME=pod;K8S_POD_UID=5": "[c1 net1 ns/pod]",
+    "IgnoreUnknown=1;K8S_POD_NAME=pod;K8S_POD_NAMESPACE=ns;=;x;;y=z=1": "[c1 net1 ns/pod]",
+    "K8S_POD_NAME=pod": "[c1 net1 pod]",
+    "K8S_POD_NAMESPACE=ns": "[c1 net1]",
+    "K8S_POD_NAMESPACE=ns;K8S_POD_NAME=a b": "[c1 net1]",
+    "K8S_POD_NAMESPACE=ns;K8S_POD_NAME=a]": "[c1 net1]",
+    "K8S_POD_NAMESPACE=ns;K8S_POD_NAME=\x1b": "[c1 net1]",
+    "K8S_POD_NAMESPACE=ns;K8S_POD_NAME=" + "n" * 254: "[c1 net1]",
+    "K8S_POD_NAMESPACE=ns;K8S_POD_NAME=" + "n" * 253: f"[c1 net1 ns/{'n' * 253}]",
+    "": "[c1 net1]",
+}
+
+
+@pytest.mark.parametrize(("args", "context"), PODS.items())
+def test_log_lines_name_the_pod(args: str, context: str) -> None:
+    """As far as CNI_ARGS has a name that is one; whether the rest of it is right is for the plugin to say."""
+    status, _, stderr = _run(Recorder(), "DEL", _config(logLevel="debug"), CNI_ARGS=args)
+    assert status == 0
+    assert f"debug {context} called" in stderr
+
+
+def test_long_messages_are_cut() -> None:
+    """Text from anywhere is escaped and cut in one place; what was attempted and what state things are in stay."""
+    error = CniError(7, "cannot x" + "\u202e" * 700_000, "errno 5" + "\n" * 700_000 + "undone: all")
+    status, stdout, stderr = _run(Recorder(error), "ADD", _config())
+    assert status == 1
+    found = json.loads(stdout)
+    assert found["msg"].startswith("cannot x\\u202e")
+    assert "the middle of 700008 characters is left out, 1024 is the limit" in found["msg"]
+    assert found["details"].endswith("undone: all")
+    assert (len(found["msg"]), len(found["details"])) == (1024, 4096)
+    assert stdout.isascii()
+    assert all(len(line) <= LOG_LINE_CHARACTERS for line in stderr.splitlines())
 
 
 @pytest.mark.parametrize(("command", "status"), [("ADD", 1), ("CHECK", 1), ("DEL", 0), ("STATUS", 0)])
@@ -193,8 +330,11 @@ def test_bad_prev_result(command: str, status: int) -> None:
         ("ADD", b"x" * 3_000_000, 6, "1.1.0"),
         ("ADD", b'{"cniVersion":"9.9","name":"n"}', 1, "1.1.0"),
         ("ADD", b'{"cniVersion":"0.3.1"}', 7, "0.3.1"),
-        ("DEL", b'{"name":"../x"}', 7, "0.1.0"),
-        ("DEL", b'{"name":"n","logLevel":5}', 7, "0.1.0"),
+        ("DEL", b"", 6, "1.1.0"),
+        ("DEL", b"[]", 6, "1.1.0"),
+        ("ADD", b'{"name":"n","logLevel":5}', 7, "0.1.0"),
+        ("GC", b'{"name":"../x","cniVersion":"1.1.0"}', 7, "1.1.0"),
+        ("GC", b'{"name":"../x","cniVersion":"0.4.0"}', 1, "0.4.0"),
     ],
 )
 def test_errors_before_the_handler(command: str, stdin: bytes, code: int, version: str) -> None:
@@ -214,7 +354,9 @@ def test_environment_comes_before_input() -> None:
         (CniError(11, "later", "why\n\x1b"), 11, "later"),
         (KeyError("k"), 999, "recorder has a fault: KeyError: 'k'"),
         (SystemExit(3), 999, "recorder has a fault: SystemExit: 3"),
-        (MemoryError(), 999, "recorder has a fault: MemoryError: "),
+        (MemoryError(), 11, "no memory is left for {command}"),
+        (OSError(24, "Too many open files"), 5, "the kernel refused a step: Too many open files"),
+        (OSError(28, "No space left on device", "/x"), 5, "the kernel refused a step on /x: No space left on device"),
         (Terminated("SIGTERM"), 11, "{command} was terminated by SIGTERM"),
         (KeyboardInterrupt(), 11, "{command} was terminated by SIGINT"),
     ],
@@ -226,7 +368,8 @@ def test_errors_of_handlers(command: str, error: BaseException, code: int, msg: 
     outcome = _run(Recorder(error), command, stdin)
     found = _error(outcome)
     assert (found["code"], found["msg"]) == (code, msg.format(command=command))
-    assert found.get("details", "") == getattr(error, "details", "")
+    number = f"errno {error.errno}" if isinstance(error, OSError) else ""
+    assert found.get("details", "") == escaped(getattr(error, "details", number))
     (line,) = outcome[2].splitlines()
     assert f"error [c1 net1] {command} failed with code {code}: " in line
     assert "\x1b" not in line

@@ -378,6 +378,6 @@ def test_the_lock_is_the_reference_plugins(folder: str) -> None:
 def test_without_ipam(folder: str) -> None:
     network = Network(folder)
     without = conf({})
-    for handler in (network.handlers.add, network.handlers.delete):
-        with pytest.raises(CniError, match="IPAM config missing 'ipam' key"):
-            handler(request(), without, network.log.logger)
+    with pytest.raises(CniError, match="IPAM config missing 'ipam' key"):
+        network.handlers.add(request(), without, network.log.logger)
+    network.handlers.delete(request(), without, network.log.logger)
