@@ -25,12 +25,17 @@ def refused(field: str, value: object, wanted: str) -> CniError:
     return invalid_config(f"{field}: {shown(value)} is not allowed; it must be {wanted}")
 
 
+def too_many(field: str, number: int, at_most: int) -> CniError:
+    """Return the error (code 7) for a list that has more entries than its limit (`cni.limits`)."""
+    return invalid_config(f"{field}: {number} entries are not allowed; the limit is {at_most}")
+
+
 class Section:
     """One JSON object and where it stands in the configuration.
 
     A key is looked up as it is written, then without regard to case, as the Go plugins do. null counts as absent.
     No conversion between types takes place: a boolean is not an integer, nor is 1.0, nor "1". A getter raises CniError
-    (code 7) when the value has the wrong type or is out of bounds.
+    (code 7) when the value has the wrong type or is out of bounds. at_most: how many entries a list may have.
     """
 
     __slots__ = ("raw", "where")
@@ -87,30 +92,30 @@ class Section:
         """Return a list of integers within the bounds, which are inclusive, empty when absent."""
         return [_integer(field, item, minimum, maximum) for field, item in self._items(key, "integers")]
 
-    def strings(self, key: str) -> list[str]:
+    def strings(self, key: str, at_most: int | None = None) -> list[str]:
         """Return a list of strings, empty when absent."""
-        return [_string(field, item) for field, item in self._items(key, "strings")]
+        return [_string(field, item) for field, item in self._items(key, "strings", at_most)]
 
     def section(self, key: str) -> Section:
         """Return an object, an empty one when absent."""
         value = self.get(key)
         return Section({} if value is None else _object(self.name_of(key), value), self.name_of(key))
 
-    def sections(self, key: str) -> list[Section]:
+    def sections(self, key: str, at_most: int | None = None) -> list[Section]:
         """Return a list of objects, empty when absent."""
-        return [Section(_object(field, item), field) for field, item in self._items(key, "objects")]
+        return [Section(_object(field, item), field) for field, item in self._items(key, "objects", at_most)]
 
-    def section_lists(self, key: str) -> list[list[Section]]:
-        """Return a list of lists of objects, empty when absent."""
+    def section_lists(self, key: str, at_most: int | None = None, each: int | None = None) -> list[list[Section]]:
+        """Return a list of lists of objects, empty when absent. each: how many objects a list of them may have."""
         lists = []
-        for field, value in self._items(key, "lists of objects"):
-            items = _list(field, value, "objects")
+        for field, value in self._items(key, "lists of objects", at_most):
+            items = _list(field, value, "objects", each)
             lists.append([Section(_object(name, item), name) for name, item in items])
         return lists
 
-    def _items(self, key: str, wanted: str) -> list[tuple[str, object]]:
+    def _items(self, key: str, wanted: str, at_most: int | None = None) -> list[tuple[str, object]]:
         value = self.get(key)
-        return [] if value is None else _list(self.name_of(key), value, wanted)
+        return [] if value is None else _list(self.name_of(key), value, wanted, at_most)
 
     def address(self, key: str) -> IPAddress | None:
         """Return an IP address without prefix length, None when absent or an empty string."""
@@ -171,8 +176,10 @@ def _object(field: str, value: object) -> dict[str, object]:
     return value
 
 
-def _list(field: str, value: object, wanted: str) -> list[tuple[str, object]]:
-    """Return each item with its name."""
+def _list(field: str, value: object, wanted: str, at_most: int | None = None) -> list[tuple[str, object]]:
+    """Return each item with its name. at_most: how many there may be."""
     if not isinstance(value, list):
         raise refused(field, value, f"a list of {wanted}")
+    if at_most is not None and len(value) > at_most:
+        raise too_many(field, len(value), at_most)
     return [(f"{field}[{index}]", item) for index, item in enumerate(value)]
