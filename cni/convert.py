@@ -16,6 +16,7 @@ from itertools import pairwise
 
 from cni.errors import GENERIC, CniError
 from cni.ip import ip_interface, ip_network
+from cni.limits import ADDRESSES, DNS_ENTRIES, INTERFACES, ROUTES
 from cni.result import DNS, Interface, IPConfig, Result, Route
 from cni.section import Section, refused
 from cni.version import OLDEST, SUPPORTED
@@ -63,8 +64,8 @@ def render_result(result: Result, version: str) -> dict[str, object]:
 
 def read_dns(section: Section) -> DNS:
     """Return the `dns` map of a result or a configuration. Raises CniError (code 7) that names the field."""
-    return DNS(section.strings("nameservers"), section.string("domain"), section.strings("search"),
-               section.strings("options"))  # fmt: skip
+    return DNS(section.strings("nameservers", DNS_ENTRIES), section.string("domain"),
+               section.strings("search", DNS_ENTRIES), section.strings("options", DNS_ENTRIES))  # fmt: skip
 
 
 # The current form and its JSON object -------------------------------------------------------------------------------
@@ -81,10 +82,10 @@ def _read(section: Section) -> Result:
                 interface.string("socketPath"),
                 interface.string("pciID"),
             )
-            for interface in section.sections("interfaces")
+            for interface in section.sections("interfaces", INTERFACES)
         ],
-        [_read_ip(ip) for ip in section.sections("ips")],
-        [read_route(route) for route in section.sections("routes")],
+        [_read_ip(ip) for ip in section.sections("ips", ADDRESSES)],
+        read_routes(section),
         read_dns(section.section("dns")),
     )
 
@@ -96,8 +97,13 @@ def _read_ip(section: Section) -> IPConfig:
     return IPConfig(address, section.address("gateway"), section.optional_integer("interface"))
 
 
+def read_routes(section: Section) -> list[Route]:
+    """Return the `routes` of a result or a configuration. Raises CniError (code 7) that names the field."""
+    return [read_route(route) for route in section.sections("routes", ROUTES)]
+
+
 def read_route(section: Section) -> Route:
-    """Return one entry of `routes` in a result or a configuration. Raises CniError (code 7) that names the field."""
+    """Return one entry of `routes`. Raises CniError (code 7) that names the field."""
     destination = section.network("dst")
     if destination is None:
         raise _missing(section, "dst")
@@ -183,7 +189,7 @@ def _up_from_020(top: Section) -> Document:
             raise _missing(family, "ip")
         family.address("gateway")  # so that an error carries the name that the member has in this version
         ips.append({"version": key[2], "address": family.get("ip"), "gateway": family.get("gateway")})
-        for route in family.sections("routes"):
+        for route in family.sections("routes", ROUTES):
             read_route(route)
             routes.append(route.raw)
     return {"ips": ips, "routes": routes, "dns": top.get("dns")}

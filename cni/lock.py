@@ -13,6 +13,7 @@ import fcntl
 import os
 import time
 
+from cni import files
 from cni.errors import TRY_AGAIN_LATER, CniError
 from cni.files import io_failure, names
 from cni.signals import Deferred
@@ -27,11 +28,12 @@ MIN_POLL_S, MAX_POLL_S = 0.003, 0.05
 class FileLock:
     """An exclusive lock on a file that stays. Use as a context manager.
 
-    path: the file, created when missing; its folder must exist. timeout_s: how long to wait, in seconds.
+    path: the file; its folder must exist. timeout_s: how long to wait, in seconds. mode: of the file, which is created
+    when it is missing; None: that is an error.
     Entering raises CniError: code 11 when another process holds it for longer, code 5 when the file cannot be used.
     """
 
-    def __init__(self, path: str, timeout_s: float = 60.0, mode: int = 0o600) -> None:
+    def __init__(self, path: str, timeout_s: float = 60.0, mode: int | None = 0o600) -> None:
         self.path = path
         self._timeout_s = timeout_s
         self._mode = mode
@@ -46,6 +48,7 @@ class FileLock:
                     raise CniError(
                         TRY_AGAIN_LATER,
                         f"cannot lock {self.path}: another process has held it for {self._timeout_s:g} s",
+                        _holder(self.path),
                     )
                 time.sleep(min(max(waited * POLL_SHARE, MIN_POLL_S), MAX_POLL_S))
         except BaseException:
@@ -61,7 +64,9 @@ class FileLock:
 
     def _try(self) -> bool:
         try:
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, self._mode)
+            fd = self._open()
+            if fd < 0:
+                return False
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as e:
@@ -76,6 +81,18 @@ class FileLock:
             return False
         self._fd = fd
         return True
+
+    def _open(self) -> int:
+        """Return the file, open, or -1 when it came and went just now. Raises OSError, EINVAL for no regular file."""
+        try:
+            return files.open_regular(self.path, os.O_RDWR)
+        except FileNotFoundError:
+            if self._mode is None:
+                raise
+        try:
+            return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, self._mode)
+        except FileExistsError:
+            return -1
 
     def _is_current(self, fd: int) -> bool:
         return True
@@ -109,6 +126,30 @@ class EphemeralLock(FileLock):
                 os.unlink(self.path)
         except OSError:
             pass  # what was done under the lock stands; the file serves the next holder, or is swept
+
+
+def _holder(path: str) -> str:
+    """Return who holds a flock(2) on the file, as the kernel tells it (proc_locks(5)), for a message; best effort."""
+    try:
+        status = os.lstat(path)
+        place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+        with open("/proc/locks", "rb") as locks:
+            for line in locks:
+                words = line.decode("ascii", "replace").split()
+                if "FLOCK" in words and "->" not in words and place in words:
+                    process = words[words.index(place) - 1]
+                    return f"process {process} ({_command(process)}) holds it"
+    except OSError:
+        pass
+    return ""
+
+
+def _command(process: str) -> str:
+    try:
+        with open(f"/proc/{process}/comm", "rb") as comm:
+            return comm.read(64).decode("utf-8", "replace").strip()
+    except OSError:
+        return "which is not to be seen from here"
 
 
 def sweep(folder: str) -> None:

@@ -28,12 +28,17 @@ def refused(field: str, value: object, wanted: str) -> CniError:
     return invalid_config(f"{field}: {shown(value)} is not allowed; it must be {wanted}")
 
 
+def too_many(field: str, number: int, at_most: int) -> CniError:
+    """Return the error (code 7) for a list that has more entries than its limit (`cni.limits`)."""
+    return invalid_config(f"{field}: {number} entries are not allowed; the limit is {at_most}")
+
+
 class Section:
     """One JSON object and where it stands in the configuration.
 
     A key is looked up as it is written, then without regard to case, as the Go plugins do. null counts as absent.
     No conversion between types takes place: a boolean is not an integer, nor is 1.0, nor "1". A getter raises CniError
-    (code 7) when the value has the wrong type or is out of bounds, and when a list has more than LIST_ITEMS items.
+    (code 7) when the value has the wrong type or is out of bounds. at_most: how many entries a list may have.
     """
 
     __slots__ = ("_folded", "raw", "where")
@@ -91,33 +96,33 @@ class Section:
         """Return a list of integers within the bounds, which are inclusive, empty when absent."""
         return [_integer(field, item, minimum, maximum) for field, item in self._items(key, "integers")]
 
-    def strings(self, key: str) -> list[str]:
+    def strings(self, key: str, at_most: int = LIST_ITEMS) -> list[str]:
         """Return a list of strings, empty when absent."""
-        return [_string(field, item) for field, item in self._items(key, "strings")]
+        return [_string(field, item) for field, item in self._items(key, "strings", at_most)]
 
     def section(self, key: str) -> Section:
         """Return an object, an empty one when absent."""
         value = self.get(key)
         return self._child({} if value is None else _object(self.name_of(key), value), self.name_of(key))
 
-    def sections(self, key: str, most: int = LIST_ITEMS) -> list[Section]:
-        """Return a list of objects, at most so many, empty when absent."""
-        return [self._child(_object(field, item), field) for field, item in self._items(key, "objects", most)]
+    def sections(self, key: str, at_most: int = LIST_ITEMS) -> list[Section]:
+        """Return a list of objects, empty when absent."""
+        return [self._child(_object(field, item), field) for field, item in self._items(key, "objects", at_most)]
 
-    def section_lists(self, key: str) -> list[list[Section]]:
-        """Return a list of lists of objects, empty when absent."""
+    def section_lists(self, key: str, at_most: int = LIST_ITEMS, each: int = LIST_ITEMS) -> list[list[Section]]:
+        """Return a list of lists of objects, empty when absent. each: how many objects a list of them may have."""
         lists = []
-        for field, value in self._items(key, "lists of objects"):
-            items = _list(field, value, "objects")
+        for field, value in self._items(key, "lists of objects", at_most):
+            items = _list(field, value, "objects", each)
             lists.append([self._child(_object(name, item), name) for name, item in items])
         return lists
 
     def _child(self, raw: dict[str, object], where: str) -> Section:
         return Section(raw, where)
 
-    def _items(self, key: str, wanted: str, most: int = LIST_ITEMS) -> list[tuple[str, object]]:
+    def _items(self, key: str, wanted: str, at_most: int = LIST_ITEMS) -> list[tuple[str, object]]:
         value = self.get(key)
-        return [] if value is None else _list(self.name_of(key), value, wanted, most)
+        return [] if value is None else _list(self.name_of(key), value, wanted, at_most)
 
     def address(self, key: str) -> IPAddress | None:
         """Return an IP address without prefix length, None when absent or an empty string."""
@@ -187,21 +192,21 @@ class LenientSection(Section):
         """As Section does, or nothing."""
         return self._or([], super().integers, key, minimum, maximum)
 
-    def strings(self, key: str) -> list[str]:
+    def strings(self, key: str, at_most: int = LIST_ITEMS) -> list[str]:
         """As Section does, or nothing."""
-        return self._or([], super().strings, key)
+        return self._or([], super().strings, key, at_most)
 
     def section(self, key: str) -> Section:
         """As Section does, or an empty one."""
         return self._or(self._child({}, self.name_of(key)), super().section, key)
 
-    def sections(self, key: str, most: int = LIST_ITEMS) -> list[Section]:
+    def sections(self, key: str, at_most: int = LIST_ITEMS) -> list[Section]:
         """As Section does, or nothing."""
-        return self._or([], super().sections, key, most)
+        return self._or([], super().sections, key, at_most)
 
-    def section_lists(self, key: str) -> list[list[Section]]:
+    def section_lists(self, key: str, at_most: int = LIST_ITEMS, each: int = LIST_ITEMS) -> list[list[Section]]:
         """As Section does, or nothing."""
-        return self._or([], super().section_lists, key)
+        return self._or([], super().section_lists, key, at_most, each)
 
     def address(self, key: str) -> IPAddress | None:
         """As Section does, or None."""
@@ -253,10 +258,10 @@ def _object(field: str, value: object) -> dict[str, object]:
     return value
 
 
-def _list(field: str, value: object, wanted: str, most: int = LIST_ITEMS) -> list[tuple[str, object]]:
-    """Return each item with its name."""
+def _list(field: str, value: object, wanted: str, at_most: int = LIST_ITEMS) -> list[tuple[str, object]]:
+    """Return each item with its name. at_most: how many there may be."""
     if not isinstance(value, list):
         raise refused(field, value, f"a list of {wanted}")
-    if len(value) > most:
-        raise invalid_config(f"{field}: a list of {len(value)} items is not allowed; {most} is the limit")
+    if len(value) > at_most:
+        raise too_many(field, len(value), at_most)
     return [(f"{field}[{index}]", item) for index, item in enumerate(value)]

@@ -1,6 +1,11 @@
 """From a plugin to its IPAM: in-process for the built-in types, else the executable of that name in CNI_PATH.
 
 The node's administrator can have the built-in types executed too (`cni.nodeconfig`).
+
+An IPAM executable gets our environment and input as they came, so that one which asks an IPAM plugin in turn would ask
+itself, and so on without end, in processes of root. Hence a plugin of ours that was executed as a delegate of ours,
+whatever was in between, executes none, which the environment tells it. The plugins that are known to ask one are
+refused by name: those that are not ours do not know that variable.
 """
 
 from __future__ import annotations
@@ -8,11 +13,15 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]  # as in cni.signals
 
 from cni import nodeconfig
+from cni.config import is_safe_name
 from cni.convert import parse_result, render_result
-from cni.errors import DECODING_FAILURE, GENERIC, CniError, invalid_config
-from cni.jsontext import JSONError, loads
+from cni.errors import DECODING_FAILURE, GENERIC, CniError, combined, invalid_config
+from cni.jsontext import JSONError, dumps, loads
+from cni.request import Request
 from cni.result import Result
+from cni.section import shown
 from ipam import executable
+from ipam.host_local import place
 from ipam.host_local.commands import HostLocal
 from ipam.static import commands as static
 
@@ -22,10 +31,18 @@ if TYPE_CHECKING:
 
     from cni.config import NetConf
     from cni.log import Logger
-    from cni.request import Request
     from ipam.executable import Completed
 
 BUILT_IN = ("host-local", "static")
+
+DEPTH = "PLUMBLINE_DEPTH"
+"""The environment variable that an IPAM executable gets, as 1: what executes another one in turn is one too many."""
+
+NOT_IPAM = frozenset((
+    "accelerated-bridge", "bridge", "dummy", "host-device", "ib-sriov", "ipvlan", "macvlan", "ovs", "ptp", "sriov",
+    "tap", "vlan",
+))  # fmt: skip
+"""Plugins that attach interfaces and ask an IPAM plugin for addresses: ours, the reference ones, and others."""
 
 SHOWN_BYTES = 200
 """How much of an executable's output an error message repeats."""
@@ -42,14 +59,15 @@ def is_built_in(conf: NetConf, node_config: str = nodeconfig.PATH) -> bool:
 def validate(request: Request, conf: NetConf, node_config: str = nodeconfig.PATH) -> None:
     """Find out what can be known to be wrong with the IPAM part before anything is changed; without one, nothing is.
 
-    Raises CniError: a type that is neither built in nor in CNI_PATH, or a mistake in a built-in type's configuration.
+    Raises CniError: a type that is neither built in nor in CNI_PATH, or may not be executed, or a mistake in a built-in
+    type's configuration.
     """
     if conf.ipam is None:
         return
     if is_built_in(conf, node_config):
-        _handlers(conf).validate(request, conf)
+        _handlers(conf, node_config).validate(request, conf)
     else:
-        executable.find(_type(conf), request.path)
+        _executable(_type(conf), request)
 
 
 def refuse_unrenderable(conf: NetConf) -> None:
@@ -62,40 +80,37 @@ def refuse_unrenderable(conf: NetConf) -> None:
 
 
 def add(request: Request, conf: NetConf, log: Logger, node_config: str = nodeconfig.PATH) -> Result:
-    """Return the addresses, routes and DNS that IPAM gives; there may be no address among them.
+    """Return the addresses, routes and DNS that IPAM gives; there may be no address among them. Which interface an
+    address is for is the caller's to say: the indexes of an executable's answer are in its own list, if they mean
+    anything, and the reference plugins overwrite them.
 
     Raises CniError: what IPAM said, with its code, or that it said nothing sensible.
     """
     if is_built_in(conf, node_config):
-        result: Result = _handlers(conf).add(request, conf, log)
+        result: Result = _handlers(conf, node_config).add(request, conf, log)
         return result
-    done = _execute("ADD", request, conf, log)
+    done = _execute("ADD", _type(conf), request, log)
     try:
         if done.cut:
             raise JSONError(f"it is longer than {len(done.stdout)} bytes")
-        return parse_result(loads(done.stdout.decode()), conf.cni_version)
+        given = parse_result(loads(done.stdout.decode()), conf.cni_version)
     except (UnicodeDecodeError, JSONError, CniError) as e:
         raise CniError(
             DECODING_FAILURE,
             f"cannot understand the result of IPAM plugin {_type(conf)}: {e}",
             f"standard output begins with {_shown(done.stdout)}",
         ) from e
+    for ip in given.ips:
+        ip.interface = None
+    return given
 
 
 def check(request: Request, conf: NetConf, log: Logger, node_config: str = nodeconfig.PATH) -> None:
     """Have IPAM verify that the attachment still holds its addresses. Raises CniError as `add`."""
     if is_built_in(conf, node_config):
-        _handlers(conf).check(request, conf, log)
+        _handlers(conf, node_config).check(request, conf, log)
     else:
-        _execute("CHECK", request, conf, log)
-
-
-def remember(conf: NetConf) -> dict[str, object]:
-    return {}
-
-
-def release_recorded(remembered: dict[str, object], network: str, container_id: str, ifname: str, log: Logger) -> None:
-    return
+        _execute("CHECK", _type(conf), request, log)
 
 
 def delete(
@@ -104,31 +119,126 @@ def delete(
     log: Logger,
     node_config: str = nodeconfig.PATH,
     attached: bool = True,
-    remembered: dict[str, object] | None = None,
+    remembered: object = None,
 ) -> None:
-    """Release the attachment's addresses, also as the undo of an ADD that failed. Raises CniError as `add`."""
-    if conf.ipam is None:
+    """Release the attachment's addresses, also as the undo of an ADD that failed; without IPAM there are none.
+
+    attached: whether there is reason to believe that ADD was here, as a record. An executable that is missing is an
+    error then, since it alone can give back what it gave; without, it is a warning. remembered: what `remember` said at
+    ADD, if the record has it. Where the configuration names no IPAM by now, another type or another store, what was
+    remembered is released as well.
+    Raises CniError as `add`; what is remembered is released whatever the rest comes to.
+    """
+    errors: list[CniError] = []
+    if conf.ipam is not None:
+        try:
+            if is_built_in(conf, node_config):
+                _handlers(conf, node_config).delete(request, conf, log)
+            else:
+                _delete(_type(conf), request, log, attached)
+        except CniError as e:
+            errors.append(e)
+    earlier = _believed(remembered, log)
+    if earlier and earlier != remember(conf):
+        try:
+            _delete_remembered(request, conf, earlier, log, node_config, attached)
+        except CniError as e:
+            errors.append(e)
+    if errors:
+        raise combined(f"release of the addresses of {request.ifname}", errors)
+
+
+def _delete(kind: str, request: Request, log: Logger, attached: bool) -> None:
+    """Have an executable release the attachment's addresses."""
+    if kind in NOT_IPAM:
+        log.warning(f"{_not_ipam(kind)}; no ADD can have had addresses of it: nothing is released")
         return
-    if is_built_in(conf, node_config):
-        _handlers(conf).delete(request, conf, log)
-    else:
-        _execute("DEL", request, conf, log)
+    try:
+        _executable(kind, request)
+    except CniError as e:
+        if attached:
+            raise
+        log.warning(f"{e}; nothing is known of this attachment: nothing is released")
+        return
+    _execute("DEL", kind, request, log)
+
+
+def remember(conf: NetConf) -> dict[str, object]:
+    """Return what has to be known to release an attachment's addresses without its configuration, for its record: the
+    IPAM type, and `dataDir` where host-local has its stores elsewhere than usual. {} without IPAM.
+    """
+    if conf.ipam is None:
+        return {}
+    remembered: dict[str, object] = {"type": _type(conf)}
+    data_dir = conf.ipam.get("dataDir") if _type(conf) == "host-local" else None
+    if isinstance(data_dir, str) and data_dir.rstrip("/") not in ("", place.DEFAULT):
+        remembered["dataDir"] = data_dir
+    return remembered
+
+
+def release_recorded(
+    remembered: object,
+    network: str,
+    container_id: str,
+    ifname: str,
+    log: Logger,
+    node_config: str = nodeconfig.PATH,
+) -> None:
+    """Release what an attachment holds in the host-local store that `remembered` tells of; nothing for other types.
+
+    remembered: as `remember` said it, and as a record has it: it is not believed. Nothing is ever created, and only
+    files that name container and interface are removed. Raises CniError (code 5, 11).
+    """
+    earlier = _believed(remembered, log)
+    if earlier.get("type") == "host-local":
+        data_dir = earlier.get("dataDir", "")
+        HostLocal(node_config=node_config).release(str(data_dir), network, container_id, ifname, log)
+
+
+def _believed(remembered: object, log: Logger) -> dict[str, object]:
+    """Return what a record remembers of IPAM, {} where it makes no sense."""
+    if remembered is None or remembered == {}:
+        return {}
+    if isinstance(remembered, dict):
+        kind, data_dir = remembered.get("type"), remembered.get("dataDir", "")
+        if isinstance(kind, str) and is_safe_name(kind) and isinstance(data_dir, str) and "\0" not in data_dir:
+            return {"type": kind, **({"dataDir": data_dir} if data_dir else {})}
+    log.warning(f"what the record says of IPAM makes no sense: {shown(remembered)}")
+    return {}
+
+
+def _delete_remembered(
+    request: Request, conf: NetConf, earlier: dict[str, object], log: Logger, node_config: str, attached: bool
+) -> None:
+    """Release what the record remembers, with the configuration as if it had that `ipam`."""
+    kind = str(earlier["type"])
+    if kind == "static":
+        return
+    if kind == "host-local" and nodeconfig.load(node_config).builtin_ipam:
+        release_recorded(earlier, conf.name, request.container_id, request.ifname, log, node_config)
+        return
+    raw = {key: value for key, value in conf.raw.items() if key.lower() != "ipam"}
+    stdin = dumps({**raw, "ipam": earlier}, indent=0).encode()
+    asking = Request(
+        "DEL", request.container_id, request.netns, request.ifname, request.args, request.path, request.environ, stdin
+    )
+    _delete(kind, asking, log, attached)
 
 
 def gc(request: Request, conf: NetConf, log: Logger, node_config: str = nodeconfig.PATH) -> None:
     """Have IPAM release what attachments that are not valid any more hold. Raises CniError as `add`."""
     if is_built_in(conf, node_config):
-        _handlers(conf).gc(request, conf, log)
+        _handlers(conf, node_config).gc(request, conf, log)
     else:
-        _execute("GC", request, conf, log)
+        _execute("GC", _type(conf), request, log)
 
 
 def status(request: Request, conf: NetConf, log: Logger, node_config: str = nodeconfig.PATH) -> None:
     """Have IPAM say whether ADD could work. Raises CniError as `add`."""
     if is_built_in(conf, node_config):
-        _handlers(conf).status(request, conf, log)
+        _handlers(conf, node_config).status(request, conf, log)
     else:
-        _execute("STATUS", request, conf, log)
+        _execute("STATUS", _type(conf), request, log)
 
 
 def _type(conf: NetConf) -> str:
@@ -137,19 +247,40 @@ def _type(conf: NetConf) -> str:
     return conf.ipam.string("type")
 
 
-def _handlers(conf: NetConf) -> HostLocal | ModuleType:
+def _handlers(conf: NetConf, node_config: str) -> HostLocal | ModuleType:
     """Return what runs the commands of a built-in type: the same that its own binary runs."""
-    return static if _type(conf) == "static" else HostLocal()
+    return static if _type(conf) == "static" else HostLocal(node_config=node_config)
 
 
-def _execute(command: str, request: Request, conf: NetConf, log: Logger) -> Completed:
-    """Run the IPAM executable with our environment and standard input as they came, but for the command.
+def _executable(name: str, request: Request) -> str:
+    """Return the path of the executable of a type. Raises CniError: code 7 where it may not be executed, code 999 where
+    there is none.
+    """
+    if name in NOT_IPAM:
+        raise _not_ipam(name)
+    if request.environ.get(DEPTH, "0") not in ("", "0"):
+        raise invalid_config(
+            f'ipam.type: "{name}" is not executed: this plugin was itself executed as an IPAM plugin',
+            f"{DEPTH} is {request.environ[DEPTH]!a}; a chain of plugins that ask one another for addresses has no end",
+        )
+    return executable.find(name, request.path)
+
+
+def _not_ipam(name: str) -> CniError:
+    return invalid_config(
+        f'ipam.type: "{name}" is not allowed; it must be an IPAM plugin, such as host-local, static or dhcp',
+        f"{name} attaches interfaces, and would ask an IPAM plugin in turn, without end",
+    )
+
+
+def _execute(command: str, name: str, request: Request, log: Logger) -> Completed:
+    """Run the IPAM executable of a type with our environment and standard input as they came, but for the command and
+    DEPTH.
 
     Raises CniError with the executable's own code and message, or saying how it failed without one.
     """
-    name = _type(conf)
-    path = executable.find(name, request.path)
-    done = executable.run(path, {**request.environ, "CNI_COMMAND": command}, request.stdin)
+    path = _executable(name, request)
+    done = executable.run(path, {**request.environ, "CNI_COMMAND": command, DEPTH: "1"}, request.stdin)
     for line in done.stderr.decode("utf-8", "replace").splitlines()[:100]:
         log.info(f"{name}: {line}")
     if done.status != 0:

@@ -6,15 +6,18 @@ import errno
 import os
 import time
 from _signal import (  # type: ignore[import-not-found]
+    SIG_DFL,
+    SIGCHLD,
     SIGINT,
     SIGKILL,
     SIGPIPE,
     SIGTERM,
     SIGXFSZ,
+    signal,
 )
 from select import POLLIN, POLLOUT, poll
 
-from cni.errors import GENERIC, CniError
+from cni.errors import GENERIC, TRY_AGAIN_LATER, CniError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +28,10 @@ MAX_OUTPUT_BYTES = 1 << 20
 
 PATIENCE_S = 2.0
 """How long a plugin may take to end after SIGTERM, in seconds."""
+
+FIRST_LOOK_MS, LAST_LOOK_MS = 1, 50
+"""How long to wait, in milliseconds, until a look whether a plugin has ended whose streams are open: twice as long each
+time nothing is heard."""
 
 BUSY_RETRIES, BUSY_INTERVAL_S = 25, 0.2
 """An executable that is just being replaced cannot be run (ETXTBSY, execve(2)): 5 s in all."""
@@ -70,8 +77,9 @@ def run(path: str, environ: Mapping[str, str], stdin: bytes) -> Completed:
 
     The specification sets no time limit, so neither do we: the runtime has one and ends us with a signal. Any exception
     here, that of the signal too, ends the executable first.
-    Raises CniError (code 999) when it cannot be run.
+    Raises CniError when it cannot be run: code 11 where the node has no room for a process now, else 999.
     """
+    _keep_zombies()
     pipes = _Pipes()
     try:
         pid = _spawn(path, environ, pipes)
@@ -84,15 +92,30 @@ def run(path: str, environ: Mapping[str, str], stdin: bytes) -> Completed:
         pipes.close()
 
 
+def _keep_zombies() -> None:
+    """Have the kernel keep how a process ended until we ask: whoever starts us may ignore SIGCHLD, which is inherited,
+    and then it does not (wait(2), notes).
+    """
+    try:
+        signal(SIGCHLD, SIG_DFL)
+    except ValueError:  # not in the main thread; then this is no plugin's process
+        pass
+
+
 class _Pipes:
-    """Three pipes; each end is -1 once it is closed."""
+    """Three pipes; each end is -1 once it is closed. Making them raises CniError."""
 
     __slots__ = ("ends",)
 
     def __init__(self) -> None:
         self.ends: dict[str, int] = {}
         for stream in ("stdin", "stdout", "stderr"):
-            reading, writing = os.pipe2(os.O_CLOEXEC)
+            try:
+                reading, writing = os.pipe2(os.O_CLOEXEC)
+            except OSError as e:
+                self.close()
+                msg = f"cannot make a pipe to an IPAM plugin: {e.strerror}"
+                raise CniError(_code(e), msg, f"errno {e.errno}") from e
             theirs = reading if stream == "stdin" else writing
             self.ends[stream] = writing if stream == "stdin" else reading
             self.ends[f"their {stream}"] = theirs
@@ -119,28 +142,34 @@ def _spawn(path: str, environ: Mapping[str, str], pipes: _Pipes) -> int:
             return pid
         except OSError as e:
             if e.errno != errno.ETXTBSY or attempt == BUSY_RETRIES:
-                raise CniError(GENERIC, f"cannot run {path}: {e.strerror}", f"errno {e.errno}") from e
+                raise CniError(_code(e), f"cannot run {path}: {e.strerror}", f"errno {e.errno}") from e
         time.sleep(BUSY_INTERVAL_S)
     raise AssertionError
 
 
+def _code(error: OSError) -> int:
+    return TRY_AGAIN_LATER if error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE) else GENERIC
+
+
 def _converse(pid: int, pipes: _Pipes, stdin: bytes) -> Completed:
-    """Feed the process and listen to it until it has ended."""
-    exited = os.pidfd_open(pid)
-    pipes.ends["exited"] = exited
+    """Feed the process and listen to it until it has ended.
+
+    Its end closes its streams, which is heard at once. Only where a process that it left behind holds them, it is
+    looked for from time to time; pidfd_open(2), which would tell, is not in kernels before 5.3.
+    """
     kept = {"stdout": bytearray(), "stderr": bytearray()}
     cut = False
     unsent = memoryview(stdin)
     waiting = poll()
-    waiting.register(exited, POLLIN)
     streams = {pipes.ends[name]: name for name in ("stdin", "stdout", "stderr")}
     for fd, name in streams.items():
         waiting.register(fd, POLLOUT if name == "stdin" else POLLIN)
-    alive = True
+    pause_ms, alive = FIRST_LOOK_MS, True
     while alive:
+        ready = {fd for fd, _ in waiting.poll(pause_ms)} if streams else set()
+        pause_ms = FIRST_LOOK_MS if ready else min(2 * pause_ms, LAST_LOOK_MS)
         # The process' end comes last in turn, so that everything it wrote before is read.
-        ready = {fd for fd, _ in waiting.poll()}
-        alive = exited not in ready
+        alive = not _has_ended(pid, wait=not streams)
         for fd, name in list(streams.items()):
             if fd not in ready and alive:
                 continue
@@ -156,6 +185,14 @@ def _converse(pid: int, pipes: _Pipes, stdin: bytes) -> Completed:
                 pipes.close(name)
     _, status = os.waitpid(pid, 0)
     return Completed(os.waitstatus_to_exitcode(status), bytes(kept["stdout"]), bytes(kept["stderr"]), cut)
+
+
+def _has_ended(pid: int, wait: bool) -> bool:
+    """Return whether the process has ended, or wait for that. It stays a zombie: its number is not given anew."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | (0 if wait else os.WNOHANG)) is not None
+    except ChildProcessError as e:
+        raise CniError(GENERIC, f"cannot learn how process {pid} ended: somebody else has waited for it") from e
 
 
 def _send(fd: int, unsent: memoryview) -> memoryview:
@@ -190,6 +227,8 @@ def _end(pid: int) -> None:
     """Terminate the process, with force if it does not listen, and leave no zombie."""
     deadline = time.monotonic() + PATIENCE_S
     try:
+        if os.waitpid(pid, os.WNOHANG) != (0, 0):
+            return
         os.kill(pid, SIGTERM)
         while os.waitpid(pid, os.WNOHANG) == (0, 0):
             if time.monotonic() > deadline:

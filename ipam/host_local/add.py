@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cni import nodeconfig
 from cni.ip import IPInterface
 from cni.result import IPConfig, Result
 from cni.rollback import Rollback
@@ -30,16 +31,18 @@ class Prepared:
         self.dns = dns
 
 
-def prepare(request: Request, conf: NetConf) -> Prepared:
-    """Read and check everything that can be checked without the store. Raises CniError."""
+def prepare(request: Request, conf: NetConf, node_config: str = nodeconfig.PATH) -> Prepared:
+    """Read and check everything that can be checked without the store. node_config: path of the administrator's file.
+
+    Raises CniError.
+    """
     wanted = config.parse(request, conf)
     assigned = allocator.assign(wanted.range_sets, wanted.requested)
-    return Prepared(wanted, assigned, resolvconf.read(wanted.resolv_conf))
+    return Prepared(wanted, assigned, resolvconf.read(wanted.resolv_conf, node_config))
 
 
-def add(request: Request, conf: NetConf, store: Store, log: Logger) -> Result:
+def add(request: Request, prepared: Prepared, store: Store, log: Logger) -> Result:
     """Serve ADD. Raises CniError."""
-    prepared = prepare(request, conf)
     wanted = prepared.wanted
     with store.lock():
         known = _knowledge(store, request, log)

@@ -38,12 +38,12 @@ class Boot:
         The machine ID is in it for stores that several machines share: what another one wrote may well be alive.
         """
         if not self._boot_id:
-            self._boot_id = (files.read(self._boot_id_path) or b"").decode("ascii", "replace").strip()
-            self._machine_id = (files.read(self._machine_id_path) or b"").decode("ascii", "replace").strip()
+            self._boot_id = _content(self._boot_id_path)
+            self._machine_id = _content(self._machine_id_path)
         return f"{self._machine_id} {self._boot_id}".encode() if self._boot_id else b""
 
-    def mark(self, target: int | str) -> bool:
-        """Label a file, given open or by path, with this boot; return whether that was possible.
+    def mark(self, fd: int) -> bool:
+        """Label an open file with this boot; return whether that was possible. By path, a link would be followed.
 
         A file without a label counts as written today, which is safe, so no failure matters here.
         """
@@ -51,7 +51,7 @@ class Boot:
         if not label:
             return False
         try:
-            os.setxattr(target, ATTRIBUTE, label)
+            os.setxattr(fd, ATTRIBUTE, label)
         except OSError:  # not supported, no space, read-only
             return False
         return True
@@ -69,6 +69,10 @@ class Boot:
         machine, _, boot_id = _read(path).partition(b" ")
         current_machine, _, current_boot_id = self._label().partition(b" ")
         return bool(boot_id and current_boot_id) and machine == current_machine and boot_id != current_boot_id
+
+
+def _content(path: str) -> str:
+    return (files.read(path, follow=True) or b"").decode("ascii", "replace").strip()
 
 
 def _read(path: str) -> bytes:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
-from cni.errors import invalid_config
+from cni import nodeconfig
+from cni.errors import CniError
+from ipam import members
 from ipam.host_local.add import add, prepare
 from ipam.host_local.boot import Boot
-from ipam.host_local.release import collect_garbage, release_attachment
+from ipam.host_local.place import DEFAULT, Places
+from ipam.host_local.release import collect_garbage, release_attachment, release_where_found
 from ipam.host_local.store import Store
 from ipam.host_local.verify import check, status
 
@@ -18,53 +19,99 @@ if TYPE_CHECKING:
     from cni.request import Request
     from cni.result import Result
 
-DATA_DIR = "/var/lib/cni/networks"
-
 
 class HostLocal:
     """ADD, DEL, CHECK, STATUS and GC; all raise CniError.
 
-    data_dir: where stores are unless the configuration says otherwise. boot: the machine's present boot.
+    data_dir: where stores are unless the configuration says otherwise. boot: the machine's present boot. node_config:
+    path of the administrator's file, which may allow more places (see `place`).
     """
 
-    __slots__ = ("_boot", "_data_dir")
+    __slots__ = ("_boot", "_node_config", "_places")
 
-    def __init__(self, data_dir: str = DATA_DIR, boot: Boot | None = None) -> None:
-        self._data_dir = data_dir
+    def __init__(self, data_dir: str = DEFAULT, boot: Boot | None = None, node_config: str = nodeconfig.PATH) -> None:
+        self._places = Places(data_dir, node_config)
         self._boot = boot or Boot()
+        self._node_config = node_config
 
     def _store(self, conf: NetConf, log: Logger) -> Store:
-        """Return the network's store. All that DEL and GC need of the configuration is where it is."""
-        if conf.ipam is None:
-            raise invalid_config("IPAM config missing 'ipam' key", 'the configuration has no "ipam" with a "type"')
-        # The network's name was found to be safe as the name of a folder when the configuration was read.
-        return Store(os.path.join(conf.ipam.string("dataDir") or self._data_dir, conf.name), self._boot, log)
+        """Return the network's store. Raises CniError (code 7) where none may be."""
+        return self._store_in(self._places.of(conf), log)
+
+    def _store_in(self, folder: str, log: Logger) -> Store:
+        return Store(folder, self._boot, log)
 
     def validate(self, request: Request, conf: NetConf) -> None:
         """Find out what can be known to be wrong before ADD changes anything."""
-        prepare(request, conf)
+        prepare(request, conf, self._node_config)
+        self._places.of(conf)
 
     def add(self, request: Request, conf: NetConf, log: Logger) -> Result:
         """Take one address from each range set; return them with gateways, routes and DNS settings.
 
         On an error no address is held, beyond those that the attachment had before.
         """
-        return add(request, conf, self._store(conf, log), log)
+        prepared = prepare(request, conf, self._node_config)
+        members.warn_of_unknown(conf, log)
+        return add(request, prepared, self._store(conf, log), log)
 
     def delete(self, request: Request, conf: NetConf, log: Logger) -> None:
-        """Release all addresses of the attachment, whatever the ranges are by now. None is no error."""
-        if conf.ipam is None or not conf.name:  # ADD refuses such a configuration, so there is no store of it
+        """Release all addresses of the attachment, whatever the ranges are by now. None is no error.
+
+        Where no store may be, the reference plugin may have made one: the attachment's own files are released there.
+        """
+        try:
+            store = self._store(conf, log)
+        except CniError as e:
+            self._release_in(self._places.of_anyone(conf), request.container_id, request.ifname, log, e)
             return
-        release_attachment(request, self._store(conf, log))
+        release_attachment(request.container_id, request.ifname, store)
+
+    def release(self, data_dir: str, network: str, container_id: str, ifname: str, log: Logger) -> None:
+        """Release the addresses that an attachment holds in the network's store below a `dataDir`, empty for the
+        default. Nothing is created, and no argument is believed: where no store may be, as in `delete`.
+        """
+        refusal = None
+        try:
+            self._places.store(data_dir, network)
+        except CniError as e:
+            refusal = e
+        self._release_in(self._places.store_of_anyone(data_dir, network), container_id, ifname, log, refusal)
+
+    def _release_in(self, folder: str, container_id: str, ifname: str, log: Logger, refusal: CniError | None) -> None:
+        released = release_where_found(container_id, ifname, self._store_in(folder, log)) if folder else []
+        if released:
+            log.info(f"released {', '.join(released)} of {ifname} in {folder}")
+        elif refusal is not None:
+            log.warning(f"{refusal}; {ifname} of {container_id} holds no address there: nothing is released")
 
     def check(self, request: Request, conf: NetConf, log: Logger) -> None:
         """Verify that the attachment holds an address, and each of its prevResult that is in our ranges."""
-        check(request, conf, self._store(conf, log))
+        try:
+            store = self._store(conf, log)
+        except CniError as e:
+            # The reference plugin may have attached the pod, and it works: what is there is looked at, no more.
+            folder = self._places.of_anyone(conf)
+            store = self._store_in(folder, log)
+            if (
+                not folder
+                or not store.is_locked_by_file()
+                or not any(store.held_by(request.container_id, request.ifname, store.names()))
+            ):
+                raise
+            log.warning(f"{e}; the next ADD will fail")
+        check(request, conf, store)
 
     def gc(self, request: Request, conf: NetConf, log: Logger) -> None:
         """Release the addresses of all attachments of this network that are not valid."""
-        collect_garbage(conf, self._store(conf, log), log)
+        try:
+            store = self._store(conf, log)
+        except CniError as e:
+            log.warning(f"{e}; GC releases nothing there")
+            return
+        collect_garbage(conf, store, log)
 
     def status(self, request: Request, conf: NetConf, log: Logger) -> None:
         """Say whether ADD could work: the configuration is good, the store can be used, no range set is full."""
-        status(request, conf, self._store(conf, log))
+        members.warn_of_unknown(conf, log)
+        status(request, conf, self._store(conf, log), self._node_config)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from cni import cidr
-from cni.convert import read_route
+from cni.convert import read_routes
 from cni.errors import BAD_ENVIRONMENT, CniError, invalid_config
+from cni.limits import ADDRESSES, RANGE_SETS, RANGES
 from cni.request import parse_args
-from cni.section import Section, refused
+from cni.section import Section, refused, too_many
 from cni.version import at_least
-from ipam.host_local.ranges import HOST_BITS, Range, RangeSet
+from ipam.host_local.ranges import SHOWN_RANGES, Range, RangeSet, find_overlap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def parse(request: Request, conf: NetConf) -> HostLocalConfig:
     return HostLocalConfig(
         _range_sets(conf, ipam),
         _requested(request, conf),
-        [read_route(route) for route in ipam.sections("routes")],
+        read_routes(ipam),
         ipam.string("resolvConf"),
     )
 
@@ -57,19 +58,21 @@ def parse(request: Request, conf: NetConf) -> HostLocalConfig:
 
 def _range_sets(conf: NetConf, ipam: Section) -> list[RangeSet]:
     """Return the runtime's range sets, then the one in the old single form, then those of `ranges`."""
-    groups = conf.runtime_config.section_lists("ipRanges")
+    groups = conf.runtime_config.section_lists("ipRanges", RANGE_SETS, RANGES)
     if ipam.has("subnet"):
         groups.append([ipam])
-    groups += ipam.section_lists("ranges")
+    groups += ipam.section_lists("ranges", RANGE_SETS, RANGES)
+    if len(groups) > RANGE_SETS:
+        raise too_many("ipam.ranges with ipam.subnet and runtimeConfig.ipRanges", len(groups), RANGE_SETS)
     if not groups:
         raise invalid_config("no IP ranges specified", 'the configuration has neither "ipam.ranges" nor "ipam.subnet"')
     sets = [_range_set(index, group) for index, group in enumerate(groups)]
     _check_families(sets, conf.cni_version)
-    for index, one in enumerate(sets):
-        for other in range(index + 1, len(sets)):
-            if one.overlaps(sets[other]):
-                details = f"the sets are {one} and {sets[other]}"
-                raise invalid_config(f"range set {index} overlaps with {other}", details)
+    found = find_overlap([(index, range_) for index, one in enumerate(sets) for range_ in one.ranges])
+    if found is not None:
+        (one, _), (other, _) = found
+        details = f"the sets are {sets[one]} and {sets[other]}"
+        raise invalid_config(f"range set {one} overlaps with {other}", details)
     return sets
 
 
@@ -79,11 +82,12 @@ def _range_set(index: int, group: list[Section]) -> RangeSet:
         if not ranges:
             raise invalid_config("empty range set", "a range set needs at least one range")
         if len({one.subnet.version for one in ranges}) > 1:
-            raise invalid_config("mixed address families", f"the set is {', '.join(str(one.subnet) for one in ranges)}")
-        for position, one in enumerate(ranges):
-            for other in ranges[position + 1 :]:
-                if one.overlaps(other):
-                    raise invalid_config(f"subnets {one} and {other} overlap")
+            subnets = ", ".join(str(one.subnet) for one in ranges[:SHOWN_RANGES])
+            raise invalid_config("mixed address families", f"the set begins with {subnets}")
+        found = find_overlap(list(enumerate(ranges)))
+        if found is not None:
+            (_, one), (_, other) = found
+            raise invalid_config(f"subnets {one} and {other} overlap")
     except CniError as e:
         raise invalid_config(f"invalid range set {index}: {e.msg}", e.details) from None
     return RangeSet(ranges)
@@ -117,9 +121,6 @@ def _subnet(section: Section) -> IPNetwork:
     subnet = interface.network
     if interface.ip != subnet.network_address:
         raise refused(field, text, f"{subnet}; the network has host bits set")
-    if subnet.prefixlen > subnet.max_prefixlen - HOST_BITS:
-        limit = subnet.max_prefixlen - HOST_BITS
-        raise refused(field, text, f"a subnet of /{limit} or larger; network {subnet} too small to allocate from")
     return subnet
 
 
@@ -153,7 +154,7 @@ def _requested(request: Request, conf: NetConf) -> list[IPAddress]:
             msg = f"CNI_ARGS: IP: {text!a} is not allowed; it must be an IP address such as 10.1.2.3"
             raise CniError(BAD_ENVIRONMENT, msg) from None
     for section in (conf.args, conf.runtime_config):
-        for index, item in enumerate(section.strings("ips")):
+        for index, item in enumerate(section.strings("ips", ADDRESSES)):
             try:
                 addresses.append(_with_or_without_length(item))
             except ValueError:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from cni.ip import IPNetwork
 
-HOST_BITS = 2
-"""How many bits a subnet must leave for hosts: with fewer there is no room beside network, gateway and broadcast."""
+SHOWN_RANGES = 8
+"""How many ranges of a set a message names."""
 
 
 class Range:
@@ -22,7 +22,8 @@ class Range:
 
     Three of them are never given to a pod: the gateway; the subnet's first address, which names the network (IPv4,
     RFC 1122, section 3.2.1.3) or stands for any router in it (IPv6, RFC 4291, section 2.6.1); and the broadcast
-    address of an IPv4 subnet.
+    address of an IPv4 subnet. A subnet of two addresses is a link between two routers, and has neither of the latter
+    (RFC 3021, RFC 6164); nor has one of a single address. These have a gateway only if one is given.
     """
 
     __slots__ = ("_reserved", "end", "gateway", "start", "subnet")
@@ -35,17 +36,25 @@ class Range:
         gateway: IPAddress | None = None,
     ) -> None:
         """What is None gets its default: the gateway and `start` the first address after the network's own, `end` the
-        last one, without the broadcast address. `subnet` must leave HOST_BITS, and the others must suit it.
+        last one, without the broadcast address; in a subnet of one or two addresses no gateway, and all of it. What is
+        given must suit the subnet.
         """
         self.subnet = subnet
-        first = subnet.network_address + 1
-        last = subnet.broadcast_address if subnet.version == 6 else subnet.broadcast_address - 1
-        self.gateway: IPAddress = first if gateway is None else gateway
+        first, last = subnet.network_address, subnet.broadcast_address
+        self._reserved = set()
+        if subnet.prefixlen < subnet.max_prefixlen - 1:
+            self._reserved.add(int(first))
+            first += 1
+            if gateway is None:
+                gateway = first
+            if subnet.version == 4:
+                self._reserved.add(int(last))
+                last -= 1
+        if gateway is not None:
+            self._reserved.add(int(gateway))
+        self.gateway = gateway
         self.start: IPAddress = first if start is None else start
         self.end: IPAddress = last if end is None else end
-        self._reserved = {int(self.gateway), int(subnet.network_address)}
-        if subnet.version == 4:
-            self._reserved.add(int(subnet.broadcast_address))
 
     def __contains__(self, address: IPAddress) -> bool:
         return address.version == self.subnet.version and int(self.start) <= int(address) <= int(self.end)
@@ -56,10 +65,6 @@ class Range:
     def is_reserved(self, address: IPAddress) -> bool:
         """Return whether the address, which is in the range, is one that no pod gets."""
         return int(address) in self._reserved
-
-    def overlaps(self, other: Range) -> bool:
-        """Return whether an address is in both."""
-        return other.start in self or self.start in other
 
     def free(self, first: int, last: int, taken: Container[str]) -> IPAddress | None:
         """Return the lowest address from `first` to `last` (both in the range) that a pod can get and nobody has."""
@@ -74,16 +79,29 @@ class Range:
 class RangeSet:
     """One or more ranges of one family that do not overlap."""
 
-    __slots__ = ("ranges",)
+    __slots__ = ("_sorted", "ranges")
 
     def __init__(self, ranges: list[Range]) -> None:
         self.ranges = ranges
+        self._sorted = sorted(ranges, key=_start)
 
     def __contains__(self, address: IPAddress) -> bool:
-        return any(address in one for one in self.ranges)
+        return address in self._nearest(address)
 
     def __str__(self) -> str:
-        return ",".join(str(one) for one in self.ranges)
+        shown = ",".join(str(one) for one in self.ranges[:SHOWN_RANGES])
+        return shown if len(self.ranges) <= SHOWN_RANGES else f"{shown} and {len(self.ranges) - SHOWN_RANGES} more"
+
+    def _nearest(self, address: IPAddress) -> Range:
+        """Return the last range that begins at or before the address, the first range when none does."""
+        low, high = 0, len(self._sorted)
+        while high - low > 1:
+            middle = (low + high) // 2
+            if int(self._sorted[middle].start) <= int(address):
+                low = middle
+            else:
+                high = middle
+        return self._sorted[low]
 
     @property
     def version(self) -> int:
@@ -92,11 +110,7 @@ class RangeSet:
 
     def range_of(self, address: IPAddress) -> Range:
         """Return the range that holds an address of the set."""
-        return next(one for one in self.ranges if address in one)
-
-    def overlaps(self, other: RangeSet) -> bool:
-        """Return whether an address is in both."""
-        return any(mine.overlaps(theirs) for mine in self.ranges for theirs in other.ranges)
+        return self._nearest(address)
 
     def next_free(self, last: IPAddress | None, taken: Container[str]) -> IPAddress | None:
         """Return the first free address after `last`, going round through all ranges, or None when there is none.
@@ -121,3 +135,22 @@ class RangeSet:
         for one in self.ranges[index + 1 :] + self.ranges[:index]:
             yield one, int(one.start), int(one.end)
         yield current, int(current.start), int(last)
+
+
+def find_overlap(numbered: list[tuple[int, Range]]) -> tuple[tuple[int, Range], tuple[int, Range]] | None:
+    """Return two of the numbered ranges that have an address in common, the lower number first, or None.
+
+    Sorted by their first addresses, ranges that overlap follow one another but for what the first of them holds whole.
+    """
+    furthest: dict[int, tuple[int, Range]] = {}
+    for one in sorted(numbered, key=lambda item: (_start(item[1]), item[0])):
+        version = one[1].subnet.version
+        before = furthest.get(version)
+        if before is not None and int(one[1].start) <= int(before[1].end):
+            return (before, one) if before[0] <= one[0] else (one, before)
+        furthest[version] = one
+    return None
+
+
+def _start(one: Range) -> int:
+    return int(one.start)

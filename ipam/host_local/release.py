@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from cni.cidr import address_or_none
-from cni.errors import CniError, combined, invalid_config
+from cni.errors import CniError, combined
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cni.config import NetConf
     from cni.log import Logger
-    from cni.request import Request
     from ipam.host_local.store import Owner, Store
 
 
-def release_attachment(request: Request, store: Store) -> None:
+def release_attachment(container_id: str, ifname: str, store: Store) -> None:
     """Serve DEL. Files of an old version, with the container ID alone, count when there are no others.
 
     Raises CniError naming every address that could not be released, after releasing the others.
@@ -21,35 +22,61 @@ def release_attachment(request: Request, store: Store) -> None:
     if not store.exists():
         return
     with store.lock():
-        mine, of_container = store.held_by(request.container_id, request.ifname, store.take_stock())
-        _release(store, mine or of_container, f"DEL of {request.ifname}")
+        mine, of_container = store.held_by(container_id, ifname, store.take_stock())
+        _release(store, mine or of_container, f"DEL of {ifname}")
+
+
+def release_where_found(container_id: str, ifname: str, store: Store) -> list[str]:
+    """Release what the attachment holds in a folder that is not known to be a store, and return the addresses.
+
+    The folder has to prove it: it has a lock, and files with the names of addresses whose content is this attachment's,
+    container ID and interface. These alone are removed; nothing is made, marked or put in order.
+    Raises CniError as `release_attachment`.
+    """
+    if not store.is_locked_by_file() or not store.held_by(container_id, ifname, store.names())[0]:
+        return []
+    with store.lock(create=False):
+        mine = [name for name in store.held_by(container_id, ifname, store.names())[0] if address_or_none(name)]
+        _release(store, mine, f"DEL of {ifname}")
+    return mine
 
 
 def collect_garbage(conf: NetConf, store: Store, log: Logger) -> None:
-    """Serve GC. A file of an old version is kept as long as a valid attachment is of its container.
+    """Serve GC. Without a list of valid attachments, what certainly is no living pod's is released: files of an earlier
+    boot, and empty ones (see `Store.is_abandoned`).
 
-    A damaged file is nobody's. Raises CniError as `release_attachment`.
+    A file of an old version is kept as long as a valid attachment is of its container. A damaged file is nobody's, but
+    whoever it was may live. Raises CniError as `release_attachment`.
     """
-    if conf.valid_attachments is None:
-        raise invalid_config("missing cni.dev/valid-attachments", "without it nothing can be known to be stale")
     if not store.exists():
         return
-    valid = set(conf.valid_attachments)
-    containers = {container_id for container_id, _ in valid}
+    is_stale = _is_abandoned_in(store) if conf.valid_attachments is None else _is_not_among(conf.valid_attachments)
     with store.lock():
         stale = []
         for name, owner in store.owners(store.take_stock()):
-            if address_or_none(name) is None or (owner is not None and _is_valid(owner, valid, containers)):
+            if address_or_none(name) is None or not is_stale(name, owner):
                 continue
             log.info(f"releasing {name}, which {owner or 'nobody'} held")
             stale.append(name)
         _release(store, stale, f"GC of network {conf.name}")
 
 
-def _is_valid(owner: Owner, valid: set[tuple[str, str]], containers: set[str]) -> bool:
-    if owner.ifname is None:
-        return owner.container_id in containers
-    return (owner.container_id, owner.ifname) in valid
+def _is_abandoned_in(store: Store) -> Callable[[str, Owner | None], bool]:
+    return lambda name, owner: store.is_abandoned(name)
+
+
+def _is_not_among(attachments: list[tuple[str, str]]) -> Callable[[str, Owner | None], bool]:
+    valid = set(attachments)
+    containers = {container_id for container_id, _ in valid}
+
+    def is_stale(name: str, owner: Owner | None) -> bool:
+        if owner is None:
+            return True
+        if owner.ifname is None:
+            return owner.container_id not in containers
+        return (owner.container_id, owner.ifname) not in valid
+
+    return is_stale
 
 
 def _release(store: Store, names: list[str], attempt: str) -> None:

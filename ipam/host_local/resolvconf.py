@@ -1,28 +1,70 @@
-"""resolv.conf(5) as the `dns` of a result."""
+"""resolv.conf(5) as the `dns` of a result.
+
+Whoever may write a network configuration chooses the path, so it must not tell what is on the host: the file lies in
+one of the usual folders, is decided on without being opened, and all refusals read the same, whatever there is.
+"""
 
 from __future__ import annotations
 
-from cni import files
-from cni.errors import IO_FAILURE, CniError
+import errno
+import os
+
+from cni import files, nodeconfig
+from cni.limits import DNS_ENTRIES, RESOLV_CONF_BYTES
 from cni.result import DNS
+from cni.section import refused
+
+FOLDERS = (
+    "/etc", "/run/NetworkManager", "/run/connman", "/run/netconfig", "/run/resolvconf", "/run/systemd/resolve",
+    "/usr/lib/systemd",
+)  # fmt: skip
+"""Where /etc/resolv.conf leads to: distributions make it a link to what the named programs write, or systemd ships."""
+
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG, errno.EXDEV, errno.EINVAL,
+           errno.EFBIG, errno.EISDIR, errno.ENXIO, errno.EPERM)  # fmt: skip
 
 
-def read(path: str) -> DNS:
-    """Return the settings in the file, DNS() for an empty path.
+def read(path: str, node_config: str = nodeconfig.PATH) -> DNS:
+    """Return the settings in the file, DNS() for an empty path. node_config: path of the administrator's file.
 
     Of several `domain` lines the last counts; `search` and `options` add up, as in the reference plugin.
-    Raises CniError (code 5) that names field and path.
+    Raises CniError: code 7 that names field and path, the same for every file that is not to be read; code 5 when the
+    kernel fails.
     """
-    dns = DNS()
     if not path:
-        return dns
+        return DNS()
+    folders = [*FOLDERS, *nodeconfig.load(node_config).resolv_conf_dirs]
+    wanted = (
+        f"the path of a file in the form of resolv.conf(5), of at most {RESOLV_CONF_BYTES} bytes, in or below "
+        f"{', '.join(folders)}, or a folder that is among the resolvConfDirs in {node_config}"
+    )
     try:
-        data = files.read(path)
-    except CniError as e:
-        raise CniError(e.code, f"ipam.resolvConf: {e.msg}", e.details) from None
-    if data is None:
-        raise CniError(IO_FAILURE, f"ipam.resolvConf: cannot open {path}: No such file or directory")
-    for line in data.decode("utf-8", "replace").splitlines():
+        dns = _parsed(_content(path, folders))
+    except OSError as e:
+        if e.errno in _ABSENT:
+            raise refused("ipam.resolvConf", path, wanted) from None
+        raise files.io_failure("read", f"ipam.resolvConf {path}", e) from e
+    # Of a file with another name, to be read at all would tell that it is there.
+    if not dns.nameservers and "resolv" not in os.path.basename(path):
+        raise refused("ipam.resolvConf", path, wanted)
+    if max(len(dns.nameservers), len(dns.search), len(dns.options)) > DNS_ENTRIES:
+        raise refused("ipam.resolvConf", path, wanted)
+    return dns
+
+
+def _content(path: str, folders: list[str]) -> str:
+    if not path.startswith("/") or any(part in (".", "..") for part in path.split("/")):
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+    fd = files.open_beneath(path, folders)
+    try:
+        return files.read_all(fd, RESOLV_CONF_BYTES).decode("utf-8", "replace")
+    finally:
+        os.close(fd)
+
+
+def _parsed(text: str) -> DNS:
+    dns = DNS()
+    for line in text.splitlines():
         keyword, *values = line.split() or [""]
         if not values or keyword[0] in "#;":
             continue

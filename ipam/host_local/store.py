@@ -11,6 +11,9 @@ An address file is written and synced under another name and then renamed, so th
 after a power cut too. The folder is not synced: a power cut ends all pods, and an address that is free again after it
 is as it should be. `last_reserved_ip` is not synced either: to lose it costs one turn of the round robin.
 
+Somebody else may be able to write to the folder. So what is opened are regular files, not links, FIFOs and devices;
+an address whose file is none of these counts as taken, and stays as it is. What is removed has a name of the above.
+
 Finding what an attachment holds takes reading every file, since any plugin may have written it. That grows with the
 number of addresses taken in the network: docs/ipam.md has figures.
 """
@@ -18,6 +21,7 @@ number of addresses taken in the network: docs/ipam.md has figures.
 from __future__ import annotations
 
 import os
+import stat
 
 from cni import files
 from cni.cidr import address_or_none
@@ -57,6 +61,20 @@ class Owner:
         return self.container_id if self.ifname is None else f"interface {self.ifname} of {self.container_id}"
 
 
+def is_store(folder: str) -> bool:
+    """Return whether a folder is a network's store: it has the lock's file, or an address'."""
+    if _is_regular(os.path.join(folder, LOCK)):
+        return True
+    try:
+        with os.scandir(folder) as entries:
+            return any(
+                _looks_like_address(entry.name) and address_or_none(entry.name) and entry.is_file(follow_symlinks=False)
+                for entry in entries
+            )
+    except OSError:
+        return False
+
+
 class Store:
     """One network's folder. `name` in arguments and results is that of an address file: the address as text.
 
@@ -77,10 +95,15 @@ class Store:
         """Return whether the folder is there: without it, no address is taken."""
         return os.path.isdir(self.folder)
 
-    def lock(self) -> FileLock:
-        """Return the lock, to be entered. The folder and its parents are made where they are missing."""
-        files.ensure_folder(self.folder, FOLDER_MODE)
-        return FileLock(self._path(LOCK), mode=LOCK_MODE)
+    def is_locked_by_file(self) -> bool:
+        """Return whether the folder has the lock's file, as every store has, ours and the reference plugin's."""
+        return _is_regular(self._path(LOCK))
+
+    def lock(self, create: bool = True) -> FileLock:
+        """Return the lock, to be entered. create: make what is missing of folder, parents and file."""
+        if create:
+            files.ensure_folder(self.folder, FOLDER_MODE)
+        return FileLock(self._path(LOCK), mode=LOCK_MODE if create else None)
 
     # Reading ---------------------------------------------------------------------------------------------------------
 
@@ -101,14 +124,30 @@ class Store:
         for name in self._listed():
             if _looks_like_address(name):
                 names.append(name)
-            elif name.startswith(files.TEMPORARY_PREFIX):
-                files.remove(self._path(name))
-        lock = self._path(LOCK)
-        if not self._boot.is_current(lock):
-            paths = [self._path(name) for name in names]
-            if all(self._boot.mark(path) for path in paths if not self._boot.is_marked(path)):
-                self._boot.mark(lock)
+            elif _is_temporary(name):
+                self._sweep(name)
+        if not self._boot.is_current(self._path(LOCK)):
+            unmarked = (name for name in names if not self._boot.is_marked(self._path(name)))
+            if all(self._mark(name) for name in unmarked):
+                self._mark(LOCK)
         return names
+
+    def _sweep(self, name: str) -> None:
+        try:
+            files.remove(self._path(name))
+        except CniError as e:  # a folder in its place, which is none of ours
+            self._log.warning(str(e))
+
+    def _mark(self, name: str) -> bool:
+        """Label a file with this boot. True also for what is no file of ours, which gets none."""
+        try:
+            fd = files.open_regular(self._path(name))
+        except OSError:
+            return True
+        try:
+            return self._boot.mark(fd)
+        finally:
+            os.close(fd)
 
     def _listed(self) -> list[str]:
         try:
@@ -137,13 +176,24 @@ class Store:
         return [(name, self._parsed(name, data)) for name, data in self._contents(names)]
 
     def _contents(self, names: list[str]) -> list[tuple[str, bytes]]:
-        """Return what is in the files, as far as they can be read: this is where 10,000 files cost time."""
+        """Return what is in the files, as far as they can be read: this is where 10,000 files cost time.
+
+        A listing tells what is a regular file, for nothing. Who can make a device is root, so that an open which
+        follows no link and does not block is harmless, should something else be in a file's place by then.
+        """
         contents = []
         if not names:
             return []
-        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            irregular = self._irregular(names)
+            folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as e:
+            raise files.io_failure("read folder", self.folder, e) from e
         try:
             for name in names:
+                if name in irregular:
+                    self._log.warning(f"{self._path(name)} is not a regular file: the address counts as taken")
+                    continue
                 try:
                     fd = os.open(name, _READ_ONLY, dir_fd=folder)
                     try:
@@ -161,6 +211,13 @@ class Store:
         finally:
             os.close(folder)
         return contents
+
+    def _irregular(self, names: list[str]) -> set[str]:
+        """Return those of the names that are there and not of regular files, and maybe others. Raises OSError."""
+        if len(names) == 1:
+            return {name for name in names if os.path.lexists(self._path(name)) and not _is_regular(self._path(name))}
+        with os.scandir(self.folder) as entries:
+            return {entry.name for entry in entries if not entry.is_file(follow_symlinks=False)}
 
     def _parsed(self, name: str, data: bytes) -> Owner | None:
         container_id, separator, ifname = data.strip().partition(SEPARATOR)
@@ -185,7 +242,8 @@ class Store:
         """
         path = self._path(name)
         try:
-            return os.lstat(path).st_size == 0 or self._boot.is_earlier(path)
+            status = os.lstat(path)
+            return stat.S_ISREG(status.st_mode) and (status.st_size == 0 or self._boot.is_earlier(path))
         except FileNotFoundError:
             return False
         except OSError as e:
@@ -229,7 +287,7 @@ class Store:
         path = self._path(name)
         temporary = self._path(f"{files.TEMPORARY_PREFIX}{name}-{os.getpid()}")
         try:
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
+            fd = files.create(temporary, FILE_MODE)
             try:
                 files.write_all(fd, container_id.encode() + SEPARATOR + os.fsencode(ifname))
                 self._boot.mark(fd)
@@ -238,7 +296,7 @@ class Store:
                 os.close(fd)
             os.rename(temporary, path)
         except OSError as e:
-            files.remove(temporary)
+            self._sweep(os.path.basename(temporary))
             raise files.io_failure("write", path, e) from e
 
     def remember_last(self, index: int, address: IPAddress) -> None:
@@ -262,3 +320,27 @@ class Store:
 def _looks_like_address(name: str) -> bool:
     """Full parsing takes 2 microseconds a name: it is left to whoever goes by the name alone."""
     return _IN_ADDRESSES.issuperset(name) and name[0] != "." and ("." in name or ":" in name)
+
+
+def _is_temporary(name: str) -> bool:
+    """Return whether a killed process of ours may have left a file of this name: `.tmp-10.1.0.7-<process>`, or
+    `.tmp-last_reserved_ip.0`.
+    """
+    if not name.startswith(files.TEMPORARY_PREFIX):
+        return False
+    rest = name.removeprefix(files.TEMPORARY_PREFIX)
+    if rest.startswith(LAST_RESERVED):
+        return _is_number(rest.removeprefix(LAST_RESERVED))
+    address, _, process = rest.rpartition("-")
+    return _is_number(process) and address_or_none(address) is not None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+def _is_regular(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cni import nodeconfig
 from cni.errors import GENERIC, PLUGIN_UNAVAILABLE, CniError
 from ipam.host_local import allocator, config, resolvconf
 
@@ -35,9 +36,9 @@ def check(request: Request, conf: NetConf, store: Store) -> None:
             )
 
 
-def status(request: Request, conf: NetConf, store: Store) -> None:
-    """Serve STATUS. Raises CniError: what ADD would say of the configuration; code 50 for the store and for a full
-    range set, since pods that are attached go on working.
+def status(request: Request, conf: NetConf, store: Store, node_config: str = nodeconfig.PATH) -> None:
+    """Serve STATUS. node_config: path of the administrator's file. Raises CniError: what ADD would say of the
+    configuration; code 50 for the store and for a full range set, since pods that are attached go on working.
     """
     if config.is_left_to_runtime(conf):
         try:
@@ -46,7 +47,7 @@ def status(request: Request, conf: NetConf, store: Store) -> None:
             raise CniError(PLUGIN_UNAVAILABLE, e.msg, e.details) from e
         return
     wanted = config.parse(request, conf)
-    resolvconf.read(wanted.resolv_conf)
+    resolvconf.read(wanted.resolv_conf, node_config)
     try:
         store.check_usable()
         names = store.names()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cni.errors import GENERIC, CniError
 from cni.result import Result
+from ipam import members
 from ipam.static import config
 
 TYPE_CHECKING = False
@@ -21,6 +22,7 @@ def validate(request: Request, conf: NetConf) -> None:
 def add(request: Request, conf: NetConf, log: Logger) -> Result:
     """Return the addresses, routes and DNS settings. Raises CniError."""
     wanted = config.parse(request, conf)
+    members.warn_of_unknown(conf, log)
     return Result(ips=wanted.addresses, routes=wanted.routes, dns=wanted.dns)
 
 
@@ -47,3 +49,4 @@ def gc(request: Request, conf: NetConf, log: Logger) -> None:
 def status(request: Request, conf: NetConf, log: Logger) -> None:
     """Say whether ADD could work: whether the configuration makes sense. Raises CniError."""
     config.parse(request, conf)
+    members.warn_of_unknown(conf, log)

@@ -7,11 +7,12 @@ What names addresses, the later winning: `ipam.addresses` together with CNI_ARGS
 from __future__ import annotations
 
 from cni import cidr
-from cni.convert import read_dns, read_route
+from cni.convert import read_dns, read_routes
 from cni.errors import BAD_ENVIRONMENT, CniError, invalid_config
+from cni.limits import ADDRESSES
 from cni.request import parse_args
 from cni.result import IPConfig
-from cni.section import Section, refused
+from cni.section import Section, refused, too_many
 from cni.version import at_least
 
 TYPE_CHECKING = False
@@ -44,8 +45,7 @@ def parse(request: Request, conf: NetConf) -> StaticConfig:
     if len(families) < len(addresses) and not at_least(conf.cni_version, "0.3.0"):
         msg = f"CNI version {conf.cni_version} does not support more than 1 address per family"
         raise invalid_config(msg, f"the addresses are {', '.join(str(one.address) for one in addresses)}")
-    routes = [read_route(route) for route in ipam.sections("routes")]
-    return StaticConfig(addresses, routes, read_dns(ipam.section("dns")))
+    return StaticConfig(addresses, read_routes(ipam), read_dns(ipam.section("dns")))
 
 
 def _addresses(request: Request, conf: NetConf, ipam: Section) -> list[IPConfig]:
@@ -54,7 +54,12 @@ def _addresses(request: Request, conf: NetConf, ipam: Section) -> list[IPConfig]
     of_args = _listed(conf.args)
     of_runtime = _listed(conf.runtime_config)
     # What the configuration says may be a placeholder, if something else outdoes it.
-    return of_runtime or of_args or [_configured(one) for one in ipam.sections("addresses")] + of_environment
+    if of_runtime or of_args:
+        return of_runtime or of_args
+    addresses = [_configured(one) for one in ipam.sections("addresses", ADDRESSES)] + of_environment
+    if len(addresses) > ADDRESSES:
+        raise too_many("ipam.addresses with those of CNI_ARGS", len(addresses), ADDRESSES)
+    return addresses
 
 
 def _configured(section: Section) -> IPConfig:
@@ -68,7 +73,7 @@ def _configured(section: Section) -> IPConfig:
 def _listed(section: Section) -> list[IPConfig]:
     """Return the addresses of `ips`. They come without gateway, also when an `addresses` entry has one."""
     addresses = []
-    for index, text in enumerate(section.strings("ips")):
+    for index, text in enumerate(section.strings("ips", ADDRESSES)):
         try:
             addresses.append(IPConfig(cidr.parse_interface(text)))
         except ValueError:
@@ -80,12 +85,12 @@ def _of_environment(request: Request) -> list[IPConfig]:
     """Return the addresses of CNI_ARGS, each with the last of its gateways that lies in its subnet."""
     pairs = parse_args(request.args, frozenset(("IP", "GATEWAY")))
     addresses = []
-    for text in _items(pairs.get("IP", "")):
+    for text in _items("IP", pairs):
         try:
             addresses.append(IPConfig(cidr.parse_interface(text)))
         except ValueError:
             raise _bad_args("IP", text, IN_CIDR_NOTATION) from None
-    for text in _items(pairs.get("GATEWAY", "")):
+    for text in _items("GATEWAY", pairs):
         try:
             gateway = cidr.parse_address(text)
         except ValueError:
@@ -96,8 +101,13 @@ def _of_environment(request: Request) -> list[IPConfig]:
     return addresses
 
 
-def _items(text: str) -> list[str]:
-    return [item.strip() for item in text.split(",")] if text else []
+def _items(key: str, pairs: dict[str, str]) -> list[str]:
+    text = pairs.get(key, "")
+    items = [item.strip() for item in text.split(",")] if text else []
+    if len(items) > ADDRESSES:
+        msg = f"CNI_ARGS: {key}: {len(items)} addresses are not allowed; the limit is {ADDRESSES}"
+        raise CniError(BAD_ENVIRONMENT, msg)
+    return items
 
 
 def _bad_args(key: str, value: str, wanted: str) -> CniError:

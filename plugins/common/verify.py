@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cni import ifconfig
-from cni.errors import GENERIC, PLUGIN_UNAVAILABLE, CniError
+from cni.errors import GENERIC, INVALID_CONFIG, PLUGIN_UNAVAILABLE, CniError
 from cni.ifconfig import PodLink
 from cni.netlink import link
 from cni.netlink.link import Link
@@ -49,5 +49,7 @@ def ipam_status(request: Request, conf: NetConf, log: Logger) -> None:
         try:
             delegate.validate(request, conf)
         except CniError as e:
+            if e.code == INVALID_CONFIG:
+                raise
             raise CniError(PLUGIN_UNAVAILABLE, e.msg, e.details) from e
     delegate.status(request, conf, log)

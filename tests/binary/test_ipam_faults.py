@@ -10,10 +10,17 @@ from typing import Any
 
 import pytest
 
-from tests.support import faults
+from tests.support import faults, node
 from tests.support.plugin import Attachment
 
 DUAL = [[{"subnet": "10.1.0.0/24"}], [{"subnet": "fd00:1::/64"}]]
+
+
+@pytest.fixture(autouse=True)
+def allowed(tmp_path: Path) -> Iterator[None]:
+    """The node's administrator allows stores, and a resolv.conf, in the folder of the test."""
+    with node.configured(dataDirs=[str(tmp_path)], resolvConfDirs=[str(tmp_path)]):
+        yield
 
 
 def attachment(data_dir: Path, container_id: str = "c1", **ipam: Any) -> Attachment:

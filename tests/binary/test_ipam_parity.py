@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support import plugin
+from tests.support import node, plugin
 from tests.support.plugin import DIST, REFERENCE, Outcome
 
 VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0")
@@ -21,6 +22,13 @@ BOTH_WAYS = [
     pytest.param(REFERENCE, DIST, id="theirs-then-ours"),
     pytest.param(DIST, REFERENCE, id="ours-then-theirs"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def allowed(tmp_path: Path) -> Iterator[None]:
+    """The node's administrator allows stores, and a resolv.conf, in the folder of the test."""
+    with node.configured(dataDirs=[str(tmp_path)], resolvConfDirs=[str(tmp_path)]):
+        yield
 
 
 class Ipam:
@@ -222,9 +230,6 @@ REFUSED: dict[str, dict[str, Any]] = {
         {"subnet": "10.1.0.0/24"}, {"subnet": "10.1.0.0/16"}
     ),
     "range set 0 overlaps with 1": {"ranges": [[{"subnet": "10.1.0.0/24"}], [{"subnet": "10.1.0.0/16"}]]},
-    "10.1.0.0/31 too small to allocate from": {"subnet": "10.1.0.0/31"},
-    "10.1.0.1/32 too small to allocate from": {"subnet": "10.1.0.1/32"},
-    "fd00::/127 too small to allocate from": {"subnet": "fd00::/127"},
     "host bits set": {"subnet": "10.1.0.7/24"},
     "RangeStart 10.2.0.1 not in network 10.1.0.0/24": {"subnet": "10.1.0.0/24", "rangeStart": "10.2.0.1"},
     "RangeEnd 10.2.0.1 not in network 10.1.0.0/24": {"subnet": "10.1.0.0/24", "rangeEnd": "10.2.0.1"},
@@ -243,8 +248,28 @@ def test_both_refuse(tmp_path: Path, words: str) -> None:
     """With the same essential words. Ours has the specification's code, names the field, and leaves no file."""
     pair = Pair(tmp_path, REFUSED[words])
     assert words in refusal(pair.theirs.call("ADD"), 999)
-    assert words in refusal(pair.ours.call("ADD"), 5 if "resolvConf" in REFUSED[words] else 7)
+    assert words in refusal(pair.ours.call("ADD"), 7)
     assert not os.path.exists(pair.stores[DIST])
+
+
+@pytest.mark.parametrize(
+    ("subnet", "given"),
+    [
+        ("10.1.0.0/31", ["10.1.0.0/31", "10.1.0.1/31"]),
+        ("10.1.0.1/32", ["10.1.0.1/32"]),
+        ("fd00::/127", ["fd00::/127", "fd00::1/127"]),
+        ("fd00::7/128", ["fd00::7/128"]),
+    ],
+)
+def test_subnets_that_the_reference_refuses(tmp_path: Path, subnet: str, given: list[str]) -> None:
+    """Both addresses of a link of two, and a pool of one (RFC 3021, RFC 6164): all are given out, without a gateway."""
+    pair = Pair(tmp_path, {"subnet": subnet, "routes": [{"dst": "0.0.0.0/0"}]})
+    assert "too small to allocate from" in refusal(pair.theirs.call("ADD"), 999)
+    for number, address in enumerate(given):
+        result = pair.ours.call("ADD", f"c{number}").ok()
+        assert result["ips"] == [{"address": address}]
+        pair.ours.call("CHECK", f"c{number}", prevResult=result).ok()
+    assert "no IP addresses available" in refusal(pair.ours.call("ADD", "more"), 999)
 
 
 @pytest.mark.parametrize("args", ["IP=foo", "X=y", "IP=10.1.0.9;X=y", "IP"])

@@ -10,9 +10,17 @@ from typing import Any
 
 import pytest
 
+from tests.support import node
 from tests.support.plugin import DIST, REFERENCE, Attachment
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+@pytest.fixture(autouse=True)
+def allowed(tmp_path: Path) -> Iterator[None]:
+    """The node's administrator allows stores, and a resolv.conf, in the folder of the test."""
+    with node.configured(dataDirs=[str(tmp_path)], resolvConfDirs=[str(tmp_path)]):
+        yield
 
 
 @pytest.fixture

@@ -353,7 +353,7 @@ def _temporary_taken(folder: Path) -> None:
         (_folder_for_file, "not a regular file"),
         (_fifo, "not a regular file"),
         (_huge, "longer than"),
-        (_loop, "cannot open"),
+        (_loop, "not a regular file"),
         (_temporary_taken, "cannot write"),
     ],
     ids=["file for the folder", "file for its parent", "folder for the file", "FIFO", "huge", "loop", "temporary"],

@@ -51,8 +51,14 @@ class Network:
         self.folder = f"{folder}/net"
         self._data_dir = folder
         self.ipam: dict[str, Any] = {"type": "host-local", **(ipam or {"subnet": "10.1.0.0/29"})}
-        self.handlers = HostLocal(folder, boot)
+        self.node_config = f"{folder}.node.json"
+        self.handlers = HostLocal(folder, boot, self.node_config)
         self.log = Log()
+
+    def allow(self, **node: Any) -> None:
+        """Have the node's administrator say something."""
+        with open(self.node_config, "w") as file:
+            json.dump(node, file)
 
     def at(self, boot: Boot) -> Network:
         """Return the same network after a reboot."""
@@ -76,6 +82,10 @@ class Network:
         """CHECK, with prevResult when addresses are given."""
         top = {"prevResult": {"cniVersion": "1.1.0", "ips": [{"address": one} for one in given]}} if given else {}
         self.handlers.check(request(container_id, ifname, command="CHECK"), self.conf(**top), self.log.logger)
+
+    def gc_without_list(self) -> None:
+        """GC as `cnitool gc` gives it."""
+        self.handlers.gc(request(command="GC"), self.conf(), self.log.logger)
 
     def gc(self, *valid: tuple[str, str]) -> None:
         """GC with these attachments as the valid ones."""

@@ -109,7 +109,8 @@ def test_without_a_boot_id_nothing_is_taken(folder: str, boot_of: MakeBoot) -> N
 
 def test_a_file_system_without_labels_costs_nothing(boot_of: MakeBoot) -> None:
     boot = boot_of("one")
-    assert boot.mark("/proc/self/comm") is False
+    with open("/proc/self/comm") as file:
+        assert boot.mark(file.fileno()) is False
     assert boot.is_marked("/proc/self/comm") is False
     assert boot.is_earlier("/proc/self/comm") is False
 

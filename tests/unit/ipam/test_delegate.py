@@ -64,6 +64,7 @@ def test_static_in_process(node: Node) -> None:
 
 def test_host_local_in_process(node: Node) -> None:
     nothing: dict[str, Any] = {"cni.dev/valid-attachments": []}
+    node.configure(json.dumps({"dataDirs": [str(node.folder)]}))
     parsed = conf({"type": "host-local", "subnet": "10.1.0.0/29", "dataDir": str(node.folder)}, **nothing)
     assert addresses(node.call("ADD", parsed)) == ["10.1.0.2/29"]
     node.call("CHECK", parsed)
@@ -104,8 +105,8 @@ def test_a_node_configuration_that_makes_no_sense(node: Node) -> None:
         pytest.param({"type": "static", "addresses": [{}]}, INVALID_CONFIG, "ipam.addresses[0]", id="static"),
         pytest.param({"type": "host-local"}, INVALID_CONFIG, "no IP ranges specified", id="host-local"),
         pytest.param(
-            {"type": "host-local", "subnet": "10.1.0.0/24", "resolvConf": "/nonexistent"}, 5, "/nonexistent",
-            id="resolvConf",
+            {"type": "host-local", "subnet": "10.1.0.0/24", "resolvConf": "/nonexistent"}, INVALID_CONFIG,
+            "/nonexistent", id="resolvConf",
         ),
     ],
 )  # fmt: skip

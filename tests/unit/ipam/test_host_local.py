@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from cni.errors import GENERIC, INVALID_CONFIG, IO_FAILURE, PLUGIN_UNAVAILABLE, CniError
 from cni.lock import FileLock
+from ipam.host_local.boot import Boot
 from tests.unit.ipam.calls import Network, conf, request
 
 RESOLV_CONF = """\
@@ -71,6 +73,7 @@ def test_add_gives_an_address_from_each_set_with_routes_and_dns(folder: str) -> 
         routes=[{"dst": "0.0.0.0/0"}, {"dst": "fd01::/16", "gw": "fd00::5", "mtu": 1400, "table": 7}],
         resolvConf=resolv_conf,
     )
+    network.allow(resolvConfDirs=[folder])
     result = network.handlers.add(request(), network.conf(), network.log.logger)
     assert [(str(ip.address), str(ip.gateway)) for ip in result.ips] == [
         ("10.1.0.1/24", "10.1.0.9"),
@@ -222,17 +225,18 @@ def test_add_goes_on_when_the_last_address_cannot_be_noted(folder: str) -> None:
 
 
 def test_add_without_resolv_conf(folder: str) -> None:
-    network = Network(folder, subnet="10.1.0.0/29", resolvConf=f"{folder}/nope")
+    network = Network(folder, subnet="10.1.0.0/29", resolvConf="/etc/plumbline/nope")
     with pytest.raises(CniError) as caught:
         network.add()
-    assert caught.value.code == IO_FAILURE
+    assert caught.value.code == INVALID_CONFIG
     assert "ipam.resolvConf" in caught.value.msg
-    assert f"{folder}/nope" in caught.value.msg
+    assert "/etc/plumbline/nope" in caught.value.msg
     assert not os.path.exists(network.folder)
 
 
 def test_data_dir_of_the_configuration(folder: str) -> None:
     network = Network(f"{folder}/default", subnet="10.1.0.0/29", dataDir=f"{folder}/given")
+    network.allow(dataDirs=[f"{folder}/given/"])
     network.add()
     assert os.path.exists(f"{folder}/given/net/10.1.0.2")
     assert not os.path.exists(f"{folder}/default")
@@ -317,13 +321,17 @@ def test_gc_without_a_store_makes_none(folder: str) -> None:
     assert os.listdir(folder) == []
 
 
-def test_gc_without_a_list_is_refused(folder: str) -> None:
-    network = Network(folder)
-    network.add()
-    with pytest.raises(CniError) as caught:
-        network.handlers.gc(request(command="GC"), network.conf(), network.log.logger)
-    assert caught.value.code == INVALID_CONFIG
-    assert "10.1.0.2" in listed(network)
+def test_gc_without_a_list_releases_what_is_certainly_nobodys(folder: str, boot_of: Callable[..., Boot]) -> None:
+    """An address of an earlier boot and an empty file; not that of a living pod, nor one that cannot be read."""
+    before = Network(folder, boot_of("one"), subnet="10.1.0.0/28")
+    before.add("old")
+    network = before.at(boot_of("two"))
+    network.add("alive")
+    put(network, "10.1.0.5", b"")
+    put(network, "10.1.0.6", b"\xff\xfe")
+    put(network, "10.1.0.7", b"of the reference\r\nnet1")
+    network.gc_without_list()
+    assert listed(network) == ["10.1.0.3", "10.1.0.6", "10.1.0.7", "last_reserved_ip.0", "lock"]
 
 
 # STATUS -------------------------------------------------------------------------------------------------------------
@@ -380,4 +388,6 @@ def test_without_ipam(folder: str) -> None:
     without = conf({})
     with pytest.raises(CniError, match="IPAM config missing 'ipam' key"):
         network.handlers.add(request(), without, network.log.logger)
+    network.add()
     network.handlers.delete(request(), without, network.log.logger)
+    assert listed(network) == ["last_reserved_ip.0", "lock"]

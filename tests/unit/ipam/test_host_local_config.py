@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cni.errors import BAD_ENVIRONMENT, INVALID_CONFIG, CniError
+from cni.limits import ADDRESSES, RANGE_SETS, RANGES, ROUTES
 from ipam.host_local import add, config
 from tests.unit.ipam.calls import conf, request
 
@@ -81,9 +82,27 @@ def test_requested(args: str, top: dict[str, Any], expected: str) -> None:
         pytest.param({"subnet": "10.1.0.0/33"}, {}, ["ipam.subnet", '"10.1.0.0/33"'], id="length beyond 32"),
         pytest.param({"subnet": "10.1.0.0/255.255.0.0"}, {}, ["ipam.subnet"], id="netmask"),
         pytest.param({"subnet": "10.1.0.7/24"}, {}, ["ipam.subnet", "host bits", "10.1.0.0/24"], id="host bits"),
-        pytest.param({"subnet": "10.1.0.0/31"}, {}, ["ipam.subnet", "10.1.0.0/31 too small"], id="/31"),
-        pytest.param({"subnet": "10.1.0.1/32"}, {}, ["ipam.subnet", "10.1.0.1/32 too small"], id="/32"),
-        pytest.param({"subnet": "fd00::/127"}, {}, ["ipam.subnet", "fd00::/127 too small to allocate from"], id="/127"),
+        pytest.param({"subnet": "10.1.0.1/31"}, {}, ["ipam.subnet", "host bits", "10.1.0.0/31"], id="/31"),
+        pytest.param(
+            {"ranges": [[{"subnet": f"10.{n}.0.0/24"}] for n in range(RANGE_SETS + 1)]}, {},
+            ["ipam.ranges", f"{RANGE_SETS + 1} entries", f"the limit is {RANGE_SETS}"], id="range sets",
+        ),
+        pytest.param(
+            {**SUBNET, "ranges": [[{"subnet": f"10.{n}.0.0/24"}] for n in range(2, RANGE_SETS + 2)]}, {},
+            ["ipam.ranges", f"{RANGE_SETS + 1} entries", f"the limit is {RANGE_SETS}"], id="range sets in two places",
+        ),
+        pytest.param(
+            {"ranges": [[{"subnet": f"10.1.0.{n % 256}/32"} for n in range(RANGES + 1)]]}, {},
+            ["ipam.ranges[0]", f"{RANGES + 1} entries", f"the limit is {RANGES}"], id="ranges",
+        ),
+        pytest.param(
+            {**SUBNET, "routes": [{"dst": "0.0.0.0/0"}] * (ROUTES + 1)}, {},
+            ["ipam.routes", f"{ROUTES + 1} entries", f"the limit is {ROUTES}"], id="routes",
+        ),
+        pytest.param(
+            SUBNET, {"runtimeConfig": {"ips": ["10.1.0.9"] * (ADDRESSES + 1)}},
+            ["runtimeConfig.ips", f"{ADDRESSES + 1} entries", f"the limit is {ADDRESSES}"], id="requested addresses",
+        ),
         pytest.param({**SUBNET, "rangeStart": "foo"}, {}, ["ipam.rangeStart", '"foo"'], id="start is no address"),
         pytest.param({**SUBNET, "rangeStart": 1}, {}, ["ipam.rangeStart", "string"], id="start is a number"),
         pytest.param(

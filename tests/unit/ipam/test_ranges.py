@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cni.ip import ip_address, ip_network
-from ipam.host_local.ranges import Range, RangeSet
+from ipam.host_local.ranges import SHOWN_RANGES, Range, RangeSet, find_overlap
 
 
 def make(subnet: str, start: str = "", end: str = "", gateway: str = "") -> Range:
@@ -85,10 +85,55 @@ def test_a_large_range_is_not_walked() -> None:
     ],
 )
 def test_overlaps(one: Range, other: Range, expected: bool) -> None:
-    assert one.overlaps(other) is expected
-    assert RangeSet([one]).overlaps(RangeSet([other])) is expected
+    assert (find_overlap([(0, one), (1, other)]) is not None) is expected
+    assert (find_overlap([(0, other), (1, one)]) is not None) is expected
+
+
+def test_the_two_that_overlap_come_in_their_order() -> None:
+    """Among many others, the wide one between them, and one within it as the last."""
+    many = [make(f"10.{number}.0.0/24") for number in range(1, 200)]
+    wide, within = make("10.220.0.0/16"), make("10.220.9.0/24")
+    for ranges, expected in (([*many, wide, within], (199, 200)), ([within, *many, wide], (0, 200))):
+        found = find_overlap(list(enumerate(ranges)))
+        assert found is not None
+        assert (found[0][0], found[1][0]) == expected
+    assert find_overlap(list(enumerate(many))) is None
+
+
+def test_a_set_of_many_ranges_finds_its_own() -> None:
+    many = [make(f"10.{number}.0.0/24", end=f"10.{number}.0.9") for number in (9, 3, 7, 1, 5)]
+    made = RangeSet(many)
+    for text, inside in (("10.7.0.9", True), ("10.7.0.10", False), ("10.0.0.1", False), ("10.9.0.1", True)):
+        assert (ip_address(text) in made) is inside
+    assert made.range_of(ip_address("10.7.0.9")) is many[2]
+    assert ip_address("fd00::1") not in made
+
+
+@pytest.mark.parametrize(
+    ("made", "text", "gateway", "given"),
+    [
+        pytest.param(make("10.1.0.0/31"), "10.1.0.0-10.1.0.1", "None", "10.1.0.0 10.1.0.1", id="/31"),
+        pytest.param(make("10.1.0.0/31", gateway="10.1.0.0"), "10.1.0.0-10.1.0.1", "10.1.0.0", "10.1.0.1",
+                     id="/31 with a gateway"),
+        pytest.param(make("10.1.0.0/31", end="10.1.0.0"), "10.1.0.0-10.1.0.0", "None", "10.1.0.0", id="half a /31"),
+        pytest.param(make("10.1.0.7/32"), "10.1.0.7-10.1.0.7", "None", "10.1.0.7", id="/32"),
+        pytest.param(make("10.1.0.7/32", gateway="169.254.1.1"), "10.1.0.7-10.1.0.7", "169.254.1.1", "10.1.0.7",
+                     id="/32 with a gateway elsewhere"),
+        pytest.param(make("fd00::/127"), "fd00::-fd00::1", "None", "fd00:: fd00::1", id="/127"),
+        pytest.param(make("fd00::7/128"), "fd00::7-fd00::7", "None", "fd00::7", id="/128"),
+    ],
+)  # fmt: skip
+def test_links_of_two_and_single_addresses(made: Range, text: str, gateway: str, given: str) -> None:
+    """RFC 3021, RFC 6164."""
+    assert (str(made), str(made.gateway)) == (text, gateway)
+    assert turn([made]) == given.split()
 
 
 def test_set_as_text() -> None:
     ranges = [make("10.1.0.0/29"), make("10.2.0.0/24", "10.2.0.9", "10.2.0.9")]
     assert str(RangeSet(ranges)) == "10.1.0.1-10.1.0.6,10.2.0.9-10.2.0.9"
+
+
+def test_a_large_set_as_text_is_cut() -> None:
+    ranges = [make(f"10.{number}.0.7/32") for number in range(SHOWN_RANGES + 3)]
+    assert str(RangeSet(ranges)).endswith("10.7.0.7-10.7.0.7 and 3 more")
