@@ -25,6 +25,11 @@ MIN_POLL_S, MAX_POLL_S = 0.003, 0.05
 """The bounds of that sleep, in seconds."""
 
 
+LOOK_AFTER_S = 0.5
+"""After how long, in seconds, to look who holds the lock: a process that executed us may hold it, and wait for our end,
+as a plugin whose IPAM plugin comes back to one of ours. Nobody would get on."""
+
+
 class FileLock:
     """An exclusive lock on a file that stays. Use as a context manager.
 
@@ -41,6 +46,7 @@ class FileLock:
 
     def __enter__(self) -> FileLock:
         began = time.monotonic()
+        looked = False
         try:
             while not self._attempt():
                 waited = time.monotonic() - began
@@ -48,8 +54,14 @@ class FileLock:
                     raise CniError(
                         TRY_AGAIN_LATER,
                         f"cannot lock {self.path}: another process has held it for {self._timeout_s:g} s",
-                        _holder(self.path),
+                        _said_of(_holder(self.path)),
                     )
+                if waited > LOOK_AFTER_S and not looked:
+                    looked = True
+                    if (holder := _holder(self.path)) in _ancestors():
+                        raise CniError(
+                            TRY_AGAIN_LATER, f"cannot lock {self.path}: who holds it waits for us", _said_of(holder)
+                        )
                 time.sleep(min(max(waited * POLL_SHARE, MIN_POLL_S), MAX_POLL_S))
         except BaseException:
             if self._fd >= 0:  # told to end just when the lock was ours: an undo may need it once more
@@ -128,8 +140,8 @@ class EphemeralLock(FileLock):
             pass  # what was done under the lock stands; the file serves the next holder, or is swept
 
 
-def _holder(path: str) -> str:
-    """Return who holds a flock(2) on the file, as the kernel tells it (proc_locks(5)), for a message; best effort."""
+def _holder(path: str) -> int:
+    """Return the process that holds a flock(2) on the file, as the kernel tells it (proc_locks(5)), 0 for unknown."""
     try:
         status = os.lstat(path)
         place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
@@ -137,19 +149,34 @@ def _holder(path: str) -> str:
             for line in locks:
                 words = line.decode("ascii", "replace").split()
                 if "FLOCK" in words and "->" not in words and place in words:
-                    process = words[words.index(place) - 1]
-                    return f"process {process} ({_command(process)}) holds it"
-    except OSError:
+                    return max(0, int(words[words.index(place) - 1]))
+    except (OSError, ValueError):
         pass
-    return ""
+    return 0
 
 
-def _command(process: str) -> str:
+def _said_of(process: int) -> str:
+    if not process:
+        return ""
     try:
         with open(f"/proc/{process}/comm", "rb") as comm:
-            return comm.read(64).decode("utf-8", "replace").strip()
+            return f"process {process} ({comm.read(64).decode('utf-8', 'replace').strip()}) holds it"
     except OSError:
-        return "which is not to be seen from here"
+        return f"process {process} holds it, which is not to be seen from here"
+
+
+def _ancestors() -> set[int]:
+    """Return the processes that this one descends from, as far as they are to be seen."""
+    found: set[int] = set()
+    process = os.getppid()
+    while process > 0 and process not in found:
+        found.add(process)
+        try:
+            with open(f"/proc/{process}/stat", "rb") as status:
+                process = int(status.read().rpartition(b")")[2].split()[1])  # proc_pid_stat(5): state, then parent
+        except (OSError, ValueError, IndexError):
+            break
+    return found
 
 
 def sweep(folder: str) -> None:
