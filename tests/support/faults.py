@@ -150,11 +150,11 @@ def inject(attachment: Attachment, command: str, fault: str, call: Call, order: 
 
 
 def interleaved(
-    attachment: Attachment, command: str, call: Call, *others: Callable[[], Outcome]
+    attachment: Attachment, command: str, call: Call, *others: Callable[[], Outcome], head_start_s: float = HEAD_START_S
 ) -> tuple[Outcome, list[Outcome]]:
     """Run a command, stop all its threads right after a call, and let the others run meanwhile, side by side.
 
-    It goes on when they have ended, or wait for it. Return its outcome and theirs.
+    It goes on when they have ended, or after head_start_s if they wait for it. Return its outcome and theirs.
     """
     with tempfile.NamedTemporaryFile("r") as log, ThreadPoolExecutor(1 + len(others)) as pool:
         prefix = ("strace", "-f", "-qq", "-o", log.name, "-e", f"trace={call.name}", "-e", "signal=SIGSTOP",
@@ -166,7 +166,7 @@ def interleaved(
             time.sleep(0.001)
             said += log.read()
         running = [pool.submit(other) for other in others]
-        wait(running, timeout=HEAD_START_S)
+        wait(running, timeout=head_start_s)
         process = os.pidfd_open(int(said.split()[0]))
         try:
             while not first.done():  # its other thread may make such a call, and is stopped then, too
