@@ -1,7 +1,7 @@
 """A hostile pod: it does random things to the links in its namespace while plugins attach a device and give it back.
 
-A round is an attachment, from ADD to the last DEL. What happens in it follows from the seed and the round's number alone,
-as far as the kernel and the scheduler let it. After each round:
+A round is an attachment, from ADD to the last DEL. What happens in it follows from the seed and the round's number
+alone, as far as the kernel and the scheduler let it. After each round:
 
 - no link of the pod's making is on the host: every link that the test makes on the host is known by its number of
   queues, which is set when a link is made, never again, and which the pod's links do not have;
@@ -21,6 +21,7 @@ import itertools
 import json
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter, deque
@@ -300,7 +301,7 @@ class Device:
         assert self.before, f"{name} was not made"
 
     def _index_of(self, name: str) -> int:
-        return next(link.index for link in self.world.host.links() if link.name == name)
+        return next(link for link in self.world.host.links() if link.name == name).index
 
     def at(self, space: Netns) -> Link | None:
         """Return the device if it is in a namespace, whatever it is called there."""
@@ -493,15 +494,13 @@ def _broadcast(c: Choice) -> str:
 
 def _kind_data(c: Choice) -> str:
     """A macvlan's mode, and its flag `nopromisc`."""
-    data = attribute(1, c.random.choice((1, 2, 4))) + attribute(2, struct_u16(c.random.choice((0, 1))))
+    if c.target.kind != "macvlan":
+        return "no macvlan"
+    flag = c.random.choice((0, 1)).to_bytes(2, sys.byteorder)
+    data = attribute(1, c.random.choice((1, 2, 4))) + attribute(2, flag)
     info = attribute(links.INFO_KIND, c.target.kind.encode()) + attribute(links.INFO_DATA | links.NESTED, data)
     c.space.change(c.target.index, attribute(links.LINKINFO | links.NESTED, info), kind=links.NEWLINK)
     return "mode of the macvlan"
-
-
-def struct_u16(value: int) -> bytes:
-    """Return an integer of the kernel's of 16 bits."""
-    return value.to_bytes(2, "little")
 
 
 def _create(c: Choice) -> str:
@@ -676,6 +675,7 @@ class Round:
         self.random = random = Random(f"{self.report.seed}/{number}")
         self.kind = random.choice(Device.KINDS)
         self.device = worker.device(self.kind, Random(f"{self.report.seed}/{number}/device"))
+        self.is_new = worker.pod is None
         self.pod = worker.pod or worker.new_pod()
         self.call = Call(worker.conf(self.device, random), f"c{worker.number}-{number}", self.pod.space.path)
         self.log = self.call.said
@@ -738,7 +738,7 @@ class Round:
         for one in others:
             one.wait()
         self.report.counts["ADD done" if status == 0 else "ADD refused"] += 1
-        if status != 0 and not before and not beside and not others and len(self.pod.space.links()) == 1:
+        if status != 0 and not before and not beside and not others and self.is_new:
             self.fail("ADD refused", answer)
         self.acts(random.choice((0, 1, 2, 3, 6)))
         if status == 0 and random.random() < 0.4:

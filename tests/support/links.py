@@ -87,6 +87,9 @@ class Link:
     """A link as the kernel tells it. index, name, flags; all: the attributes."""
 
     def __init__(self, message: bytes) -> None:
+        self.hardware: int
+        self.index: int
+        self.flags: int
         self.hardware, self.index, self.flags = struct.unpack_from("=xxHiI", message)
         self.all = attributes(message[16:])
         self.name = text(self.all.get(IFNAME, b""))
@@ -215,7 +218,7 @@ class Netns:
         os.close(self.fd)
 
     def ask(self, kind: int, flags: int, body: bytes) -> list[bytes]:
-        """Make a request; return the messages of the answer, without headers. Raises OSError with the kernel's errno."""
+        """Make a request; return the messages of the answer, without headers. Raises OSError as the kernel says."""
         with self._lock:
             self._sequence += 1
             header = struct.pack("=IHHII", 16 + len(body), kind, REQUEST | flags, self._sequence, 0)
