@@ -909,6 +909,13 @@ def attack(seed: int, rounds: int, workers: int = 2, only: int | None = None, mo
 
 def _leave(world: World, report: Report, workers: int) -> None:
     """All pods are dead: one more attachment of another network is made and given back, and nothing is left of them."""
+    for number in range(workers):  # some have died just now, and nobody has come since
+        worker = Worker(number, world, report)
+        for kind in Device.KINDS:
+            device, pod = worker.device(kind, Random(kind)), worker.new_pod()
+            Call(worker.conf(device, Random(kind)), f"c{number}-{kind}", pod.space.path).run("ADD")
+            worker.kill_pod()
+        worker.remove()
     worker = Worker(workers, world, report)
     try:
         last = Round(report.rounds, worker)

@@ -85,8 +85,8 @@ class Request:
 def _quoted(text: str) -> str:
     """Return a word of a shell's line, printable."""
     data = os.fsencode(text)
-    if len(data) > 3000:
-        return shlex.quote(f"{text[:40]!a}...({len(data)} bytes)")
+    if len(data) > 500:
+        return f"'{ascii(text)[1:40]}...({len(data)} bytes; --only makes it again)'"
     if all(32 <= byte < 127 for byte in data):
         return shlex.quote(text)
     return "$'" + "".join(chr(x) if 32 <= x < 127 and x not in b"'\\" else f"\\x{x:02x}" for x in data) + "'"
@@ -150,7 +150,7 @@ KNOWN: dict[str, tuple[Any, ...]] = {
         "1.1.0 ", 1.1),
     "name": ("base", "other", "a" * 300, "a b", ".hidden", "-x", "lock", "n\u00e4me", "host-device", "pci"),
     "type": (*BINARIES, "bridge", "/bin/sh", "dhcp"),
-    "device": ("ens5", "ens6", "lo", "cni0", "peer-ens5", "nope", "vf0", "ens5 ", "x" * 128),
+    "device": ("ens5", "ens6", "lo", "cni0", "peer-ens5", "nope", "pf0", "ens5 ", "x" * 128),
     "hwaddr": (*MACS, MACS[0].upper(), "02-00-00-00-01-00", "0200.0000.0100", "02:00", "00:00:00:00:00:00",
         "zz:zz:zz:zz:zz:zz"),
     "kernelpath": ("/sys/devices/platform/0000:03:02.6", "/sys/devices/../../etc",
@@ -272,6 +272,7 @@ class Generator:
             ),
             f"{plugin.DIST}:{plugin.REFERENCE}",
         )
+        del variables["PATH"]  # what a runtime has there does not matter
         conf = self.conf(binary) if conf is None else conf
         if command == "GC" and "cni.dev/valid-attachments" not in conf:
             conf = {**conf, "cni.dev/valid-attachments": []}
@@ -302,7 +303,7 @@ class Generator:
             "type": binary,
         }
         if binary in ("sriov", "accelerated-bridge"):
-            conf["deviceID"] = self.random.choice((VF, VF, USERSPACE_VF))
+            conf["deviceID"] = self.random.choice((VF, USERSPACE_VF, USERSPACE_VF))
             for key in ("vlan", "mtu", "mac", "trust", "spoofchk"):
                 if self.chance(0.15):
                     conf[key] = KNOWN[key][0]

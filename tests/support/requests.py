@@ -5,9 +5,9 @@ exit status 0 or 1, JSON or nothing on standard output, no fault of ours in the 
 without control characters, nothing changed where it was refused, no file where none belongs, less than 2 s of CPU time.
 After each unit, DEL of everything leaves the host as it was.
 
-The plugins run in a host of their own: private namespaces, and an overlay over the whole file system, the upper layer of
-which shows every file that was made, changed or removed. `python -m tests.support.requests` makes as many requests as
-one likes, from any seed, or a single unit again.
+The plugins run in a host of their own: private namespaces, and an overlay over the whole file system, the upper layer
+of which shows every file that was made, changed or removed. `python -m tests.support.requests` makes as many requests
+as one likes, from any seed, or a single unit again.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import os
 import re
 import select
 import signal
+import socket
 import stat
 import time
 import unicodedata
@@ -65,7 +66,7 @@ BELONGS = tuple(
         r"var/lib/cni/networks/.+",
         r"var/lib/cni/(host-device|sriov|accelerated-bridge)/[^/]+",
         r"var/lib/cni/(host-device|accelerated-bridge)/lock/[^/]+",
-        r"var/lib/cni/sriov/pci/[^/]+",
+        r"var/lib/cni/(sriov|accelerated-bridge)/pci/.+",
         r"run/k8s\.cni\.cncf\.io/devinfo/cni/.+",
         r"run/plumbline/.+",
         r"var/log/.+",
@@ -209,7 +210,9 @@ class Report:
 class Scene:
     """A host with devices and pods, in private namespaces of this process, with an overlay for its root."""
 
-    DEVICES = ("ens5", "ens6", "vf0", "pf0")
+    DEVICES = ("ens5", "ens6", "pf0")
+    QUEUES = 11
+    """How many queues the first of them has, the next one more: by that they are known in a pod."""
 
     def __init__(self) -> None:
         self._upper = _own_root()
@@ -219,7 +222,7 @@ class Scene:
         self.host.change(1, flags=links.UP, mask=links.UP)
         self.host.create("bridge", "cni0", attribute(links.ADDRESS, bytes((2, 0, 0, 0, 1, 0))), up=True)
         self.bus.pci(PCI, "ens6", driver="some-nic")
-        vf = self.bus.pci(VF, "vf0", driver="some-vf")
+        vf = self.bus.pci(VF, driver="some-vf")  # and no link: what is made up in sysfs does not go when a link goes
         userspace = self.bus.pci(USERSPACE_VF, driver="vfio-pci")
         pf = self.bus.pci(PF, "pf0", driver="some-nic")
         for index, folder in enumerate((vf, userspace)):
@@ -252,8 +255,12 @@ class Scene:
         return pod
 
     def kill_pod(self, number: int) -> None:
-        """Delete a pod's namespace, and make a new one at its path."""
+        """Delete a pod's namespace, and make a new one at its path. What was in it is dead when this returns."""
+        queues = range(self.QUEUES, self.QUEUES + len(self.DEVICES))
+        lost = [self.DEVICES[link.queues - self.QUEUES] for link in self.pods[number].links() if link.queues in queues]
         self.pods[number].forget()
+        for name in lost:
+            links.settled(lambda peer=f"peer-{name}": self._is_gone(peer), 10)  # type: ignore[misc]
         self.pods[number] = self._new_pod(number)
 
     def mend(self) -> None:
@@ -262,10 +269,11 @@ class Scene:
         for number, name in enumerate(self.DEVICES):
             if name in there:
                 continue
-            if f"peer-{name}" in there:  # the device is dying
-                links.settled(lambda name=name: self._is_gone(f"peer-{name}"), 5)  # type: ignore[misc]
+            if f"peer-{name}" in there:  # the device is nobody knows where
+                self.host.delete(there[f"peer-{name}"].index)
             macs = [attribute(links.ADDRESS, bytes((2, 0, 0, 0, end, number))) for end in (1, 2)]
-            self.host.veth(name, f"peer-{name}", macs[0], of_peer=[macs[1]])
+            queues = attribute(links.NUM_TX_QUEUES, self.QUEUES + number)
+            self.host.veth(name, f"peer-{name}", macs[0], queues, of_peer=[macs[1]])
             peer = next(link for link in self.host.links() if link.name == f"peer-{name}")
             self.host.change(peer.index, flags=links.UP, mask=links.UP)
 
@@ -278,11 +286,12 @@ class Scene:
         for where, space in (("host", self.host), ("pod0", self.pods[0]), ("pod1", self.pods[1])):
             for link in space.links():
                 told = link.state()
-                for unsteady in ("qdisc", "link", "master"):  # the first for good, the others by numbers that change
+                for unsteady in ("qdisc", "link", "link_netnsid", "master"):  # the others are numbers that change
                     told.pop(unsteady, None)
                 state[f"{where}: {link.name}"] = told
-            state[f"{where}: addresses"] = sorted(addresses(space))
-            state[f"{where}: routes"] = sorted(message for message in space.dump(links.GETROUTE) if message[0] == 2)
+            state[f"{where}: addresses"] = sorted(address.hex() for address in addresses(space))
+            routes = [message for message in space.dump(links.GETROUTE) if message[0] == socket.AF_INET]
+            state[f"{where}: routes"] = sorted(message.hex() for message in routes)
         for path, what in self.files():
             if not STAYS.fullmatch(path) and not stat.S_ISDIR(what[0]):
                 state[f"file /{path}"] = what
@@ -318,7 +327,7 @@ class Scene:
             self.kill_pod(number)
         known = {path for path, _ in self._at_first}
         for path, (mode, _, _) in sorted(self.files(), reverse=True):
-            if path not in known:
+            if path not in known and (not stat.S_ISDIR(mode) or path.startswith(("var/lib/cni/", "run/", "tmp/"))):
                 with suppress(OSError):
                     (os.rmdir if stat.S_ISDIR(mode) else os.unlink)(f"/{path}")
         for link in self.host.links():
@@ -509,7 +518,10 @@ class Worker:
         if (refused and not excused) or (command in ("CHECK", "STATUS", "VERSION", "other")):
             changed = differences(before, self.scene.state())
             if changed:
-                self.fail(f"changed by {command}" if ended.status == 0 else "changed after a refusal", _shown(changed))
+                self.fail(
+                    f"changed by {command}" if ended.status == 0 else "changed after a refusal",
+                    f"{_shown(changed)}\n{_text(ended)}",
+                )
         if command == "ADD" and (ended.status == 0 or request.streams in DEAF):
             self._living[key] = request
         strays = self.scene.strays()
@@ -587,7 +599,7 @@ def _code(ended: Ended) -> int:
 
 def _text(ended: Ended) -> str:
     """Return how a request ended, for a message."""
-    out, err = (ascii(data.decode(errors="surrogateescape"))[1:-1][:600] for data in (ended.stdout, ended.stderr))
+    out, err = (ascii(data.decode(errors="surrogateescape"))[1:-1][:400] for data in (ended.stdout, ended.stderr))
     return f"exit status {ended.status}, {ended.wall_s:.2f} s: {out} | {err}"
 
 
