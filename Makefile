@@ -1,7 +1,7 @@
 # What each target does, `make` alone prints. Every target installs what it needs; see scripts/setup.
 
 .DEFAULT_GOAL := help
-.PHONY: always help binaries demo lab test lab-first lab-second lab-at-once lint bench profile scale lock clean
+.PHONY: always help binaries demo lab test lab-first lab-second lab-at-once fuzz lint bench profile scale lock clean
 
 PYTHON := .venv/bin/python
 BINARIES := dist/accelerated-bridge dist/host-device dist/sriov dist/host-local dist/static
@@ -45,6 +45,10 @@ test: binaries  ## build everything and run all tests
 # Parts of `test`, after it has installed and built everything. One that fails keeps no other from running.
 lab-first lab-second lab-at-once: lab-%:
 	@scripts/test_lab $*
+
+fuzz: binaries  ## make 20,000 mutated requests; with FUZZ='--seed 7 --only 12', a unit of them again
+	@scripts/setup test
+	@$(PYTHON) -m tests.support.requests $(FUZZ)
 
 lint: .venv/requirements.txt ## style, types, import boundaries
 	@$(PYTHON) -m ruff check --quiet && $(PYTHON) -m ruff format --quiet --check
