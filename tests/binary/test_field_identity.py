@@ -2,12 +2,12 @@
 
 | fault | tests |
 | --- | --- |
-| 1.1 an impostor under the pod's name, with the host's name as alias | test_an_impostor, test_lo_under_the_name, test_the_same_index |
+| 1.1 an impostor under the pod's name, with the mark | test_an_impostor, test_lo_under_the_name, test_the_same_index |
 | 1.1 no match while the pod lives | test_hidden_from_us, test_hidden_and_back |
 | 1.2 DEL without a record moves any link | test_no_record_and_a_link_of_the_pods, test_no_record_and_no_such_device |
 | 1.2 what the reference plugin provably attached | test_no_record_of_the_reference |
 | 1.3 a failed move brings a link of the pod's | test_the_device_vanishes |
-| 1.4 a MAC address of several links | test_hwaddr_of_a_bridge_and_its_port, test_hwaddr_of_a_macvlan, test_hwaddr_of_two |
+| 1.4 a MAC address of several links | test_hwaddr_of_a_bridge_and_its_port, _of_a_macvlan, _of_two |
 | 1.5 a record that the facts contradict | test_attached_anew_by_the_reference |
 | 1.6 two devices | test_two_devices; tests/unit/plugins has those of sriov and accelerated-bridge |
 """
