@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 RTM_NEWLINK = 16
+RTM_DELLINK = 17
 RTM_GETLINK = 18
 RTM_SETLINK = 19
 RTM_NEWLINKPROP = 108
@@ -55,6 +56,8 @@ IFLA_INFO_DATA = 2
 IFLA_XDP_FD = 1
 IFLA_XDP_ATTACHED = 2
 IFLA_XDP_FLAGS = 3
+IFLA_XDP_PROG_ID = 4
+IFLA_TARGET_NETNSID = 46
 NLA_F_NESTED = 0x8000
 RTEXT_FILTER_SKIP_STATS = 8
 
@@ -82,6 +85,7 @@ _S32 = struct.Struct("=i")
 
 FLAGS = "flags"
 KIND_DATA = "kindData"
+FEATURES = "features"
 PROPERTIES: dict[str, tuple[int, int]] = {
     "group": (IFLA_GROUP, 4),
     "txQueueLength": (IFLA_TXQLEN, 4),
@@ -96,7 +100,8 @@ PROPERTIES: dict[str, tuple[int, int]] = {
 }
 """What else of a link a user can set and a move between namespaces leaves as it is: the attribute, and its width in
 bytes, 0 for a hardware address. That nothing is missing here, tests/kernel/test_properties.py finds out. With them in
-`Link.properties` are FLAGS, those that are SETTABLE, and KIND_DATA."""
+`Link.properties` are FLAGS, those that are SETTABLE, KIND_DATA, and FEATURES, which rtnetlink does not tell and
+`cni.features` does."""
 
 KINDS_WITH_DATA = frozenset(("macvlan", "macvtap", "ipvlan", "ipvtap", "vlan"))
 """Virtual links whose own settings (IFLA_INFO_DATA, such as the mode of a macvlan) a pod can change, and that have
@@ -115,8 +120,8 @@ class Link:
     of a veth or what a macvlan is upon; peer_nsid is the number by which this namespace knows the one where that is, -1
     where it is this one. movable: whether it can go to another namespace, None before Linux 6.15, which does not say.
     running: whether the kernel has taken note of the carrier, and lets packets through; a link that has just got its
-    carrier drops them. xdp: how an XDP program is attached, 0 for none. properties: see PROPERTIES. What the kernel
-    does not say otherwise is empty or 0.
+    carrier drops them. xdp: how an XDP program is attached, 0 for none; xdp_program: its ID. properties: PROPERTIES.
+    What the kernel does not say otherwise is empty or 0.
     """
 
     __slots__ = (
@@ -139,6 +144,7 @@ class Link:
         "running",
         "up",
         "xdp",
+        "xdp_program",
     )
 
     def __init__(self, index: int, name: str) -> None:
@@ -160,6 +166,7 @@ class Link:
         self.port = ""
         self.altnames: list[str] = []
         self.xdp = 0
+        self.xdp_program = 0
         self.properties: dict[str, int | str] = {}
 
 
@@ -192,7 +199,6 @@ _READ: dict[int, tuple[str, Callable[[bytes], Any]]] = {
     IFLA_PHYS_PORT_NAME: ("port", codec.os_text),
     IFLA_LINK: ("peer", codec.number),
     IFLA_LINK_NETNSID: ("peer_nsid", lambda value: _S32.unpack(value)[0]),
-    IFLA_XDP: ("xdp", lambda value: codec.number(dict(codec.attributes(value)).get(IFLA_XDP_ATTACHED, b""))),
     IFLA_PROP_LIST: (
         "altnames",
         lambda value: [codec.os_text(name) for prop, name in codec.attributes(value) if prop == IFLA_ALT_IFNAME],
@@ -216,6 +222,10 @@ def parse(body: bytes) -> Link:
         elif kind in _NAMED:
             name, width = _NAMED[kind]
             properties[name] = codec.number(value) if width else value.hex(":")
+        elif kind == IFLA_XDP:
+            xdp = dict(codec.attributes(value))
+            link.xdp = codec.number(xdp.get(IFLA_XDP_ATTACHED, b""))
+            link.xdp_program = codec.number(xdp.get(IFLA_XDP_PROG_ID, b""))
         elif kind == IFLA_LINKINFO:
             link.kind, data = _kind_data(value)
             if data:
@@ -246,9 +256,9 @@ def get(socket: NetlinkSocket, name: str = "", index: int = 0, known_as: str = "
         raise
 
 
-def dump(socket: NetlinkSocket) -> list[Link]:
-    """Return all links of the socket's namespace. Raises NetlinkError."""
-    body = _header() + codec.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
+def dump(socket: NetlinkSocket, nsid: int = -1) -> list[Link]:
+    """Return all links of the socket's namespace, or of the one that it knows by a number. Raises NetlinkError."""
+    body = _header() + codec.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS) + _target(nsid)
     return [parse(answer) for answer in socket.dump(RTM_GETLINK, body, "list the links")]
 
 
@@ -291,6 +301,16 @@ def change(
         attributes += codec.u32(IFLA_MASTER, master)
     flags, mask = (IFF_UP if up else 0, IFF_UP) if up is not None else (0, 0)
     socket.change(RTM_SETLINK, _header(index, flags, mask) + attributes)
+
+
+def _target(nsid: int) -> bytes:
+    """Return what directs a request to another namespace than the socket's (Linux 4.15, IFLA_IF_NETNSID)."""
+    return codec.attribute(IFLA_TARGET_NETNSID, _S32.pack(nsid)) if nsid >= 0 else b""
+
+
+def delete(socket: NetlinkSocket, index: int, nsid: int = -1) -> None:
+    """Delete a virtual link. nsid: as in `dump`. Raises NetlinkError, EOPNOTSUPP for a physical one."""
+    socket.change(RTM_DELLINK, _header(index) + _target(nsid))
 
 
 def change_property(socket: NetlinkSocket, index: int, changes: Mapping[str, int | str], kind: str = "") -> None:

@@ -42,6 +42,13 @@ def translated(socket: NetlinkSocket, nsid: int, reader: int) -> int:
         return UNKNOWN
 
 
+def known(socket: NetlinkSocket) -> list[int]:
+    """Return the numbers of all namespaces that the socket's knows. Raises RequestError."""
+    answers = socket.dump(RTM_GETNSID, _RTGENMSG.pack(0), "list the numbers of network namespaces")
+    found = (dict(codec.attributes(body, _RTGENMSG.size)).get(NETNSA_NSID) for body in answers)
+    return [_S32.unpack(value)[0] for value in found if value]
+
+
 def _asked(socket: NetlinkSocket, attributes: bytes) -> int:
     body = socket.get(RTM_GETNSID, _RTGENMSG.pack(0) + attributes, "look up the number of a network namespace")
     value = dict(codec.attributes(body, _RTGENMSG.size)).get(NETNSA_NSID)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
+from cni import features
 from cni.identity import Sought
+from cni.netlink.link import FEATURES
 from plugins.common import boot
 
 TYPE_CHECKING = False
@@ -60,6 +62,13 @@ def owner_of(request: Request, conf: NetConf, pod: NetNS, ipam: dict[str, object
     owner.pod = {key: value for key, value in named if value}
     owner.ipam = ipam
     return owner
+
+
+def complete(original: Link) -> None:
+    """Note of a link of the host, as it is before ADD, what rtnetlink does not tell."""
+    asked = features.requested(original.name)
+    if asked:
+        original.properties[FEATURES] = asked
 
 
 class Attachment:

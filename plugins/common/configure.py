@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 
 def arrived(claim: Attachment, host: NetNS, pod: NetNS, note: Callable[[], None], log: Logger) -> Link:
-    """Return the link that was moved into the pod, known by the index that the move gave it, without an XDP program.
+    """Return the link that was moved into the pod, known by the index that the move gave it, and without programs that
+    see its packets.
 
     note: writes the record anew, which has to be done where the kernel has chosen another index (before Linux 5.13).
     Raises CniError when the link is not there any more.
@@ -35,7 +36,8 @@ def arrived(claim: Attachment, host: NetNS, pod: NetNS, note: Callable[[], None]
             raise CniError(GENERIC, f"{claim.ifname} has vanished from {pod.path} during ADD", seen)
         claim.pod_index = found.index
         note()
-    restore.without_xdp(pod, found, log)
+    with pod.entered():
+        restore.without_filters(pod, found, log)
     return found
 
 

@@ -8,6 +8,7 @@ from cni.netlink import link
 from cni.netlink.link import Link
 from cni.netlink.socket import NetlinkError
 from cni.netns import NetNS
+from plugins.common import stacked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def fetched(sought: Sought, found: Link, host: NetNS, pod: NetNS, log: Logger) -
     None when another came in its place, which goes back. Raises CniError, whose details say where the link is.
     """
     original = sought.original
+    stacked.remove(found, host, pod, log)
     back = move.onto_host(host, pod, found, original.name, log, alias=original.name, index=original.index)
     reason = sought.on_host(back) if back is not None else ""
     if back is None or not reason:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from cni.errors import invalid_config
 from cni.netlink import link
-from cni.netlink.link import FLAGS, KIND_DATA, PROPERTIES, SETTABLE
+from cni.netlink.link import FEATURES, FLAGS, KIND_DATA, PROPERTIES, SETTABLE
 from cni.request import container_id_fault, ifname_fault
 from cni.section import Section, refused
 from plugins.common.attachment import POD_KEYS, Owner
@@ -88,6 +88,8 @@ def read_link_state(section: Section, found: Link) -> int:
 def _property(properties: Section, name: str) -> int | str:
     if name == FLAGS:
         return properties.integer(name, 0, 0, SETTABLE)
+    if name == FEATURES:
+        return _hexadecimal(properties, name, "", MAX_KIND_DATA_BYTES)
     if name == KIND_DATA:
         return _hexadecimal(properties, name, "", MAX_KIND_DATA_BYTES)
     if name not in PROPERTIES:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 
+from cni import features, packetfilter
 from cni.errors import GENERIC, CniError, combined
 from cni.move import RACES, free_name
 from cni.netlink import link
-from cni.netlink.link import Link
+from cni.netlink.link import FEATURES, Link
 from cni.netlink.socket import NetlinkError
 from cni.netns import NetNS
 
@@ -32,11 +33,11 @@ def restore(host: NetNS, device: Link, original: Link, master: str, log: Logger)
     What the kernel refuses for good is a warning: to keep the record would keep the device from every other pod.
     Raises CniError naming everything else that it refused.
     """
-    without_xdp(host, device, log)
+    without_filters(host, device, log)
     restore_altnames(host, device, original, log)
     restore_master(host, device, master, log)
     errors: list[CniError] = []
-    for step in (_address_and_mtu, _properties, _up, _alias):
+    for step in (_address_and_mtu, _properties, _features, _up, _alias):
         try:
             step(host, device, original, log)
         except CniError as e:
@@ -67,6 +68,15 @@ def _properties(host: NetNS, device: Link, original: Link, log: Logger) -> None:
     _one_by_one(device, changes, make, log)
 
 
+def _features(host: NetNS, device: Link, original: Link, log: Logger) -> None:
+    wanted = original.properties.get(FEATURES)
+    try:
+        if wanted:
+            features.restore(device.name, str(wanted))
+    except OSError as e:
+        log.warning(f"cannot restore the features of {device.name} (ethtool -k): {e.strerror} (errno {e.errno})")
+
+
 def differing(device: Link, original: Link) -> dict[str, int | str]:
     """Return the properties of a link that are not what they were, with what they were."""
     return {name: was for name, was in original.properties.items() if device.properties.get(name, was) != was}
@@ -82,19 +92,30 @@ def _alias(host: NetNS, device: Link, original: Link, log: Logger) -> None:
         change(host, device, {"alias": original.alias}, log)
 
 
-def without_xdp(netns: NetNS, device: Link, log: Logger) -> None:
-    """Detach what XDP programs a link has: a pod's must not see the host's packets, nor the next pod's. One that only
-    its owner can detach (bpf_link) is a warning.
+def without_filters(netns: NetNS, device: Link, log: Logger) -> None:
+    """Detach the programs that see a link's packets: a pod's must not see the host's, nor the next pod's. The calling
+    thread is in this namespace. What the kernel refuses is a warning.
     """
-    if not device.xdp:
-        return
+    try:
+        if device.xdp:
+            _detach_xdp(netns, device)
+            log.info(f"detached the XDP program that {device.name} had")
+            device.xdp = 0
+        classifiers = packetfilter.detach_classifiers(device.index)
+        if classifiers:
+            log.info(f"detached {classifiers} classifiers (tcx) that {device.name} had")
+    except OSError as e:
+        advice = "`bpftool net` shows them"
+        log.warning(f"cannot detach the programs of {device.name}: {e.strerror} (errno {e.errno}); {advice}")
+
+
+def _detach_xdp(netns: NetNS, device: Link) -> None:
     try:
         link.detach_xdp(netns.netlink, device.index, device.xdp)
-        log.info(f"detached the XDP program that {device.name} had")
-        device.xdp = 0
     except NetlinkError as e:
-        advice = "`bpftool net` shows it, `bpftool link detach` detaches it"
-        log.warning(f"cannot detach the XDP program of {device.name}: {e.strerror} (errno {e.errno}); {advice}")
+        # EBUSY: a bpf_link holds it.
+        if e.errno != errno.EBUSY or not packetfilter.detach_xdp_link(device.index, device.xdp_program):
+            raise
 
 
 def restore_altnames(host: NetNS, device: Link, original: Link, log: Logger) -> None:

@@ -74,6 +74,7 @@ def _claim(
     if master is not None:
         log.warning(f"{found.name} is a port of {master.name}, which it leaves until DEL")
     path = claims.path(wanted, found)
+    attachment.complete(found)
     owner = attachment.owner_of(request, conf, pod, delegate.remember(conf))
     pod_index = move.free_index(pod, found.index, host)
     return Attachment(

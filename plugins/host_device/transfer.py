@@ -8,8 +8,8 @@ from cni import identity, move, sysfs
 from cni.netlink import link
 from cni.netlink.link import Link
 from cni.netns import NetNS
-from plugins.common import fetch, waiting
-from plugins.common.restore import change, rename, restore, restore_altnames, restore_master, without_xdp
+from plugins.common import fetch, stacked, waiting
+from plugins.common.restore import change, rename, restore, restore_altnames, restore_master, without_filters
 from plugins.host_device.attachment import Attachment
 from plugins.host_device.config import DeviceConfig
 
@@ -163,10 +163,11 @@ def give_back_unrecorded(
         )
         return
     ifname = device.name
+    stacked.remove(device, host, pod, log)
     back = move.onto_host(host, pod, device, device.alias, log)
     if back is not None:
         log.info(f"{ifname} of {pod.path}, which has no record, is {back.name} on the host now")
-        without_xdp(host, back, log)
+        without_filters(host, back, log)
         change(host, back, {"alias": ""}, log)
 
 

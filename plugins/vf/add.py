@@ -98,6 +98,7 @@ def _claim(
     """Return what is to be recorded of the VF before anything is done with it."""
     master = ""
     if original is not None:
+        attachment.complete(original)
         if original.movable is False:
             raise CniError(GENERIC, f"the kernel does not let {original.name} go to another namespace")
         port_of = link.get(host.netlink, index=original.master) if original.master else None

@@ -236,7 +236,7 @@ def fetch_unrecorded(address: str, host: NetNS, pod: NetNS, sysfs_root: str, log
     name = next(iter(found.altnames), "") or f"{vf.pf[: link.IFNAMSIZ - 5] or 'vf'}v{max(vf.index, 0)}"
     back = move.onto_host(host, pod, found, name, log)
     if back is not None:
-        restore.without_xdp(host, back, log)
+        restore.without_filters(host, back, log)
         name = back.name
     log.warning(f"VF {address} has no record: its link is {name} on the host now, and keeps the settings it was given")
     return True

@@ -25,8 +25,13 @@ def at(attachment: Attachment, command: str, call: Call, meanwhile: Callable[[],
     names = attachment.container_id, attachment.netns, attachment.ifname, attachment.args, attachment.path
     prefix = ["strace", "-f", "-qq", "-o", os.devnull, "-e", f"trace={call.name}", "-e", "signal=none"]
     prefix += ["-e", f"inject={call.name}:signal=SIGSTOP:when={call.number}"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen([*prefix, binary(attachment.conf["type"])], env=environment(command, *names), **pipes)
+    process = subprocess.Popen(
+        [*prefix, binary(attachment.conf["type"])],
+        env=environment(command, *names),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     assert process.stdin is not None
     process.stdin.write(json.dumps({**attachment.conf, **extra}).encode())
     process.stdin.close()

@@ -1,0 +1,51 @@
+"""Links that a pod has put on top of its device, as a VLAN or a macvlan: they do not go with it when it leaves.
+
+Such a link stays where it is, and what the device receives on the host, or in its next pod, reaches it (the kernel
+leaves links on top alone when a link only moves: net/core/dev.c, NETDEV_UNREGISTER without unregistering). So they
+go before the device does.
+"""
+
+from __future__ import annotations
+
+from cni.netlink import link, nsid
+from cni.netlink.link import Link
+from cni.netlink.socket import NetlinkError
+from cni.netns import NetNS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cni.log import Logger
+
+
+def remove(device: Link, host: NetNS, pod: NetNS, log: Logger) -> None:
+    """Delete the links on top of a pod's device, in its namespace and in those that this one knows, but for the host's.
+
+    What cannot be deleted is a warning: the device has to leave all the same. Raises RequestError.
+    """
+    for number, found in _on_top(device, host, pod):
+        try:
+            link.delete(pod.netlink, found.index, number)
+            log.info(f"deleted {found.name} of {pod.path}, which was on top of {device.name}")
+        except NetlinkError as e:
+            log.warning(f"cannot delete {found.name}, which is on top of {device.name}: {e.strerror} (errno {e.errno})")
+
+
+def _on_top(device: Link, host: NetNS, pod: NetNS) -> Iterator[tuple[int, Link]]:
+    """Give each link on top, with the number of its namespace, -1 for the pod's own. The end of a veth is none."""
+    for found in link.dump(pod.netlink):
+        if found.peer == device.index and found.peer_nsid == -1 and found.kind != "veth":
+            yield -1, found
+    others = nsid.known(pod.netlink)
+    if not others:
+        return
+    own, hosts = nsid.of(pod.netlink, pod.fd), nsid.of(pod.netlink, host.fd)
+    for number in others:
+        if number in (own, hosts):
+            continue
+        try:
+            there = link.dump(pod.netlink, number)
+        except NetlinkError:  # before Linux 5.0 there is no listing of another namespace's links; or it has gone
+            continue
+        yield from ((number, x) for x in there if x.peer == device.index and x.peer_nsid == own and x.kind != "veth")
