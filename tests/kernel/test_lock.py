@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -66,13 +67,34 @@ def holder() -> Iterator[Callable[[type[FileLock], str], subprocess.Popen[bytes]
 def test_a_held_lock_times_out(
     tmp_path: Path, kind: type[FileLock], holder: Callable[[type[FileLock], str], subprocess.Popen[bytes]]
 ) -> None:
-    """Code 11, naming the file and the time; the file of the holder is left."""
+    """Code 11, naming the file, the time and who holds it; the file of the holder is left."""
     path = str(tmp_path / "lock")
-    holder(kind, path)
+    process = holder(kind, path)
     with pytest.raises(CniError, match=f"cannot lock {path}: another process has held it for 0.05 s") as caught:
         kind(path, 0.05).__enter__()
     assert caught.value.code == TRY_AGAIN_LATER
+    assert caught.value.details == f"process {process.pid} ({os.path.basename(sys.executable)}) holds it"
     assert os.path.exists(path)
+
+
+@KINDS
+def test_a_lock_that_an_ancestor_holds(tmp_path: Path, kind: type[FileLock]) -> None:
+    """Who executed us waits for our end, at whatever distance: nobody would get on."""
+    path = str(tmp_path / "lock")
+    program = f"import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', {HOLD!r}, *sys.argv[1:]]))"
+    with kind(path):
+        done = subprocess.run(
+            [sys.executable, "-c", program, kind.__name__, path], cwd=REPOSITORY, capture_output=True, text=True
+        )
+    assert f"cannot lock {path}: who holds it waits for us; process {os.getpid()} " in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_lock_that_is_not_to_be_created(tmp_path: Path) -> None:
+    with pytest.raises(CniError, match="No such file or directory") as caught:
+        FileLock(str(tmp_path / "lock"), 0, None).__enter__()
+    assert caught.value.code == IO_FAILURE
+    assert os.listdir(tmp_path) == []
 
 
 @KINDS
@@ -156,12 +178,20 @@ def test_released_after_an_exception(tmp_path: Path, kind: type[FileLock]) -> No
 @KINDS
 @pytest.mark.parametrize(
     ("path", "reason"),
-    [("missing/lock", "No such file or directory"), ("folder", "Is a directory"), ("link", "symbolic links")],
+    [
+        ("missing/lock", "No such file or directory"),
+        ("folder", "not a regular file"),
+        ("link", "not a regular file"),
+        ("fifo", "not a regular file"),
+        ("device", "not a regular file"),
+    ],
 )
 def test_unusable_files(tmp_path: Path, kind: type[FileLock], path: str, reason: str) -> None:
     """Code 5 with path and reason; a symbolic link is not followed."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "target")
+    os.mkfifo(tmp_path / "fifo")
+    os.mknod(tmp_path / "device", stat.S_IFCHR | 0o600, os.makedev(1, 3))
     with pytest.raises(CniError, match=reason) as caught:
         kind(str(tmp_path / path), 0).__enter__()
     assert caught.value.code == IO_FAILURE

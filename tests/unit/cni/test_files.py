@@ -100,6 +100,60 @@ def test_reading_stops_somewhere(tmp_path: Path) -> None:
         assert caught.value.code == IO_FAILURE
 
 
+@pytest.mark.parametrize("kind", ["link", "FIFO", "device", "folder"])
+def test_what_stands_in_the_place_of_the_temporary_file(tmp_path: Path, kind: str) -> None:
+    """It goes, whatever it is, and is neither followed nor waited for; but for a folder, which is an error."""
+    temporary, target = tmp_path / ".tmp-record", tmp_path / "target"
+    target.write_bytes(b"precious")
+    if kind == "link":
+        temporary.symlink_to(target)
+    elif kind == "FIFO":
+        os.mkfifo(temporary)
+    elif kind == "device":
+        os.mknod(temporary, stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    else:
+        temporary.mkdir()
+        with pytest.raises(CniError, match="cannot write"):
+            files.write_atomic(str(tmp_path / "record"), b"new")
+        return
+    files.write_atomic(str(tmp_path / "record"), b"new")
+    assert (tmp_path / "record").read_bytes() == b"new"
+    assert target.read_bytes() == b"precious"
+    assert sorted(os.listdir(tmp_path)) == ["record", "target"]
+
+
+def test_links_are_followed_where_that_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "broken").symlink_to("none")
+    (tmp_path / "null").symlink_to("/dev/null")
+    assert files.read(str(tmp_path / "link"), follow=True) == b"x"
+    assert files.read(str(tmp_path / "broken"), follow=True) is None
+    for name, follow in (("link", False), ("broken", False), ("null", True)):
+        with pytest.raises(CniError, match="not a regular file"):
+            files.read(str(tmp_path / name), follow)
+
+
+def test_open_beneath(tmp_path: Path) -> None:
+    """A file in one of the folders or below, also by links from one to another; nothing outside, by whatever way."""
+    for name in ("a", "b/c", "out", "ab"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("a/file", "b/c/file", "out/file", "ab/file"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "a/over").symlink_to("../b/c/file")
+    (tmp_path / "a/leads").symlink_to(tmp_path / "out")
+    (tmp_path / "way").symlink_to(tmp_path / "a")
+    os.mkfifo(tmp_path / "a/fifo")
+    folders = [str(tmp_path / "way"), str(tmp_path / "b")]
+    for name in ("a/file", "b/c/file", "a/over", "way/file"):
+        os.close(files.open_beneath(str(tmp_path / name), folders))
+    before = os.listdir("/proc/self/fd")
+    for name in ("out/file", "ab/file", "a/leads/file", "a/none", "a", "a/fifo", "none"):
+        with pytest.raises(OSError, match=r"cross-device|not a regular file|No such file"):
+            files.open_beneath(str(tmp_path / name), folders)
+    assert os.listdir("/proc/self/fd") == before
+
+
 def test_remove(tmp_path: Path) -> None:
     """A file is removed once; a folder in its place is an error."""
     path = tmp_path / "file"

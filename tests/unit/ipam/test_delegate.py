@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,200 @@ def test_results_that_are_none(node: Node, body: str, words: list[str]) -> None:
         node.call("ADD")
     assert caught.value.code == DECODING_FAILURE
     assert [word for word in words if word not in str(caught.value)] == [], str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "executes"),
+    [pytest.param(None, True), pytest.param("", True), pytest.param("0", True), ("1", False), ("x", False)],
+)
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_one_level_of_executables(node: Node, command: str, value: str | None, executes: bool) -> None:
+    """What is executed is told so, and executes nothing in turn."""
+    record = node.folder / "record"
+    node.plugin(f"echo $PLUMBLINE_DEPTH >> {record}; echo '{{}}'")
+    asking = node.request(command)
+    asking.environ = {**asking.environ, **({} if value is None else {delegate.DEPTH: value})}
+    if executes:
+        COMMANDS[command](asking, conf({"type": "other"}), node.log.logger, node.node_config)
+        assert record.read_text() == "1\n"
+        return
+    with pytest.raises(CniError, match=r'ipam\.type: "other" is not executed') as caught:
+        COMMANDS[command](asking, conf({"type": "other"}), node.log.logger, node.node_config)
+    assert caught.value.code == INVALID_CONFIG
+    with pytest.raises(CniError, match=r'ipam\.type: "other" is not executed'):
+        delegate.validate(asking, conf({"type": "other"}), node.node_config)
+    assert not record.exists()
+    assert addresses(delegate.add(asking, conf(STATIC), node.log.logger, node.node_config)) == ["10.1.0.5/24"]
+
+
+@pytest.mark.parametrize("kind", sorted(delegate.NOT_IPAM))
+def test_types_that_are_no_ipam(node: Node, kind: str) -> None:
+    node.plugin("exit 1", kind)
+    for call in (delegate.check, delegate.gc, delegate.status, delegate.add):
+        with pytest.raises(CniError, match=f'ipam.type: "{kind}" is not allowed') as caught:
+            call(node.request(), conf({"type": kind}), node.log.logger, node.node_config)
+        assert caught.value.code == INVALID_CONFIG
+    node.call("DEL", conf({"type": kind}))
+    assert kind in node.log.text
+
+
+def test_a_missing_executable_where_nothing_is_known_to_be_attached(node: Node) -> None:
+    """It is a warning then; one that is there is executed all the same, and its failure is one."""
+    parsed = conf({"type": "other"})
+    delegate.delete(node.request("DEL"), parsed, node.log.logger, node.node_config, attached=False)
+    assert 'failed to find plugin "other"' in node.log.text
+    node.plugin("exit 3")
+    with pytest.raises(CniError, match="exit status 3"):
+        delegate.delete(node.request("DEL"), parsed, node.log.logger, node.node_config, attached=False)
+
+
+def test_the_index_of_an_address_is_the_callers_to_say(node: Node) -> None:
+    node.plugin("""echo '{"cniVersion":"1.1.0","ips":[{"address":"10.1.0.5/24","interface":3}]}'""")
+    assert [ip.interface for ip in node.call("ADD").ips] == [None]
+
+
+# What a record remembers ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ipam", "expected"),
+    [
+        ({}, {}),
+        (STATIC, {"type": "static"}),
+        ({"type": "dhcp", "dataDir": "/x"}, {"type": "dhcp"}),
+        ({"type": "host-local", "subnet": "10.1.0.0/24"}, {"type": "host-local"}),
+        ({"type": "host-local", "dataDir": ""}, {"type": "host-local"}),
+        ({"type": "host-local", "dataDir": "/var/lib/cni/networks/"}, {"type": "host-local"}),
+        ({"type": "host-local", "dataDir": "/srv/x"}, {"type": "host-local", "dataDir": "/srv/x"}),
+        ({"type": "host-local", "datadir": "/srv/x"}, {"type": "host-local", "dataDir": "/srv/x"}),
+        ({"type": "host-local", "dataDir": 5}, {"type": "host-local"}),
+    ],
+)
+def test_remember(ipam: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert delegate.remember(conf(ipam)) == expected
+
+
+class Store:
+    """A network's store elsewhere, allowed or not, in which c1 and another attachment have an address."""
+
+    def __init__(self, node: Node, allowed: bool) -> None:
+        self.node = node
+        self.data_dir = str(node.folder / "store")
+        self.folder = node.folder / "store" / "net"
+        self.folder.mkdir(parents=True)
+        (self.folder / "lock").touch()
+        (self.folder / "10.1.0.2").write_bytes(b"c1\r\nnet1")
+        (self.folder / "10.1.0.3").write_bytes(b"c2\r\nnet1")
+        if allowed:
+            node.configure(json.dumps({"dataDirs": [str(node.folder)]}))
+
+    def has(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir())
+
+    def remembered(self) -> dict[str, object]:
+        return {"type": "host-local", "dataDir": self.data_dir}
+
+
+@pytest.fixture(params=[True, False], ids=["allowed", "not allowed"])
+def store(node: Node, request: pytest.FixtureRequest) -> Store:
+    return Store(node, request.param)
+
+
+LATER: dict[str, dict[str, Any]] = {
+    "no ipam": {},
+    "type only": {"type": "host-local"},
+    "another type": STATIC,
+    "another store": {"type": "host-local", "dataDir": "/var/lib/cni/networks/another"},
+    "not to be executed": {"type": "macvlan"},
+}
+
+
+@pytest.mark.parametrize("ipam", LATER.values(), ids=list(LATER))
+def test_delete_releases_what_is_remembered(node: Node, store: Store, ipam: dict[str, Any]) -> None:
+    parsed = conf(ipam)
+    delegate.delete(node.request("DEL"), parsed, node.log.logger, node.node_config, remembered=store.remembered())
+    assert store.has() == ["10.1.0.3", "lock"]
+
+
+def test_delete_releases_what_is_remembered_when_the_rest_fails(node: Node, store: Store) -> None:
+    node.plugin("exit 3")
+    with pytest.raises(CniError, match="exit status 3"):
+        delegate.delete(
+            node.request("DEL"), conf({"type": "other"}), node.log.logger, node.node_config,
+            remembered=store.remembered(),
+        )  # fmt: skip
+    assert store.has() == ["10.1.0.3", "lock"]
+
+
+def test_delete_without_ipam_and_without_memory(node: Node) -> None:
+    delegate.delete(node.request("DEL"), conf({}), node.log.logger, node.node_config)
+    delegate.delete(node.request("DEL"), conf({}), node.log.logger, node.node_config, remembered={})
+    assert node.log.text == ""
+
+
+@pytest.mark.parametrize("ipam", [{}, {"type": "static"}, {"type": "other", "x": 1}])
+def test_a_remembered_executable_is_executed(node: Node, ipam: dict[str, Any]) -> None:
+    """With its type in the input, and the rest of it as it is. One that the configuration has is executed once, as it
+    came.
+    """
+    record = node.folder / "record"
+    node.plugin(f"echo $CNI_COMMAND >> {record}; cat >> {record}")
+    parsed = conf(ipam, extra=5)
+    memory = {"type": "other"}
+    delegate.delete(node.request("ADD"), parsed, node.log.logger, node.node_config, remembered=memory)
+    command, stdin = record.read_text().split("\n", 1)
+    assert command == "DEL"
+    assert json.loads(stdin) == ({} if ipam.get("type") == "other" else {**parsed.raw, "ipam": memory})
+
+
+def test_a_remembered_store_with_the_built_in_types_off(node: Node) -> None:
+    """The executable of that name is told where the store is."""
+    node.configure('{"builtinIPAM": false}')
+    node.plugin(f"cat > {node.folder}/record", "host-local")
+    memory = {"type": "host-local", "dataDir": "/srv/x"}
+    delegate.delete(node.request("DEL"), conf({}), node.log.logger, node.node_config, remembered=memory)
+    assert json.loads((node.folder / "record").read_text())["ipam"] == memory
+
+
+NONSENSE: tuple[Any, ...] = (
+    5, "x", [], {"type": 5}, {"dataDir": "/x"}, {"type": "../x"}, {"type": "a/b"}, {"type": ".."},
+    {"type": "host-local", "dataDir": 5}, {"type": "host-local", "dataDir": "/x\0y"},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("memory", NONSENSE)
+def test_a_record_that_makes_no_sense(node: Node, memory: Any) -> None:
+    """It is said, and nothing is done for it."""
+    delegate.delete(node.request("DEL"), conf({}), node.log.logger, node.node_config, remembered=memory)
+    delegate.release_recorded(memory, "net", "c1", "net1", node.log.logger, node.node_config)
+    assert node.log.text.count("makes no sense") == 2
+
+
+@pytest.mark.parametrize(
+    ("memory", "network"),
+    [
+        ({"type": "host-local", "dataDir": "relative"}, "net"),
+        ({"type": "host-local"}, "../net"),
+        ({"type": "host-local"}, ""),
+        ({"type": "host-local", "dataDir": "/none/at/all"}, "net"),
+        ({"type": "host-local"}, "none"),
+        ({"type": "host-local"}, "n" * 300),
+        ({"type": "dhcp"}, "net"),
+    ],
+)
+def test_release_recorded_creates_nothing(node: Node, memory: dict[str, object], network: str) -> None:
+    delegate.release_recorded(memory, network, "c1", "net1", node.log.logger, node.node_config)
+    assert not os.path.exists("/none")
+    assert not os.path.exists("/var/lib/cni/networks")
+
+
+def test_release_recorded(node: Node, store: Store) -> None:
+    """Only what is the attachment's: container and interface."""
+    for container_id, ifname in (("c1", "net2"), ("c", "net1"), ("c1", "net"), ("", "")):
+        delegate.release_recorded(store.remembered(), "net", container_id, ifname, node.log.logger, node.node_config)
+    assert store.has() == ["10.1.0.2", "10.1.0.3", "lock"]
+    delegate.release_recorded(store.remembered(), "net", "c1", "net1", node.log.logger, node.node_config)
+    assert store.has() == ["10.1.0.3", "lock"]
 
 
 @pytest.mark.parametrize("command", list(COMMANDS))

@@ -141,3 +141,17 @@ def test_an_executable_that_is_being_replaced(script: Script) -> None:
     timer.start()
     assert executable.run(path, ENVIRON, b"").stdout == b"done\n"
     timer.join()
+
+
+def test_somebody_ignores_our_children(script: Script) -> None:
+    """With SIGCHLD ignored, which is inherited, the kernel forgets how a process ended."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert executable.run(script("exit 7"), ENVIRON, b"").status == 7
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_a_plugin_that_closes_its_streams_and_goes_on(script: Script) -> None:
+    done = executable.run(script("echo said; exec <&- >&- 2>&-; sleep 0.2; exit 5"), ENVIRON, bytes(2_000_000))
+    assert (done.status, done.stdout) == (5, b"said\n")
