@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +30,7 @@ from typing import Any
 import pytest
 
 from tests.support import disk, faults, net, plugin
+from tests.support.bus import Bus
 from tests.support.net import HOST, Space
 from tests.support.plugin import DIST, Attachment, Outcome
 from tests.support.untouched import untouched
@@ -439,18 +441,36 @@ def test_check_among_many_routes(attachment: Attachment, pod: Space, family: str
     attachment.delete()
 
 
+PCI = "0000:03:02.6"
+
+
+@pytest.fixture
+def bus() -> Iterator[Bus]:
+    """A sysfs without devices."""
+    made = Bus()
+    yield made
+    made.remove()
+
+
 @pytest.mark.parametrize(
-    "path",
-    ["a/" * 900 + "x", "a/" * 9 + "x", "a/" * 300_000 + "x", "x" * 5000],
-    ids=["900", "9", "300,000", "long name"],
-)
-def test_device_information_far_down(attachment: Attachment, path: str) -> None:
+    ("path", "written"),
+    [("a/" * 900 + "x", False), ("a/" * 9 + "x", False), ("a/" * 300_000 + "x", False),
+     ("x" * 5000, False), ("a/" * 8 + "x", True), ("x", True)],
+    ids=["900", "9", "300,000", "long name", "8", "0"],
+)  # fmt: skip
+def test_device_information_far_down(attachment: Attachment, bus: Bus, device: str, path: str, written: bool) -> None:
     """Folders that are made for it would never be removed."""
+    bus.pci(PCI, device)
     folder = "/var/run/k8s.cni.cncf.io/devinfo/cni"
-    attachment.conf["runtimeConfig"] = {"CNIDeviceInfoFile": f"{folder}/{path}"}
-    for command in ("ADD", "DEL"):
-        attachment.call(command).ok()
+    shutil.rmtree(folder, ignore_errors=True)
+    attachment.conf = conf(pciBusID=PCI, runtimeConfig={"CNIDeviceInfoFile": f"{folder}/{path}"})
+    outcome = attachment.call("ADD")
+    outcome.ok()
+    assert os.path.isfile(f"{folder}/{path[:4000]}") is written
+    assert ("device information" in outcome.stderr) is not written
+    if path.count("/") > 8 or len(path) > 4000:
         assert not os.path.exists(folder)
+    attachment.delete()
 
 
 def test_many_folders(attachment: Attachment, device: str, pod: Space) -> None:

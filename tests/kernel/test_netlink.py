@@ -199,6 +199,44 @@ def test_left_over_answers_are_passed_over(host: NetlinkSocket, device: str) -> 
     assert found(host, device).name == device
 
 
+class Told(BaseException):
+    """Stands for the signal that ends a command."""
+
+
+def test_a_dump_that_was_cut_short(pod: Space) -> None:
+    """The kernel refuses a second dump while the first is not read to its end (EBUSY); the undo of an ADD makes one."""
+
+    def read(bodies: Iterator[bytes]) -> None:
+        next(bodies)
+        raise Told
+
+    pod.ip("link", "add", "d0", "type", "veth", "peer", "name", "d1")
+    pod.ip("link", "set", "d1", "up")
+    pod.ip("link", "set", "d0", "up")
+    pod.batch(*(f"route add 10.99.{n // 256}.{n % 256}/32 dev d0" for n in range(20_000)))
+    with netns.of_pod(pod.path) as opened:
+        index = found(opened.netlink, "d0").index
+        for _ in range(3):
+            with pytest.raises(Told):
+                opened.netlink.collect(route.RTM_GETROUTE, bytes([2]) + bytes(11), "list", read)
+            assert len(route.dump(opened.netlink, index, 4)) == 20_000
+        with pytest.raises(Told):
+            opened.netlink.collect(route.RTM_GETROUTE, bytes([2]) + bytes(11), "list", read)
+        assert found(opened.netlink, "d0").name == "d0"
+
+
+def test_a_collection_that_ends_early(pod: Space) -> None:
+    """Whoever has seen enough need not read all: the rest is dropped."""
+    pod.ip("link", "add", "d0", "type", "veth", "peer", "name", "d1")
+    pod.ip("link", "set", "d1", "up")
+    pod.ip("link", "set", "d0", "up")
+    pod.batch(*(f"route add 10.99.{n // 256}.{n % 256}/32 dev d0" for n in range(5000)))
+    with netns.of_pod(pod.path) as opened:
+        index = found(opened.netlink, "d0").index
+        assert route.collect(opened.netlink, index, 4, lambda routes: str(next(routes).dst)).startswith("10.99.")
+        assert len(route.dump(opened.netlink, index, 4)) == 5000
+
+
 @pytest.mark.parametrize("address", ["10.1.2.3/16", "10.1.2.3/31", "10.1.2.3/32", "fd00::1/64", "fd00::1/128"])
 def test_addresses(host: NetlinkSocket, device: str, address: str) -> None:
     """An address is added once, shown by ip, and found by us; the second time is EEXIST."""

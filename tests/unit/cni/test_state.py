@@ -271,3 +271,22 @@ def test_damaged_records_by_network(networks: Store) -> None:
     for number, text in enumerate(("{}", '{"name": 5}', '{"name": null}', "[]", '{"name": "bl')):
         Path(networks.folder, f"x{number}-c-net1").write_text(text)
     assert ("blue", "c0ffee", "net1") in _owners(networks)
+
+
+@pytest.mark.parametrize(("container", "network", "fits"), [(234, 0, True), (235, 0, False), (128, 105, True),
+                                                            (128, 106, False), (64, 253, False)])  # fmt: skip
+def test_names_that_are_too_long(tmp_path: Path, container: int, network: int, fits: bool) -> None:
+    """A file's name has 255 bytes at most, the temporary file's included; an attachment that has none has no record."""
+    store = Store(str(tmp_path / "state"), Lines(), by_network=bool(network))
+    names = ("c" * container, "i" * 15, "n" * network)
+    if fits:
+        store.save(names[0], names[1], {}, names[2])
+        assert store.load(*names) is not None
+    else:
+        with pytest.raises(CniError, match=r"the names are too long.*255") as caught:
+            store.save(names[0], names[1], {}, names[2])
+        assert caught.value.code == INVALID_CONFIG
+        assert not os.path.exists(store.folder)
+        assert store.load(*names) is None
+        assert store.has(*names) is False
+        store.remove(*names)
