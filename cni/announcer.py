@@ -128,11 +128,14 @@ def _wait_and_announce(pod: NetNS, index: int, addresses: list[IPAddress]) -> No
     with Monitor(RTMGRP_LINK | RTMGRP_IPV6_IFADDR) as monitor, NetlinkSocket() as netlink:
         # Whoever gives up a namespace without DEL unmounts it, and we may be the last who keep it and its links alive.
         while addresses and os.path.samestat(os.stat(path), namespace):
-            current = link.get(netlink, index=index)
-            if current is None:
-                return
-            if current.carrier and current.running:
-                addresses = _announce(netlink, current, addresses)
+            try:
+                current = link.get(netlink, index=index)
+                if current is None:
+                    return
+                if current.carrier and current.running:
+                    addresses = _announce(netlink, current, addresses)
+            except OSError:
+                pass  # no memory, more messages than the socket takes, a link that is down again: look once more
             time.sleep(PAUSE_S)
             monitor.wait(time.monotonic() + NAMESPACE_LOOK_S - PAUSE_S)
 
@@ -142,17 +145,17 @@ def _announce(netlink: NetlinkSocket, current: link.Link, addresses: list[IPAddr
     ready: list[IPAddress] = []
     later: list[IPAddress] = []
     for address in addresses:
-        tentative = address.version == 6 and _is_tentative(netlink, current.index, address)
+        tentative = address.version == 6 and is_tentative(netlink, current.index, address)
         if tentative is not None:
             (later if tentative else ready).append(address)
     announce.announce(current.name, current.mac, ready)
     return later
 
 
-def _is_tentative(netlink: NetlinkSocket, index: int, address: IPAddress) -> bool | None:
+def is_tentative(netlink: NetlinkSocket, index: int, address: IPAddress) -> bool | None:
     """Return whether duplicate address detection runs for an IPv6 address, which it does once there is carrier. Until
     it has ended nobody may be told to prefer us (RFC 4429, section 3.3). None: the link does not have the address any
-    more, or another node has it.
+    more, or another node has it. Raises OSError.
     """
     try:
         flags = addr.flags(netlink, index, address)

@@ -204,8 +204,12 @@ def announce(pod: PodLink, result: Result, kernel_did: bool, log: Logger) -> Non
         current = link.get(pod.netns.netlink, index=pod.index)
         if current is None or not can_be_announced(current.mac):
             return
-        # A link with carrier can send at once if it came up with it, else when the kernel has taken note of it.
-        if current.carrier and (kernel_did or current.running):
+        # A link that came up with carrier can send at once, others when the kernel has taken note of the carrier. It
+        # may be so new that duplicate address detection has only just begun.
+        can_send = current.carrier and (kernel_did or current.running)
+        if can_send and not any(
+            a.version == 6 and announcer.is_tentative(pod.netns.netlink, pod.index, a) for a in addresses
+        ):
             with pod.netns.entered():
                 send_announcements(current.name, current.mac, addresses)
         else:

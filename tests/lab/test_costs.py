@@ -28,7 +28,7 @@ def attachment(pod: Space, vf: VF) -> Iterator[Attachment]:
 
 def test_add(attachment: Attachment) -> None:
     cost = costs.of(attachment, "ADD")
-    assert cost.messages == {"GETLINK": 7, "SETLINK": 4, "NEWADDR": 1, "NEWROUTE": 1}
+    assert cost.messages == {"GETLINK": 8, "SETLINK": 4, "NEWADDR": 1, "NEWROUTE": 1}
     assert (cost.moves, cost.processes, cost.syncs) == (1, 1, 5)  # also the allocation and its folder
     assert len(cost.opened) <= 42, cost.opened
     assert cost.written < 1500

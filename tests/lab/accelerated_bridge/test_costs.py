@@ -23,7 +23,7 @@ def attachment(attach: Callable[..., Attachment], vf: VF) -> Iterator[Attachment
 
 def test_add(attachment: Attachment) -> None:
     cost = costs.of(attachment, "ADD")
-    assert cost.messages == {"GETLINK": 13, "SETLINK": 5, "DELLINK": 1, "NEWADDR": 1}  # DELLINK: of VLAN 1 at the port
+    assert cost.messages == {"GETLINK": 14, "SETLINK": 5, "DELLINK": 1, "NEWADDR": 1}  # DELLINK: of VLAN 1 at the port
     assert (cost.moves, cost.processes, cost.syncs) == (1, 1, 3)
     assert len(_without_ports(cost.opened)) <= 40, cost.opened
     assert cost.written < 1500
