@@ -23,6 +23,7 @@ import signal
 import socket
 import stat
 import time
+import traceback
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
@@ -54,7 +55,7 @@ MESSAGE_CHARACTERS = getattr(limits, "MESSAGE_CHARACTERS", 1024)
 DETAILS_CHARACTERS = getattr(limits, "DETAILS_CHARACTERS", 4096)
 CPU_LIMIT_S = 2.0
 WALL_LIMIT_S = 20.0
-MOST_PROCESSES = 40
+MOST_PROCESSES = 12
 """How many processes a request may have at a time: a plugin that starts a plugin, that starts a plugin..."""
 
 MOST_FAILURES = 60
@@ -76,6 +77,11 @@ BELONGS = tuple(
 
 STAYS = re.compile(r"var/lib/cni/networks/.*/(lock|last_reserved_ip\.[^/]*)|.*\.lock|var/log/.*")
 """What stays behind: what host-local's format keeps for good, locks, logs."""
+
+
+CLONE_NEWPID = 0x20000000
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Ended:
@@ -112,13 +118,12 @@ def make(request: Request) -> Ended:
         command = ["/usr/bin/env", "--ignore-signal=CHLD", path] if request.no_children else [path]
         environment = {os.fsencode(key): os.fsencode(value) for key, value in request.variables.items()}
         began = time.monotonic()
-        pid = os.posix_spawn(command[0], command, environment, file_actions=actions, setpgroup=0)
+        pid = os.posix_spawn(command[0], command, environment, file_actions=actions)
         fault = _watched(pid)
         if fault:
-            for group in _groups(pid):
-                with suppress(ProcessLookupError):
-                    os.kill(group, signal.SIGKILL)
+            _kill_all()
         _, status, usage = os.wait4(pid, 0)
+        _reap()
         wall_s = time.monotonic() - began
         outputs = []
         for fd in files[1:]:
@@ -138,8 +143,8 @@ def _watched(pid: int) -> str:
     try:
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
-        while not poll.poll(500):
-            if len(_groups(pid)) > MOST_PROCESSES:
+        while not poll.poll(20):
+            if len(_others()) > MOST_PROCESSES:
                 return f"more than {MOST_PROCESSES} processes"
             if time.monotonic() > deadline:
                 return f"not over after {WALL_LIMIT_S:g} s"
@@ -148,15 +153,33 @@ def _watched(pid: int) -> str:
     return ""
 
 
-def _groups(pid: int) -> list[int]:
-    """Return the processes of a group, the youngest last."""
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
+def _others() -> list[int]:
+    """Return all processes of this PID namespace but ourselves, who are its first. What they start is in it, too."""
+    assert os.getpid() == 1, "not in a PID namespace of our own"
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
+
+
+def _is_dead(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] in (b"Z", b"X")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def _kill_all() -> None:
+    """Kill all processes of this PID namespace but ourselves, until none is left: they may be starting others."""
+    while living := [pid for pid in _others() if not _is_dead(pid)]:
+        for pid in living:
             with suppress(ProcessLookupError):
-                if os.getpgid(int(name)) == pid:
-                    found.append(int(name))
-    return sorted(found)
+                os.kill(pid, signal.SIGKILL)
+
+
+def _reap() -> None:
+    """Forget the dead whose parents are dead: they are ours."""
+    with suppress(ChildProcessError):
+        while os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG) is not None:
+            pass
 
 
 class Failure:
@@ -292,7 +315,8 @@ class Scene:
             state[f"{where}: addresses"] = sorted(address.hex() for address in addresses(space))
             routes = [message for message in space.dump(links.GETROUTE) if message[0] == socket.AF_INET]
             state[f"{where}: routes"] = sorted(message.hex() for message in routes)
-        for path, what in self.files():
+        self._seen = list(self.files())
+        for path, what in self._seen:
             if not STAYS.fullmatch(path) and not stat.S_ISDIR(what[0]):
                 state[f"file /{path}"] = what
         return state
@@ -317,9 +341,9 @@ class Scene:
                         yield path, (seen.st_mode, seen.st_size, seen.st_mtime_ns)
 
     def strays(self) -> list[str]:
-        """Return files and folders that were made where none belong."""
+        """Return files and folders that were there, where none belong, when `state` looked last."""
         known = {path for path, _ in self._at_first}
-        return [path for path, (mode, _, _) in self.files() if path not in known and not _belongs(path, mode)]
+        return [path for path, (mode, _, _) in self._seen if path not in known and not _belongs(path, mode)]
 
     def clear(self) -> None:
         """Make all as it was, whatever it takes."""
@@ -354,8 +378,7 @@ def _own_root() -> str:
     """Put this process into namespaces of its own, with an overlay over all files for its root; return where the upper
     layer is, which is out of the plugins' way.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(isolation.CLONE_NEWNS | isolation.CLONE_NEWNET) != 0:
+    if _libc.unshare(isolation.CLONE_NEWNS | isolation.CLONE_NEWNET) != 0:
         raise SystemExit(f"cannot make private namespaces: {os.strerror(ctypes.get_errno())}")
     run("mount", "--make-rprivate", "/")
     # The session's own empty folders would hide what is below them.
@@ -368,7 +391,7 @@ def _own_root() -> str:
     run("mount", "-t", "overlay", "-o", layers, "overlay", f"{aside}/root")
     root = f"{aside}/root"
     run("mount", "--rbind", "/dev", f"{root}/dev")
-    run("mount", "--rbind", "/proc", f"{root}/proc")
+    run("mount", "-t", "proc", "proc", f"{root}/proc")  # of our own PID namespace
     run("mount", "-t", "sysfs", "sysfs", f"{root}/sys")
     upper = os.open(f"{aside}/upper", os.O_RDONLY | os.O_DIRECTORY)
     if not os.path.isdir(f"{root}{plugin.DIST}"):  # on a file system of its own
@@ -390,6 +413,7 @@ class Worker:
         self._failed = False
         self._living: dict[tuple[str, str, str], Request] = {}
         self._pods_died = False
+        self._state: dict[str, object] | None = None
 
     def fail(self, kind: str, text: str) -> None:
         """Note that something is wrong."""
@@ -412,12 +436,14 @@ class Worker:
             self.fail("left behind", _shown(left))
         if self._failed:
             self.scene.clear()
+            self._state = None
 
     def left(self) -> dict[str, tuple[object, object]]:
         """Return in what the host differs from what it was, with devices that died with a pod made anew."""
         if self._pods_died:
             self.scene.mend()
-        return differences(self.scene.original, self.scene.state())
+            self._state = None
+        return differences(self.scene.original, self._state or self.scene.state())
 
     # The three kinds of units
 
@@ -472,6 +498,7 @@ class Worker:
                 self.said.append(f"# pod{number} dies, and its path is given to another")
                 self.scene.kill_pod(number)
                 self._pods_died = True
+                self._state = None
                 self._living.clear()
                 continue
             where, ifname = random.randrange(2), random.choice(IFNAMES)
@@ -500,7 +527,7 @@ class Worker:
 
     def make(self, request: Request, must: bool = False) -> Ended:
         """Make a request and look at what became of it. must: whether it has to succeed."""
-        before = self.scene.state()
+        before = self._state or self.scene.state()
         self.said.append(request.shell())
         ended = make(request)
         self.report.requests += 1
@@ -515,8 +542,9 @@ class Worker:
         refused = ended.status == 1 and command == "ADD"
         # An ADD of what stands already takes the earlier one back first, and one after a pod's death what that left.
         excused = key in self._living or self._pods_died or request.streams in DEAF
+        after = self._state = self.scene.state()
         if (refused and not excused) or (command in ("CHECK", "STATUS", "VERSION", "other")):
-            changed = differences(before, self.scene.state())
+            changed = differences(before, after)
             if changed:
                 self.fail(
                     f"changed by {command}" if ended.status == 0 else "changed after a refusal",
@@ -524,8 +552,7 @@ class Worker:
                 )
         if command == "ADD" and (ended.status == 0 or request.streams in DEAF):
             self._living[key] = request
-        strays = self.scene.strays()
-        if strays:
+        if strays := self.scene.strays():
             self.fail("file where none belongs", ", ".join(f"/{path}" for path in strays[:9]))
         return ended
 
@@ -642,13 +669,32 @@ def attempt(seed: int, requests: int, workers: int = 2, only: int | None = None,
 
 
 def _work(answer: Connection, seed: int, units: range, requests: int, most: int) -> None:
-    report = Report(seed)
-    worker = Worker(Scene(), seed, report)
-    for unit in units:
-        if report.requests >= requests or len(report.failures) >= most:
-            break
-        worker.run(unit)
-    answer.send(report)
+    """Go through units in a PID namespace: whatever a plugin starts, and whoever is killed, all of it ends with us."""
+    _die_with_parent()
+    if _libc.unshare(CLONE_NEWPID) != 0:
+        raise SystemExit(f"cannot make a PID namespace: {os.strerror(ctypes.get_errno())}")
+    child = os.fork()
+    if child:
+        answer.close()
+        os.waitpid(child, 0)
+        return
+    try:
+        _die_with_parent()
+        report = Report(seed)
+        worker = Worker(Scene(), seed, report)
+        for unit in units:
+            if report.requests >= requests or len(report.failures) >= most:
+                break
+            worker.run(unit)
+        answer.send(report)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(0)
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def main() -> int:
