@@ -103,9 +103,11 @@ bytes, 0 for a hardware address. That nothing is missing here, tests/kernel/test
 `Link.properties` are FLAGS, those that are SETTABLE, KIND_DATA, and FEATURES, which rtnetlink does not tell and
 `cni.features` does."""
 
-KINDS_WITH_DATA = frozenset(("macvlan", "macvtap", "ipvlan", "ipvtap", "vlan"))
-"""Virtual links whose own settings (IFLA_INFO_DATA, such as the mode of a macvlan) a pod can change, and that have
-nothing in them that changes by itself, as the timers of a bridge do."""
+_MACVLAN, _IPVLAN, _VLAN = frozenset((1, 2, 7, 9)), frozenset((1, 2)), frozenset((2, 3, 4))
+KIND_ATTRIBUTES = {"macvlan": _MACVLAN, "macvtap": _MACVLAN, "ipvlan": _IPVLAN, "ipvtap": _IPVLAN, "vlan": _VLAN}
+"""Virtual links whose own settings a pod can change, such as the mode of a macvlan, and which of those, in
+IFLA_INFO_DATA: mode, flags, length and cutoff of the broadcast queue; mode, flags; flags and priorities (if_link.h).
+What is left out the kernel only tells, or it changes by itself, as the timers of a bridge do."""
 
 XDP_FLAGS = {1: (4,), 2: (2,), 3: (8,), 4: (4, 2, 8)}
 """How an XDP program is attached, XDP_ATTACHED_*, and the XDP_FLAGS_*_MODE with which it is detached."""
@@ -183,7 +185,11 @@ def _hardware_address(value: bytes) -> str:
 def _kind_data(value: bytes) -> tuple[str, str]:
     info = dict(codec.attributes(value))
     kind = codec.os_text(info.get(IFLA_INFO_KIND, b""))
-    return kind, info.get(IFLA_INFO_DATA, b"").hex() if kind in KINDS_WITH_DATA else ""
+    settable = KIND_ATTRIBUTES.get(kind)
+    if settable is None:
+        return kind, ""
+    data = codec.attributes(info.get(IFLA_INFO_DATA, b""))
+    return kind, b"".join(codec.attribute(attribute, value) for attribute, value in data if attribute in settable).hex()
 
 
 _READ: dict[int, tuple[str, Callable[[bytes], Any]]] = {
