@@ -12,9 +12,21 @@ try:
     from _plumbline import ethtool as _ethtool
     from _plumbline import setns as _setns
 except ImportError:  # from the source
-    from cni.libc_source import bpf as _bpf
-    from cni.libc_source import ethtool as _ethtool
-    from cni.libc_source import setns as _setns
+
+    def _bpf(command: int, attributes: bytearray, pointers: tuple[tuple[int, bytearray], ...]) -> int:
+        from cni import libc_source
+
+        return libc_source.bpf(command, attributes, pointers)
+
+    def _ethtool(socket: int, name: bytes, command: bytearray) -> None:
+        from cni import libc_source
+
+        libc_source.ethtool(socket, name, command)
+
+    def _setns(fd: int, nstype: int) -> None:
+        from cni import libc_source
+
+        libc_source.setns(fd, nstype)
 
 
 def setns(fd: int, nstype: int) -> None:

@@ -101,6 +101,3 @@ INTERFACES = 256
 
 RESOLV_CONF_BYTES = 1 << 14
 """How long a file that `resolvConf` names may be."""
-
-NAME_BYTES = 255
-"""How long a network's name may be for host-local, whose folder bears it: NAME_MAX of linux/limits.h."""

@@ -15,7 +15,7 @@ from cni.cidr import address_or_none
 from cni.config import is_safe_name
 from cni.errors import CniError, invalid_config
 from cni.files import TEMPORARY_PREFIX, is_beneath
-from cni.limits import NAME_BYTES
+from cni.limits import FILE_NAME_BYTES
 from cni.section import refused
 from ipam.host_local.store import LAST_RESERVED, LOCK, is_store
 
@@ -68,8 +68,8 @@ class Places:
 
         Raises CniError (code 7) that names field and value.
         """
-        if len(os.fsencode(network)) > NAME_BYTES:
-            raise refused("name", network, f"at most {NAME_BYTES} bytes long for host-local, which makes it a folder")
+        if len(os.fsencode(network)) > FILE_NAME_BYTES:
+            raise refused("name", network, f"at most {FILE_NAME_BYTES} bytes long for host-local, which makes it a folder")
         usual = os.path.join(self._default, network)
         if data_dir in ("", self._default) and not os.path.islink(usual):
             return usual

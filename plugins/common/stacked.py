@@ -37,15 +37,14 @@ def _on_top(device: Link, host: NetNS, pod: NetNS) -> Iterator[tuple[int, Link]]
     for found in link.dump(pod.netlink):
         if found.peer == device.index and found.peer_nsid == -1 and found.kind != "veth":
             yield -1, found
-    others = nsid.known(pod.netlink)
-    if not others:
-        return
-    own, hosts = nsid.of(pod.netlink, pod.fd), nsid.of(pod.netlink, host.fd)
-    for number in others:
-        if number in (own, hosts):
+    hosts = nsid.of(pod.netlink, host.fd)
+    for number in nsid.known(pod.netlink):
+        if number in (hosts, nsid.of(pod.netlink, pod.fd)):
             continue
         try:
-            there = link.dump(pod.netlink, number)
+            there = [x for x in link.dump(pod.netlink, number) if x.peer == device.index and x.kind != "veth"]
         except NetlinkError:  # before Linux 5.0 there is no listing of another namespace's links; or it has gone
             continue
-        yield from ((number, x) for x in there if x.peer == device.index and x.peer_nsid == own and x.kind != "veth")
+        # A namespace may have a number for itself only since the list told of it.
+        own = nsid.of(pod.netlink, pod.fd) if there else -1
+        yield from ((number, found) for found in there if found.peer_nsid == own)

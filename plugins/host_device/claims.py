@@ -159,12 +159,19 @@ class Claims:
                 raise CniError(TRY_AGAIN_LATER, f"{claim.ifname} of {claim.container_id} has just been attached anew")
             return self.give_back(current, host, pod, patience_s)
 
-    def give_back(self, claim: Attachment, host: NetNS, pod: NetNS | None, patience_s: float = 0.0) -> bool:
+    def give_back(
+        self,
+        claim: Attachment,
+        host: NetNS,
+        pod: NetNS | None,
+        patience_s: float = 0.0,
+        was_touched: bool = False,
+    ) -> bool:
         """Give the device back and, when nothing is left to do, forget the attachment; return whether that was so.
 
-        The caller holds the device's lock.
+        The arguments are those of `transfer.give_back`. The caller holds the device's lock.
         """
-        done = transfer.give_back(claim, host, pod, patience_s, self._log)
+        done = transfer.give_back(claim, host, pod, patience_s, self._log, was_touched)
         if done:
             self.forget(claim.container_id, claim.ifname)
         return done
@@ -185,7 +192,7 @@ class Claims:
 
     def undo(self, claim: Attachment, host: NetNS, pod: NetNS) -> None:
         """Give the device back, as the undo of an ADD that failed. Raises CniError when it has no link to be found."""
-        if not self.give_back(claim, host, pod):
+        if not self.give_back(claim, host, pod, was_touched=True):
             raise CniError(GENERIC, f"{claim.original.name} has no link on the host; its record stays")
 
     def check_usable(self) -> None:

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from cni.log import Logger
 
 
-def give_back(attachment: Attachment, host: NetNS, pod: NetNS | None, patience_s: float, log: Logger) -> bool:
+def give_back(
+    attachment: Attachment, host: NetNS, pod: NetNS | None, patience_s: float, log: Logger, was_touched: bool = False
+) -> bool:
     """Put the attachment's device back on the host as it was before ADD; return whether there is nothing left to do.
 
     pod: the attachment's namespace, None when it is gone. patience_s: how long to wait, in seconds, for a device that
-    the kernel has still to save from a dying namespace. A virtual device that is nowhere died with its pod, and one
+    the kernel has still to save from a dying namespace. was_touched: whether a device that is where it was may have
+    been in the pod for a moment, as when ADD has failed. A virtual device that is nowhere died with its pod, and one
     whose folder in sysfs is gone was unplugged: that is logged and is no failure. A device that exists and has no link
     to be found has not come back yet, or the pod has hidden it, so there is something left.
     Raises CniError for what the kernel refused; everything else is done.
@@ -36,7 +39,8 @@ def give_back(attachment: Attachment, host: NetNS, pod: NetNS | None, patience_s
     found = find_on_host(attachment, host)
     if (
         found is not None
-        and found.alias != original.name
+        and not was_touched
+        and found.alias == original.alias != original.name
         and (found.name, found.index) == (original.name, original.index)
         and (pod is None or find_in_pod(attachment, host, pod) is None)
     ):

@@ -695,8 +695,14 @@ class Round:
         what = action.__name__.strip("_")
         try:
             chosen = Choice(random, self.pod, self.device, self.names)
+        except OSError as e:
+            self.log.append(f"  pod: {what}: nothing to choose from: {e.strerror}")
+            return
+        try:
             done = action(chosen)
         except OSError as e:
+            # The kernel moves before it renames: with the name refused, the link may be away.
+            self.left |= action is _away and chosen.is_device
             self.log.append(f"  pod: {what} refused: {e.strerror}")
             return
         self.report.counts["actions"] += 1

@@ -132,7 +132,7 @@ def test_reading_a_link() -> None:
             ("IFLA_LINK_NETNSID", 5),
             ("IFLA_GROUP", 7),
             ("IFLA_BROADCAST", "ff:ff:ff:ff:ff:ff"),
-            ("IFLA_XDP", {"attrs": [("IFLA_XDP_ATTACHED", 2)]}),
+            ("IFLA_XDP", {"attrs": [("IFLA_XDP_ATTACHED", 2), ("IFLA_XDP_PROG_ID", 7)]}),
             ("IFLA_MASTER", 17),
             ("IFLA_CARRIER", 1),
             ("IFLA_IFALIAS", "a name with blanks"),
@@ -163,6 +163,7 @@ def test_reading_a_link() -> None:
         "peer": 3,
         "peer_nsid": 5,
         "xdp": 2,
+        "xdp_program": 7,
         "properties": {
             **{"flags": 0x1000, "txQueueLength": 1000, "group": 7},
             "broadcast": "ff:ff:ff:ff:ff:ff",
