@@ -40,7 +40,7 @@ def give_back(
     if (
         found is not None
         and not was_touched
-        and found.alias == original.alias != original.name
+        and found.alias != original.name
         and (found.name, found.index) == (original.name, original.index)
         and (pod is None or find_in_pod(attachment, host, pod) is None)
     ):
