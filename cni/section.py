@@ -5,7 +5,7 @@ from __future__ import annotations
 from cni import cidr
 from cni.errors import CniError, invalid_config
 from cni.jsontext import beginning
-from cni.limits import LIST_ITEMS, NOTED_WARNINGS, SHOWN_CHARACTERS
+from cni.limits import ADDRESSES, ATTACHMENTS, LIST_ITEMS, NOTED_WARNINGS, ROUTES, SHOWN_CHARACTERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     from cni.ip import IPAddress, IPInterface, IPNetwork
 
     T = TypeVar("T")
+
+
+VALID_ATTACHMENTS = "cni.dev/valid-attachments"
+VALID_ATTACHMENTS_ONCE = "cni.dev/attachments"
+"""What the text of the specification calls that list; libcni sends both."""
+
+MOST_ITEMS = {
+    "routes": ROUTES,
+    "ips": ADDRESSES,
+    "addresses": ADDRESSES,
+    VALID_ATTACHMENTS: ATTACHMENTS,
+    VALID_ATTACHMENTS_ONCE: ATTACHMENTS,
+}
+"""Lists, wherever they stand, that have a limit of their own; LIST_ITEMS for the others."""
 
 
 def shown(value: object) -> str:
@@ -33,7 +47,8 @@ class Section:
 
     A key is looked up as it is written, then without regard to case, as the Go plugins do. null counts as absent.
     No conversion between types takes place: a boolean is not an integer, nor is 1.0, nor "1". A getter raises CniError
-    (code 7) when the value has the wrong type or is out of bounds, and when a list has more than LIST_ITEMS items.
+    (code 7) when the value has the wrong type or is out of bounds, and when a list has more items than
+    MOST_ITEMS allows.
     """
 
     __slots__ = ("_folded", "raw", "where")
@@ -100,9 +115,9 @@ class Section:
         value = self.get(key)
         return self._child({} if value is None else _object(self.name_of(key), value), self.name_of(key))
 
-    def sections(self, key: str, most: int = LIST_ITEMS) -> list[Section]:
-        """Return a list of objects, at most so many, empty when absent."""
-        return [self._child(_object(field, item), field) for field, item in self._items(key, "objects", most)]
+    def sections(self, key: str) -> list[Section]:
+        """Return a list of objects, empty when absent."""
+        return [self._child(_object(field, item), field) for field, item in self._items(key, "objects")]
 
     def section_lists(self, key: str) -> list[list[Section]]:
         """Return a list of lists of objects, empty when absent."""
@@ -115,9 +130,9 @@ class Section:
     def _child(self, raw: dict[str, object], where: str) -> Section:
         return Section(raw, where)
 
-    def _items(self, key: str, wanted: str, most: int = LIST_ITEMS) -> list[tuple[str, object]]:
+    def _items(self, key: str, wanted: str) -> list[tuple[str, object]]:
         value = self.get(key)
-        return [] if value is None else _list(self.name_of(key), value, wanted, most)
+        return [] if value is None else _list(self.name_of(key), value, wanted, MOST_ITEMS.get(key, LIST_ITEMS))
 
     def address(self, key: str) -> IPAddress | None:
         """Return an IP address without prefix length, None when absent or an empty string."""
@@ -153,7 +168,7 @@ class Section:
 
 class LenientSection(Section):
     """The same, for commands that have to succeed whatever stands there: what a Section would refuse counts as absent,
-    and that is noted, once for each member. So do the objects inside.
+    and that is noted. So it is with the objects inside.
 
     warnings: takes what was noted, in words.
     """
@@ -195,9 +210,9 @@ class LenientSection(Section):
         """As Section does, or an empty one."""
         return self._or(self._child({}, self.name_of(key)), super().section, key)
 
-    def sections(self, key: str, most: int = LIST_ITEMS) -> list[Section]:
+    def sections(self, key: str) -> list[Section]:
         """As Section does, or nothing."""
-        return self._or([], super().sections, key, most)
+        return self._or([], super().sections, key)
 
     def section_lists(self, key: str) -> list[list[Section]]:
         """As Section does, or nothing."""
