@@ -5,8 +5,8 @@ from __future__ import annotations
 from cni.convert import parse_result, read_dns
 from cni.errors import DECODING_FAILURE, INCOMPATIBLE_VERSION, CniError, invalid_config
 from cni.jsontext import JSONError, loads
-from cni.limits import ATTACHMENTS, CONFIG_BYTES, NETWORK_NAME_BYTES
-from cni.section import LenientSection, Section, note, refused
+from cni.limits import CONFIG_BYTES, NETWORK_NAME_BYTES
+from cni.section import VALID_ATTACHMENTS, VALID_ATTACHMENTS_ONCE, LenientSection, Section, note, refused
 from cni.version import CURRENT, OLDEST, SUPPORTED
 
 TYPE_CHECKING = False
@@ -168,15 +168,10 @@ def _ipam(section: Section) -> Section | None:
     return ipam if kind else None
 
 
-VALID_ATTACHMENTS = "cni.dev/valid-attachments"
-
-
 def _valid_attachments(section: Section) -> list[tuple[str, str]] | None:
-    """The specification has `cni.dev/valid-attachments`, its text once `cni.dev/attachments`; libcni sends both."""
-    for key in (VALID_ATTACHMENTS, "cni.dev/attachments"):
+    for key in (VALID_ATTACHMENTS, VALID_ATTACHMENTS_ONCE):
         if section.has(key):
-            items = section.sections(key, ATTACHMENTS)
-            return [(_needed(item, "containerID"), _needed(item, "ifname")) for item in items]
+            return [(_needed(item, "containerID"), _needed(item, "ifname")) for item in section.sections(key)]
     return None
 
 

@@ -7,7 +7,7 @@ proportion to the text, whatever it holds, and so does writing.
 
 from __future__ import annotations
 
-from cni.limits import JSON_DEPTH
+from cni.limits import JSON_CONTAINERS, JSON_DEPTH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,11 +30,21 @@ class JSONError(ValueError):
     """The text is not the JSON that we accept; the message says what is wrong, and where."""
 
 
+class _Reading:
+    """How a text is read. containers_left: how many arrays and objects may come."""
+
+    __slots__ = ("containers_left", "lenient")
+
+    def __init__(self, lenient: bool) -> None:
+        self.containers_left = JSON_CONTAINERS
+        self.lenient = lenient
+
+
 def loads(text: str, lenient: bool = False) -> object:
     """Return the value that the JSON text describes; of equal keys in an object the last wins.
 
-    lenient: JSON which is right, but of which we can make no value, is no error: what is nested too deeply and numbers
-    out of range are null, half a surrogate pair is U+FFFD. Raises JSONError.
+    lenient: JSON which is right, but of which we make no value, is no error: what is nested too deeply, the arrays and
+    objects that are too many, and numbers out of range are null, half a surrogate pair is U+FFFD. Raises JSONError.
     """
     size = len(text)
     text += _END
@@ -43,7 +53,7 @@ def loads(text: str, lenient: bool = False) -> object:
         raise JSONError("no text")
     if text.startswith("\ufeff"):
         raise _refusal("a byte order mark is not allowed", text, 0)
-    value, end = _value(text, start, 0, lenient)
+    value, end = _value(text, start, 0, _Reading(lenient))
     end = _skip(text, end)
     if end < size:
         raise _refusal("more text after the end of the value", text, end)
@@ -63,22 +73,25 @@ def _skip(text: str, at: int) -> int:
     return at
 
 
-def _value(text: str, at: int, depth: int, lenient: bool) -> tuple[object, int]:
+def _value(text: str, at: int, depth: int, reading: _Reading) -> tuple[object, int]:
     """Return the value that begins at `at` and where it ends. depth: of arrays and objects around it."""
     first = text[at]
     if first == '"':
-        return _string(text, at + 1, lenient)
+        return _string(text, at + 1, reading.lenient)
     if first in "{[":
+        reading.containers_left -= 1
+        if depth < JSON_DEPTH and reading.containers_left >= 0:
+            return (_object if first == "{" else _array)(text, _skip(text, at + 1), depth + 1, reading)
+        if reading.lenient:
+            return None, _end_of_nested(text, at)
         if depth < JSON_DEPTH:
-            return (_object if first == "{" else _array)(text, _skip(text, at + 1), depth + 1, lenient)
-        if not lenient:
-            raise _refusal(f"nested more than {JSON_DEPTH} levels deep", text, at)
-        return None, _end_of_nested(text, at)
+            raise _refusal(f"more than {JSON_CONTAINERS} arrays and objects", text, at)
+        raise _refusal(f"nested more than {JSON_DEPTH} levels deep", text, at)
     if first in _WORDS:
         word, value = _WORDS[first]
         if text.startswith(word, at):
             return value, at + len(word)
-    return _number(text, at, lenient)
+    return _number(text, at, reading.lenient)
 
 
 def _end_of_nested(text: str, at: int) -> int:
@@ -101,7 +114,7 @@ def _end_of_nested(text: str, at: int) -> int:
             raise _refusal("unterminated value", text, start)
 
 
-def _object(text: str, at: int, depth: int, lenient: bool) -> tuple[dict[str, object], int]:
+def _object(text: str, at: int, depth: int, reading: _Reading) -> tuple[dict[str, object], int]:
     """Return the object whose first member, or end, is at `at`, and where it ends."""
     members: dict[str, object] = {}
     if text[at] == "}":
@@ -109,12 +122,12 @@ def _object(text: str, at: int, depth: int, lenient: bool) -> tuple[dict[str, ob
     while True:
         if text[at] != '"':
             raise _refusal("expecting a name in double quotes", text, at)
-        key, at = _string(text, at + 1, lenient)
+        key, at = _string(text, at + 1, reading.lenient)
         if text[at] != ":":
             at = _skip(text, at)
             if text[at] != ":":
                 raise _refusal('expecting ":" after a name', text, at)
-        members[key], at = _value(text, _skip(text, at + 1), depth, lenient)
+        members[key], at = _value(text, _skip(text, at + 1), depth, reading)
         at = _skip(text, at)
         if text[at] == "}":
             return members, at + 1
@@ -123,13 +136,13 @@ def _object(text: str, at: int, depth: int, lenient: bool) -> tuple[dict[str, ob
         at = _skip(text, at + 1)
 
 
-def _array(text: str, at: int, depth: int, lenient: bool) -> tuple[list[object], int]:
+def _array(text: str, at: int, depth: int, reading: _Reading) -> tuple[list[object], int]:
     """Return the array whose first item, or end, is at `at`, and where it ends."""
     items: list[object] = []
     if text[at] == "]":
         return items, at + 1
     while True:
-        item, at = _value(text, at, depth, lenient)
+        item, at = _value(text, at, depth, reading)
         items.append(item)
         at = _skip(text, at)
         if text[at] == "]":
@@ -193,6 +206,8 @@ def _number(text: str, at: int, lenient: bool) -> tuple[int | float | None, int]
     while text[end] in _IN_NUMBERS:
         end += 1
     token = text[at:end]
+    if token.isdecimal() and (token[0] != "0" or token == "0") and len(token) < 20:  # nearly always
+        return int(token), end
     mantissa, exponent_mark, exponent = token.replace("E", "e").partition("e")
     whole, point, fraction = mantissa.removeprefix("-").partition(".")
     if (

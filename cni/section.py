@@ -5,7 +5,7 @@ from __future__ import annotations
 from cni import cidr
 from cni.errors import CniError, invalid_config
 from cni.jsontext import beginning
-from cni.limits import LIST_ITEMS, NOTED_WARNINGS, SHOWN_CHARACTERS
+from cni.limits import ADDRESSES, ATTACHMENTS, LIST_ITEMS, NOTED_WARNINGS, ROUTES, SHOWN_CHARACTERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     from cni.ip import IPAddress, IPInterface, IPNetwork
 
     T = TypeVar("T")
+
+
+VALID_ATTACHMENTS = "cni.dev/valid-attachments"
+VALID_ATTACHMENTS_ONCE = "cni.dev/attachments"
+"""What the text of the specification calls that list; libcni sends both."""
+
+MOST_ITEMS = {
+    "routes": ROUTES,
+    "ips": ADDRESSES,
+    "addresses": ADDRESSES,
+    VALID_ATTACHMENTS: ATTACHMENTS,
+    VALID_ATTACHMENTS_ONCE: ATTACHMENTS,
+}
+"""Lists, wherever they stand, that have a limit of their own; LIST_ITEMS for the others."""
 
 
 def shown(value: object) -> str:
@@ -38,7 +52,8 @@ class Section:
 
     A key is looked up as it is written, then without regard to case, as the Go plugins do. null counts as absent.
     No conversion between types takes place: a boolean is not an integer, nor is 1.0, nor "1". A getter raises CniError
-    (code 7) when the value has the wrong type or is out of bounds. at_most: how many entries a list may have.
+    (code 7) when the value has the wrong type or is out of bounds. at_most: how many entries a list
+    may have, if not as many as MOST_ITEMS says.
     """
 
     __slots__ = ("_folded", "raw", "where")
@@ -96,7 +111,7 @@ class Section:
         """Return a list of integers within the bounds, which are inclusive, empty when absent."""
         return [_integer(field, item, minimum, maximum) for field, item in self._items(key, "integers")]
 
-    def strings(self, key: str, at_most: int = LIST_ITEMS) -> list[str]:
+    def strings(self, key: str, at_most: int = 0) -> list[str]:
         """Return a list of strings, empty when absent."""
         return [_string(field, item) for field, item in self._items(key, "strings", at_most)]
 
@@ -105,24 +120,26 @@ class Section:
         value = self.get(key)
         return self._child({} if value is None else _object(self.name_of(key), value), self.name_of(key))
 
-    def sections(self, key: str, at_most: int = LIST_ITEMS) -> list[Section]:
+    def sections(self, key: str, at_most: int = 0) -> list[Section]:
         """Return a list of objects, empty when absent."""
         return [self._child(_object(field, item), field) for field, item in self._items(key, "objects", at_most)]
 
-    def section_lists(self, key: str, at_most: int = LIST_ITEMS, each: int = LIST_ITEMS) -> list[list[Section]]:
+    def section_lists(self, key: str, at_most: int = 0, each: int = 0) -> list[list[Section]]:
         """Return a list of lists of objects, empty when absent. each: how many objects a list of them may have."""
         lists = []
         for field, value in self._items(key, "lists of objects", at_most):
-            items = _list(field, value, "objects", each)
+            items = _list(field, value, "objects", each or LIST_ITEMS)
             lists.append([self._child(_object(name, item), name) for name, item in items])
         return lists
 
     def _child(self, raw: dict[str, object], where: str) -> Section:
         return Section(raw, where)
 
-    def _items(self, key: str, wanted: str, at_most: int = LIST_ITEMS) -> list[tuple[str, object]]:
+    def _items(self, key: str, wanted: str, at_most: int = 0) -> list[tuple[str, object]]:
         value = self.get(key)
-        return [] if value is None else _list(self.name_of(key), value, wanted, at_most)
+        return (
+            [] if value is None else _list(self.name_of(key), value, wanted, at_most or MOST_ITEMS.get(key, LIST_ITEMS))
+        )
 
     def address(self, key: str) -> IPAddress | None:
         """Return an IP address without prefix length, None when absent or an empty string."""
@@ -158,7 +175,7 @@ class Section:
 
 class LenientSection(Section):
     """The same, for commands that have to succeed whatever stands there: what a Section would refuse counts as absent,
-    and that is noted, once for each member. So do the objects inside.
+    and that is noted. So it is with the objects inside.
 
     warnings: takes what was noted, in words.
     """
@@ -192,7 +209,7 @@ class LenientSection(Section):
         """As Section does, or nothing."""
         return self._or([], super().integers, key, minimum, maximum)
 
-    def strings(self, key: str, at_most: int = LIST_ITEMS) -> list[str]:
+    def strings(self, key: str, at_most: int = 0) -> list[str]:
         """As Section does, or nothing."""
         return self._or([], super().strings, key, at_most)
 
@@ -200,11 +217,11 @@ class LenientSection(Section):
         """As Section does, or an empty one."""
         return self._or(self._child({}, self.name_of(key)), super().section, key)
 
-    def sections(self, key: str, at_most: int = LIST_ITEMS) -> list[Section]:
+    def sections(self, key: str, at_most: int = 0) -> list[Section]:
         """As Section does, or nothing."""
         return self._or([], super().sections, key, at_most)
 
-    def section_lists(self, key: str, at_most: int = LIST_ITEMS, each: int = LIST_ITEMS) -> list[list[Section]]:
+    def section_lists(self, key: str, at_most: int = 0, each: int = 0) -> list[list[Section]]:
         """As Section does, or nothing."""
         return self._or([], super().section_lists, key, at_most, each)
 

@@ -24,6 +24,7 @@ from cni.jsontext import dumps
 from cni.limits import CONFIG_BYTES, DETAILS_CHARACTERS, LATER_CONFIG_BYTES, MESSAGE_CHARACTERS
 from cni.log import Logger
 from cni.netlink.socket import RequestError
+from cni.section import VALID_ATTACHMENTS
 from cni.signals import Terminated, ignore_termination, raise_on_termination
 
 TYPE_CHECKING = False
@@ -44,7 +45,7 @@ CONFIG_LIMITS = {"ADD": CONFIG_BYTES, "STATUS": CONFIG_BYTES}
 
 NEEDED: dict[str, tuple[str, ...]] = {
     # What GC would have to guess costs a running pod its device or its address.
-    "GC": ("name", "cniVersion", "ipam", config.VALID_ATTACHMENTS),
+    "GC": ("name", "cniVersion", "ipam", VALID_ATTACHMENTS),
     "DEL": (),
 }
 """Commands that read the configuration leniently, and the members that they cannot do without all the same."""

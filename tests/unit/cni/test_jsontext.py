@@ -8,7 +8,7 @@ import random
 import pytest
 
 from cni.jsontext import JSONError, beginning, dumps, loads
-from cni.limits import JSON_DEPTH as MAX_DEPTH
+from cni.limits import JSON_CONTAINERS, JSON_DEPTH
 
 TEXTS = [
     "{}",
@@ -19,7 +19,7 @@ TEXTS = [
     '"\\u00e9 \\ud83d\\ude00 \\" \\\\ \\/ \\b\\f\\n\\r\\t"',
     '"é 😀 \x7f"',
     "\r\n\t 12345678901234567890123 \n",
-    "[" * MAX_DEPTH + "]" * MAX_DEPTH,
+    "[" * JSON_DEPTH + "]" * JSON_DEPTH,
 ]
 
 
@@ -48,10 +48,11 @@ REFUSED = [
     pytest.param("9" * 5000, "Exceeds the limit", id="huge-integer"),
     pytest.param('"\\ud800"', "surrogate", id="half-surrogate"),
     pytest.param('{"\\uDFFF": 1}', "surrogate", id="half-surrogate-key"),
-    pytest.param("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), "nested more than 200", id="deep"),
+    pytest.param("[" * (JSON_DEPTH + 1) + "]" * (JSON_DEPTH + 1), "nested more than 200", id="deep"),
     pytest.param("[" * 100_000 + "]" * 100_000, "nested more than 200", id="very-deep"),
     pytest.param("[" * 1_000_000, "nested more than 200", id="very-deep-unfinished"),
     pytest.param('{"a":' * 200_000, "nested more than 200", id="very-deep-objects"),
+    pytest.param("[" + "{}," * JSON_CONTAINERS + "1]", "more than 131072 arrays and objects", id="many"),
 ]
 
 
@@ -61,7 +62,7 @@ def test_refuses(text: str, message: str) -> None:
         loads(text)
 
 
-DEEP = "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1)
+DEEP = "[" * (JSON_DEPTH + 1) + "]" * (JSON_DEPTH + 1)
 LENIENT = [
     pytest.param('{"a":1e999,"b":1}', {"a": None, "b": 1}, id="huge-float"),
     pytest.param("[" + "9" * 5000 + ",1]", [None, 1], id="huge-integer"),
@@ -87,6 +88,13 @@ def test_lenient(text: str, expected: object) -> None:
     else:
         assert isinstance(found, dict)
         assert found.get("b", 2) == 2
+
+
+def test_lenient_reads_as_many_as_are_allowed() -> None:
+    """The arrays and objects after them are null; what is no container is read to the end."""
+    found = loads("[" + "[]," * (JSON_CONTAINERS + 4) + '"end"]', lenient=True)
+    assert found == [[]] * (JSON_CONTAINERS - 1) + [None] * 5 + ["end"]
+    assert loads("[" + "{}," * (JSON_CONTAINERS - 1) + "1]") == [{}] * (JSON_CONTAINERS - 1) + [1]
 
 
 @pytest.mark.parametrize(

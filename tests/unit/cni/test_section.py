@@ -8,7 +8,7 @@ import pytest
 
 from cni.errors import INVALID_CONFIG, CniError
 from cni.ip import ip_address, ip_interface, ip_network
-from cni.section import Section
+from cni.section import LenientSection, Section
 
 Getter = Callable[[Section], object]
 
@@ -149,3 +149,53 @@ def test_case_is_ignored_unless_a_key_matches() -> None:
     assert section.string("mac") == "state"
     assert section.integer("vlan") == 5
     assert Section({"MAC": "state", "mac": "user"}).string("mac") == "user"
+
+
+@pytest.mark.parametrize(
+    ("key", "most"),
+    [("trunk", 4096), ("routes", 1024), ("ips", 256), ("addresses", 256), ("cni.dev/valid-attachments", 65536)],
+)
+def test_lists_that_are_too_long(key: str, most: int) -> None:
+    """Code 7, with the limit; the same wherever the list stands, and for each way to read it."""
+    for item, read in (({}, Section.sections), ("x", Section.strings), (1, Section.integers)):
+        assert len(list(read(Section({key: [item] * most}), key))) == most
+        with pytest.raises(CniError) as caught:
+            read(Section({"in": {key: [item] * (most + 1)}}).section("in"), key)
+        assert caught.value.code == INVALID_CONFIG
+        assert caught.value.msg == f"in.{key}: a list of {most + 1} items is not allowed; {most} is the limit"
+
+
+def test_a_lenient_section() -> None:
+    """Whatever a section refuses counts as absent, in objects inside, too, and is noted once."""
+    bad = {"k": {}, "l": 5, "in": {"k": {}}, "list": [{"k": {}}], "bad list": [5], "lists": [[{"k": {}}]]}
+    warnings: list[str] = []
+    seen: list[str] = []
+    section = LenientSection(bad, "", warnings)
+    for _ in range(2):
+        assert section.section("l").raw == {}
+        assert section.sections("bad list") == []
+        for one in (section, section.section("in"), section.sections("list")[0], section.section_lists("lists")[0][0]):
+            assert one.string("k", "default") == "default"
+            assert one.boolean("k", True) is True
+            assert one.integer("k", 7, 0, 9) == 7
+            empty: list[object] = [one.integers("k"), one.strings("k"), one.sections("k"), one.section_lists("k")]
+            assert empty == [[]] * 4
+            nothing: list[object] = [
+                one.optional_integer("k"), one.address("k"), one.interface("k"), one.network("k")
+            ]  # fmt: skip
+            assert nothing == [None] * 4
+            seen += warnings
+            if one is not section:
+                warnings.clear()
+    assert len(warnings) == len(set(warnings))
+    for field in ("k: {}", "in.k: {}", "list[0].k: {}", "lists[0][0].k: {}", "l: 5", "bad list[0]: 5"):
+        assert any(text.startswith(f"not read: {field} is not allowed") for text in seen), field
+
+
+def test_many_members_are_folded_once() -> None:
+    """A key that is written otherwise is found in an object of any size; the first of several is taken."""
+    section = Section({**{f"m{number}": number for number in range(100_000)}, "TheKey": 1, "THEKEY": 2})
+    for _ in range(1000):
+        assert section.get("thekey") == 1
+        assert section.get("none") is None
+    assert section.get("THEKEY") == 2
