@@ -162,7 +162,7 @@ def test_lists_that_are_too_long(key: str, most: int) -> None:
         with pytest.raises(CniError) as caught:
             read(Section({"in": {key: [item] * (most + 1)}}).section("in"), key)
         assert caught.value.code == INVALID_CONFIG
-        assert caught.value.msg == f"in.{key}: a list of {most + 1} items is not allowed; {most} is the limit"
+        assert caught.value.msg == f"in.{key}: {most + 1} entries are not allowed; the limit is {most}"
 
 
 def test_a_lenient_section() -> None:
