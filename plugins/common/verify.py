@@ -6,7 +6,7 @@ from cni import ifconfig
 from cni.errors import GENERIC, INVALID_CONFIG, PLUGIN_UNAVAILABLE, CniError
 from cni.ifconfig import PodLink
 from cni.netlink import link
-from cni.netlink.link import Link
+from cni.netlink.link import FLAGS, IFF_MULTICAST, IFF_NOARP, Link
 from cni.netns import NetNS
 from cni.result import Interface, Result
 from ipam import delegate
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cni.config import NetConf
     from cni.log import Logger
     from cni.request import Request
+    from plugins.common.attachment import Attachment
 
 
 def expected_interface(ifname: str, result: Result) -> Interface:
@@ -37,6 +38,32 @@ def link_in_pod(pod: NetNS, expected: Interface, result: Result) -> Link:
         raise CniError(GENERIC, f"{expected.name} in {pod.path} has MAC address {found.mac}, ADD gave {expected.mac}")
     ifconfig.verify(PodLink(pod, found.index, found.name), result)
     return found
+
+
+def properties(found: Link, claim: Attachment | None, where: str) -> None:
+    """Make sure that the link in the pod has those properties of before ADD without which it does not work, as far as
+    they are recorded. The others are the pod's affair, or that of a plugin later in the chain, such as tuning.
+
+    claim: the attachment's record, if there is one. where: the namespace, for the message. Raises CniError.
+    """
+    if claim is None or claim.original is None:
+        return
+    before = claim.original.properties
+    told = [(name, before.get(key), found.properties.get(key)) for key, name in CHECKED.items()]
+    flags, now = int(before.get(FLAGS, found.properties[FLAGS])), int(found.properties[FLAGS])
+    told += [(name, _on(flags & bit != off), _on(now & bit != off)) for bit, off, name in CHECKED_FLAGS]
+    for name, was, is_now in told:
+        if was is not None and is_now is not None and was != is_now:
+            raise CniError(GENERIC, f"{found.name} in {where}: {name} is {is_now}, ADD left it {was}")
+
+
+CHECKED = {"broadcast": "the broadcast address", "linkMode": "the link mode"}
+CHECKED_FLAGS = ((IFF_NOARP, IFF_NOARP, "ARP"), (IFF_MULTICAST, 0, "multicast"))
+"""A flag, what it is when the thing is off, and the thing."""
+
+
+def _on(is_on: bool) -> str:
+    return "on" if is_on else "off"
 
 
 def ipam_status(request: Request, conf: NetConf, log: Logger) -> None:

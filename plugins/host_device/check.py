@@ -28,6 +28,7 @@ def check(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
             return
         expected = verify.expected_interface(request.ifname, result)
         found = verify.link_in_pod(pod, expected, result)
+        verify.properties(found, claims.load(request.container_id, request.ifname), pod.path)
         if expected.mtu and expected.mtu != found.mtu:
             # A plugin later in the chain, such as tuning, changes it and does not say so in the result.
             log.info(f"{request.ifname} in {pod.path} has MTU {found.mtu}, ADD gave {expected.mtu}")

@@ -45,6 +45,7 @@ def check(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:
         expected = verify.expected_interface(request.ifname, result)
         if has_link:
             found = verify.link_in_pod(pod, expected, result)
+            verify.properties(found, recorded, pod.path)
             if wanted.mtu is not None and found.mtu not in (wanted.mtu, expected.mtu):
                 raise CniError(
                     GENERIC, f"{request.ifname} in {pod.path} has MTU {found.mtu}, the network asks for {wanted.mtu}"
