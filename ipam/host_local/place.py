@@ -68,6 +68,8 @@ class Places:
 
         Raises CniError (code 7) that names field and value.
         """
+        if not is_safe_name(network):  # DEL takes a configuration as it comes
+            raise refused("name", network, "a name, which becomes that of a folder")
         if len(os.fsencode(network)) > NAME_BYTES:
             raise refused("name", network, f"at most {NAME_BYTES} bytes long for host-local, which makes it a folder")
         usual = os.path.join(self._default, network)
