@@ -220,7 +220,7 @@ REFUSED_PLACES = {
     "a neighbour by its beginning": ("/var/lib/cni/networks2", "x"),
     "through a link": ("/var/lib/cni/networks/out", "x"),
     "the network is a link": ("/var/lib/cni/networks", "way"),
-    "root": ("/", "x"),
+    "elsewhere": ("/run", "x"),
 }
 
 
@@ -231,18 +231,18 @@ def test_where_no_store_may_be(data_dir: str, name: str) -> None:
     os.makedirs("/var/lib/cni/host-device")
     os.symlink("/etc/cni", "/var/lib/cni/networks/out")
     os.symlink("/etc/cni", "/var/lib/cni/networks/way")
-    before = everything("/var/lib/cni", "/etc/cni", "/networks")
+    before = everything("/var/lib/cni", "/etc/cni", "/run")
     attached = host_local(name, dataDir=data_dir)
     for command in ("ADD", "STATUS"):
         error = attached.call(command).error(7)
         assert f'ipam.dataDir: "{data_dir}" is not allowed; it must be /var/lib/cni/networks' in error["msg"]
         assert "dataDirs in /etc/plumbline/node.json" in error["details"]
-        assert everything("/var/lib/cni", "/etc/cni", "/networks") == before
+        assert everything("/var/lib/cni", "/etc/cni", "/run") == before
     for command in ("DEL", "GC"):
         outcome = attached.call(command, **collected())
         outcome.ok()
         assert "ipam.dataDir" in outcome.stderr
-        assert everything("/var/lib/cni", "/etc/cni", "/networks") == before
+        assert everything("/var/lib/cni", "/etc/cni", "/run") == before
     attached.call("CHECK").error(7)
     os.rmdir("/var/lib/cni/host-device")
 

@@ -176,7 +176,12 @@ def test_a_neighbour_is_not_on_top(kind: str, pod: Space, make_pod: Callable[[],
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [("ARP off", "ARP"), ("multicast off", "multicast"), ("broadcast address", "broadcast address"), ("link mode", "link mode")],
+    [
+        ("ARP off", "ARP"),
+        ("multicast off", "multicast"),
+        ("broadcast address", "broadcast address"),
+        ("link mode", "link mode"),
+    ],
 )
 def test_check(change: str, said: str, device: str, pod: Space, inside: Netns) -> None:
     """CHECK tells what keeps a link from working and no plugin of a chain changes."""
@@ -190,7 +195,9 @@ def test_check(change: str, said: str, device: str, pod: Space, inside: Netns) -
     disk.clear()
 
 
-@pytest.mark.parametrize("change", ["promiscuous", "all-multicast", "queue length", "alias", "XDP", "classifier", "group"])
+@pytest.mark.parametrize(
+    "change", ["promiscuous", "all-multicast", "queue length", "alias", "XDP", "classifier", "group"]
+)
 def test_check_is_tolerant(change: str, device: str, pod: Space, inside: Netns) -> None:
     """What the tuning plugin sets, and a program in the pod for its own packets, is the pod's affair."""
     one = attachment(pod, device)

@@ -280,6 +280,22 @@ def test_delete_without_a_store_makes_none(folder: str) -> None:
     assert os.listdir(folder) == []
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "../net", "net/../net", "n" * 300, "a b"])
+def test_delete_with_a_name_that_is_none(folder: str, name: str) -> None:
+    """DEL may get a configuration that ADD refused: nothing is made, nothing is released."""
+    network = Network(f"{folder}/networks")
+    network.add("c1")
+    before = {path: sorted(names) for path, _, names in os.walk(folder)}
+    parsed = network.conf()
+    parsed.name = name
+    network.handlers.delete(request("c1", command="DEL"), parsed, network.log.logger)
+    assert {path: sorted(names) for path, _, names in os.walk(folder)} == before
+    with pytest.raises(CniError, match="name: "):
+        network.handlers.add(request("c2"), parsed, network.log.logger)
+    with pytest.raises(CniError, match="name: "):
+        network.handlers.validate(request("c2"), parsed)
+
+
 # CHECK --------------------------------------------------------------------------------------------------------------
 
 
