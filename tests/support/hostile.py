@@ -703,13 +703,14 @@ class Round:
         what = action.__name__.strip("_")
         try:
             chosen = Choice(random, self.pod, self.device, self.names)
+            # The kernel may move a link, and then say that it cannot give it its name.
+            self.left |= action is _away and chosen.is_device
             done = action(chosen)
         except OSError as e:
             self.log.append(f"  pod: {what} refused: {e.strerror}")
             return
         self.report.counts["actions"] += 1
         if chosen.is_device:
-            self.left |= action is _away
             self.destroyed |= action is _destroy and done == "delete"
             self.linked |= action is _xdp_link
         target = "the device" if chosen.is_device else chosen.target.name
