@@ -71,7 +71,7 @@ class Places:
         if not is_safe_name(network):  # DEL takes a configuration as it comes
             raise refused("name", network, "a name, which becomes that of a folder")
         if len(os.fsencode(network)) > FILE_NAME_BYTES:
-            raise refused("name", network, f"at most {FILE_NAME_BYTES} bytes long for host-local, which makes it a folder")
+            raise refused("name", network, f"at most {FILE_NAME_BYTES} bytes long for host-local: it is a folder")
         usual = os.path.join(self._default, network)
         if data_dir in ("", self._default) and not os.path.islink(usual):
             return usual

@@ -1,8 +1,8 @@
 """Everything about a link that outlives a move between namespaces, changed through the kernel's own interface.
 
 `CHANGES` are those that are known by name. `everything` changes whatever else the kernel lets anybody change: it goes
-through all numbers that the kernel tells of a link, and tries others. So a property that a newer kernel adds is found by
-a test, not by a user.
+through all numbers that the kernel tells of a link, and tries others. So a property that a newer kernel adds is found
+by a test, not by a user.
 """
 
 from __future__ import annotations
