@@ -33,13 +33,14 @@ LONGEST = 40
 def warn_of_unknown(conf: NetConf, log: Logger) -> None:
     """Log a warning for each unknown member of the configuration of a built-in type, which was found to make sense."""
     found = list(_unknown_in(conf))
-    for text in found[:MOST]:
-        log.warning(text)
+    for section, name, known in found[:MOST]:
+        log.warning(sentence(section, name, known))
     if len(found) > MOST:
         log.warning(f"and {len(found) - MOST} more members that are not known")
 
 
-def _unknown_in(conf: NetConf) -> Iterator[str]:
+def _unknown_in(conf: NetConf) -> Iterator[tuple[Section, str, Collection[str]]]:
+    """Give each unknown member: where it is, its name, and the names that are known there."""
     ipam = conf.ipam
     if ipam is None:
         return
@@ -54,17 +55,18 @@ def _unknown_in(conf: NetConf) -> Iterator[str]:
     yield from unknown(ipam.section("dns"), DNS)
 
 
-def unknown(section: Section, known: Collection[str]) -> list[str]:
-    """Return a sentence for each member whose name is none of those known, without regard to case."""
+def unknown(section: Section, known: Collection[str]) -> list[tuple[Section, str, Collection[str]]]:
+    """Return each member whose name is none of those known, without regard to case, as `_unknown_in` gives it."""
     folded = {name.lower() for name in known}
-    sentences = []
-    for name in section.raw:
-        if name.lower() not in folded:
-            near = nearest(name, known)
-            hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
-            where = f" in {section.where}" if section.where else ""
-            sentences.append(f"member {shown(name)}{where} is not known and has no effect; {hint}")
-    return sentences
+    return [(section, name, known) for name in section.raw if name.lower() not in folded]
+
+
+def sentence(section: Section, name: str, known: Collection[str]) -> str:
+    """Return what to say of an unknown member. The nearest known name is looked for only here: that takes a while."""
+    near = nearest(name, known)
+    hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
+    where = f" in {section.where}" if section.where else ""
+    return f"member {shown(name)}{where} is not known and has no effect; {hint}"
 
 
 def nearest(name: str, known: Collection[str]) -> str:

@@ -60,6 +60,8 @@ class HostLocal:
 
         Where no store may be, the reference plugin may have made one: the attachment's own files are released there.
         """
+        if not conf.name:  # ADD refuses such a configuration, so there is no store of it
+            return
         try:
             store = self._store(conf, log)
         except CniError as e:
@@ -71,6 +73,8 @@ class HostLocal:
         """Release the addresses that an attachment holds in the network's store below a `dataDir`, empty for the
         default. Nothing is created, and no argument is believed: where no store may be, as in `delete`.
         """
+        if not network:
+            return
         refusal = None
         try:
             self._places.store(data_dir, network)

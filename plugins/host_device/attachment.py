@@ -137,6 +137,17 @@ def device_path(link: Link, folder: str, root: str = sysfs.ROOT) -> str:
     return os.path.realpath(folder) if folder else sysfs.netdev_device(link.name, root)
 
 
+def key_of_unrecorded(found: Link, folder: str, root: str = sysfs.ROOT) -> str:
+    """Return the name of the lock for a device in a pod that has no record.
+
+    found: its link, with the host's name as its alias. folder: the sysfs folder that the configuration names, if it
+    names one.
+    """
+    bus = "virtio" if found.parent.startswith("virtio") else "pci"
+    path = folder or (os.path.join(root, "bus", bus, "devices", found.parent) if found.parent else "")
+    return key_of(Link(0, found.alias), os.path.realpath(path) if path else "")
+
+
 def key_of(link: Link, path: str) -> str:
     """Return the name of the lock for a device: its address on its bus, or the name of a virtual link.
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from cni import netns
 from cni.errors import CniError, combined
+from cni.netlink.link import Link
 from cni.netns import NetNS
 from ipam import delegate
 from plugins.common import release
 from plugins.common.steps import attempt
 from plugins.common.waiting import PATIENCE_S
-from plugins.host_device import config, device, transfer
+from plugins.host_device import attachment, config, device, transfer
 from plugins.host_device.claims import Claims
 
 TYPE_CHECKING = False
@@ -40,7 +41,7 @@ def _detach(request: Request, conf: NetConf, host: NetNS, log: Logger, claims: C
         claims.detach(claim, host, request.netns, PATIENCE_S)
         if claims.load(request.container_id, request.ifname) is not None:
             return
-    else:
+    elif claims.load(request.container_id, request.ifname) is None:  # an ADD may just have written it
         claims.forget_remains(request.container_id, request.ifname)
     # Also after a record: the reference plugin, which knows nothing of that, may have attached the pod anew.
     _delete_unrecorded(request, conf, host, log, claims)
@@ -60,13 +61,26 @@ def _delete_unrecorded(request: Request, conf: NetConf, host: NetNS, log: Logger
         return
     with pod:
         folder = device.folder(wanted, claims.sysfs_root)
-        found = transfer.find_unrecorded(request.ifname, wanted, folder, host, pod)
-        for claim in claims.load_all() if found is not None else ():
-            owned = transfer.find_in_pod(claim, host, pod) if claim.netns_cookie in (0, pod.cookie) else None
-            if owned is not None and found is not None and owned.index == found.index:
-                log.warning(f"{found.name} in {pod.path} belongs to {claim.owner.describe()} by now: left alone")
-                return
-        transfer.give_back_unrecorded(request.ifname, wanted, folder, host, pod, log)
+        found = transfer.find_unrecorded(request.ifname, wanted, folder, host, pod, log)
+        if found is None:
+            return
+        with claims.lock(attachment.key_of_unrecorded(found, folder, claims.sysfs_root)):
+            # An ADD of the same attachment, which had no record when this DEL looked, may have been at work.
+            is_recorded = claims.store.has(request.container_id, request.ifname)
+            if not is_recorded and not _is_of_another(found, host, pod, log, claims):
+                transfer.give_back_unrecorded(found, host, pod, log)
+    if is_recorded:
+        _detach(request, conf, host, log, claims)
+
+
+def _is_of_another(found: Link, host: NetNS, pod: NetNS, log: Logger, claims: Claims) -> bool:
+    """Return whether a link in a pod is that of a recorded attachment, which is said."""
+    for claim in claims.load_all():
+        owned = transfer.find_in_pod(claim, host, pod) if claim.netns_cookie in (0, pod.cookie) else None
+        if owned is not None and owned.index == found.index:
+            log.warning(f"{found.name} in {pod.path} belongs to {claim.owner.describe()} by now: left alone")
+            return True
+    return False
 
 
 def collect_garbage(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:

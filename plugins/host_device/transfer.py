@@ -151,21 +151,8 @@ def find_in_pod(attachment: Attachment, host: NetNS, pod: NetNS) -> Link | None:
     return identity.in_pod(attachment.sought(), host, pod, attachment.knows(pod))[0]
 
 
-def give_back_unrecorded(
-    request_ifname: str, wanted: DeviceConfig, folder: str, host: NetNS, pod: NetNS, log: Logger
-) -> None:
-    """Give back the device of an attachment without a record, if there is one: one that the reference plugin made.
-
-    That plugin notes the host name in the alias and nothing else, which a pod can do, too. So the link has to be the
-    one that the configuration names, and one that no pod can have made.
-    wanted, folder: how the configuration names the device, and its folder in sysfs where it names one.
-    """
-    device, reason = _find_unrecorded(request_ifname, wanted, folder, host, pod)
-    if device is None:
-        log.info(f"{request_ifname} is not in {pod.path}: nothing to give back") if not reason else log.warning(
-            f"{request_ifname} in {pod.path} has no record and is left alone: {reason}"
-        )
-        return
+def give_back_unrecorded(device: Link, host: NetNS, pod: NetNS, log: Logger) -> None:
+    """Give back the device of an attachment without a record, as `find_unrecorded` found it. Raises CniError."""
     ifname = device.name
     stacked.remove(device, host, pod, log)
     back = move.onto_host(host, pod, device, device.alias, log)
@@ -175,9 +162,21 @@ def give_back_unrecorded(
         change(host, back, {"alias": ""}, log)
 
 
-def find_unrecorded(ifname: str, wanted: DeviceConfig, folder: str, host: NetNS, pod: NetNS) -> Link | None:
-    """Return the link that `give_back_unrecorded` would give back."""
-    return _find_unrecorded(ifname, wanted, folder, host, pod)[0]
+def find_unrecorded(
+    ifname: str, wanted: DeviceConfig, folder: str, host: NetNS, pod: NetNS, log: Logger
+) -> Link | None:
+    """Return the link of an attachment without a record that the reference plugin made, None when there is none.
+
+    That plugin notes the host name in the alias and nothing else, which a pod can do, too. So the link has to be the
+    one that the configuration names, and one that no pod can have made. wanted, folder: how the configuration names
+    the device, and its folder in sysfs where it names one.
+    """
+    found, reason = _find_unrecorded(ifname, wanted, folder, host, pod)
+    if reason:
+        log.warning(f"{ifname} in {pod.path} has no record and is left alone: {reason}")
+    elif found is None:
+        log.info(f"{ifname} is not in {pod.path}: nothing to give back")
+    return found
 
 
 def _find_unrecorded(

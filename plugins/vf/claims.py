@@ -69,6 +69,13 @@ class Claims:
                 found = found or self.load(container_id, ifname, other)
         return found
 
+    def of_delete(self, container_id: str, ifname: str, network: str) -> Attachment | None:
+        """Return the recorded attachment that DEL is about, None when there is no record that can be believed. Where
+        the configuration does not tell the network, the interface has to do. Raises CniError.
+        """
+        load = self.load if network else self.of_interface
+        return load(container_id, ifname, network)
+
     def load_all(self, address: str | None = None) -> list[Attachment]:
         """Return all recorded attachments whose records can be believed, or those of the VF with this address only.
 

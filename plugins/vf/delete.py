@@ -28,14 +28,14 @@ def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
             request,
             conf,
             log,
-            lambda: claims.load(request.container_id, request.ifname, conf.name),
+            lambda: claims.of_delete(request.container_id, request.ifname, conf.name),
             lambda: _detach(request, conf, host, log, claims),
             lambda: claims.give_back_dead(host, (request.container_id, request.ifname, conf.name)),
         )
 
 
 def _detach(request: Request, conf: NetConf, host: NetNS, log: Logger, claims: Claims) -> None:
-    claim = claims.load(request.container_id, request.ifname, conf.name)
+    claim = claims.of_delete(request.container_id, request.ifname, conf.name)
     if claim is not None:
         claims.detach(claim, host, request.netns, PATIENCE_S)
         return

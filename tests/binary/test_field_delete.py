@@ -1,4 +1,4 @@
-"""DEL comes to its end, and tells the truth: faults that an attack and a cluster found, chapter 3 and what belongs to it.
+"""DEL comes to its end, and tells the truth: faults that an attack and a cluster found, chapter 3 and more.
 
 | fault | tests |
 | --- | --- |
@@ -78,14 +78,13 @@ def test_swept_after_a_kill(make_pod: MakePod, make_device: MakeDevice) -> None:
     """An ADD is killed with the device still on the host, and its pod dies: the device is as it was."""
     dead, pod = make_pod(), make_pod()
     device = make_device()
-    before = HOST.settings(device)
     one = attachment(dead, device)
     HOST.ip("link", "set", device, "up")
     before = HOST.settings(device)
     call = next(call for call in faults.calls(one, "ADD", "sendto,clone,clone3") if call.name.startswith("clone"))
     one.delete()
     assert faults.inject(one, "ADD", "signal=SIGKILL", call).status == -9
-    assert disk.records() == [f"{one.container_id}-net1"]
+    assert f"{one.container_id}-net1" in disk.records()
     dead.delete()
     attachment(pod, "nowhere7").call("DEL").ok()
     assert disk.records() == []
@@ -150,12 +149,13 @@ STRIPPED: dict[str, Any] = {
 def test_stripped(stripped: dict[str, Any], pod: Space, device: str) -> None:
     """The record tells where the address is, whatever DEL's configuration says of IPAM by now."""
     with node.configured(dataDirs=["/run/stores"]):
-        one = attachment(pod, device, ipam={**IPAM, "dataDir": "/run/stores/blue"})
+        folder = f"/run/stores/{net.unique('blue')}"
+        one = attachment(pod, device, ipam={**IPAM, "dataDir": folder})
         one.add()
-        assert [x for x in os.listdir("/run/stores/blue/ends") if x.startswith("10.")] == ["10.9.0.2"]
+        assert [x for x in os.listdir(f"{folder}/ends") if x.startswith("10.")] == ["10.9.0.2"]
         one.conf.update(stripped)
         outcome = one.call("DEL")
-        assert [x for x in os.listdir("/run/stores/blue/ends") if x.startswith("10.")] == []
+        assert [x for x in os.listdir(f"{folder}/ends") if x.startswith("10.")] == []
         if "nowhere7" not in json.dumps(stripped):
             outcome.ok()
         assert device in HOST.links()
@@ -313,7 +313,7 @@ def test_the_pods_name(pod: Space, device: str) -> None:
 @pytest.mark.parametrize("args", [None, "", "K8S_POD_NAME", "K8S_POD_NAME=a\nb;IgnoreUnknown=1", "x=y;;;"])
 def test_without_a_name(args: str | None, pod: Space, device: str) -> None:
     """What makes no sense is left out, and is no reason to fail for a plugin that has no use for it."""
-    one = attachment(pod, device, args=args)
+    one = attachment(pod, device, args=args, ipam=None)
     one.add()
     with open(record(one)) as file:
         assert not [key for key in json.load(file)["plumbline"] if key.startswith("K8S")]
