@@ -80,12 +80,15 @@ class Sought:
         return self.contradiction(found, self.original.peer_nsid)
 
 
-def in_pod(sought: Sought, host: NetNS, pod: NetNS, knows_index: bool) -> tuple[Link | None, str]:
+def in_pod(
+    sought: Sought, host: NetNS, pod: NetNS, knows_index: bool, links: list[Link] | None = None
+) -> tuple[Link | None, str]:
     """Return the link in the pod, None when it is not there; and then, for a message, what is there instead.
 
-    knows_index: whether this namespace is known to be the one that gave the link its index. Raises RequestError.
+    knows_index: whether this namespace is known to be the one that gave the link its index. links: of the pod, if the
+    caller has listed them. Raises RequestError.
     """
-    links = link.dump(pod.netlink)
+    links = link.dump(pod.netlink) if links is None else links
     peer_nsid = _peer_nsid(sought.original, host, pod) if sought.original.peer else nsid.UNKNOWN
     reasons = [(entry, sought.contradiction(entry, peer_nsid)) for entry in links]
     fitting = [entry for entry, reason in reasons if not reason]

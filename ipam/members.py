@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cni.limits import RANGE_SETS, RANGES
 from cni.section import shown
 
 TYPE_CHECKING = False
@@ -45,9 +46,10 @@ def _unknown_in(conf: NetConf) -> Iterator[tuple[Section, str, Collection[str]]]
     if ipam is None:
         return
     yield from unknown(ipam, IPAM)
-    for group in conf.runtime_config.section_lists("ipRanges") + ipam.section_lists("ranges"):
-        for section in group:
-            yield from unknown(section, RANGE)
+    for place, key in ((conf.runtime_config, "ipRanges"), (ipam, "ranges")):
+        for group in place.section_lists(key, RANGE_SETS, RANGES):
+            for section in group:
+                yield from unknown(section, RANGE)
     for section in ipam.sections("addresses"):
         yield from unknown(section, ADDRESS)
     for section in ipam.sections("routes"):

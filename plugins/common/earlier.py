@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def undo(
-    request: Request, conf: NetConf, claim: Attachment, lives: bool, detach: Callable[[], bool], log: Logger
+    request: Request, conf: NetConf, claim: Attachment, lives: bool, detach: Callable[[], int], log: Logger
 ) -> None:
     """Undo an earlier ADD of the same attachment: the runtime cannot know its result, else it would not ask again.
 

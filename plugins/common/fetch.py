@@ -21,17 +21,19 @@ def onto_host(sought: Sought, host: NetNS, pod: NetNS, knows_index: bool, log: L
 
     knows_index: as in `identity.in_pod`. Raises CniError, whose details say where the link is.
     """
-    found, seen = identity.in_pod(sought, host, pod, knows_index)
-    return (fetched(sought, found, host, pod, log), seen) if found is not None else (None, seen)
+    links = link.dump(pod.netlink)
+    found, seen = identity.in_pod(sought, host, pod, knows_index, links)
+    return (fetched(sought, found, links, host, pod, log), seen) if found is not None else (None, seen)
 
 
-def fetched(sought: Sought, found: Link, host: NetNS, pod: NetNS, log: Logger) -> Link | None:
+def fetched(sought: Sought, found: Link, links: list[Link], host: NetNS, pod: NetNS, log: Logger) -> Link | None:
     """Move a link that was found in a pod to the host, under the name that it had there; return it as it is there.
 
-    None when another came in its place, which goes back. Raises CniError, whose details say where the link is.
+    links: of the pod. None when another came in its place, which goes back. Raises CniError, whose details say where
+    the link is.
     """
     original = sought.original
-    stacked.remove(found, host, pod, log)
+    stacked.remove(found, links, host, pod, log)
     back = move.onto_host(host, pod, found, original.name, log, alias=original.name, index=original.index)
     reason = sought.on_host(back) if back is not None else ""
     if back is None or not reason:

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from cni.log import Logger
 
 
-def remove(device: Link, host: NetNS, pod: NetNS, log: Logger) -> None:
+def remove(device: Link, links: list[Link], host: NetNS, pod: NetNS, log: Logger) -> None:
     """Delete the links on top of a pod's device, in its namespace and in those that this one knows, but for the host's.
 
-    What cannot be deleted is a warning: the device has to leave all the same. Raises RequestError.
+    links: of the pod. What cannot be deleted is a warning: the device has to leave all the same. Raises RequestError.
     """
-    for number, found in _on_top(device, host, pod):
+    for number, found in _on_top(device, links, host, pod):
         try:
             link.delete(pod.netlink, found.index, number)
             log.info(f"deleted {found.name} of {pod.path}, which was on top of {device.name}")
@@ -32,15 +32,17 @@ def remove(device: Link, host: NetNS, pod: NetNS, log: Logger) -> None:
             log.warning(f"cannot delete {found.name}, which is on top of {device.name}: {e.strerror} (errno {e.errno})")
 
 
-def _on_top(device: Link, host: NetNS, pod: NetNS) -> Iterator[tuple[int, Link]]:
+def _on_top(device: Link, links: list[Link], host: NetNS, pod: NetNS) -> Iterator[tuple[int, Link]]:
     """Give each link on top, with the number of its namespace, -1 for the pod's own. The end of a veth is none."""
-    for found in link.dump(pod.netlink):
+    for found in links:
         if found.peer == device.index and found.peer_nsid == -1 and found.kind != "veth":
             yield -1, found
-    hosts = nsid.of(pod.netlink, host.fd)
-    for number in nsid.known(pod.netlink):
-        if number in (hosts, nsid.of(pod.netlink, pod.fd)):
-            continue
+    others = set(nsid.known(pod.netlink))
+    if others:
+        others.discard(nsid.of(pod.netlink, host.fd))
+    if others:
+        others.discard(nsid.of(pod.netlink, pod.fd))
+    for number in others:
         try:
             there = [x for x in link.dump(pod.netlink, number) if x.peer == device.index and x.kind != "veth"]
         except NetlinkError:  # before Linux 5.0 there is no listing of another namespace's links; or it has gone

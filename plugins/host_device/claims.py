@@ -141,8 +141,9 @@ class Claims:
         netns_path: str = "",
         patience_s: float = 0.0,
         lock_timeout_s: float = LOCK_TIMEOUT_S,
-    ) -> bool:
-        """Give the device of a recorded attachment back, under the device's lock; return whether nothing is left to do.
+    ) -> int:
+        """Give the device of a recorded attachment back, under the device's lock; return what came of it, as
+        `transfer.give_back`.
 
         netns_path: where the runtime says that the pod's namespace is, if not where the record says. patience_s: as in
         `transfer.give_back`. lock_timeout_s: how long to wait for the lock.
@@ -154,7 +155,7 @@ class Claims:
             # Another DEL, or an ADD that took the device over, may have been faster.
             current = self.load(claim.container_id, claim.ifname)
             if current is None:
-                return True
+                return transfer.DONE
             if (current.key, current.netns, current.netns_cookie) != (claim.key, claim.netns, claim.netns_cookie):
                 raise CniError(TRY_AGAIN_LATER, f"{claim.ifname} of {claim.container_id} has just been attached anew")
             return self.give_back(current, host, pod, patience_s)
@@ -166,8 +167,8 @@ class Claims:
         pod: NetNS | None,
         patience_s: float = 0.0,
         was_touched: bool = False,
-    ) -> bool:
-        """Give the device back and, when nothing is left to do, forget the attachment; return whether that was so.
+    ) -> int:
+        """Give the device back and, when nothing is left to do, forget the attachment; return what came of it.
 
         The arguments are those of `transfer.give_back`. The caller holds the device's lock.
         """

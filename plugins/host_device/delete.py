@@ -38,8 +38,7 @@ def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
 def _detach(request: Request, conf: NetConf, host: NetNS, log: Logger, claims: Claims) -> None:
     claim = claims.load(request.container_id, request.ifname)
     if claim is not None:
-        claims.detach(claim, host, request.netns, PATIENCE_S)
-        if claims.load(request.container_id, request.ifname) is not None:
+        if claims.detach(claim, host, request.netns, PATIENCE_S) != transfer.DONE:
             return
     elif claims.load(request.container_id, request.ifname) is None:  # an ADD may just have written it
         claims.forget_remains(request.container_id, request.ifname)

@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from cni.log import Logger
 
 
+NOT_YET, DONE, FETCHED = range(3)
+"""What came of giving a device back: there is something left to do; nothing is; nothing is, and the pod had it."""
+
+
 def give_back(
     attachment: Attachment, host: NetNS, pod: NetNS | None, patience_s: float, log: Logger, was_touched: bool = False
-) -> bool:
-    """Put the attachment's device back on the host as it was before ADD; return whether there is nothing left to do.
+) -> int:
+    """Put the attachment's device back on the host as it was before ADD; return what came of it, NOT_YET and the like.
 
     pod: the attachment's namespace, None when it is gone. patience_s: how long to wait, in seconds, for a device that
     the kernel has still to save from a dying namespace. was_touched: whether a device that is where it was may have
@@ -35,7 +39,7 @@ def give_back(
     original = attachment.original
     if not attachment.is_of_this_boot:
         log.info(f"{original.name} was attached before the machine's last boot: the boot has reset it")
-        return True
+        return DONE
     found = find_on_host(attachment, host)
     if (
         found is not None
@@ -50,22 +54,23 @@ def give_back(
         restore_master(host, found, attachment.master, log)
         if original.up and not found.up:
             change(host, found, {"up": True}, log)
-        return True
+        return DONE
     seen = ""
     if found is None and pod is not None:
         found, seen = fetch.onto_host(attachment.sought(), host, pod, attachment.knows(pod), log)
+    outcome = FETCHED if found is not None and pod is not None else DONE
     if found is None and _may_come_back(attachment):
         found = waiting.for_link(lambda: find_on_host(attachment, host), patience_s)
     if found is None and not attachment.device_path:
         found = _find_marked(attachment, host)
     if found is None:
-        return _is_over(attachment, host, pod, seen, log)
+        return DONE if _is_over(attachment, host, pod, seen, log) else NOT_YET
     if found.name == attachment.ifname != original.name or pod is None or not attachment.device_path:
         # The kernel saved it from the dying pod, under the name that it had there last.
         found = rename(host, found, original.name, log)
     restore(host, found, original, attachment.master, log)
     log.debug(f"{found.name} is back on the host")
-    return True
+    return outcome
 
 
 def _is_over(attachment: Attachment, host: NetNS, pod: NetNS | None, seen: str, log: Logger) -> bool:
@@ -154,7 +159,7 @@ def find_in_pod(attachment: Attachment, host: NetNS, pod: NetNS) -> Link | None:
 def give_back_unrecorded(device: Link, host: NetNS, pod: NetNS, log: Logger) -> None:
     """Give back the device of an attachment without a record, as `find_unrecorded` found it. Raises CniError."""
     ifname = device.name
-    stacked.remove(device, host, pod, log)
+    stacked.remove(device, link.dump(pod.netlink), host, pod, log)
     back = move.onto_host(host, pod, device, device.alias, log)
     if back is not None:
         log.info(f"{ifname} of {pod.path}, which has no record, is {back.name} on the host now")

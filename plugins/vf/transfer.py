@@ -138,7 +138,8 @@ class Way:
         found = device.on_host(self.vf, host, original.parent)
         if found is None and pod is not None:
             sought = _sought(self.attachment, self._root)
-            in_pod, seen = identity.in_pod(sought, host, pod, self.attachment.knows(pod))
+            links = link.dump(pod.netlink)
+            in_pod, seen = identity.in_pod(sought, host, pod, self.attachment.knows(pod), links)
             if in_pod is not None:
                 if in_pod.up:
                     # First of all: nothing is sent any more, and what the driver changes on it is seen below.
@@ -146,7 +147,7 @@ class Way:
                     in_pod = link.get(pod.netlink, index=in_pod.index) or in_pod
                 self._restore_hardware(in_pod, pod, errors, log)
                 in_pod = link.get(pod.netlink, index=in_pod.index) or in_pod
-                found = fetched(sought, in_pod, host, pod, log)
+                found = fetched(sought, in_pod, links, host, pod, log)
                 if found is not None:
                     return found, ""
         if found is None and _may_come(original, self.vf, self._root):

@@ -26,7 +26,7 @@ def attachment(pod: Space, device: str) -> Attachment:
 
 def test_add(attachment: Attachment) -> None:
     cost = costs.of(attachment, "ADD")
-    assert cost.messages == {"GETLINK": 5, "SETLINK": 2, "NEWADDR": 1, "NEWROUTE": 1}
+    assert cost.messages == {"GETLINK": 7, "SETLINK": 2, "NEWADDR": 1, "NEWROUTE": 1}
     assert (cost.moves, cost.processes) == (1, 1)
     assert cost.syncs == 3  # the record, its folder, the address
     assert len(cost.opened) <= 24, cost.opened
@@ -37,7 +37,7 @@ def test_add(attachment: Attachment) -> None:
 def test_delete(attachment: Attachment) -> None:
     attachment.add()
     cost = costs.of(attachment, "DEL")
-    assert cost.messages == {"GETLINK": 4, "SETLINK": 4}
+    assert cost.messages == {"GETLINK": 5, "SETLINK": 4, "GETNSID": 3}
     assert (cost.moves, cost.processes, cost.syncs) == (1, 1, 0)
     assert len(cost.opened) <= 16, cost.opened
     assert _outside(cost.created) == []

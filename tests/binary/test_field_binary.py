@@ -356,7 +356,7 @@ def crashing(tmp_path_factory: pytest.TempPathFactory) -> str:
     shutil.copytree(os.path.dirname(program_link.__file__), folder / "source")
     module = folder / "source/module.c"
     text = module.read_text()
-    begin, end = text.index("static PyObject *call_setns"), text.index("static PyMethodDef")
+    begin, end = text.index("static PyObject *call_setns"), text.index("/*\n * bpf(command")
     module.write_text(text[:begin] + CRASHES + text[end:])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(program_link, "__file__", str(folder / "source/link.py"))

@@ -30,6 +30,7 @@ from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 
 IPAM = {"type": "host-local", "subnet": "10.9.0.0/24"}
+VALID_NONE: dict[str, Any] = {"cni.dev/valid-attachments": []}
 MakeDevice = Callable[..., str]
 MakePod = Callable[[], Space]
 
@@ -69,7 +70,7 @@ def test_swept(command: str, make_pod: MakePod, make_device: MakeDevice) -> None
         next_one.call("ADD").error(4)
     else:
         conf = {"name": "another"} if command != "GC" else {}
-        attachment(pod, device, **conf).call("GC", **{"cni.dev/valid-attachments": []}).ok()
+        attachment(pod, device, **conf).call("GC", **VALID_NONE).ok()
     assert disk.records() == []
     assert disk.reserved("ends") == {}
 
@@ -271,7 +272,7 @@ def test_a_record_that_cannot_be_believed(bad: str, command: str, make_pod: Make
         pass
     other = attachment(make_pod(), make_device())
     if command == "GC":
-        outcome = one.call("GC", **{"cni.dev/valid-attachments": []})
+        outcome = one.call("GC", **VALID_NONE)
     else:
         subject = one if command == "DEL" else other
         outcome = subject.call(command.split()[0])

@@ -11,7 +11,7 @@ from tests.support.plugin import Attachment
 
 TRACED = "openat,open,execve,sendto,sendmsg,write,pwrite64,fsync,fdatasync"
 MESSAGES = {0x10: "NEWLINK", 0x12: "GETLINK", 0x13: "SETLINK", 0x14: "NEWADDR", 0x16: "GETADDR", 0x18: "NEWROUTE",
-            0x1A: "GETROUTE", 0x11: "DELLINK", 0x15: "DELADDR"}  # fmt: skip
+            0x1A: "GETROUTE", 0x5A: "GETNSID", 0x11: "DELLINK", 0x15: "DELADDR"}  # fmt: skip
 IFLA_NET_NS_FD = 28  # linux/if_link.h
 IFINFOMSG_BYTES = 16
 
