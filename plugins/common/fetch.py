@@ -33,9 +33,11 @@ def fetched(sought: Sought, found: Link, links: list[Link], host: NetNS, pod: Ne
     the link is.
     """
     original = sought.original
-    stacked.remove(found, links, host, pod, log)
+    stacked.remove(found, host, pod, log, links)
     back = move.onto_host(host, pod, found, original.name, log, alias=original.name, index=original.index)
     reason = sought.on_host(back) if back is not None else ""
+    if back is not None and not reason:
+        stacked.remove(back, host, pod, log)
     if back is None or not reason:
         return back
     log.warning(f"{pod.path} has put another link in the place of {original.name}: {reason}; it goes back")

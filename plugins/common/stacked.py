@@ -2,7 +2,7 @@
 
 Such a link stays where it is, and what the device receives on the host, or in its next pod, reaches it (the kernel
 leaves links on top alone when a link only moves: net/core/dev.c, NETDEV_UNREGISTER without unregistering). So they
-go before the device does.
+go before the device does; and when it has gone, those that the pod has made in the meantime.
 """
 
 from __future__ import annotations
@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
     from cni.log import Logger
 
+HERE = -1
+"""In place of a namespace's number, the one that the socket is in."""
 
-def remove(device: Link, links: list[Link], host: NetNS, pod: NetNS, log: Logger) -> None:
-    """Delete the links on top of a pod's device, in its namespace and in those that this one knows, but for the host's.
 
-    links: of the pod. What cannot be deleted is a warning: the device has to leave all the same. Raises RequestError.
+def remove(device: Link, host: NetNS, pod: NetNS, log: Logger, links: list[Link] | None = None) -> None:
+    """Delete what is on top of a device, in a pod's namespace and in those that this one knows, but for the host's.
+
+    device: in the pod, if links are given: those of the pod; else as it is on the host, back from there.
+    What cannot be deleted is a warning: the device has to leave all the same. Raises RequestError.
     """
-    for number, found in _on_top(device, links, host, pod):
+    for number, found in _on_top(device, host, pod, links):
         try:
             link.delete(pod.netlink, found.index, number)
             log.info(f"deleted {found.name} of {pod.path}, which was on top of {device.name}")
@@ -32,21 +36,26 @@ def remove(device: Link, links: list[Link], host: NetNS, pod: NetNS, log: Logger
             log.warning(f"cannot delete {found.name}, which is on top of {device.name}: {e.strerror} (errno {e.errno})")
 
 
-def _on_top(device: Link, links: list[Link], host: NetNS, pod: NetNS) -> Iterator[tuple[int, Link]]:
-    """Give each link on top, with the number of its namespace, -1 for the pod's own. The end of a veth is none."""
-    for found in links:
-        if found.peer == device.index and found.peer_nsid == -1 and found.kind != "veth":
-            yield -1, found
-    others = set(nsid.known(pod.netlink))
-    if others:
-        others.discard(nsid.of(pod.netlink, host.fd))
+def _on_top(device: Link, host: NetNS, pod: NetNS, links: list[Link] | None) -> Iterator[tuple[int, Link]]:
+    """Give each link on top, with the number of its namespace."""
+    hosts = nsid.of(pod.netlink, host.fd)
+    home = HERE if links is not None else hosts
+    if links is None and hosts < 0:
+        return  # no link of the pod is on top of one of the host
+    yield from ((HERE, found) for found in links or link.dump(pod.netlink) if _is_on(found, device, home))
+    others = set(nsid.known(pod.netlink)) - {hosts}
     if others:
         others.discard(nsid.of(pod.netlink, pod.fd))
     for number in others:
         try:
-            there = [x for x in link.dump(pod.netlink, number) if x.peer == device.index and x.kind != "veth"]
+            there = link.dump(pod.netlink, number)
         except NetlinkError:  # before Linux 5.0 there is no listing of another namespace's links; or it has gone
             continue
         # A namespace may have a number for itself only since the list told of it.
-        own = nsid.of(pod.netlink, pod.fd) if there else -1
-        yield from ((number, found) for found in there if found.peer_nsid == own)
+        home = nsid.of(pod.netlink, pod.fd) if links is not None else hosts
+        yield from ((number, found) for found in there if _is_on(found, device, home))
+
+
+def _is_on(found: Link, device: Link, home: int) -> bool:
+    """Return whether a link is on top of a device in the namespace with a number. The other end of a veth is not."""
+    return found.peer == device.index and found.peer_nsid == home and found.kind != "veth"

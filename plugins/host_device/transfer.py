@@ -159,10 +159,11 @@ def find_in_pod(attachment: Attachment, host: NetNS, pod: NetNS) -> Link | None:
 def give_back_unrecorded(device: Link, host: NetNS, pod: NetNS, log: Logger) -> None:
     """Give back the device of an attachment without a record, as `find_unrecorded` found it. Raises CniError."""
     ifname = device.name
-    stacked.remove(device, link.dump(pod.netlink), host, pod, log)
+    stacked.remove(device, host, pod, log, link.dump(pod.netlink))
     back = move.onto_host(host, pod, device, device.alias, log)
     if back is not None:
         log.info(f"{ifname} of {pod.path}, which has no record, is {back.name} on the host now")
+        stacked.remove(back, host, pod, log)
         without_filters(host, back, log)
         change(host, back, {"alias": ""}, log)
 

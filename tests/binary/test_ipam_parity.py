@@ -373,7 +373,8 @@ def test_gc_and_status_with_the_references_files(tmp_path: Path) -> None:
     assert "10.1.0.1-10.1.0.6" in refusal(ours.call("STATUS"), 50)
     listed = [{"containerID": "c3", "ifname": "net1"}, {"containerID": "c1", "ifname": "net2"}]
     valid: dict[str, Any] = {"cni.dev/valid-attachments": listed}
-    assert "valid-attachments" in refusal(ours.call("GC"), 7)
+    ours.call("GC").ok()  # without a list: what may belong to somebody who lives stays
+    assert len(os.listdir(tmp_path / "net")) == 7
     ours.call("GC", **valid).ok()
     assert sorted(os.listdir(tmp_path / "net")) == ["10.1.0.5", "last_reserved_ip.0", "lock"]
     ours.call("STATUS").ok()
