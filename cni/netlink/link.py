@@ -99,7 +99,7 @@ PROPERTIES: dict[str, tuple[int, int]] = {
     "protoDown": (IFLA_PROTO_DOWN, 1),
 }
 """What else of a link a user can set and a move between namespaces leaves as it is: the attribute, and its width in
-bytes, 0 for a hardware address. That nothing is missing here, tests/kernel/test_properties.py finds out. With them in
+bytes, 0 for a hardware address. That nothing is missing, tests/binary/test_field_restored.py finds out. With them in
 `Link.properties` are FLAGS, those that are SETTABLE, KIND_DATA, and FEATURES, which rtnetlink does not tell and
 `cni.features` does."""
 

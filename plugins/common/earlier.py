@@ -39,5 +39,5 @@ def undo(
         raise CniError(
             TRY_AGAIN_LATER,
             f"{claim.name} of an earlier ADD has not come back yet",
-            "its record stays; nothing else was changed",
+            "its record stays; its addresses are released",
         )

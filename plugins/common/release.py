@@ -10,34 +10,39 @@ from plugins.common.steps import attempt
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeVar
 
     from cni.config import NetConf
     from cni.log import Logger
     from cni.request import Request
     from plugins.common.attachment import Attachment, Owner
 
+    Claim = TypeVar("Claim", bound=Attachment)
+
 
 def delete(
     request: Request,
     conf: NetConf,
     log: Logger,
-    find: Callable[[], Attachment | None],
-    give_back: Callable[[], object],
+    find: Callable[[], Claim | None],
+    give_back: Callable[[Claim | None, bool], object],
     give_back_dead: Callable[[], object],
 ) -> None:
     """Release the addresses, always and first, then give the device back. What is gone already counts as done.
 
     find: returns the attachment that is recorded, None without a record. give_back: gives back what it had, as far as
-    its record tells; that stays where it does not work, for the next DEL. give_back_dead: does the same for all pods
-    that have gone without one, and never fails.
+    its record tells; that stays where it does not work, for the next DEL, and, as it tells where the addresses are,
+    where they were not released, which the second argument says. give_back_dead: does the same for all pods that have
+    gone without one, and never fails.
     Raises CniError naming every step that failed, after doing all the others.
     """
     errors: list[CniError] = []
-    found: list[Attachment | None] = []
+    found: list[Claim | None] = []
     attempt(errors, lambda: found.append(find()))
     recorded = found[0] if found else None
+    failed = len(errors)
     attempt(errors, release_addresses, request, conf, recorded.owner if recorded is not None else None, log)
-    attempt(errors, give_back)
+    attempt(errors, give_back, recorded, len(errors) > failed)
     attempt(errors, give_back_dead)
     information.sweep(conf, log)
     if errors:

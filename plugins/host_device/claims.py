@@ -125,8 +125,10 @@ class Claims:
 
         The caller holds the device's lock, so no other command is at work on it.
         """
-        for claim in self.load_all():
-            if claim.key != key or transfer.find_on_host(claim, host) is None:
+        plain = key.isascii() and key.isprintable() and '"' not in key and "\\" not in key
+        found = (attachment.believed(raw, self._log) for raw in self.store.all(mentioning=key if plain else ""))
+        for claim in found:
+            if claim is None or claim.key != key or transfer.find_on_host(claim, host) is None:
                 continue
             with RecordedPod(claim.netns, claim.netns_cookie, (), self._log) as pod:
                 if pod is not None and transfer.find_in_pod(claim, host, pod) is not None:
@@ -141,12 +143,14 @@ class Claims:
         netns_path: str = "",
         patience_s: float = 0.0,
         lock_timeout_s: float = LOCK_TIMEOUT_S,
+        keep: bool = False,
     ) -> int:
         """Give the device of a recorded attachment back, under the device's lock; return what came of it, as
         `transfer.give_back`.
 
         netns_path: where the runtime says that the pod's namespace is, if not where the record says. patience_s: as in
-        `transfer.give_back`. lock_timeout_s: how long to wait for the lock.
+        `transfer.give_back`. lock_timeout_s: how long to wait for the lock. keep: whether the record is to stay
+        nevertheless.
         """
         with (
             self.lock(claim.key, lock_timeout_s),
@@ -158,7 +162,7 @@ class Claims:
                 return transfer.DONE
             if (current.key, current.netns, current.netns_cookie) != (claim.key, claim.netns, claim.netns_cookie):
                 raise CniError(TRY_AGAIN_LATER, f"{claim.ifname} of {claim.container_id} has just been attached anew")
-            return self.give_back(current, host, pod, patience_s)
+            return self.give_back(current, host, pod, patience_s, keep=keep)
 
     def give_back(
         self,
@@ -167,13 +171,14 @@ class Claims:
         pod: NetNS | None,
         patience_s: float = 0.0,
         was_touched: bool = False,
+        keep: bool = False,
     ) -> int:
         """Give the device back and, when nothing is left to do, forget the attachment; return what came of it.
 
-        The arguments are those of `transfer.give_back`. The caller holds the device's lock.
+        The arguments are those of `transfer.give_back`, and `keep` as in `detach`. The caller holds the device's lock.
         """
         done = transfer.give_back(claim, host, pod, patience_s, self._log, was_touched)
-        if done:
+        if done and not keep:
             self.forget(claim.container_id, claim.ifname)
         return done
 

@@ -11,6 +11,7 @@ from plugins.common import release
 from plugins.common.steps import attempt
 from plugins.common.waiting import PATIENCE_S
 from plugins.host_device import attachment, config, device, transfer
+from plugins.host_device.attachment import Attachment
 from plugins.host_device.claims import Claims
 
 TYPE_CHECKING = False
@@ -30,15 +31,17 @@ def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
             conf,
             log,
             lambda: claims.load(request.container_id, request.ifname),
-            lambda: _detach(request, conf, host, log, claims),
+            lambda claim, keep: _detach(request, conf, claim, keep, host, log, claims),
             lambda: claims.give_back_dead(host, (request.container_id, request.ifname)),
         )
 
 
-def _detach(request: Request, conf: NetConf, host: NetNS, log: Logger, claims: Claims) -> None:
-    claim = claims.load(request.container_id, request.ifname)
+def _detach(
+    request: Request, conf: NetConf, claim: Attachment | None, keep: bool, host: NetNS, log: Logger, claims: Claims
+) -> None:
+    """keep: whether the record is needed after that."""
     if claim is not None:
-        if claims.detach(claim, host, request.netns, PATIENCE_S) != transfer.DONE:
+        if claims.detach(claim, host, request.netns, PATIENCE_S, keep=keep) != transfer.DONE:
             return
     elif claims.load(request.container_id, request.ifname) is None:  # an ADD may just have written it
         claims.forget_remains(request.container_id, request.ifname)
@@ -69,7 +72,8 @@ def _delete_unrecorded(request: Request, conf: NetConf, host: NetNS, log: Logger
             if not is_recorded and not _is_of_another(found, host, pod, log, claims):
                 transfer.give_back_unrecorded(found, host, pod, log)
     if is_recorded:
-        _detach(request, conf, host, log, claims)
+        claim = claims.load(request.container_id, request.ifname)
+        _detach(request, conf, claim, False, host, log, claims)
 
 
 def _is_of_another(found: Link, host: NetNS, pod: NetNS, log: Logger, claims: Claims) -> bool:

@@ -185,12 +185,14 @@ class Claims:
         netns_path: str = "",
         patience_s: float = 0.0,
         lock_timeout_s: float = LOCK_TIMEOUT_S,
+        keep: bool = False,
     ) -> bool:
         """Give the VF of a recorded attachment back, under the VF's lock, if it is still the attachment's; return
         whether nothing is left to do.
 
         netns_path: where the runtime says that the pod's namespace is, if not where the record says. patience_s: as in
-        `transfer.give_back`. lock_timeout_s: how long to wait for the lock. Raises CniError; the record stays then.
+        `transfer.give_back`. lock_timeout_s: how long to wait for the lock. keep: whether the record is to stay
+        nevertheless. Raises CniError; the record stays then.
         """
         with self.lock(claim.address, lock_timeout_s):
             current = self.load(claim.container_id, claim.ifname, claim.network)
@@ -210,7 +212,7 @@ class Claims:
                 return True
             paths = (netns_path, self.owner(claim.address))
             with RecordedPod(claim.netns, claim.netns_cookie, paths, self._log) as pod:
-                return self.give_back(current, host, pod, patience_s)
+                return self.give_back(current, host, pod, patience_s, keep)
 
     def give_back_dead(self, host: NetNS, besides: tuple[str, str, str] | None = None) -> None:
         """Give back what pods that are gone have left, addresses too; never fails (`plugins.common.dead`).
@@ -246,15 +248,18 @@ class Claims:
         identity = (claim.container_id, claim.ifname, claim.network)
         return [x for x in self.load_all(address) if (x.container_id, x.ifname, x.network) != identity]
 
-    def give_back(self, claim: Attachment, host: NetNS, pod: NetNS | None, patience_s: float = 0.0) -> bool:
+    def give_back(
+        self, claim: Attachment, host: NetNS, pod: NetNS | None, patience_s: float = 0.0, keep: bool = False
+    ) -> bool:
         """Give the VF back and, when nothing is left to do, forget the attachment; return whether that was so.
 
-        The caller holds the VF's lock.
+        keep: as in `detach`. The caller holds the VF's lock.
         """
         done = transfer.give_back(claim, host, pod, patience_s, self.load_all, self.sysfs_root, self._log)
         if done:
             self._release(claim.address)
-            self._forget(claim)
+            if not keep:
+                self._forget(claim)
         return done
 
     def undo(self, claim: Attachment, host: NetNS, pod: NetNS) -> None:

@@ -10,6 +10,7 @@ from plugins.common import release
 from plugins.common.steps import attempt
 from plugins.common.waiting import PATIENCE_S
 from plugins.vf import config
+from plugins.vf.attachment import Attachment
 from plugins.vf.claims import Claims
 
 TYPE_CHECKING = False
@@ -29,15 +30,17 @@ def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
             conf,
             log,
             lambda: claims.of_delete(request.container_id, request.ifname, conf.name),
-            lambda: _detach(request, conf, host, log, claims),
+            lambda claim, keep: _detach(request, conf, claim, keep, host, log, claims),
             lambda: claims.give_back_dead(host, (request.container_id, request.ifname, conf.name)),
         )
 
 
-def _detach(request: Request, conf: NetConf, host: NetNS, log: Logger, claims: Claims) -> None:
-    claim = claims.of_delete(request.container_id, request.ifname, conf.name)
+def _detach(
+    request: Request, conf: NetConf, claim: Attachment | None, keep: bool, host: NetNS, log: Logger, claims: Claims
+) -> None:
+    """keep: whether the record is needed after that."""
     if claim is not None:
-        claims.detach(claim, host, request.netns, PATIENCE_S)
+        claims.detach(claim, host, request.netns, PATIENCE_S, keep=keep)
         return
     log.info(f"{request.ifname} of {request.container_id} has no record: no VF to give back")
     try:

@@ -6,7 +6,7 @@
 | 3.1 of living pods nothing is taken | test_not_swept_while_a_process_lives, test_not_swept_elsewhere |
 | 3.1 a device on its way back | tests/lab/test_field_delete.py, test_ownership.py::test_dying_namespace |
 | 3.2 a fixed MAC on two VFs | tests/lab/test_field_delete.py |
-| 3.3 DEL with a stripped configuration | test_stripped |
+| 3.3 DEL with a stripped configuration | test_stripped, test_addresses_that_cannot_be_released |
 | 3.4 a setting that cannot be restored wedges the device | test_what_cannot_be_restored |
 | 3.5 a configuration that ADD takes and DEL cannot | test_field_door.py |
 | 3.6 GC without the key | test_gc_without_the_key |
@@ -160,6 +160,20 @@ def test_stripped(stripped: dict[str, Any], pod: Space, device: str) -> None:
         if "nowhere7" not in json.dumps(stripped):
             outcome.ok()
         assert device in HOST.links()
+
+
+def test_addresses_that_cannot_be_released(pod: Space, device: str) -> None:
+    """The device comes back, and the record stays, for it alone tells the next DEL where the address is."""
+    one = attachment(pod, device)
+    one.add()
+    with node.configured(builtinIPAM=5):
+        one.call("DEL").error(7)
+    assert device in HOST.links()
+    assert disk.records() == [f"{one.container_id}-net1"]
+    one.conf["ipam"] = None
+    one.delete()
+    assert disk.reserved("ends") == {}
+    assert disk.records() == []
 
 
 def test_what_cannot_be_restored(pod: Space, make_pod: MakePod, make_device: MakeDevice) -> None:
