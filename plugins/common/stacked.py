@@ -29,11 +29,24 @@ def remove(device: Link, host: NetNS, pod: NetNS, log: Logger, links: list[Link]
     What cannot be deleted is a warning: the device has to leave all the same. Raises RequestError.
     """
     for number, found in _on_top(device, host, pod, links):
+        if links is not None and not device.up:
+            _bring_up(device, pod)
         try:
             link.delete(pod.netlink, found.index, number)
             log.info(f"deleted {found.name} of {pod.path}, which was on top of {device.name}")
         except NetlinkError as e:
             log.warning(f"cannot delete {found.name}, which is on top of {device.name}: {e.strerror} (errno {e.errno})")
+
+
+def _bring_up(device: Link, pod: NetNS) -> None:
+    """Bring a device of a pod up: of one that is down the kernel does not take back that it was made promiscuous for
+    what is on top of it (net/core/dev_addr_lists.c, __dev_set_rx_mode).
+    """
+    try:
+        link.change(pod.netlink, device.index, up=True)
+        device.up = True
+    except NetlinkError:  # it stays promiscuous until it is up the next time
+        return
 
 
 def _on_top(device: Link, host: NetNS, pod: NetNS, links: list[Link] | None) -> Iterator[tuple[int, Link]]:
