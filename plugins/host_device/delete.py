@@ -77,8 +77,13 @@ def _delete_unrecorded(request: Request, conf: NetConf, host: NetNS, log: Logger
 
 
 def _is_of_another(found: Link, host: NetNS, pod: NetNS, log: Logger, claims: Claims) -> bool:
-    """Return whether a link in a pod is that of a recorded attachment, which is said."""
+    """Return whether a link in a pod is that of a recorded attachment, or calls itself what another pod's is called on
+    the host, which is said.
+    """
     for claim in claims.load_all():
+        if claim.original.name == found.alias and claims.lives(claim):
+            log.warning(f"{found.name} in {pod.path} is left alone: {claim.owner.describe()} has {found.alias}")
+            return True
         owned = transfer.find_in_pod(claim, host, pod) if claim.netns_cookie in (0, pod.cookie) else None
         if owned is not None and owned.index == found.index:
             log.warning(f"{found.name} in {pod.path} belongs to {claim.owner.describe()} by now: left alone")
