@@ -19,6 +19,9 @@ from cni.netns import NetNS
 NAMED = "/run/netns"
 """Where namespaces have names (ip-netns(8)): pods' and the administrator's, which no pod can write to."""
 
+LOOPBACK = 1
+"""The index of lo in every namespace (net/core/dev.c, LOOPBACK_IFINDEX)."""
+
 NOWHERE = -3
 """In place of a namespace's number: the other end is in none that the reader has a number for."""
 
@@ -53,7 +56,7 @@ class Sought:
         `nsid.UNKNOWN` if that cannot be told. What was not known of the original is not compared.
         """
         original = self.original
-        if found.movable is False:
+        if found.movable is False or found.index == LOOPBACK:
             return "it cannot be moved"
         if original.port and found.port != original.port:
             return f"its port is {found.port or 'none'} and not {original.port}"
@@ -92,11 +95,15 @@ def in_pod(
     peer_nsid = _peer_nsid(sought.original, host, pod) if sought.original.peer else nsid.UNKNOWN
     reasons = [(entry, sought.contradiction(entry, peer_nsid)) for entry in links]
     fitting = [entry for entry, reason in reasons if not reason]
-    if sought.index and knows_index and not sought.is_anchored:
+    is_proven = any(entry.parent for entry in fitting) or (sought.is_anchored and not sought.parents)
+    if sought.index and knows_index and not is_proven:
         reasons = [(entry, reason or "its index is another") for entry, reason in reasons]
         fitting = [entry for entry in fitting if entry.index == sought.index]
-    elif not sought.is_anchored or not any(entry.parent for entry in fitting):
+        fitting = fitting or [entry for entry in links if _is_tied_anew(entry, sought, host, pod)]
+    elif not is_proven:
         fitting = [entry for entry in fitting if _is_like(entry, sought)]
+    elif not fitting and sought.index and knows_index:
+        fitting = [entry for entry in links if _is_tied_anew(entry, sought, host, pod)]
     original = sought.original
     best = min(
         fitting,
@@ -112,13 +119,31 @@ def in_pod(
     return best, "" if best is not None else _described(reasons)
 
 
+def _is_tied_anew(found: Link, sought: Sought, host: NetNS, pod: NetNS) -> bool:
+    """Return whether a link is the one by its index, though what it is tied to is elsewhere by now: the administrator
+    has moved that, or given it to another pod. A pod can make it be nowhere only together with the link.
+    """
+    original = sought.original
+    if not original.peer or (found.index, found.kind) != (sought.index, original.kind) or found.movable is False:
+        return False
+    if original.peer_nsid == -1:
+        before = link.get(host.netlink, index=original.peer)
+    else:
+        try:
+            there = link.dump(host.netlink, original.peer_nsid)
+        except NetlinkError:
+            there = []
+        before = next((entry for entry in there if entry.index == original.peer), None)
+    return before is None and is_tied_outside(found, host, pod)
+
+
 def _is_like(found: Link, sought: Sought) -> bool:
     """Return whether a link that nothing proves to be the one has a sign of it: for records of other plugins, or of
     older kernels, that do not tell its index.
     """
     original = sought.original
-    if sought.is_anchored:
-        return bool(found.parent) or original.kind == "veth" or found.name == sought.name
+    if sought.parents:
+        return bool(found.parent) or found.name == sought.name
     is_named = found.name in (sought.name, original.name)
     return found.alias == original.name or (is_named and (found.mac == original.mac or found.index == original.index))
 
@@ -143,21 +168,27 @@ def is_tied_outside(found: Link, host: NetNS, pod: NetNS) -> bool:
     """
     if found.peer <= 0 or found.peer_nsid == -1:
         return False
-    if found.peer_nsid == nsid.of(pod.netlink, host.fd):
-        return True
+    return found.peer_nsid == nsid.of(pod.netlink, host.fd) or found.peer_nsid in named(pod)
+
+
+def named(pod: NetNS) -> set[int]:
+    """Return the numbers by which a pod knows namespaces, other than its own, that have names on the host. Raises
+    RequestError.
+    """
+    numbers = set()
     for name in names(NAMED):
         try:
             fd = os.open(os.path.join(NAMED, name), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             continue
         try:
-            if found.peer_nsid == nsid.of(pod.netlink, fd):
-                return True
+            if not os.path.samestat(os.fstat(fd), os.fstat(pod.fd)):
+                numbers.add(nsid.of(pod.netlink, fd))
         except NetlinkError:  # it is no namespace
             continue
         finally:
             os.close(fd)
-    return False
+    return numbers - {-1, nsid.UNKNOWN}
 
 
 def _described(reasons: list[tuple[Link, str]]) -> str:

@@ -41,11 +41,19 @@ def free_index(netns: NetNS, wanted: int, others: NetNS | None = None) -> int:
     return 1 + max(entry.index for space in (netns, others) if space is not None for entry in link.dump(space.netlink))
 
 
+def index_to_be(pod: NetNS, wanted: int, host: NetNS) -> int:
+    """Return the index that `into_pod` is to give a link, 0 where the kernel chooses one itself (before Linux 5.13).
+
+    wanted: its index on the host. Raises RequestError.
+    """
+    return free_index(pod, wanted, host) if link.chooses_index() else 0
+
+
 def into_pod(host: NetNS, pod: NetNS, device: Link, ifname: str, index: int, log: Logger) -> None:
     """Move a link of the host into a pod under the name `ifname`. It arrives down, without addresses.
 
-    device: the link as it is on the host. index: what it gets there, which was free; kernels before 5.13 choose one
-    themselves. Raises CniError: the link is on the host then, under its name, unless the details say otherwise.
+    device: the link as it is on the host. index: what it gets there, which was free; 0 for what the kernel chooses.
+    Raises CniError: the link is on the host then, under its name, unless the details say otherwise.
     """
     try:
         # An alternative name that the link itself carries blocks a rename to it just as another link's name would.
@@ -54,14 +62,14 @@ def into_pod(host: NetNS, pod: NetNS, device: Link, ifname: str, index: int, log
         if device.up and device.movable:
             link.change(host.netlink, device.index, up=False)
         try:
-            link.change(host.netlink, device.index, netns_fd=pod.fd, new_index=index, name=ifname)
+            link.change(host.netlink, device.index, netns_fd=pod.fd, new_index=index or None, name=ifname)
         except NetlinkError as e:
             if e.errno != errno.EEXIST or not _is_at(host, device):
                 raise
             # Not even moved: one of its alternative names is taken in the pod.
             if _drop_altnames(host, device, altnames, _names(pod), log) == altnames:
                 raise
-            link.change(host.netlink, device.index, netns_fd=pod.fd, new_index=index, name=ifname)
+            link.change(host.netlink, device.index, netns_fd=pod.fd, new_index=index or None, name=ifname)
     except NetlinkError as e:
         raise CniError(
             GENERIC,
@@ -79,7 +87,7 @@ def _bring_back(host: NetNS, pod: NetNS, device: Link, index: int) -> str:
     try:
         if not _is_at(host, device):
             sought = Sought(device, name=device.name, index=index)
-            stray, seen = identity.in_pod(sought, host, pod, link.chooses_index())
+            stray, seen = identity.in_pod(sought, host, pod, knows_index=index > 0)
             if stray is None:
                 return f"{device.name} is no longer on the host, nor in {pod.path}; {seen}"
             # The mark tells whoever restores it that this is the link, should its index be another one now.
@@ -155,16 +163,18 @@ def _arrived(host: NetNS, index: int, device: Link) -> Link | None:
 
 
 def _rename_if_possible(netns: NetNS, device: Link, name: str, alias: str | None) -> None:
-    """Give a link a name and an alias; `device` follows. It is refused when another link has the name and, before
-    Linux 6.2, when somebody has taken the link up.
+    """Give a link a name and an alias; `device` follows. The name is refused when another link has it and, before Linux
+    6.2, when somebody has taken the link up; the alias comes in any case.
     """
-    if device.name == name:
-        return
     try:
-        link.change(netns.netlink, device.index, name=name, alias=alias)
+        if device.name != name:
+            link.change(netns.netlink, device.index, name=name, alias=alias)
+            device.name = name
+            return
     except NetlinkError:
-        return
-    device.name = name
+        pass
+    if alias is not None and device.alias != alias:
+        link.change(netns.netlink, device.index, alias=alias)
 
 
 def _is_at(netns: NetNS, device: Link) -> bool:

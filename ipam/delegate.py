@@ -23,6 +23,7 @@ from cni.section import shown
 from ipam import executable
 from ipam.host_local import place
 from ipam.host_local.commands import HostLocal
+from ipam.host_local.store import LOCK_TIMEOUT_S
 from ipam.static import commands as static
 
 TYPE_CHECKING = False
@@ -183,16 +184,18 @@ def release_recorded(
     ifname: str,
     log: Logger,
     node_config: str = nodeconfig.PATH,
+    timeout_s: float = LOCK_TIMEOUT_S,
 ) -> None:
     """Release what an attachment holds in the host-local store that `remembered` tells of; nothing for other types.
 
     remembered: as `remember` said it, and as a record has it: it is not believed. Nothing is ever created, and only
-    files that name container and interface are removed. Raises CniError (code 5, 11).
+    files that name container and interface are removed. timeout_s: how long to wait for the store, in seconds. Raises
+    CniError (code 5, 11).
     """
     earlier = _believed(remembered, log)
     if earlier.get("type") == "host-local":
         data_dir = earlier.get("dataDir", "")
-        HostLocal(node_config=node_config).release(str(data_dir), network, container_id, ifname, log)
+        HostLocal(node_config=node_config).release(str(data_dir), network, container_id, ifname, log, timeout_s)
 
 
 def _believed(remembered: object, log: Logger) -> dict[str, object]:

@@ -9,7 +9,7 @@ from ipam.host_local.add import add, prepare
 from ipam.host_local.boot import Boot
 from ipam.host_local.place import DEFAULT, Places
 from ipam.host_local.release import collect_garbage, release_attachment, release_where_found
-from ipam.host_local.store import Store
+from ipam.host_local.store import LOCK_TIMEOUT_S, Store
 from ipam.host_local.verify import check, status
 
 TYPE_CHECKING = False
@@ -69,9 +69,18 @@ class HostLocal:
             return
         release_attachment(request.container_id, request.ifname, store)
 
-    def release(self, data_dir: str, network: str, container_id: str, ifname: str, log: Logger) -> None:
+    def release(
+        self,
+        data_dir: str,
+        network: str,
+        container_id: str,
+        ifname: str,
+        log: Logger,
+        timeout_s: float = LOCK_TIMEOUT_S,
+    ) -> None:
         """Release the addresses that an attachment holds in the network's store below a `dataDir`, empty for the
-        default. Nothing is created, and no argument is believed: where no store may be, as in `delete`.
+        default. Nothing is created, and no argument is believed: where no store may be, as in `delete`. timeout_s: how
+        long to wait for the store, in seconds.
         """
         if not network:
             return
@@ -80,10 +89,20 @@ class HostLocal:
             self._places.store(data_dir, network)
         except CniError as e:
             refusal = e
-        self._release_in(self._places.store_of_anyone(data_dir, network), container_id, ifname, log, refusal)
+        folder = self._places.store_of_anyone(data_dir, network)
+        self._release_in(folder, container_id, ifname, log, refusal, timeout_s)
 
-    def _release_in(self, folder: str, container_id: str, ifname: str, log: Logger, refusal: CniError | None) -> None:
-        released = release_where_found(container_id, ifname, self._store_in(folder, log)) if folder else []
+    def _release_in(
+        self,
+        folder: str,
+        container_id: str,
+        ifname: str,
+        log: Logger,
+        refusal: CniError | None,
+        timeout_s: float = LOCK_TIMEOUT_S,
+    ) -> None:
+        store = self._store_in(folder, log) if folder else None
+        released = release_where_found(container_id, ifname, store, timeout_s) if store is not None else []
         if released:
             log.info(f"released {', '.join(released)} of {ifname} in {folder}")
         elif refusal is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cni.cidr import address_or_none
 from cni.errors import CniError, combined
+from ipam.host_local.store import LOCK_TIMEOUT_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,16 +27,17 @@ def release_attachment(container_id: str, ifname: str, store: Store) -> None:
         _release(store, mine or of_container, f"DEL of {ifname}")
 
 
-def release_where_found(container_id: str, ifname: str, store: Store) -> list[str]:
+def release_where_found(container_id: str, ifname: str, store: Store, timeout_s: float = LOCK_TIMEOUT_S) -> list[str]:
     """Release what the attachment holds in a folder that is not known to be a store, and return the addresses.
 
     The folder has to prove it: it has a lock, and files with the names of addresses whose content is this attachment's,
-    container ID and interface. These alone are removed; nothing is made, marked or put in order.
+    container ID and interface. These alone are removed; nothing is made, marked or put in order. timeout_s: how long to
+    wait for the lock, in seconds.
     Raises CniError as `release_attachment`.
     """
     if not store.is_locked_by_file() or not store.held_by(container_id, ifname, store.names())[0]:
         return []
-    with store.lock(create=False):
+    with store.lock(create=False, timeout_s=timeout_s):
         mine = [name for name in store.held_by(container_id, ifname, store.names())[0] if address_or_none(name)]
         _release(store, mine, f"DEL of {ifname}")
     return mine

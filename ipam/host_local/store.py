@@ -41,6 +41,7 @@ SEPARATOR = b"\r\n"
 FOLDER_MODE = 0o755
 FILE_MODE = 0o644
 LOCK_MODE = 0o750
+LOCK_TIMEOUT_S = 60.0
 MAX_RECORD_BYTES = 4096
 """More than any container ID and interface name have together."""
 
@@ -99,11 +100,13 @@ class Store:
         """Return whether the folder has the lock's file, as every store has, ours and the reference plugin's."""
         return _is_regular(self._path(LOCK))
 
-    def lock(self, create: bool = True) -> FileLock:
-        """Return the lock, to be entered. create: make what is missing of folder, parents and file."""
+    def lock(self, create: bool = True, timeout_s: float = LOCK_TIMEOUT_S) -> FileLock:
+        """Return the lock, to be entered. create: make what is missing of folder, parents and file. timeout_s: how long
+        to wait for it, in seconds.
+        """
         if create:
             files.ensure_folder(self.folder, FOLDER_MODE)
-        return FileLock(self._path(LOCK), mode=LOCK_MODE if create else None)
+        return FileLock(self._path(LOCK), timeout_s, LOCK_MODE if create else None)
 
     # Reading ---------------------------------------------------------------------------------------------------------
 

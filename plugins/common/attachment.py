@@ -48,6 +48,12 @@ class Owner:
         """What tells it from all others: container ID, interface name, network."""
         return self.container_id, self.ifname, self.network
 
+    def may_have(self, pod: NetNS) -> bool:
+        """Return whether nothing speaks against a namespace's being the pod's, wherever it was found."""
+        if self.netns_cookie and pod.cookie:
+            return self.netns_cookie == pod.cookie
+        return self.netns_inode in (0, os.fstat(pod.fd).st_ino)
+
     def describe(self) -> str:
         """Return who it is, for messages: the pod by its name if that is known, else the container."""
         named = "/".join(self.pod[key] for key in POD_KEYS[:2] if key in self.pod)
@@ -56,7 +62,9 @@ class Owner:
 
 def owner_of(request: Request, conf: NetConf, pod: NetNS, ipam: dict[str, object]) -> Owner:
     """Return whose an attachment that ADD makes is. ipam: what `ipam.delegate.remember` gave. Raises CniError."""
-    owner = Owner(request.container_id, request.ifname, conf.name, request.netns, pod.cookie, boot.current())
+    # Whoever comes later may be in another folder.
+    path = os.path.abspath(request.netns)
+    owner = Owner(request.container_id, request.ifname, conf.name, path, pod.cookie, boot.current())
     owner.netns_inode = os.fstat(pod.fd).st_ino
     named = zip(POD_KEYS, (request.pod.namespace, request.pod.name, request.pod.uid), strict=True)
     owner.pod = {key: value for key, value in named if value}
@@ -140,4 +148,5 @@ class Attachment:
         """Return whether a namespace is known to be the one that the link went to. Before Linux 5.14, which has no
         cookies, the path has to do.
         """
-        return bool(self.netns) and pod.cookie == self.netns_cookie
+        is_told = self.netns_cookie == pod.cookie if pod.cookie else bool(self.owner.netns_inode)
+        return bool(self.netns) and is_told and self.owner.may_have(pod)

@@ -29,9 +29,10 @@ def arrived(claim: Attachment, host: NetNS, pod: NetNS, note: Callable[[], None]
     note: writes the record anew, which has to be done where the kernel has chosen another index (before Linux 5.13).
     Raises CniError when the link is not there any more.
     """
-    found = link.get(pod.netlink, index=claim.pod_index, known_as=claim.ifname)
+    index = claim.pod_index
+    found = link.get(pod.netlink, index=index, known_as=claim.ifname) if index else None
     if found is None or claim.sought().contradiction(found, nsid.UNKNOWN):
-        found, seen = identity.in_pod(claim.sought(), host, pod, link.chooses_index())
+        found, seen = identity.in_pod(claim.sought(), host, pod, knows_index=index > 0)
         if found is None:
             raise CniError(GENERIC, f"{claim.ifname} has vanished from {pod.path} during ADD", seen)
         claim.pod_index = found.index

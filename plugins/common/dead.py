@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 
+from cni import netns
 from cni.errors import CniError
 from cni.jsontext import JSONError, loads
 from plugins.common.pod import RecordedPod
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 NETNS = b'"netns":"'
 INODE = b'"netnsInode":'
+STORE_TIMEOUT_S = 1.0
+"""How long a sweep waits for a store of addresses that somebody else has locked, in seconds."""
+
 DEADLINE_S = 5.0
 """After what time a sweep leaves the rest to the next one, in seconds: the request that it is made for has a pod
 waiting."""
@@ -63,7 +67,7 @@ class Living:
 
     def __init__(self, log: Logger) -> None:
         self._log = log
-        self._inodes: set[int] | None = None
+        self._inodes: dict[int, int] | None = None
 
     def has(self, claim: Attachment) -> bool:
         """Return whether the namespace of an attachment lives: at its path, or because a process is in it. The caller
@@ -73,21 +77,29 @@ class Living:
             return False
         if not claim.home:
             return True  # nobody knows
-        with RecordedPod(claim.home, claim.netns_cookie, (), self._log) as pod:
+        with RecordedPod(claim.owner, (claim.home,), self._log) as pod:
             if pod is not None:
                 return True
         if self._inodes is None:
             self._inodes = _of_processes()
-        return claim.owner.netns_inode in self._inodes
+        process = self._inodes.get(claim.owner.netns_inode)
+        if process is None:
+            return False
+        # The kernel gives the number of a namespace that has died to the next one.
+        pod = netns.if_there(f"/proc/{process}/ns/net", self._log)
+        if pod is None:
+            return False
+        with pod:
+            return claim.owner.may_have(pod)
 
 
-def _of_processes() -> set[int]:
-    """Return the inodes of the network namespaces in which processes are."""
-    found = set()
+def _of_processes() -> dict[int, int]:
+    """Return the inodes of the network namespaces in which processes are, and of each one process."""
+    found: dict[int, int] = {}
     for process in os.listdir("/proc"):
         if process.isdecimal():
             try:
-                found.add(os.stat(f"/proc/{process}/ns/net").st_ino)
+                found.setdefault(os.stat(f"/proc/{process}/ns/net").st_ino, int(process))
             except OSError:  # it has ended
                 continue
     return found
@@ -102,8 +114,8 @@ def give_back(
 ) -> None:
     """Give back what dead pods have left. What does not work is logged: the request that this is done for is another's.
 
-    claims: the attachments whose pods may be dead. detach: gives the device back, if nobody is at work on it. release:
-    releases the addresses.
+    claims: the attachments whose pods may be dead. detach: gives the device back, if nobody is at work on it, and
+    returns whether nothing is left to do. release: releases the addresses.
     """
     deadline = time.monotonic() + DEADLINE_S
     for claim in claims:
@@ -114,7 +126,7 @@ def give_back(
             if living.has(claim):
                 continue
             log.info(f"the pod of {claim.owner.describe()} is gone: giving back {claim.name}")
-            release(claim)
-            detach(claim)
+            if detach(claim):
+                release(claim)
         except (CniError, OSError) as e:
             log.warning(f"{claim.name}, which {claim.owner.describe()} has left, is not given back yet: {e}")

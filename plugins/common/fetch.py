@@ -29,7 +29,7 @@ def onto_host(sought: Sought, host: NetNS, pod: NetNS, knows_index: bool, log: L
 def fetched(sought: Sought, found: Link, links: list[Link], host: NetNS, pod: NetNS, log: Logger) -> Link | None:
     """Move a link that was found in a pod to the host, under the name that it had there; return it as it is there.
 
-    links: of the pod. None when another came in its place, which goes back. Raises CniError, whose details say where
+    links: of the pod. None when another came in its place, which is deleted. Raises CniError, whose details say where
     the link is.
     """
     original = sought.original
@@ -40,9 +40,9 @@ def fetched(sought: Sought, found: Link, links: list[Link], host: NetNS, pod: Ne
         stacked.remove(back, host, pod, log)
     if back is None or not reason:
         return back
-    log.warning(f"{pod.path} has put another link in the place of {original.name}: {reason}; it goes back")
+    log.warning(f"{pod.path} has put another link in the place of {original.name}: {reason}; it is deleted")
     try:
-        link.change(host.netlink, back.index, netns_fd=pod.fd, name=f"stray{back.index}")
+        link.delete(host.netlink, back.index)
     except NetlinkError as e:
         log.error(f"{back.name}, which is a link of {pod.path}, stays on the host: {e.strerror} (errno {e.errno})")
     return None

@@ -8,27 +8,29 @@ from cni.netns import NetNS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni.log import Logger
+    from plugins.common.attachment import Owner
 
 
 class RecordedPod:
     """The namespace that an attachment's device went to, for commands that go on without one; None when it is gone.
 
-    path, cookie: what the record says of it. other_paths: where else to look. It is known by its cookie: a path may
-    have been given to another pod since. Before Linux 5.14, which has no cookies, the path has to do.
+    owner: whose attachment it is, by its record. other_paths: where else to look. It is known by its cookie: a path may
+    have been given to another pod since. Before Linux 5.14, which has no cookies, its inode has to do, and for a record
+    without one the path.
     """
 
-    __slots__ = ("_cookie", "_log", "_paths", "_pod")
+    __slots__ = ("_log", "_owner", "_paths", "_pod")
 
-    def __init__(self, path: str, cookie: int, other_paths: tuple[str, ...], log: Logger) -> None:
-        self._cookie = cookie
-        self._paths = [path, *(other for other in other_paths if other not in ("", path))]
+    def __init__(self, owner: Owner, other_paths: tuple[str, ...], log: Logger) -> None:
+        self._owner = owner
+        self._paths = [owner.netns, *(other for other in other_paths if other not in ("", owner.netns))]
         self._log = log
         self._pod: NetNS | None = None
 
     def __enter__(self) -> NetNS | None:
         for path in self._paths:
             pod = netns.if_there(path, self._log)
-            if pod is not None and self._cookie in (0, pod.cookie):
+            if pod is not None and self._owner.may_have(pod):
                 self._pod = pod
                 break
             if pod is not None:

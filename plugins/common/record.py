@@ -12,6 +12,8 @@ missing counts as unknown, since older versions did not note all.
 
 from __future__ import annotations
 
+import os
+
 from cni.errors import invalid_config
 from cni.netlink import link
 from cni.netlink.link import FEATURES, FLAGS, KIND_DATA, PROPERTIES, SETTABLE
@@ -58,7 +60,7 @@ def read_owner(record: Section, network: str, netns: str, times: Section, ours: 
     cookie = times.integer("netnsCookie", 0, 0, MAX_U64)
     owner = Owner(container_id, ifname, word(record, network), netns, cookie, word(times, "bootID"))
     owner.netns_inode = ours.integer("netnsInode", 0, 0, MAX_U64)
-    owner.pod = {key: word(ours, key) for key in POD_KEYS if ours.has(key)}
+    owner.pod = {key: ours.string(key) for key in POD_KEYS if ours.has(key)}
     owner.ipam = ours.section("ipamStore").raw
     return owner
 
@@ -81,19 +83,19 @@ def read_link_state(section: Section, found: Link) -> int:
     found.peer = section.integer("peer", 0, 0, MAX_U32)
     found.peer_nsid = section.integer("peerNsid", -1, -1, MAX_INDEX)
     properties = section.section("properties")
-    found.properties = {name: _property(properties, name) for name in properties.raw}
+    # A later version may know more of them.
+    known = [name for name in properties.raw if name in PROPERTIES or name in (FLAGS, FEATURES, KIND_DATA)]
+    found.properties = {name: _property(properties, name) for name in known}
     return section.integer("podIndex", 0, 0, MAX_INDEX)
 
 
 def _property(properties: Section, name: str) -> int | str:
     if name == FLAGS:
-        return properties.integer(name, 0, 0, SETTABLE)
+        return properties.integer(name, 0, 0, MAX_U32) & SETTABLE
     if name == FEATURES:
         return _hexadecimal(properties, name, "", MAX_KIND_DATA_BYTES)
     if name == KIND_DATA:
         return _hexadecimal(properties, name, "", MAX_KIND_DATA_BYTES)
-    if name not in PROPERTIES:
-        raise refused(properties.where, name, f"an object with {', '.join(PROPERTIES)}")
     width = PROPERTIES[name][1]
     return properties.integer(name, 0, 0, (1 << 8 * width) - 1) if width else mac(properties, name)
 
@@ -139,7 +141,7 @@ def altnames(section: Section, key: str, decode: Callable[[str], str]) -> list[s
     """Return alternative names of a link. decode: as for `name`. Raises CniError."""
     found = [decode(text) for text in section.strings(key)]
     for text in found:
-        if not text or "/" in text or len(text.encode("utf-8", "surrogateescape")) > MAX_ALTNAME_BYTES:
+        if not text or len(text.encode("utf-8", "surrogateescape")) > MAX_ALTNAME_BYTES:
             raise refused(section.name_of(key), text, "alternative names of a link")
     return found
 
@@ -158,3 +160,25 @@ def word(section: Section, key: str) -> str:
     if "/" in text or text in (".", "..") or len(text.encode("utf-8", "surrogateescape")) > _MAX_WORD_BYTES:
         raise refused(section.name_of(key), text, f"at most {_MAX_WORD_BYTES} bytes without a slash")
     return text
+
+
+_NOT_UTF_8 = "\ufffd"
+"""How a text begins that stands for a name which is not UTF-8, byte by byte. No real name begins with it."""
+
+
+def stored(text: str) -> str:
+    """Names may hold any byte, JSON holds text. A name that is UTF-8 goes as it is, for sriov-cni to read."""
+    try:
+        text.encode()
+        if not text.startswith(_NOT_UTF_8):
+            return text
+    except UnicodeEncodeError:
+        pass
+    return _NOT_UTF_8 + os.fsencode(text).decode("latin-1")
+
+
+def restored(text: str) -> str:
+    """Return what `stored` was given."""
+    if not text.startswith(_NOT_UTF_8):
+        return text
+    return os.fsdecode(text.removeprefix(_NOT_UTF_8).encode("latin-1", "replace"))

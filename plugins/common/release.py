@@ -25,21 +25,33 @@ def delete(
     conf: NetConf,
     log: Logger,
     find: Callable[[], Claim | None],
+    lives: Callable[[Claim], bool],
     give_back: Callable[[Claim | None, bool], object],
     give_back_dead: Callable[[], object],
 ) -> None:
     """Release the addresses, always and first, then give the device back. What is gone already counts as done.
 
-    find: returns the attachment that is recorded, None without a record. give_back: gives back what it had, as far as
-    its record tells; that stays where it does not work, for the next DEL, and, as it tells where the addresses are,
-    where they were not released, which the second argument says. give_back_dead: does the same for all pods that have
-    gone without one, and never fails.
+    find: returns the attachment that is recorded, None without a record. lives: whether its pod does. give_back: gives
+    back what it had, as far as its record tells; that stays where it does not work, for the next DEL, and, as it tells
+    where the addresses are, where they were not released, which the second argument says. give_back_dead: does the same
+    for all pods that have gone without one, and never fails. One that is attached to another network, and lives, stays.
     Raises CniError naming every step that failed, after doing all the others.
     """
     errors: list[CniError] = []
     found: list[Claim | None] = []
     attempt(errors, lambda: found.append(find()))
     recorded = found[0] if found else None
+    if recorded is not None and recorded.network != conf.name != "" and lives(recorded):
+        # As a runtime does after the ADD that was refused for it (`earlier`).
+        log.warning(
+            f'{request.ifname} of {recorded.owner.describe()} is attached to network "{recorded.network}", not to '
+            f'"{conf.name}": it stays attached'
+        )
+        attempt(errors, delegate.delete, request, conf, log, attached=False)
+        attempt(errors, give_back_dead)
+        if errors:
+            raise combined(f"DEL of {request.ifname}", errors)
+        return
     failed = len(errors)
     attempt(errors, release_addresses, request, conf, recorded.owner if recorded is not None else None, log)
     attempt(errors, give_back, recorded, len(errors) > failed)

@@ -24,6 +24,9 @@ PERMANENT = frozenset((errno.EINVAL, errno.ERANGE, errno.EOPNOTSUPP, errno.ENETD
 """What the kernel refuses will not be otherwise the next time: the link, or what it is upon, is not what it was."""
 
 
+ADVICE = "`bpftool net` shows what sees its packets"
+
+
 def restore(host: NetNS, device: Link, original: Link, master: str, log: Logger) -> None:
     """Give a link on the host everything that it had: address, MTU, properties, alternative names, master, up state
     and, last, the alias. An XDP program that the pod left is detached while the link is down.
@@ -101,12 +104,14 @@ def without_filters(netns: NetNS, device: Link, log: Logger) -> None:
             _detach_xdp(netns, device)
             log.info(f"detached the XDP program that {device.name} had")
             device.xdp = 0
+    except OSError as e:
+        log.warning(f"cannot detach the XDP program of {device.name}: {e.strerror} (errno {e.errno}); {ADVICE}")
+    try:
         classifiers = packetfilter.detach_classifiers(device.index)
         if classifiers:
             log.info(f"detached {classifiers} classifiers (tcx) that {device.name} had")
     except OSError as e:
-        advice = "`bpftool net` shows them"
-        log.warning(f"cannot detach the programs of {device.name}: {e.strerror} (errno {e.errno}); {advice}")
+        log.warning(f"cannot detach the classifiers of {device.name}: {e.strerror} (errno {e.errno}); {ADVICE}")
 
 
 def _detach_xdp(netns: NetNS, device: Link) -> None:

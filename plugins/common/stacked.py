@@ -7,6 +7,7 @@ go before the device does; and when it has gone, those that the pod has made in 
 
 from __future__ import annotations
 
+from cni import identity
 from cni.netlink import link, nsid
 from cni.netlink.link import Link
 from cni.netlink.socket import NetlinkError
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cni.log import Logger
+
+MAX_NAMESPACES = 64
+"""Into how many namespaces of a pod's it is looked."""
+
+PAIRS = ("veth", "vxcan", "netkit")
+"""Kinds of links that are made in twos and die in twos: what one is tied to is the other."""
 
 HERE = -1
 """In place of a namespace's number, the one that the socket is in."""
@@ -58,17 +65,20 @@ def _on_top(device: Link, host: NetNS, pod: NetNS, links: list[Link] | None) -> 
     yield from ((HERE, found) for found in links or link.dump(pod.netlink) if _is_on(found, device, home))
     others = set(nsid.known(pod.netlink)) - {hosts}
     if others:
-        others.discard(nsid.of(pod.netlink, pod.fd))
-    for number in others:
+        # Those that have a name on the host are other pods', or the administrator's.
+        others -= {nsid.of(pod.netlink, pod.fd), *identity.named(pod)}
+    for number in sorted(others)[:MAX_NAMESPACES]:
         try:
             there = link.dump(pod.netlink, number)
         except NetlinkError:  # before Linux 5.0 there is no listing of another namespace's links; or it has gone
             continue
         # A namespace may have a number for itself only since the list told of it.
         home = nsid.of(pod.netlink, pod.fd) if links is not None else hosts
+        if home < 0:  # nothing there can be tied to it
+            continue
         yield from ((number, found) for found in there if _is_on(found, device, home))
 
 
 def _is_on(found: Link, device: Link, home: int) -> bool:
-    """Return whether a link is on top of a device in the namespace with a number. The other end of a veth is not."""
-    return found.peer == device.index and found.peer_nsid == home and found.kind != "veth"
+    """Return whether a link is on top of a device in the namespace with a number. The other end of a pair is not."""
+    return found.peer == device.index and found.peer_nsid == home and found.kind not in PAIRS

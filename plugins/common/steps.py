@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def attempt(errors: list[CniError], function: Callable[..., object], *arguments: object) -> None:
+def attempt(errors: list[CniError], function: Callable[..., object], *arguments: object, **options: object) -> None:
     """Call the function; its failure is added to the errors and is no reason to leave the other steps undone."""
     try:
-        function(*arguments)
+        function(*arguments, **options)
     except CniError as e:
         errors.append(e)
     except OSError as e:

@@ -76,7 +76,7 @@ def _claim(
     path = claims.path(wanted, found)
     attachment.complete(found)
     owner = attachment.owner_of(request, conf, pod, delegate.remember(conf))
-    pod_index = move.free_index(pod, found.index, host)
+    pod_index = move.index_to_be(pod, found.index, host)
     return Attachment(
         owner, found, master.name if master is not None else "", pod_index, path, len(sysfs.netdevs(path)) == 1
     )

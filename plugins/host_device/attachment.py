@@ -55,7 +55,7 @@ class Attachment(attachment.Attachment):
         original, owner = self.original, self.owner
         return {
             "network": owner.network,
-            "netns": owner.netns,
+            "netns": record.stored(owner.netns),
             "netnsCookie": owner.netns_cookie,
             "bootID": owner.boot_id,
             "key": _stored(self.key),
@@ -83,7 +83,7 @@ def from_record(raw: dict[str, object]) -> Attachment:
     """Return the attachment of a record. Raises CniError (code 7) naming a field that is wrong."""
     section = Section(raw, "record")
     ours, state = section.section(OURS), section.section("original")
-    owner = record.read_owner(section, "network", section.string("netns"), section, ours)
+    owner = record.read_owner(section, "network", record.restored(section.string("netns")), section, ours)
     original = Link(record.index(state, "index"), record.name(state, "name", _restored))
     original.mac = record.mac(state, "mac")
     original.mtu = record.mtu(state, "mtu")

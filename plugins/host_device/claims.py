@@ -86,7 +86,7 @@ class Claims:
 
     def lives(self, claim: Attachment) -> bool:
         """Return whether the pod of an attachment is there, by what its record says."""
-        with RecordedPod(claim.netns, claim.netns_cookie, (), self._log) as pod:
+        with RecordedPod(claim.owner, (), self._log) as pod:
             return pod is not None
 
     def path(self, wanted: DeviceConfig, found: Link) -> str:
@@ -130,11 +130,11 @@ class Claims:
         for claim in found:
             if claim is None or claim.key != key or transfer.find_on_host(claim, host) is None:
                 continue
-            with RecordedPod(claim.netns, claim.netns_cookie, (), self._log) as pod:
+            with RecordedPod(claim.owner, (), self._log) as pod:
                 if pod is not None and transfer.find_in_pod(claim, host, pod) is not None:
                     continue  # what lies on the host is another link of the same device
-            self._log.warning(f"{claim.original.name} was left behind by {claim.container_id}: taking it over")
-            self.give_back(claim, host, None)
+                self._log.warning(f"{claim.original.name} was left behind by {claim.container_id}: taking it over")
+                self.give_back(claim, host, pod)
 
     def detach(
         self,
@@ -154,7 +154,7 @@ class Claims:
         """
         with (
             self.lock(claim.key, lock_timeout_s),
-            RecordedPod(claim.netns, claim.netns_cookie, (netns_path,), self._log) as pod,
+            RecordedPod(claim.owner, (netns_path,), self._log) as pod,
         ):
             # Another DEL, or an ADD that took the device over, may have been faster.
             current = self.load(claim.container_id, claim.ifname)
@@ -192,7 +192,9 @@ class Claims:
             (x for x in found if x is not None and (x.container_id, x.ifname) != besides),
             Living(self._log),
             lambda x: self.detach(x, host, lock_timeout_s=0.0),
-            lambda x: delegate.release_recorded(x.owner.ipam, x.network, x.container_id, x.ifname, self._log),
+            lambda x: delegate.release_recorded(
+                x.owner.ipam, x.network, x.container_id, x.ifname, self._log, timeout_s=dead.STORE_TIMEOUT_S
+            ),
             self._log,
         )
 

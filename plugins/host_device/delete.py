@@ -31,6 +31,7 @@ def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
             conf,
             log,
             lambda: claims.load(request.container_id, request.ifname),
+            claims.lives,
             lambda claim, keep: _detach(request, conf, claim, keep, host, log, claims),
             lambda: claims.give_back_dead(host, (request.container_id, request.ifname)),
         )
@@ -97,12 +98,13 @@ def collect_garbage(request: Request, conf: NetConf, log: Logger, claims: Claims
 
     Raises CniError naming every step that failed, after doing all the others.
     """
-    valid = conf.valid_attachments
+    listed = conf.valid_attachments
+    valid = set(listed or ())
     errors: list[CniError] = []
 
     def detach_invalid() -> None:
-        for claim in claims.load_all() if valid is not None else ():
-            if claim.network == conf.name and (claim.container_id, claim.ifname) not in (valid or ()):
+        for claim in claims.load_all() if listed is not None else ():
+            if claim.network == conf.name and (claim.container_id, claim.ifname) not in valid:
                 log.info(f"giving back {claim.original.name}, which {claim.owner.describe()} no longer needs")
                 attempt(errors, claims.detach, claim, host)
 

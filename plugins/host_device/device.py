@@ -6,13 +6,11 @@ import os
 
 from cni import sysfs
 from cni.errors import CniError, invalid_config
+from cni.identity import LOOPBACK
 from cni.netlink import link
 from cni.netlink.link import Link
 from cni.netns import NetNS
 from plugins.host_device.config import DeviceConfig
-
-LOOPBACK = 1
-"""The index of lo in every namespace (net/core/dev.c, LOOPBACK_IFINDEX)."""
 
 
 def folder(config: DeviceConfig, root: str = sysfs.ROOT) -> str:

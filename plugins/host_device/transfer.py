@@ -46,10 +46,11 @@ def give_back(
         and not was_touched
         and found.alias != original.name
         and (found.name, found.index) == (original.name, original.index)
-        and (pod is None or find_in_pod(attachment, host, pod) is None)
+        and (not attachment.device_path if pod is None else find_in_pod(attachment, host, pod) is None)
     ):
         # Never moved, or given back by somebody else since: what it is like is how the administrator wants it, but for
-        # what a move takes from it.
+        # what a move takes from it. A device that the kernel has saved from its pod may have any name, and any index; a
+        # virtual one is not saved.
         restore_altnames(host, found, original, log)
         restore_master(host, found, attachment.master, log)
         if original.up and not found.up:
@@ -80,7 +81,7 @@ def _is_over(attachment: Attachment, host: NetNS, pod: NetNS | None, seen: str, 
         where = f" nor in {pod.path}: {seen}" if pod is not None else ""
         log.warning(f"{name} ({path}) has no link on the host yet{where}; its record stays: the next ADD or DEL looks")
         return False
-    if pod is not None and not path and not _has_died(attachment, host):
+    if pod is not None and not path and not _has_died(attachment, host, pod):
         log.warning(
             f"{name} is neither on the host nor to be recognised in {pod.path}: {seen}; its record stays until that "
             "namespace is gone"
@@ -90,12 +91,15 @@ def _is_over(attachment: Attachment, host: NetNS, pod: NetNS | None, seen: str, 
     return True
 
 
-def _has_died(attachment: Attachment, host: NetNS) -> bool:
+def _has_died(attachment: Attachment, host: NetNS, pod: NetNS) -> bool:
     """Return whether a virtual link is certain to be no more: the two ends of a veth die together, and the kernel gives
     an index once in a boot. Where the other end was not on the host, or of another kind, that cannot be told.
     """
     original = attachment.original
     if original.kind != "veth" or not original.peer or original.peer_nsid != -1:
+        return False
+    here = link.get(pod.netlink, index=attachment.pod_index) if attachment.pod_index else None
+    if here is not None and here.kind == "veth":  # with its other end elsewhere by now
         return False
     peer = link.get(host.netlink, index=original.peer)
     return peer is None or peer.kind != "veth"
@@ -217,15 +221,17 @@ def _doubt(found: Link, wanted: DeviceConfig, folder: str, host: NetNS, pod: Net
             return f"the device behind it is {found.parent}"
         if not found.parent and found.kind:  # before Linux 5.14 the kernel does not tell
             return f"it is a {found.kind}"
+        if link.get(host.netlink, name=found.alias) is not None:
+            return f"the host has {found.alias}"
         return "" if folder else _misnamed(found, wanted)
     reason = _misnamed(found, wanted)
     if reason or link.get(host.netlink, name=found.alias) is not None:
         return reason or f"the host has {found.alias}"
-    return (
-        ""
-        if identity.is_tied_outside(found, host, pod)
-        else "nothing of the host is tied to it: the pod may have made it"
-    )
+    other_end = link.get(host.netlink, index=found.peer) if found.peer else None
+    if other_end is not None and other_end.master and found.kind == "veth":
+        return f"its other end {other_end.name} is a port, as a plugin for bridges makes it"
+    is_tied = identity.is_tied_outside(found, host, pod)
+    return "" if is_tied else "nothing of the host is tied to it: the pod may have made it"
 
 
 def _misnamed(found: Link, wanted: DeviceConfig) -> str:

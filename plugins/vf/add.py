@@ -109,7 +109,7 @@ def _claim(
     claim = Attachment(owner, wanted, vf.pf, vf.index, original, entry.read() if entry is not None else None)
     claim.master = master
     if original is not None:
-        claim.pod_index = move.free_index(pod, original.index, host)
+        claim.pod_index = move.index_to_be(pod, original.index, host)
     claim.beside = claims.kind.beside(wanted, vf, original, host, claims, log)
     return claim
 

@@ -153,7 +153,7 @@ class Claims:
             if not claim.is_of_this_boot:
                 self.give_back(claim, host, None)
                 continue
-            with RecordedPod(claim.netns, claim.netns_cookie, (), self._log) as home:
+            with RecordedPod(claim.owner, (), self._log) as home:
                 if home is not None and self._is_in(claim, host, home):
                     taken.details = f"{claim.container_id} has it as {claim.ifname} in {home.path}"
                     raise taken
@@ -175,7 +175,7 @@ class Claims:
 
     def lives(self, claim: Attachment) -> bool:
         """Return whether the pod of an attachment is there, by what its record or the VF's allocation says."""
-        with RecordedPod(claim.home, claim.netns_cookie, (), self._log) as pod:
+        with RecordedPod(claim.owner, (claim.home,), self._log) as pod:
             return pod is not None
 
     def detach(
@@ -211,7 +211,7 @@ class Claims:
                 self._forget(claim)
                 return True
             paths = (netns_path, self.owner(claim.address))
-            with RecordedPod(claim.netns, claim.netns_cookie, paths, self._log) as pod:
+            with RecordedPod(claim.owner, paths, self._log) as pod:
                 return self.give_back(current, host, pod, patience_s, keep)
 
     def give_back_dead(self, host: NetNS, besides: tuple[str, str, str] | None = None) -> None:
@@ -224,7 +224,9 @@ class Claims:
             (x for x in found if x is not None and x.owner.identity != besides),
             Living(self._log),
             lambda x: self.detach(x, host, lock_timeout_s=0.0),
-            lambda x: delegate.release_recorded(x.owner.ipam, x.network, x.container_id, x.ifname, self._log),
+            lambda x: delegate.release_recorded(
+                x.owner.ipam, x.network, x.container_id, x.ifname, self._log, timeout_s=dead.STORE_TIMEOUT_S
+            ),
             self._log,
         )
 

@@ -30,6 +30,7 @@ def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None
             conf,
             log,
             lambda: claims.of_delete(request.container_id, request.ifname, conf.name),
+            claims.lives,
             lambda claim, keep: _detach(request, conf, claim, keep, host, log, claims),
             lambda: claims.give_back_dead(host, (request.container_id, request.ifname, conf.name)),
         )

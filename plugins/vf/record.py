@@ -10,8 +10,6 @@ A record that a Go plugin wrote lacks this member; what it tells counts as unkno
 
 from __future__ import annotations
 
-import os
-
 from cni import sysfs
 from cni.errors import GENERIC, CniError
 from cni.netlink.link import Link, is_name
@@ -30,12 +28,14 @@ from plugins.common.record import (
     owner_state,
     read_link_state,
     read_owner,
+    restored,
+    stored,
     word,
 )
 from plugins.vf.attachment import Attachment
 from plugins.vf.config import VfConfig
 
-__all__ = ["MAX_INDEX", "MAX_MTU", "MAX_U32", "mac", "mtu", "word"]
+__all__ = ["MAX_INDEX", "MAX_MTU", "MAX_U32", "mac", "mtu", "restored", "stored", "word"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -149,23 +149,3 @@ def mac(section: Section, key: str) -> str:
 
 
 MIN_MAC_LENGTH = len("02:00:00:00:00:2a")
-
-_NOT_UTF_8 = "\ufffd"
-"""How a text begins that stands for a name which is not UTF-8, byte by byte. No real name begins with it."""
-
-
-def stored(text: str) -> str:
-    """Names may hold any byte, JSON holds text. A name that is UTF-8 goes as it is, for sriov-cni to read."""
-    try:
-        text.encode()
-        if not text.startswith(_NOT_UTF_8):
-            return text
-    except UnicodeEncodeError:
-        pass
-    return _NOT_UTF_8 + os.fsencode(text).decode("latin-1")
-
-
-def restored(text: str) -> str:
-    if not text.startswith(_NOT_UTF_8):
-        return text
-    return os.fsdecode(text.removeprefix(_NOT_UTF_8).encode("latin-1", "replace"))

@@ -4,8 +4,9 @@
 | --- | --- |
 | 1.1 an impostor under the pod's name, with the mark | test_an_impostor, test_lo_under_the_name, test_the_same_index |
 | 1.1 no match while the pod lives | test_hidden_from_us, test_hidden_and_back |
-| 1.2 DEL without a record moves any link | test_no_record_and_a_link_of_the_pods, test_no_record_and_no_such_device |
+| 1.2 DEL without a record moves any link | test_no_record_and_a_link_of_the_pods, _of_a_bridge, _and_no_such_device |
 | 1.2 what the reference plugin provably attached | test_no_record_of_the_reference |
+| 1.1 the other end of a veth is given away, too | test_both_ends |
 | 1.3 a failed move brings a link of the pod's | test_the_device_vanishes |
 | 1.4 a MAC address of several links | test_hwaddr_of_a_bridge_and_its_port, _of_a_macvlan, _of_two |
 | 1.5 a record that the facts contradict | test_attached_anew_by_the_reference |
@@ -155,6 +156,25 @@ def test_no_record_and_a_link_of_the_pods(pod: Space, selector: str) -> None:
     assert "the pod may have made it" in outcome.stderr
 
 
+def test_no_record_and_a_link_of_a_bridge(pod: Space) -> None:
+    """The pod calls the link by which another plugin has connected it to a bridge what a device is called."""
+    bridge, port = net.unique("br"), net.unique("port")
+    HOST.batch(
+        *(f"link add {bridge} type bridge", f"link add {port} type veth peer name eth0 netns {pod.name}"),
+        f"link set {port} master {bridge}",
+    )
+    try:
+        pod.batch("link set eth0 name net1", "link set net1 alias eno9")
+        said = attachment(pod, device="eno9").call("DEL")
+        said.ok()
+        assert "eno9" not in HOST.links()
+        assert pod.links() == ["net1"]
+        assert f"its other end {port} is a port" in said.stderr
+    finally:
+        net.delete_device(bridge)
+        net.delete_device(port)
+
+
 @pytest.mark.parametrize(
     "selector",
     [
@@ -267,6 +287,24 @@ def test_attached_anew_by_the_reference(pod: Space, device: str, other_index: bo
     assert device in HOST.links()
     assert "net1" not in pod.links()
     assert disk.records() == []
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_both_ends(first: int, make_pod: Callable[[], Space]) -> None:
+    """Both ends of a veth are given to pods: neither is where it was when the other was attached."""
+    device, far = net.new_device()
+    try:
+        before = [HOST.settings(name)["mac"] for name in (device, far)]
+        HOST.batch(f"link set {far} down")
+        attached = [attachment(make_pod(), device=name) for name in (device, far)]
+        for one in attached:
+            one.add()
+        attached[first].delete()
+        attached[1 - first].delete()
+        assert [HOST.settings(name)["mac"] for name in (device, far)] == before
+        assert disk.records() == []
+    finally:
+        net.delete_device(device)
 
 
 @pytest.mark.parametrize("command", ["ADD", "CHECK"])

@@ -6,13 +6,14 @@
 | 2 whatever else this kernel lets anybody change, and what a newer one adds | test_everything |
 | 2 an attacker's program sees the host's packets | test_each[XDP], [classifier], test_a_program_that_a_link_holds |
 | 2 XDP is detached at ADD | test_a_program_of_the_host |
-| 2 what the pod put on top of the device stays connected to it (nobody named it) | test_on_top |
+| 2 what the pod put on top of the device stays connected | test_on_top, test_what_is_another_pods |
 | 2 CHECK says nothing | test_check |
 """
 
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.support.links import Netns
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 
+MakeDevice = Callable[..., str]
 VALID_NONE: dict[str, Any] = {"cni.dev/valid-attachments": []}
 
 
@@ -146,18 +148,47 @@ def test_a_program_of_the_host(kind: str, pod: Space, host: Netns) -> None:
 
 
 @pytest.mark.parametrize("nested", [False, True], ids=["in the pod", "in a namespace of the pod's"])
-def test_on_top(nested: bool, device: str, pod: Space, make_pod: Callable[[], Space]) -> None:
+def test_on_top(nested: bool, device: str, pod: Space) -> None:
     """A macvlan upon the device would go on hearing what the device hears on the host."""
-    one, cover = attachment(pod, device), make_pod()
+    one = attachment(pod, device)
     one.add()
     pod.ip("link", "add", "top", "link", "net1", "type", "macvlan")
-    if nested:
-        pod.ip("link", "set", "top", "netns", str(cover.name))
-    outcome = one.call("DEL")
-    outcome.ok()
+    # In a namespace that has no name, as a pod makes them.
+    cover = subprocess.Popen(["ip", "netns", "exec", str(pod.name), "unshare", "--net", "sleep", "600"])
+    try:
+        own = os.stat(pod.path).st_ino
+        while os.stat(f"/proc/{cover.pid}/ns/net").st_ino in (own, os.stat("/proc/self/ns/net").st_ino):
+            assert cover.poll() is None
+        if nested:
+            pod.ip("link", "set", "top", "netns", str(cover.pid))
+        outcome = one.call("DEL")
+        outcome.ok()
+        assert device in HOST.links()
+        left = net.run("nsenter", f"--net=/proc/{cover.pid}/ns/net", "ip", "-br", "link", "show")
+        assert (pod.links(), "top" in left) == ([], False)
+        assert "deleted top" in outcome.stderr
+    finally:
+        cover.kill()
+        cover.wait()
+    disk.clear()
+
+
+def test_what_is_another_pods(device: str, pod: Space, make_pod: Callable[[], Space], make_device: MakeDevice) -> None:
+    """A macvlan of another pod, upon a link that has the device's index there, which the pod knows by number."""
+    one, other = attachment(pod, device), make_pod()
+    one.add()
+    index = str((pod.link("net1") or {})["ifindex"])
+    lower = make_device()
+    HOST.ip("link", "set", lower, "netns", str(other.name))
+    other.batch(
+        *(f"link set {lower} name lower", f"link add low index {index} type veth peer name end"),
+        *("link add victim link low type macvlan", "link add shared link lower type macvlan"),
+        f"link set shared netns {pod.name}",
+    )
+    one.delete()
     assert device in HOST.links()
-    assert (pod.links(), cover.links()) == ([], [])
-    assert "deleted top" in outcome.stderr
+    assert "victim" in other.links()
+    assert pod.links() == ["shared"]
     disk.clear()
 
 
