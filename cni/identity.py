@@ -120,21 +120,23 @@ def in_pod(
 
 
 def _is_tied_anew(found: Link, sought: Sought, host: NetNS, pod: NetNS) -> bool:
-    """Return whether a link is the one by its index, though what it is tied to is elsewhere by now: the administrator
-    has moved that, or given it to another pod. A pod can make it be nowhere only together with the link.
-    """
+    """Return whether a link is the one by its index, though what it is tied to is elsewhere by now."""
     original = sought.original
     if not original.peer or (found.index, found.kind) != (sought.index, original.kind) or found.movable is False:
         return False
+    return peer_has_left(original, host) and is_tied_outside(found, host, pod)
+
+
+def peer_has_left(original: Link, host: NetNS) -> bool:
+    """Return whether what a link of the host was tied to is not where it was: the administrator has moved it, or given
+    it to a pod. A pod cannot make it leave, but together with the link. Raises RequestError.
+    """
     if original.peer_nsid == -1:
-        before = link.get(host.netlink, index=original.peer)
-    else:
-        try:
-            there = link.dump(host.netlink, original.peer_nsid)
-        except NetlinkError:
-            there = []
-        before = next((entry for entry in there if entry.index == original.peer), None)
-    return before is None and is_tied_outside(found, host, pod)
+        return link.get(host.netlink, index=original.peer) is None
+    try:
+        return all(entry.index != original.peer for entry in link.dump(host.netlink, original.peer_nsid))
+    except NetlinkError:  # the namespace has gone
+        return True
 
 
 def _is_like(found: Link, sought: Sought) -> bool:

@@ -36,6 +36,8 @@ def fetched(sought: Sought, found: Link, links: list[Link], host: NetNS, pod: Ne
     stacked.remove(found, host, pod, log, links)
     back = move.onto_host(host, pod, found, original.name, log, alias=original.name, index=original.index)
     reason = sought.on_host(back) if back is not None else ""
+    if back is not None and reason and (back.kind, back.peer) == (found.kind, found.peer):
+        reason = "" if identity.peer_has_left(original, host) else reason
     if back is not None and not reason:
         stacked.remove(back, host, pod, log)
     if back is None or not reason:
