@@ -6,7 +6,7 @@ from cni import identity, move
 from cni.identity import Sought
 from cni.netlink import link
 from cni.netlink.link import Link
-from cni.netlink.socket import NetlinkError
+from cni.netlink.socket import RequestError
 from cni.netns import NetNS
 from plugins.common import stacked
 
@@ -41,6 +41,6 @@ def fetched(sought: Sought, found: Link, links: list[Link], host: NetNS, pod: Ne
     log.warning(f"{pod.path} has put another link in the place of {original.name}: {reason}; it goes back")
     try:
         link.change(host.netlink, back.index, netns_fd=pod.fd, name=f"stray{back.index}")
-    except NetlinkError as e:
+    except RequestError as e:
         log.error(f"{back.name}, which is a link of {pod.path}, stays on the host: {e.strerror} (errno {e.errno})")
     return None

@@ -7,9 +7,10 @@ go before the device does.
 
 from __future__ import annotations
 
+from cni.errors import GENERIC, CniError
 from cni.netlink import link, nsid
 from cni.netlink.link import Link
-from cni.netlink.socket import NetlinkError
+from cni.netlink.socket import NetlinkError, RequestError
 from cni.netns import NetNS
 
 TYPE_CHECKING = False
@@ -22,14 +23,18 @@ if TYPE_CHECKING:
 def remove(device: Link, links: list[Link], host: NetNS, pod: NetNS, log: Logger) -> None:
     """Delete the links on top of a pod's device, in its namespace and in those that this one knows, but for the host's.
 
-    links: of the pod. What cannot be deleted is a warning: the device has to leave all the same. Raises RequestError.
+    links: of the pod. What cannot be deleted is a warning: the device has to leave all the same. Raises CniError for
+    what the kernel did not answer to, and RequestError.
     """
     for number, found in _on_top(device, links, host, pod):
         try:
             link.delete(pod.netlink, found.index, number)
             log.info(f"deleted {found.name} of {pod.path}, which was on top of {device.name}")
-        except NetlinkError as e:
-            log.warning(f"cannot delete {found.name}, which is on top of {device.name}: {e.strerror} (errno {e.errno})")
+        except RequestError as e:
+            refusal = f"cannot delete {found.name}, which is on top of {device.name}: {e.strerror}"
+            if not isinstance(e, NetlinkError):
+                raise CniError(GENERIC, refusal, f"errno {e.errno}; the device is still in {pod.path}") from e
+            log.warning(f"{refusal} (errno {e.errno})")
 
 
 def _on_top(device: Link, links: list[Link], host: NetNS, pod: NetNS) -> Iterator[tuple[int, Link]]:
