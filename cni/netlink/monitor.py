@@ -34,8 +34,8 @@ class Monitor:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             return False
-        self._socket.settimeout(remaining)
         try:
+            self._socket.settimeout(remaining)
             self._socket.recv(RECEIVE_BYTES)
         except TimeoutError:
             return False
