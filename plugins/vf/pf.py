@@ -7,7 +7,7 @@ import time
 
 from cni.errors import GENERIC, CniError
 from cni.netlink import vf
-from cni.netlink.socket import RequestError
+from cni.netlink.socket import NetlinkError, RequestError
 from cni.netlink.vf import VF
 from cni.netns import NetNS
 from plugins.common.restore import PERMANENT
@@ -62,10 +62,11 @@ class Entry:
                 if optional and e.errno == errno.EOPNOTSUPP:
                     return False
                 if e.errno not in (errno.EAGAIN, errno.EBUSY) or attempt == mac.ATTEMPTS:
+                    refused = isinstance(e, NetlinkError)
                     raise CniError(
                         GENERIC,
                         f"cannot set {setting.describe()} on {whose}: {e.strerror}",
-                        f"errno {e.errno}; the driver of {self.pf} refused it",
+                        f"errno {e.errno}; " + (f"the driver of {self.pf} refused it" if refused else "no answer came"),
                     ) from e
             time.sleep(mac.INTERVAL_S)
         return False

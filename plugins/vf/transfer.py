@@ -10,7 +10,7 @@ from cni.errors import GENERIC, CniError, combined
 from cni.identity import Sought
 from cni.netlink import link
 from cni.netlink.link import Link
-from cni.netlink.socket import RequestError
+from cni.netlink.socket import NetlinkError, RequestError
 from cni.netlink.vf import VF
 from cni.netns import NetNS
 from plugins.common import restore, waiting
@@ -318,6 +318,8 @@ def _set_admin_mac(attachment: Attachment, entry: Entry, address: str, log: Logg
     try:
         entry.make(Setting(plan.MAC, address))
     except CniError as e:
+        if not isinstance(e.__cause__, NetlinkError):  # an answer that was lost, and no refusal
+            raise
         log.warning(f"{e}; the VF keeps an administrative MAC address")
         own = attachment.original.mac if attachment.original is not None else ""
         if attachment.wanted.mac and own:
