@@ -12,7 +12,7 @@ from cni.ip import IPAddress
 from cni.limits import SHOWN_ITEMS
 from cni.netlink import addr, link, route
 from cni.netlink.monitor import RTMGRP_IPV6_IFADDR, Monitor
-from cni.netlink.socket import NetlinkError
+from cni.netlink.socket import RequestError
 from cni.netns import NetNS
 from cni.result import IPConfig, Result, Route
 
@@ -57,7 +57,7 @@ def add_addresses(pod: PodLink, result: Result, log: Logger) -> bool:
     for ip in ours:
         try:
             addr.add(pod.netns.netlink, pod.index, ip.address)
-        except NetlinkError as e:
+        except RequestError as e:
             raise CniError(
                 GENERIC, f"cannot add address {ip.address} to {pod.name}: {e.strerror}", f"errno {e.errno}"
             ) from e
@@ -107,7 +107,7 @@ def add_routes(pod: PodLink, result: Result, log: Logger) -> None:
         gateway = gateway_of(wanted, gateways)
         try:
             route.add(pod.netns.netlink, pod.index, wanted, gateway)
-        except NetlinkError as e:
+        except RequestError as e:
             raise CniError(
                 GENERIC,
                 f"cannot add route {describe(wanted, gateway)} through {pod.name}: {e.strerror}",

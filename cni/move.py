@@ -20,7 +20,7 @@ from cni.errors import GENERIC, CniError
 from cni.identity import Sought
 from cni.netlink import link
 from cni.netlink.link import IFNAMSIZ, Link
-from cni.netlink.socket import NetlinkError
+from cni.netlink.socket import NetlinkError, RequestError
 from cni.netns import NetNS
 
 TYPE_CHECKING = False
@@ -62,15 +62,15 @@ def into_pod(host: NetNS, pod: NetNS, device: Link, ifname: str, index: int, log
         if device.up and device.movable:
             link.change(host.netlink, device.index, up=False)
         try:
-            link.change(host.netlink, device.index, netns_fd=pod.fd, new_index=index or None, name=ifname)
+            _move(host, pod, device, index, ifname)
         except NetlinkError as e:
             if e.errno != errno.EEXIST or not _is_at(host, device):
                 raise
             # Not even moved: one of its alternative names is taken in the pod.
             if _drop_altnames(host, device, altnames, _names(pod), log) == altnames:
                 raise
-            link.change(host.netlink, device.index, netns_fd=pod.fd, new_index=index or None, name=ifname)
-    except NetlinkError as e:
+            _move(host, pod, device, index, ifname)
+    except RequestError as e:
         raise CniError(
             GENERIC,
             f"cannot move {device.name} into {pod.path} as {ifname}: {e.strerror}",
@@ -98,7 +98,7 @@ def _bring_back(host: NetNS, pod: NetNS, device: Link, index: int) -> str:
         if current is None or current.up == device.up:
             return f"{device.name} is on the host"
         link.change(host.netlink, current.index, up=True)
-    except NetlinkError as e:
+    except RequestError as e:
         return f"giving {device.name} back failed: {e.strerror}"
     return f"{device.name} is on the host and up again; routes through it were lost"
 
@@ -129,7 +129,7 @@ def onto_host(
             try:
                 if in_pod:
                     back = free_index(host, index or device.index, pod)
-                    link.change(pod.netlink, device.index, netns_fd=host.fd, new_index=back, name=target)
+                    _move(pod, host, device, back, target)
                 else:
                     link.change(host.netlink, back, name=target)
                 break
@@ -143,22 +143,45 @@ def onto_host(
                     altnames = _drop_altnames(pod, device, altnames, _names(host), log)
                 elif not _arrived(host, back, device):
                     back = _index_of(host, device.name)
-    except NetlinkError as e:
-        elsewhere = "gone" if e.errno == errno.ENODEV else "on the host"
-        place = f"still in the pod, as {device.name}" if _is_at(pod, device) else elsewhere
+    except RequestError as e:
         raise CniError(
             GENERIC,
             f"cannot move {ifname} of {pod.path} to the host as {name}: {e.strerror}",
-            f"errno {e.errno}; it is {place}; repeat DEL",
+            f"errno {e.errno}; it is {_place(pod, device, e)}; repeat DEL",
         ) from e
     if target != name:
         log.warning(f"the name {name} is taken on the host: the device that had it is called {target} now")
     return _arrived(host, back, device) or link.get(host.netlink, name=target)
 
 
-def _arrived(host: NetNS, index: int, device: Link) -> Link | None:
+def _move(source: NetNS, target: NetNS, device: Link, index: int, name: str) -> None:
+    """Move a link to another namespace, where it gets an index (0 for what the kernel chooses) and a name. Raises
+    RequestError.
+    """
+    try:
+        link.change(source.netlink, device.index, netns_fd=target.fd, new_index=index or None, name=name)
+    except NetlinkError:
+        raise
+    except RequestError:
+        there = _arrived(target, index, device) if index else None
+        if there is None or there.name != name:
+            raise
+
+
+def _place(pod: NetNS, device: Link, error: RequestError) -> str:
+    """Return where a link is that could not be moved out of a pod, for the error."""
+    try:
+        found = link.get(pod.netlink, index=device.index)
+        if found is not None and found.mac == device.mac:
+            return f"still in the pod, as {found.name}"
+    except RequestError:
+        return "in the pod or on the host"
+    return "gone" if error.errno == errno.ENODEV else "on the host"
+
+
+def _arrived(netns: NetNS, index: int, device: Link) -> Link | None:
     """Return the link that a move was to give this index, if the kernel did so."""
-    found = link.get(host.netlink, index=index, known_as=device.name)
+    found = link.get(netns.netlink, index=index, known_as=device.name)
     return found if found is not None and (found.kind, found.mac) == (device.kind, device.mac) else None
 
 
@@ -192,7 +215,7 @@ def _index_of(netns: NetNS, name: str) -> int:
 
 
 def free_name(netns: NetNS, name: str, own: str = "") -> str:
-    """Return the name, or when it is taken, one that begins with it and is free. Raises NetlinkError.
+    """Return the name, or when it is taken, one that begins with it and is free. Raises RequestError.
 
     own: the name of the link that is to be renamed, which counts as free.
     """

@@ -108,8 +108,19 @@ class Entered:
 
 
 def own() -> NetNS:
-    """Return the namespace that the plugin runs in, the host's. Raises OSError when no descriptor is left."""
-    return NetNS(OWN_NAMESPACE, os.open(OWN_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC), NetlinkSocket())
+    """Return the namespace that the plugin runs in, the host's. Raises CniError (code 5) or RequestError when no
+    descriptor is left.
+    """
+    try:
+        fd = os.open(OWN_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as e:
+        msg = f"cannot open the network namespace that the plugin runs in: {e.strerror}"
+        raise CniError(IO_FAILURE, msg, f"errno {e.errno}; {OWN_NAMESPACE}") from e
+    try:
+        return NetNS(OWN_NAMESPACE, fd, NetlinkSocket())
+    except BaseException:
+        os.close(fd)
+        raise
 
 
 def of_pod(path: str) -> NetNS:
@@ -124,18 +135,14 @@ def of_pod(path: str) -> NetNS:
         # O_NONBLOCK: opening a FIFO that somebody put here must not wait for a writer.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as e:
-        if e.errno in OUT_OF_RESOURCES:
-            raise CniError(
-                IO_FAILURE, f'failed to open netns: CNI_NETNS "{path}": {e.strerror}', f"errno {e.errno}; try again"
-            ) from e
-        raise _unusable(path, f"cannot be opened: {e.strerror}") from e
+        raise _out_of_resources(path, e) or _unusable(path, f"cannot be opened: {e.strerror}") from e
     except ValueError as e:  # of an allocation that sriov-cni did not sync, a power cut may leave zeros
         raise _unusable(path, "cannot be opened: a path has no NUL") from e
     try:
         try:
             kind = fcntl.ioctl(fd, NS_GET_NSTYPE)
         except OSError as e:
-            raise _unusable(path, "is not a namespace") from e
+            raise _out_of_resources(path, e) or _unusable(path, "is not a namespace") from e
         if kind != CLONE_NEWNET:
             raise _unusable(path, "is a namespace, but not a network namespace")
         if os.path.samestat(os.fstat(fd), os.stat(OWN_NAMESPACE)):
@@ -163,6 +170,14 @@ def if_there(path: str, log: Logger) -> NetNS | None:
             raise
         log.info(f"the pod is gone: {e.msg}")
         return None
+
+
+def _out_of_resources(path: str, error: OSError) -> CniError | None:
+    """Return the error for a failure that says nothing about the namespace, None for any other."""
+    if error.errno not in OUT_OF_RESOURCES:
+        return None
+    msg = f'failed to open netns: CNI_NETNS "{path}": {error.strerror}'
+    return CniError(IO_FAILURE, msg, f"errno {error.errno}; try again")
 
 
 def _unusable(path: str, reason: str) -> CniError:

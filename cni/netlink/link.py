@@ -283,7 +283,7 @@ def change(
 ) -> None:
     """Change whatever is given, in one message. An empty alias removes it; master is an index. new_index: what the link
     is to have in the other namespace, which kernels before 5.13 ignore. Raises NetlinkError, with new_index EBUSY when
-    that is taken.
+    that is taken; after a RequestError that is none, a link that was to move may have moved.
 
     The kernel goes through the attributes in its own order (net/core/rtnetlink.c, do_setlink): namespace, address, MTU,
     name, then the flags, and it stops at the first that it refuses without taking back those before it. So a move that
@@ -306,7 +306,11 @@ def change(
     if master is not None:
         attributes += codec.u32(IFLA_MASTER, master)
     flags, mask = (IFF_UP if up else 0, IFF_UP) if up is not None else (0, 0)
-    socket.change(RTM_SETLINK, _header(index, flags, mask) + attributes)
+    body = _header(index, flags, mask) + attributes
+    if netns_fd is None:
+        socket.change(RTM_SETLINK, body)
+    else:  # by the time of a second one, another link may have the index
+        socket.change_once(RTM_SETLINK, body)
 
 
 def _target(nsid: int) -> bytes:

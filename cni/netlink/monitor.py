@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import _socket
 import time
+
+from cni.netlink.socket import opened
 
 RTMGRP_LINK = 0x1
 RTMGRP_IPV6_IFADDR = 0x100
@@ -14,14 +15,13 @@ class Monitor:
     """A subscription to multicast groups in the namespace the calling thread is in. Use as a context manager.
 
     Subscribe first and look at the present state afterwards: what changes in between is then reported.
+    Creating it raises RequestError when the kernel has no socket left.
     """
 
     __slots__ = ("_socket",)
 
     def __init__(self, groups: int) -> None:
-        flags = _socket.SOCK_RAW | _socket.SOCK_CLOEXEC
-        self._socket = _socket.socket(_socket.AF_NETLINK, flags, _socket.NETLINK_ROUTE)
-        self._socket.bind((0, groups))
+        self._socket = opened(groups)
 
     def __enter__(self) -> Monitor:
         return self
@@ -34,8 +34,8 @@ class Monitor:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             return False
-        self._socket.settimeout(remaining)
         try:
+            self._socket.settimeout(remaining)
             self._socket.recv(RECEIVE_BYTES)
         except TimeoutError:
             return False

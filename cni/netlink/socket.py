@@ -44,13 +44,20 @@ SO_NETNS_COOKIE = 71  # asm-generic/socket.h
 RECEIVE_BYTES = 1 << 20
 DUMP_ATTEMPTS = 10
 
+LOST = (errno.ENOBUFS, errno.ENOMEM)
+"""What sending or receiving fails with when the kernel has no memory for a message at the moment (netlink(7)). It may
+have done what was asked for, and the answer is lost."""
+
+ATTEMPTS = 3
+"""How often the same is asked while answers are lost."""
+
 _HEADER = struct.Struct("=IHHII")
 _ERRNO = struct.Struct("=i")
 
 
 class RequestError(OSError):
     """A request failed: errno and strerror as of a system call. As such, it is one that could not be sent or whose
-    answer could not be received, for want of memory: what the kernel says to it is not known.
+    answer could not be received, for want of memory: what the kernel says to it is not known. Or there is no socket.
 
     question: what was to be found out, after "cannot"; empty for a request that was to change something.
     """
@@ -66,22 +73,20 @@ class NetlinkSocket:
     """A rtnetlink socket in the namespace that the calling thread is in. Use as a context manager.
 
     parts: in how many datagrams the answers to the last request came; links may come and go between two of them.
-    Creating it raises OSError when the kernel has no socket left.
+    A request whose answer was lost is made again (`ATTEMPTS`); only a move is not.
+    Creating it raises RequestError when the kernel has no socket left.
     """
 
     __slots__ = ("_interrupted", "_sequence", "_socket", "_unread", "parts")
 
     def __init__(self) -> None:
-        self._socket = _socket.socket(
-            _socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _socket.NETLINK_ROUTE
-        )
+        self._socket = opened(0)
         for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK):
             try:
                 self._socket.setsockopt(SOL_NETLINK, option, 1)
             except OSError as e:
                 if e.errno != errno.ENOPROTOOPT:  # an older kernel: plain errors, unfiltered dumps
                     raise
-        self._socket.bind((0, 0))
         self._sequence = 0
         self._interrupted = False
         self._unread = False
@@ -113,6 +118,10 @@ class NetlinkSocket:
         """
         self._ask(kind, NLM_F_ACK | flags, body, list)
 
+    def change_once(self, kind: int, body: bytes) -> None:
+        """The same for what may not be done twice: after a lost answer the caller looks what has become of it."""
+        self._ask(kind, NLM_F_ACK, body, list, attempts=1)
+
     def get(self, kind: int, body: bytes, question: str) -> bytes:
         """Ask for one object and return the body of the answer. question: see `RequestError`.
 
@@ -141,18 +150,32 @@ class NetlinkSocket:
             found = self._ask(kind, NLM_F_DUMP, body, read, question)
         return found
 
-    def _ask(self, kind: int, flags: int, body: bytes, read: Callable[[Iterator[bytes]], T], question: str = "") -> T:
+    def _ask(
+        self,
+        kind: int,
+        flags: int,
+        body: bytes,
+        read: Callable[[Iterator[bytes]], T],
+        question: str = "",
+        attempts: int = ATTEMPTS,
+    ) -> T:
         """Return what `read` makes of the answers. Raises RequestError, with the question in it."""
-        try:
-            answers = self._exchange(kind, flags, body)
-            found = read(answers)
-            for _ in answers:  # the kernel does not begin another dump before this one is read
-                pass
-            return found
-        except OSError as e:
-            error = e if isinstance(e, NetlinkError) else RequestError(e.errno, e.strerror)
-            error.question = question
-            raise error from e.__cause__
+        for attempt in range(1, attempts + 1):
+            try:
+                answers = self._exchange(kind, flags, body)
+                found = read(answers)
+                for _ in answers:  # the kernel does not begin another dump before this one is read
+                    pass
+                return found
+            except OSError as e:
+                if e.errno in LOST and not isinstance(e, NetlinkError) and attempt < attempts:
+                    continue
+                if attempt > 1 and isinstance(e, NetlinkError) and e.errno in _when_done(kind, flags):
+                    break
+                error = e if isinstance(e, NetlinkError) else RequestError(e.errno, e.strerror)
+                error.question = question
+                raise error from e.__cause__
+        return read(iter(()))  # of what was done the first time nothing is told
 
     def _exchange(self, kind: int, flags: int, body: bytes) -> Iterator[bytes]:
         """Send a request; yield the bodies of its answers. `_interrupted` says then whether the kernel marked any as
@@ -191,15 +214,41 @@ class NetlinkSocket:
         """Read what an exchange that an exception cut short has left: with the rest of a dump unread the kernel refuses
         the next one (EBUSY, net/netlink/af_netlink.c, __netlink_dump_start). It is there, or made as one reads.
         """
+        losses = 0
         while True:
             try:
                 self._socket.recvfrom(RECEIVE_BYTES, _socket.MSG_DONTWAIT)
             except BlockingIOError:
                 break
-            except OSError as e:  # ENOBUFS: some of it was lost
-                if e.errno != errno.ENOBUFS:
+            except OSError as e:  # some of it was lost
+                losses += 1
+                if e.errno not in LOST or losses == ATTEMPTS:
                     raise
         self._unread = False
+
+
+def opened(groups: int) -> _socket.socket:
+    """Return a new rtnetlink socket in the calling thread's namespace. groups: RTMGRP_*, to which it is subscribed.
+
+    Raises RequestError.
+    """
+    try:
+        found = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _socket.NETLINK_ROUTE)
+        found.bind((0, groups))
+    except OSError as e:
+        error = RequestError(e.errno, e.strerror)
+        error.question = "open a netlink socket"
+        raise error from e
+    return found
+
+
+def _when_done(kind: int, flags: int) -> tuple[int, ...]:
+    """Return what the kernel answers to a request that it has done before: one to make something, and one to delete it.
+    (Every fourth type of message is of the latter kind: rtnetlink(7).) To all others it answers as the first time.
+    """
+    if flags & NLM_F_CREATE:
+        return (errno.EEXIST,)
+    return (errno.ENODEV, errno.ENOENT) if kind % 4 == 1 else ()
 
 
 def _raise_error(body: bytes, kind: int, flags: int) -> None:

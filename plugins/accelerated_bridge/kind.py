@@ -9,7 +9,7 @@ from cni.errors import GENERIC, CniError, invalid_config
 from cni.move import RACES
 from cni.netlink import bridge, link
 from cni.netlink.link import Link
-from cni.netlink.socket import NetlinkError
+from cni.netlink.socket import RequestError
 from cni.netns import NetNS
 from cni.section import refused
 from plugins.accelerated_bridge import config, record, uplink
@@ -131,7 +131,7 @@ class AcceleratedBridge(Kind):
                 return
         try:
             link.change(host.netlink, rep.index, master=0, up=False)
-        except NetlinkError as e:
+        except RequestError as e:
             raise CniError(
                 GENERIC,
                 f"cannot take {rep.name} out of {master.name}: {e.strerror}",

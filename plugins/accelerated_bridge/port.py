@@ -7,7 +7,7 @@ from cni.errors import GENERIC, CniError
 from cni.netlink import bridge, link
 from cni.netlink.bridge import Port
 from cni.netlink.link import Link
-from cni.netlink.socket import NetlinkError
+from cni.netlink.socket import RequestError
 from cni.netns import NetNS
 from plugins.accelerated_bridge import uplink
 from plugins.accelerated_bridge.uplink import listed
@@ -120,14 +120,14 @@ class RepresentorPort(Beside):
     def _change(self, host: NetNS, rep: Link, changes: dict[str, Any], attempted: str) -> None:
         try:
             link.change(host.netlink, rep.index, **changes)
-        except NetlinkError as e:
+        except RequestError as e:
             given = f" with MTU {self.mtu}" if "mtu" in changes else ""
             raise CniError(GENERIC, f"cannot {attempted}{given}: {e.strerror}", f"errno {e.errno}") from e
 
     def _set_vlans(self, host: NetNS, index: int, vlans: dict[int, int], where: str) -> None:
         """Have the port take part in these VLANs and no others. where: the name of its bridge.
 
-        Raises CniError, and NetlinkError where the kernel does not tell in which it is.
+        Raises CniError, and RequestError where the kernel does not tell in which it is.
         """
         port = bridge.ports(host.netlink).get(index)
         present = port.vlans if port is not None else {}
@@ -139,7 +139,7 @@ class RepresentorPort(Beside):
             extra = [vlan for vlan in present if vlan not in vlans]
             if extra:
                 bridge.delete_vlans(host.netlink, index, extra)
-        except NetlinkError as e:
+        except RequestError as e:
             raise CniError(
                 GENERIC,
                 f"cannot set VLANs {listed(vlans) or '(none)'} on representor {self.original.name} in {where}: "

@@ -18,7 +18,7 @@ from cni.lock import FileLock
 from cni.netlink import bridge, link
 from cni.netlink.bridge import Port
 from cni.netlink.link import Link
-from cni.netlink.socket import NetlinkError
+from cni.netlink.socket import RequestError
 from cni.netns import NetNS
 
 TYPE_CHECKING = False
@@ -79,7 +79,7 @@ def add(port: Link, vlans: list[int], host: NetNS) -> None:
         return
     try:
         bridge.add_vlans(host.netlink, port.index, dict.fromkeys(missing, 0))
-    except NetlinkError as e:
+    except RequestError as e:
         raise CniError(
             GENERIC, f"cannot set VLANs {listed(missing)} on uplink {port.name}: {e.strerror}", f"errno {e.errno}"
         ) from e
@@ -117,7 +117,7 @@ def remove(
         return
     try:
         bridge.delete_vlans(host.netlink, uplink.index, sorted(left))
-    except NetlinkError as e:
+    except RequestError as e:
         raise CniError(
             GENERIC,
             f"cannot take VLANs {listed(left)} from uplink {port.name}: {e.strerror}",

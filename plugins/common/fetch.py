@@ -6,7 +6,7 @@ from cni import identity, move
 from cni.identity import Sought
 from cni.netlink import link
 from cni.netlink.link import Link
-from cni.netlink.socket import NetlinkError
+from cni.netlink.socket import RequestError
 from cni.netns import NetNS
 from plugins.common import stacked
 
@@ -45,6 +45,6 @@ def fetched(sought: Sought, found: Link, links: list[Link], host: NetNS, pod: Ne
     log.warning(f"{pod.path} has put another link in the place of {original.name}: {reason}; it is deleted")
     try:
         link.delete(host.netlink, back.index)
-    except NetlinkError as e:
+    except RequestError as e:
         log.error(f"{back.name}, which is a link of {pod.path}, stays on the host: {e.strerror} (errno {e.errno})")
     return None

@@ -9,8 +9,9 @@ from cni.errors import GENERIC, CniError, combined
 from cni.move import RACES, free_name
 from cni.netlink import link
 from cni.netlink.link import FEATURES, Link
-from cni.netlink.socket import NetlinkError
+from cni.netlink.socket import NetlinkError, RequestError
 from cni.netns import NetNS
+from plugins.common.steps import attempt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,14 +38,11 @@ def restore(host: NetNS, device: Link, original: Link, master: str, log: Logger)
     Raises CniError naming everything else that it refused.
     """
     without_filters(host, device, log)
-    restore_altnames(host, device, original, log)
-    restore_master(host, device, master, log)
     errors: list[CniError] = []
+    attempt(errors, restore_altnames, host, device, original, log)
+    attempt(errors, restore_master, host, device, master, log)
     for step in (_address_and_mtu, _properties, _features, _up, _alias):
-        try:
-            step(host, device, original, log)
-        except CniError as e:
-            errors.append(e)
+        attempt(errors, step, host, device, original, log)
     if errors:
         raise combined(f"restoring {device.name}", errors)
 
@@ -124,29 +122,38 @@ def _detach_xdp(netns: NetNS, device: Link) -> None:
 
 
 def restore_altnames(host: NetNS, device: Link, original: Link, log: Logger) -> None:
-    """Take the alternative names off that the pod gave, give those back that were in the way of a move."""
+    """Take the alternative names off that the pod gave, give those back that were in the way of a move. What the kernel
+    refuses is a warning. Raises CniError for what it did not answer to.
+    """
     added = [altname for altname in device.altnames if altname not in original.altnames]
     if added:
         try:
             link.delete_altnames(host.netlink, device.index, added)
-        except NetlinkError as e:
-            log.warning(f"cannot take the alternative names {', '.join(added)} from {device.name}: {e.strerror}")
+        except RequestError as e:
+            _refused(f"cannot take the alternative names {', '.join(added)} from {device.name}", e, log)
     for altname in original.altnames:
         if altname not in device.altnames and altname != device.name:
             try:
                 link.add_altname(host.netlink, device.index, altname)
-            except NetlinkError as e:
-                log.warning(f"cannot give {device.name} its alternative name {altname} back: {e.strerror}")
+            except RequestError as e:
+                _refused(f"cannot give {device.name} its alternative name {altname} back", e, log)
 
 
 def restore_master(host: NetNS, device: Link, master: str, log: Logger) -> None:
-    """Make the link a port again of the bridge or bond that it was in."""
+    """Make the link a port again of the bridge or bond that it was in. Errors are as with `restore_altnames`."""
     found = link.get(host.netlink, name=master) if master else None
     if found is not None and device.master != found.index:
         try:
             link.change(host.netlink, device.index, master=found.index)
-        except NetlinkError as e:
-            log.warning(f"cannot make {device.name} a port of {master} again: {e.strerror}")
+        except RequestError as e:
+            _refused(f"cannot make {device.name} a port of {master} again", e, log)
+
+
+def _refused(what: str, error: RequestError, log: Logger) -> None:
+    """Log what the kernel refused. Raises CniError where its answer was lost: it may be otherwise the next time."""
+    if not isinstance(error, NetlinkError):
+        raise CniError(GENERIC, f"{what}: {error.strerror}", f"errno {error.errno}; repeat DEL") from error
+    log.warning(f"{what}: {error.strerror}")
 
 
 def change(host: NetNS, device: Link, changes: dict[str, Any], log: Logger) -> None:
@@ -162,13 +169,13 @@ def _one_by_one(device: Link, changes: dict[str, Any], make: Callable[[dict[str,
     try:
         make(changes)
         return
-    except NetlinkError:
+    except RequestError:
         pass
     errors = []
     for field, value in changes.items():
         try:
             make({field: value})
-        except NetlinkError as e:
+        except RequestError as e:
             refusal = CniError(
                 GENERIC,
                 f'cannot restore {field} of {device.name} to "{value}": {e.strerror}',
@@ -198,7 +205,7 @@ def rename(host: NetNS, device: Link, name: str, log: Logger) -> Link:
             except NetlinkError as e:
                 if e.errno != errno.EEXIST or attempt == RACES - 1:
                     raise
-    except NetlinkError as e:
+    except RequestError as e:
         raise CniError(
             GENERIC, f"cannot rename {device.name} back to {name}: {e.strerror}", f"errno {e.errno}; repeat DEL"
         ) from e

@@ -8,9 +8,10 @@ go before the device does; and when it has gone, those that the pod has made in 
 from __future__ import annotations
 
 from cni import identity
+from cni.errors import GENERIC, CniError
 from cni.netlink import link, nsid
 from cni.netlink.link import Link
-from cni.netlink.socket import NetlinkError
+from cni.netlink.socket import NetlinkError, RequestError
 from cni.netns import NetNS
 
 TYPE_CHECKING = False
@@ -33,7 +34,8 @@ def remove(device: Link, host: NetNS, pod: NetNS, log: Logger, links: list[Link]
     """Delete what is on top of a device, in a pod's namespace and in those that this one knows, but for the host's.
 
     device: in the pod, if links are given: those of the pod; else as it is on the host, back from there.
-    What cannot be deleted is a warning: the device has to leave all the same. Raises RequestError.
+    What cannot be deleted is a warning: the device has to leave all the same. Raises CniError for
+    what the kernel did not answer to, and RequestError.
     """
     for number, found in _on_top(device, host, pod, links):
         if links is not None and not device.up:
@@ -41,8 +43,11 @@ def remove(device: Link, host: NetNS, pod: NetNS, log: Logger, links: list[Link]
         try:
             link.delete(pod.netlink, found.index, number)
             log.info(f"deleted {found.name} of {pod.path}, which was on top of {device.name}")
-        except NetlinkError as e:
-            log.warning(f"cannot delete {found.name}, which is on top of {device.name}: {e.strerror} (errno {e.errno})")
+        except RequestError as e:
+            refusal = f"cannot delete {found.name}, which is on top of {device.name}: {e.strerror}"
+            if not isinstance(e, NetlinkError):
+                raise CniError(GENERIC, refusal, f"errno {e.errno}; the device is still in {pod.path}") from e
+            log.warning(f"{refusal} (errno {e.errno})")
 
 
 def _bring_up(device: Link, pod: NetNS) -> None:

@@ -7,7 +7,7 @@ from cni.background import Background
 from cni.errors import BAD_ENVIRONMENT, GENERIC, CniError, invalid_config
 from cni.ifconfig import PodLink
 from cni.netlink import link
-from cni.netlink.socket import NetlinkError
+from cni.netlink.socket import RequestError
 from cni.netns import NetNS
 from cni.result import Interface
 from cni.rollback import Rollback
@@ -115,7 +115,7 @@ def _mark_and_bring_up(inside: PodLink, host_name: str) -> None:
     """Note the device's name on the host in its alias, as the reference plugin does, and bring it up."""
     try:
         link.change(inside.netns.netlink, inside.index, alias=host_name, up=True)
-    except NetlinkError as e:
+    except RequestError as e:
         raise CniError(
             GENERIC,
             f"cannot bring up {host_name} as {inside.name} in {inside.netns.path}: {e.strerror}",

@@ -8,7 +8,7 @@ from cni.errors import BAD_ENVIRONMENT, GENERIC, TRY_AGAIN_LATER, CniError, inva
 from cni.ifconfig import PodLink
 from cni.netlink import link
 from cni.netlink.link import Link
-from cni.netlink.socket import NetlinkError
+from cni.netlink.socket import RequestError
 from cni.netns import NetNS
 from cni.result import Interface
 from cni.rollback import Rollback
@@ -216,7 +216,7 @@ def _configure(
     if wanted.mtu is not None:
         try:
             link.change(pod.netlink, arrived.index, mtu=wanted.mtu)
-        except NetlinkError as e:
+        except RequestError as e:
             raise CniError(
                 GENERIC,
                 f"cannot set MTU {wanted.mtu} on {claim.name} ({claim.address}): {e.strerror}",
@@ -233,7 +233,7 @@ def _bring_up(inside: PodLink, claim: Attachment, interface: Interface) -> None:
     try:
         link.change(inside.netns.netlink, inside.index, up=True)
         now = link.get(inside.netns.netlink, index=inside.index)
-    except NetlinkError as e:
+    except RequestError as e:
         raise CniError(
             GENERIC,
             f"cannot bring up {claim.name} as {inside.name} in {inside.netns.path}: {e.strerror}",

@@ -12,7 +12,7 @@ import time
 
 from cni.errors import GENERIC, CniError
 from cni.netlink import link
-from cni.netlink.socket import NetlinkError
+from cni.netlink.socket import RequestError
 from cni.netns import NetNS
 
 ATTEMPTS = 20
@@ -41,7 +41,7 @@ def set_effective(netns: NetNS, index: int, mac: str) -> None:
             link.change(netns.netlink, index, mac=mac)
             if _address(netns, index) == mac:
                 return
-        except NetlinkError as e:
+        except RequestError as e:
             reason = f"{e.strerror} (errno {e.errno})"
             if e.errno not in NOT_YET:
                 break
@@ -59,7 +59,7 @@ def reset(netns: NetNS, index: int) -> str:
     try:
         link.change(netns.netlink, index, up=True)
         link.change(netns.netlink, index, up=False)
-    except NetlinkError:
+    except RequestError:
         return ""
     return _address(netns, index)
 

@@ -7,7 +7,7 @@ import time
 
 from cni.errors import GENERIC, CniError
 from cni.netlink import vf
-from cni.netlink.socket import NetlinkError
+from cni.netlink.socket import NetlinkError, RequestError
 from cni.netlink.vf import VF
 from cni.netns import NetNS
 from plugins.common.restore import PERMANENT
@@ -41,7 +41,7 @@ class Entry:
         """Return the entry, None when the driver does not tell it. Raises CniError."""
         try:
             return vf.get(self._host.netlink, self.pf_index, self.index)
-        except NetlinkError as e:
+        except RequestError as e:
             if e.errno == errno.EMSGSIZE:  # a table of more than some 330 VFs does not fit into its attribute
                 return None
             raise CniError(GENERIC, f"cannot read the VF table of {self.pf}: {e.strerror}", f"errno {e.errno}") from e
@@ -58,14 +58,15 @@ class Entry:
             try:
                 self._send(setting.attribute, setting.value)
                 return True
-            except NetlinkError as e:
+            except RequestError as e:
                 if optional and e.errno == errno.EOPNOTSUPP:
                     return False
                 if e.errno not in (errno.EAGAIN, errno.EBUSY) or attempt == mac.ATTEMPTS:
+                    refused = isinstance(e, NetlinkError)
                     raise CniError(
                         GENERIC,
                         f"cannot set {setting.describe()} on {whose}: {e.strerror}",
-                        f"errno {e.errno}; the driver of {self.pf} refused it",
+                        f"errno {e.errno}; " + (f"the driver of {self.pf} refused it" if refused else "no answer came"),
                     ) from e
             time.sleep(mac.INTERVAL_S)
         return False
@@ -78,7 +79,7 @@ class Entry:
         try:
             self.make(setting)
         except CniError as e:
-            if not isinstance(e.__cause__, NetlinkError) or e.__cause__.errno not in PERMANENT:
+            if not isinstance(e.__cause__, RequestError) or e.__cause__.errno not in PERMANENT:
                 raise
             log.warning(f"{e}; it stays as the pod had it")
 

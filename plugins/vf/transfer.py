@@ -10,7 +10,7 @@ from cni.errors import GENERIC, CniError, combined
 from cni.identity import Sought
 from cni.netlink import link
 from cni.netlink.link import Link
-from cni.netlink.socket import NetlinkError
+from cni.netlink.socket import NetlinkError, RequestError
 from cni.netlink.vf import VF
 from cni.netns import NetNS
 from plugins.common import restore, waiting
@@ -68,7 +68,7 @@ def give_back(
             found, seen = way.fetch(pod, patience_s, errors, log)
     except CniError as e:
         raise combined(f"giving back {name} ({attachment.address})", [*errors, e]) from e
-    except NetlinkError as e:
+    except RequestError as e:
         reason = f"errno {e.errno}; " + (f"cannot {e.question}; " if e.question else "") + "its record stays"
         errors.append(CniError(GENERIC, f"cannot fetch {name} ({attachment.address}): {e.strerror}", reason))
         raise combined(f"giving back {name} ({attachment.address})", errors) from e
@@ -318,6 +318,8 @@ def _set_admin_mac(attachment: Attachment, entry: Entry, address: str, log: Logg
     try:
         entry.make(Setting(plan.MAC, address))
     except CniError as e:
+        if not isinstance(e.__cause__, NetlinkError):  # an answer that was lost, and no refusal
+            raise
         log.warning(f"{e}; the VF keeps an administrative MAC address")
         own = attachment.original.mac if attachment.original is not None else ""
         if attachment.wanted.mac and own:

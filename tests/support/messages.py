@@ -27,6 +27,10 @@ class Recorder(NetlinkSocket):
         """Keep the request."""
         self.sent.append((kind, body, flags))
 
+    def change_once(self, kind: int, body: bytes) -> None:
+        """Keep the request."""
+        self.sent.append((kind, body, 0))
+
     def get(self, kind: int, body: bytes, question: str) -> bytes:
         """Keep the request and give out the next answer."""
         self.sent.append((kind, body, 0))

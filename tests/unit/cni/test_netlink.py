@@ -457,6 +457,59 @@ def test_no_buffer() -> None:
         assert found == (errno.ENOBUFS, "No buffer space available", question)
 
 
+class Forgetful(NetlinkSocket):
+    """A socket on which answers are lost, so many of them; then the kernel says this. asked: how often it was asked."""
+
+    def __init__(self, losses: int, says: int = 0) -> None:
+        self.losses = losses
+        self.says = says
+        self.asked = 0
+        self._interrupted = False
+
+    def _exchange(self, kind: int, flags: int, body: bytes) -> Iterator[bytes]:
+        self.asked += 1
+        if self.asked <= self.losses:
+            raise OSError(errno.ENOBUFS, "No buffer space available")
+        if self.says:
+            raise NetlinkError(self.says, "refused")
+        yield bytes(16)
+
+
+MADE = {
+    "address": (lambda socket: addr.add(socket, 7, ip_interface("10.9.0.2/24")), errno.EEXIST),
+    "route": (lambda socket: route.add(socket, 7, Route(ip_network("10.9.0.0/24")), None), errno.EEXIST),
+    "alternative name": (lambda socket: link.add_altname(socket, 7, "x"), errno.EEXIST),
+    "no alternative name": (lambda socket: link.delete_altnames(socket, 7, ["x"]), errno.ENOENT),
+    "no link": (lambda socket: link.delete(socket, 7), errno.ENODEV),
+}
+
+
+@pytest.mark.parametrize(("request_it", "when_done"), MADE.values(), ids=MADE)
+def test_a_lost_answer_to_what_is_done(request_it: Callable[[NetlinkSocket], None], when_done: int) -> None:
+    """The request is made again, and refused: it was done the first time. At the first time it is a refusal."""
+    socket = Forgetful(2, when_done)
+    request_it(socket)
+    assert socket.asked == 3
+    for refusing in (Forgetful(0, when_done), Forgetful(1, errno.EPERM)):
+        with pytest.raises(NetlinkError):
+            request_it(refusing)
+
+
+def test_a_lost_answer() -> None:
+    """What is asked, or set, is asked again; a move is not: another link may have the index by then."""
+    for command in (lambda x: link.get(x, index=7), link.dump, lambda x: link.change(x, 7, name="a")):
+        socket = Forgetful(2)
+        command(socket)
+        assert socket.asked == 3
+    named = Forgetful(1, errno.EEXIST)
+    with pytest.raises(NetlinkError):
+        link.change(named, 7, name="a")
+    moving = Forgetful(1)
+    with pytest.raises(RequestError) as caught:
+        link.change(moving, 7, name="a", netns_fd=3)
+    assert (moving.asked, type(caught.value)) == (1, RequestError)
+
+
 @pytest.mark.parametrize(("times", "asked"), [(0, 1), (1, 2), (3, 4), (1000, 10)])
 def test_interrupted_dumps(times: int, asked: int) -> None:
     """A dump during which the table changed is asked for again, but not for ever; the last answer counts."""

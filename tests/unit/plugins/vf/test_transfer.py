@@ -13,12 +13,13 @@ from cni.errors import GENERIC, CniError
 from cni.log import Logger
 from cni.netlink import codec, link
 from cni.netlink.link import Link
-from cni.netlink.socket import NetlinkError, NetlinkSocket
+from cni.netlink.socket import NetlinkError, NetlinkSocket, RequestError
 from cni.netns import NetNS
 from plugins.common.attachment import Owner
 from plugins.vf import transfer
 from plugins.vf.attachment import Attachment, Beside
 from plugins.vf.config import VfConfig
+from plugins.vf.pf import NO_MAC, Entry
 from tests.support import sysfstree
 from tests.support.log import Lines
 from tests.support.messages import Recorder
@@ -67,6 +68,41 @@ def test_both_failures_are_said(tmp_path: Path, vfs: dict[int, str], second: str
     assert caught.value.msg == f"giving back ens2f0v0 ({VF}): 2 steps failed"
     assert "cannot take rep0 out of br0: Device or resource busy" in caught.value.details
     assert second in caught.value.details
+
+
+class Silent(Recorder):
+    """A host whose kernel refuses every change, or does not answer to any. sent: what was asked for."""
+
+    def __init__(self, error: RequestError) -> None:
+        super().__init__()
+        self.error = error
+
+    def change(self, kind: int, body: bytes, flags: int = 0) -> None:
+        """Fail."""
+        super().change(kind, body, flags)
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [(NetlinkError(errno.EINVAL, "Invalid argument"), 2), (RequestError(errno.ENOBUFS, "No buffer space"), 1)],
+    ids=["refused", "not answered"],
+)
+def test_the_administrative_mac(error: RequestError, asked: int) -> None:
+    """A driver that takes no empty one gets the VF's own instead, for good. A lost answer is no such driver."""
+    host = Silent(error)
+    original = Link(7, "ens2f0v0")
+    original.mac = "02:00:5e:10:00:01"
+    claim = Attachment(Owner("c0ffee", "net1", "blue"), VfConfig(VF), "ens2f0", 0, original, None)
+    claim.wanted.mac = "02:00:5e:10:00:02"
+    entry = Entry(NetNS("host", -1, host), "ens2f0", 3, VF, 0)
+    log = Lines()
+    if asked == 1:
+        with pytest.raises(CniError, match=r"cannot set mac .*: No buffer space"):
+            transfer._set_admin_mac(claim, entry, NO_MAC, log)
+    else:
+        transfer._set_admin_mac(claim, entry, NO_MAC, log)
+    assert len(host.sent) == asked
 
 
 class Links(NetlinkSocket):
