@@ -21,7 +21,7 @@ another name, `trunk_vlan_list`. `vlans` are those of `cni.netlink.bridge.Port`.
 from __future__ import annotations
 
 from cni import sysfs
-from cni.netlink.link import Link
+from cni.netlink.link import Link, is_name
 from cni.netlink.vf import VF
 from cni.section import Section, refused
 from plugins.accelerated_bridge.config import MAX_VLAN, BridgeConfig
@@ -94,12 +94,12 @@ def from_record(raw: dict[str, object], state_folder: str = STATE_FOLDER, sysfs_
     state, ours = section.section("orig_vf_state"), section.section(record.OURS)
     wanted.mac = record.mac(section, "mac")
     wanted.mtu = record.mtu(section, "mtu") or None
-    wanted.bridges = [record.restored(name) for name in section.string("bridge").split(",")]
+    wanted.bridges = _bridges(section)
     wanted.native = section.integer("vlan", 0, 0, _MAX_VLAN)
     wanted.trunk = _trunk(section)
     wanted.on_uplink = section.boolean("setUplinkVlan")
     record.read_switches(section, wanted)
-    pf, index = record.restored(section.string("pf_name")), section.integer("vfid", 0, 0, MAX_U32)
+    pf, index = record.link_name(section, "pf_name"), section.integer("vfid", 0, 0, MAX_U32)
     mtu = record.mtu(state, "mtu")
     original = record.link(state.string("host_if_name"), record.mac(state, "effective_mac"), mtu, ours)
     table = VF(index)
@@ -111,6 +111,14 @@ def from_record(raw: dict[str, object], state_folder: str = STATE_FOLDER, sysfs_
     found = record.attachment(section, wanted, pf, index, original, table)
     found.beside = _port(section, ours, wanted, mtu, pf, index, state_folder, sysfs_root)
     return found
+
+
+def _bridges(section: Section) -> list[str]:
+    names = [record.restored(name) for name in section.string("bridge").split(",")]
+    for name in names:
+        if name and not is_name(name):
+            raise refused(section.name_of("bridge"), name, "names of links")
+    return names
 
 
 def _trunk(section: Section) -> list[int]:
@@ -138,7 +146,7 @@ def _port(
     state_folder: str,
     sysfs_root: str,
 ) -> RepresentorPort | None:
-    name = record.restored(section.string("representor"))
+    name = record.link_name(section, "representor")
     if not name:
         return None
     known = ours.section("representor")
@@ -148,15 +156,15 @@ def _port(
     original.up = known.boolean("up")  # accelerated-bridge-cni takes it down
     is_ours = section.has(record.OURS)
     mtu = wanted.mtu or (vf_mtu if is_ours else 0)  # accelerated-bridge-cni sets one only if it is asked for
-    into = record.restored(section.string("actual_bridge"))
+    into = record.link_name(section, "actual_bridge")
     port = RepresentorPort(original, into, wanted.vlans(), mtu, pf, state_folder, sysfs_root)
     port.vf, port.vf_index = wanted.address, vf_index
     port.exact = is_ours  # accelerated-bridge-cni leaves a default VLAN that is not 1
-    port.master = record.restored(known.string("master"))
+    port.master = record.link_name(known, "master")
     vlans = known.section("vlans")
     port.original_vlans = {_vlan(vlans, key): vlans.integer(key, 0, 0, 0xFFFF) for key in vlans.raw}
     port.bridge_index = known.integer("bridgeIndex", 0, 0, MAX_INDEX)
-    port.uplink = record.restored(known.string("uplink"))
+    port.uplink = record.link_name(known, "uplink")
     port.uplink_index = known.integer("uplinkIndex", 0, 0, MAX_INDEX)
     if is_ours:
         port.uplink_vlans = known.integers("uplinkVlans", 0, _MAX_VLAN)

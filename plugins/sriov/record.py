@@ -74,7 +74,7 @@ def from_record(raw: dict[str, object]) -> Attachment:
     wanted.link_state = section.string("link_state")
     wanted.min_tx_rate = section.optional_integer("min_tx_rate", 0, MAX_U32)
     wanted.max_tx_rate = section.optional_integer("max_tx_rate", 0, MAX_U32)
-    pf = record.restored(section.string("Master"))
+    pf = record.link_name(section, "Master")
     index = section.integer("VFID", 0, 0, MAX_U32) if pf else -1
     mtu = record.mtu(state, "MTU")
     original = record.link(state.string("HostIFName"), record.mac(state, "EffectiveMAC"), mtu, ours)

@@ -93,7 +93,7 @@ def attachment(
     owner = read_owner(section, "name", restored(ours.string("netns")), ours, ours)
     found = Attachment(owner, wanted, pf, index, original, table)
     found.is_ours = section.has(OURS)
-    found.master = name(ours, "master", restored)
+    found.master = link_name(ours, "master")
     if original is not None:
         found.pod_index = read_link_state(ours, original)
     return found
@@ -146,6 +146,11 @@ def mac(section: Section, key: str) -> str:
     if text and len(text) < MIN_MAC_LENGTH:
         raise refused(section.name_of(key), text, "a hardware address such as 02:00:00:00:00:2a")
     return text
+
+
+def link_name(section: Section, key: str) -> str:
+    """Return the name of a link, as stored in this member, empty when there is none. Raises CniError."""
+    return name(section, key, restored)
 
 
 MIN_MAC_LENGTH = len("02:00:00:00:00:2a")

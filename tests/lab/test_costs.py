@@ -27,17 +27,24 @@ def attachment(pod: Space, vf: VF) -> Iterator[Attachment]:
 
 
 def test_add(attachment: Attachment) -> None:
+    """Of the nine looks, three are at the pod's link when it is up: at its address and MTU, whether the kernel has
+    announced the addresses, and, after the routes, whether it has carrier to announce them.
+    """
     cost = costs.of(attachment, "ADD")
-    assert cost.messages == {"GETLINK": 8, "SETLINK": 4, "NEWADDR": 1, "NEWROUTE": 1}
+    assert cost.messages == {"GETLINK": 9, "SETLINK": 4, "NEWADDR": 1, "NEWROUTE": 1}
     assert (cost.moves, cost.processes, cost.syncs) == (1, 1, 5)  # also the allocation and its folder
     assert len(cost.opened) <= 42, cost.opened
     assert cost.written < 1500
 
 
 def test_delete(attachment: Attachment) -> None:
+    """GETLINK: the PF; the pod's links, the one twice when it is down; on the host its name, its index, and what has
+    arrived; the PF's table twice. GETNSID: what the pod has put on top may be in a namespace that it knows, and the
+    host, which it knows as well, is none of these. SETLINK: down, name with mark, move, VLAN, trust, no mark.
+    """
     attachment.add()
     cost = costs.of(attachment, "DEL")
-    assert cost.messages == {"GETLINK": 8, "SETLINK": 5}
+    assert cost.messages == {"GETLINK": 9, "SETLINK": 6, "GETNSID": 2}
     assert (cost.moves, cost.processes, cost.syncs) == (1, 1, 0)
     assert len(cost.opened) <= 26, cost.opened
     assert cost.written < 200

@@ -532,10 +532,8 @@ INDEXES = (f"{REP}.index", f"{REP}.bridgeIndex", f"{REP}.uplinkIndex")
 MISTYPED: dict[str, list[Any]] = {
     "deviceID": [None, "", 5, ["0000:03:02.6"], {}, "..", "eth0", "0000:03:02.6/..", "03:02.6", "0000:03:02.6\n"],
     "orig_vf_state": [None, "", 5, [], True],
-    **{
-        key: NO_TEXT
-        for key in ("bridge", "mac", "pf_name", "actual_bridge", "representor", "name", "trust", "spoofchk")
-    },
+    **{key: NO_TEXT for key in ("mac", "name", "trust", "spoofchk")},
+    **{key: [*NO_TEXT, "../x", ".."] for key in ("bridge", "pf_name", "actual_bridge", "representor")},
     **{f"orig_vf_state.{key}": NO_TEXT for key in ("host_if_name", "admin_mac", "effective_mac")},
     **{key: [*NO_NUMBER, -1] for key in ("vlan", "mtu", "vfid")},
     "trunk": NO_VLANS,
@@ -551,7 +549,7 @@ MISTYPED: dict[str, list[Any]] = {
     "plumbline.table.trust": [1, "on", []],
     "plumbline.table.spoofchk": [0, "off", {}],
     REP: [5, [], "x", True],
-    **{f"{REP}.{key}": NO_TEXT for key in ("port", "master", "uplink")},
+    **{f"{REP}.{key}": [*NO_TEXT, "../x"] for key in ("port", "master", "uplink")},
     **{key: [*NO_NUMBER, -1, 1 << 40] for key in (*INDEXES, "plumbline.index")},
     f"{REP}.up": [1, "true", []],
     f"{REP}.vlans": [

@@ -491,6 +491,7 @@ MISTYPED: dict[str, list[Any]] = {
     "deviceID": [None, "", 5, ["0000:03:02.6"], {}],
     "OrigVfState": [None, "", 5, [], True],
     **{key: [5, True, [], {}] for key in TEXTS},
+    "Master": [5, True, [], {}, "../x", ".."],
     **{key: ["5", True, 5.5, [], {}] for key in NUMBERS},
     **{f"OrigVfState.{key}": [5, True, []] for key in STATE_TEXTS},
     **{f"OrigVfState.{key}": ["5", True, 5.5, []] for key in STATE_NUMBERS},
