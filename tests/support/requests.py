@@ -75,7 +75,7 @@ BELONGS = tuple(
 )
 """Where plugins may make files."""
 
-STAYS = re.compile(r"var/lib/cni/networks/.*/(lock|last_reserved_ip\.[^/]*)|.*\.lock|var/log/.*")
+STAYS = re.compile(r"run/plumbline/.*|var/lib/cni/networks/.*/(lock|last_reserved_ip\.[^/]*)|.*\.lock|var/log/.*")
 """What stays behind: what host-local's format keeps for good, locks, logs."""
 
 
