@@ -214,9 +214,9 @@ def test_a_fixed_mac_that_is_not_back_yet(
 
 
 def quiet(pod: Space) -> None:
-    """Have the pod take the VF down: when the PF goes down, igbvf begins to reset a VF that is up, and a VF that is taken
-    down while it does hangs in the kernel now and then, with the lock of all links (Linux 6.12, igbvf_reinit_locked
-    waits in napi_disable for what igbvf_close has disabled). No plugin can help that.
+    """Have the pod take the VF down: when the PF goes down, igbvf begins to reset a VF that is up, and a VF that is
+    taken down while it does hangs in the kernel now and then, with the lock of all links (Linux 6.12,
+    igbvf_reinit_locked waits in napi_disable for what igbvf_close has disabled). No plugin can help that.
     """
     pod.ip("link", "set", "net1", "down")
 
