@@ -492,6 +492,7 @@ class Worker:
         random = generator.random
         binary = random.choices(("host-device", "host-local"), (8, 2))[0]
         used: dict[tuple[int, str], dict[str, Any]] = {}
+        strange: list[Request] = []  # mutated ADDs that were done: for other containers, perhaps
         for _ in range(random.choice((3, 4, 6, 8))):
             if generator.chance(0.12):
                 number = random.randrange(2)
@@ -515,9 +516,12 @@ class Worker:
             used.setdefault((where, ifname), conf)
             request = generator.request(binary, command, conf, where)
             request.variables["CNI_IFNAME"] = ifname
-            if generator.chance(0.15):
+            if is_mutated := generator.chance(0.15):
                 request = generator.mutated(request, conf, 1)
-            self.make(request)
+            if self.make(request).status == 0 and is_mutated and request.command == "ADD":
+                strange.append(request)
+        for request in strange:
+            self.make(request.again("DEL"))
         for (where, ifname), conf in used.items():
             request = generator.request(binary, "DEL", conf, where)
             request.variables["CNI_IFNAME"] = ifname
