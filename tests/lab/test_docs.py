@@ -154,7 +154,8 @@ BY_CONFIGURATION: dict[str, dict[str, Any]] = {
     "cannot set min_tx_rate": {"min_tx_rate": 10},
     "cannot set vlan": {"vlan": 5, "vlanProto": "802.1ad"},
     "cannot set MTU": {"mtu": 65535},
-    "CNI_IFNAME": {"ifname": "lo"},
+    "exists already in": {"ifname": "lo"},
+    "are different devices": {"runtimeConfig": {"deviceID": "0000:ff:1f.7"}},
     "vlanQoS: ": {"vlanQoS": 3},
     "<parameter>: ": {"spoofchk": "yes"},
 }
@@ -169,9 +170,13 @@ BY_STATE: dict[str, Place] = {
 }
 """The same, with the state of the VF that provokes it."""
 
-NOT_PROVOKED = ("cannot lock", "cannot set MAC address", "IPAM plugin returned", "cannot look up", "cannot list")
-"""What takes a minute, another driver, another IPAM plugin, or a kernel that refuses a question; tests of those parts
-know these messages.
+NOT_PROVOKED = (
+    *("cannot lock", "cannot set MAC address", "IPAM plugin returned", "cannot look up", "cannot list"),
+    *("has just been attached anew", "of an earlier ADD has not come back", "is attached to network"),
+    *("ADD left it <value>", "ADD set <setting>", "the network gave <address>", "has vanished from"),
+)
+"""What takes a minute, another driver, another IPAM plugin, or a kernel that refuses a question; two commands at once,
+or an attachment that there is already; and CHECK's. Tests of those parts know these messages.
 """
 
 

@@ -240,7 +240,8 @@ BY_CONFIGURATION: dict[str, dict[str, Any]] = {
     "or neither": {"trunk": [{"minID": 9}]},
     'an object with "id"': {"trunk": [{}]},
     "cannot set MTU": {"mtu": 65535},
-    "CNI_IFNAME": {"ifname": "lo"},
+    "exists already in": {"ifname": "lo"},
+    "are different devices": {"runtimeConfig": {"deviceID": "0000:ff:1f.7"}},
     "<parameter>: ": {"trust": "yes"},
 }
 """A part of a message on the page, and the configuration that provokes it."""
@@ -265,10 +266,12 @@ BY_REFUSAL = (
 
 NOT_PROVOKED = (
     *("cannot lock", "IPAM plugin returned", "a port of bridge <bridge>: <reason>", "again: <reason>"),
-    *("has no usable record", "cannot list <what>"),
+    *("has no usable record", "cannot list <what>", "ADD left it <value>"),
+    *("of an earlier ADD has not come back", "is attached to network"),
 )
 """What takes a minute, another IPAM plugin, or a kernel that refuses what it takes; a message that is one of BY_REFUSAL
-but for the MTU; CHECK's, which is in test_bad_luck.py; and one that a kernel short of memory gives."""
+but for the MTU; CHECK's, of which one is in test_bad_luck.py; one that a kernel short of memory gives; and what is said
+where there is an attachment already."""
 
 
 def answer(vf: VF, pod: Space, ifname: str = "net1", **extra: Any) -> Outcome:
