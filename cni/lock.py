@@ -25,9 +25,12 @@ MIN_POLL_S, MAX_POLL_S = 0.003, 0.05
 """The bounds of that sleep, in seconds."""
 
 
+DEPTH = "PLUMBLINE_DEPTH"
+"""The environment variable that an IPAM executable gets, as 1 (ipam.delegate)."""
+
 LOOK_AFTER_S = 0.5
 """After how long, in seconds, to look who holds the lock: a process that executed us may hold it, and wait for our end,
-as a plugin whose IPAM plugin comes back to one of ours. Nobody would get on."""
+as a plugin whose IPAM plugin comes back to one of ours, which DEPTH tells. Nobody would get on."""
 
 
 class FileLock:
@@ -56,7 +59,7 @@ class FileLock:
                         f"cannot lock {self.path}: another process has held it for {self._timeout_s:g} s",
                         _said_of(_holder(self.path)),
                     )
-                if waited > LOOK_AFTER_S and not looked:
+                if waited > LOOK_AFTER_S and not looked and os.environ.get(DEPTH):
                     looked = True
                     if (holder := _holder(self.path)) in _ancestors():
                         raise CniError(

@@ -17,6 +17,7 @@ from cni.config import is_safe_name
 from cni.convert import parse_result, render_result
 from cni.errors import DECODING_FAILURE, GENERIC, CniError, combined, invalid_config
 from cni.jsontext import JSONError, dumps, loads
+from cni.lock import DEPTH
 from cni.request import Request
 from cni.result import Result
 from cni.section import shown
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from ipam.executable import Completed
 
 BUILT_IN = ("host-local", "static")
-
-DEPTH = "PLUMBLINE_DEPTH"
-"""The environment variable that an IPAM executable gets, as 1: what executes another one in turn is one too many."""
 
 NOT_IPAM = frozenset((
     "accelerated-bridge", "bridge", "dummy", "host-device", "ib-sriov", "ipvlan", "macvlan", "ovs", "ptp", "sriov",

@@ -14,7 +14,7 @@ import pytest
 
 from cni import lock
 from cni.errors import IO_FAILURE, TRY_AGAIN_LATER, CniError
-from cni.lock import EphemeralLock, FileLock
+from cni.lock import DEPTH, EphemeralLock, FileLock
 from tests.support.plugin import REPOSITORY
 
 KINDS = pytest.mark.parametrize("kind", [FileLock, EphemeralLock])
@@ -79,12 +79,16 @@ def test_a_held_lock_times_out(
 
 @KINDS
 def test_a_lock_that_an_ancestor_holds(tmp_path: Path, kind: type[FileLock]) -> None:
-    """Who executed us waits for our end, at whatever distance: nobody would get on."""
+    """Who executed us as an IPAM plugin waits for our end, at whatever distance: nobody would get on."""
     path = str(tmp_path / "lock")
     program = f"import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', {HOLD!r}, *sys.argv[1:]]))"
     with kind(path):
         done = subprocess.run(
-            [sys.executable, "-c", program, kind.__name__, path], cwd=REPOSITORY, capture_output=True, text=True
+            [sys.executable, "-c", program, kind.__name__, path],
+            cwd=REPOSITORY,
+            env={**os.environ, DEPTH: "1"},
+            capture_output=True,
+            text=True,
         )
     assert f"cannot lock {path}: who holds it waits for us; process {os.getpid()} " in done.stderr
     assert done.stdout == ""

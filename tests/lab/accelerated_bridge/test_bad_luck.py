@@ -468,6 +468,8 @@ def test_the_vfs_were_removed(nics: list[Nic], bridges: tuple[str, str], far_vf:
         assert nothing_left()
         set_mode(nic, "switchdev")
         pf.make_vfs(2)
+        for link in (pf.name, bridges[1]):  # making VFs resets the PF, whose carrier comes back some time later
+            wait_for(lambda name=link: "LOWER_UP" in (HOST.link(name) or {})["flags"], f"carrier of {link}")
         anew = nic.snapshot(far_vf, bridges[1])
         one.add()
         one.check().ok()

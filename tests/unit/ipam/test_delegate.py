@@ -12,6 +12,7 @@ import pytest
 
 from cni.config import NetConf
 from cni.errors import DECODING_FAILURE, GENERIC, INVALID_CONFIG, CniError
+from cni.lock import DEPTH
 from cni.request import Request
 from ipam import delegate
 from tests.unit.ipam.calls import Log, addresses, conf
@@ -207,7 +208,7 @@ def test_one_level_of_executables(node: Node, command: str, value: str | None, e
     record = node.folder / "record"
     node.plugin(f"echo $PLUMBLINE_DEPTH >> {record}; echo '{{}}'")
     asking = node.request(command)
-    asking.environ = {**asking.environ, **({} if value is None else {delegate.DEPTH: value})}
+    asking.environ = {**asking.environ, **({} if value is None else {DEPTH: value})}
     if executes:
         COMMANDS[command](asking, conf({"type": "other"}), node.log.logger, node.node_config)
         assert record.read_text() == "1\n"
