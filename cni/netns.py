@@ -118,7 +118,7 @@ def own() -> NetNS:
         raise CniError(IO_FAILURE, msg, f"errno {e.errno}; {OWN_NAMESPACE}") from e
     try:
         return NetNS(OWN_NAMESPACE, fd, NetlinkSocket())
-    except BaseException:
+    except BaseException:  # as in `of_pod`
         os.close(fd)
         raise
 
