@@ -188,9 +188,14 @@ def sweep(folder: str) -> None:
     Raises CniError (code 5).
     """
     for name in names(folder):
-        try:
-            with EphemeralLock(os.path.join(folder, name), 0):
-                pass
-        except CniError as e:
-            if e.code != TRY_AGAIN_LATER:
-                raise
+        remove(os.path.join(folder, name))
+
+
+def remove(path: str) -> None:
+    """Remove the file of an ephemeral lock unless somebody holds it. Raises CniError (code 5)."""
+    try:
+        with EphemeralLock(path, 0):
+            pass
+    except CniError as e:
+        if e.code != TRY_AGAIN_LATER:
+            raise

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 
-from cni import files, jsontext
-from cni.errors import GENERIC, PLUGIN_UNAVAILABLE, CniError, invalid_config
+from cni import files, jsontext, lock
+from cni.errors import GENERIC, PLUGIN_UNAVAILABLE, TRY_AGAIN_LATER, CniError, invalid_config
 from cni.limits import FILE_BYTES, FILE_NAME_BYTES
+from cni.lock import EphemeralLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 CONTAINER_ID = "containerID"
 IFNAME = "ifName"
 NETWORK = "name"
+
+ADDING = "adding"
+"""The folder of the locks of attachments, below that of the records."""
+
+LOCK_TIMEOUT_S = 60.0
+"""How long, in seconds, an ADD waits for another one of the same attachment."""
 
 
 class Store:
@@ -52,6 +59,25 @@ class Store:
         """Return whether there can be a record of the attachment: whether its name is not too long for a file."""
         name = os.path.basename(files.temporary_path(self._path(container_id, ifname, network)))
         return len(os.fsencode(name)) <= FILE_NAME_BYTES
+
+    def adding(self, container_id: str, ifname: str, timeout_s: float = LOCK_TIMEOUT_S) -> EphemeralLock:
+        """Return the lock of an attachment, of whatever network: two ADDs would write one record about two devices, and
+        one of these would be forgotten. Whoever has it may lock a device, never the other way round.
+
+        Entering it raises CniError: code 11 when others hold it for that long, code 5.
+        """
+        path = self._lock(container_id, ifname)
+        files.ensure_folder(self.folder)
+        files.ensure_folder(os.path.dirname(path))
+        return EphemeralLock(path, timeout_s)
+
+    def _lock(self, container_id: str, ifname: str) -> str:
+        name = os.fsencode(f"{container_id}-{ifname}")[:FILE_NAME_BYTES]  # two that share one wait for each other
+        return os.path.join(self.folder, ADDING, os.fsdecode(name))
+
+    def sweep(self) -> None:
+        """Remove what killed ADDs left of their locks. Raises CniError (code 5)."""
+        lock.sweep(os.path.join(self.folder, ADDING))
 
     def save(self, container_id: str, ifname: str, record: dict[str, object], network: str = "") -> None:
         """Write the attachment's record durably, in place of an older one.
@@ -95,7 +121,7 @@ class Store:
         return record
 
     def remove(self, container_id: str, ifname: str, network: str = "") -> None:
-        """Forget the attachment, a damaged record and one that a killed ADD left unfinished included.
+        """Forget the attachment: a damaged record, and what a killed ADD left, go as well.
 
         A record that is gone is no error. Raises CniError (code 5).
         """
@@ -104,6 +130,33 @@ class Store:
         path = self._path(container_id, ifname, network)
         files.remove(files.temporary_path(path))
         files.remove(path)
+        self._remove_lock(container_id, ifname)
+
+    def remove_remains(self, container_id: str, ifname: str, network: str = "") -> None:
+        """Remove what is left of an attachment that has no record: a damaged one, or what a killed ADD did not finish.
+
+        An ADD that is at work on it has begun after the caller looked, and keeps what it has written.
+        Raises CniError (code 5).
+        """
+        if not self._can_be(container_id, ifname, network):
+            return
+        path = self._path(container_id, ifname, network)
+        if not os.path.lexists(path) and not os.path.lexists(files.temporary_path(path)):
+            self._remove_lock(container_id, ifname)
+            return
+        try:
+            with self.adding(container_id, ifname, 0.0):
+                self.remove(container_id, ifname, network)
+        except CniError as e:
+            if e.code != TRY_AGAIN_LATER:
+                raise
+            self._log.info(f"{ifname} of {container_id} is being attached by another process: left alone")
+
+    def _remove_lock(self, container_id: str, ifname: str) -> None:
+        """Remove the file of the attachment's lock, which a killed ADD has left, unless an ADD has it."""
+        path = self._lock(container_id, ifname)
+        if os.path.lexists(path):
+            lock.remove(path)
 
     def has(self, container_id: str, ifname: str, network: str = "") -> bool:
         """Return whether there is a file for the attachment's record, be it damaged: then it had begun."""

@@ -17,6 +17,7 @@ from plugins.common.pod import RecordedPod
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
     from typing import TypeVar
 
     from cni.log import Logger
@@ -108,14 +109,16 @@ def _of_processes() -> dict[int, int]:
 def give_back(
     claims: Iterable[Claim],
     living: Living,
+    lock: Callable[[Claim], AbstractContextManager[object]],
     detach: Callable[[Claim], object],
     release: Callable[[Claim], object],
     log: Logger,
 ) -> None:
     """Give back what dead pods have left. What does not work is logged: the request that this is done for is another's.
 
-    claims: the attachments whose pods may be dead. detach: gives the device back, if nobody is at work on it, and
-    returns whether nothing is left to do. release: releases the addresses.
+    claims: the attachments whose pods may be dead. lock: keeps an ADD of the same attachment away, whose addresses have
+    the same owner. detach: gives the device back, if nobody is at work on it, and returns whether nothing is left to
+    do. release: releases the addresses.
     """
     deadline = time.monotonic() + DEADLINE_S
     for claim in claims:
@@ -126,7 +129,8 @@ def give_back(
             if living.has(claim):
                 continue
             log.info(f"the pod of {claim.owner.describe()} is gone: giving back {claim.name}")
-            if detach(claim):
-                release(claim)
+            with lock(claim):
+                if detach(claim):
+                    release(claim)
         except (CniError, OSError) as e:
             log.warning(f"{claim.name}, which {claim.owner.describe()} has left, is not given back yet: {e}")

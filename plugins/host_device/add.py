@@ -39,7 +39,8 @@ def add(request: Request, conf: NetConf, log: Logger, claims: Claims) -> Result:
     wanted = config.parse(conf)
     delegate.validate(request, conf)
     delegate.refuse_unrenderable(conf)
-    with netns.of_pod(request.netns) as pod, netns.own() as host:
+    adding = claims.store.adding(request.container_id, request.ifname)
+    with netns.of_pod(request.netns) as pod, netns.own() as host, adding:
         claims.give_back_dead(host, (request.container_id, request.ifname))
         earlier = claims.load(request.container_id, request.ifname)
         if earlier is not None:

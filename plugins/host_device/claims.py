@@ -191,6 +191,7 @@ class Claims:
         dead.give_back(
             (x for x in found if x is not None and (x.container_id, x.ifname) != besides),
             Living(self._log),
+            lambda x: self.store.adding(x.container_id, x.ifname, 0.0),
             lambda x: self.detach(x, host, lock_timeout_s=0.0),
             lambda x: delegate.release_recorded(
                 x.owner.ipam, x.network, x.container_id, x.ifname, self._log, timeout_s=dead.STORE_TIMEOUT_S
@@ -209,9 +210,10 @@ class Claims:
 
     def forget_remains(self, container_id: str, ifname: str) -> None:
         """Remove what a damaged record, or a killed ADD or DEL, left of an attachment that has no record."""
-        self.store.remove(container_id, ifname)
+        self.store.remove_remains(container_id, ifname)
         self.sweep()
 
     def sweep(self) -> None:
         """Remove the lock files of killed commands."""
         lock.sweep(self._lock_folder)
+        self.store.sweep()

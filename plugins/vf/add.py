@@ -17,7 +17,7 @@ from ipam import delegate
 from plugins.common import attachment, configure, information, waiting
 from plugins.common import earlier as earlier_add
 from plugins.common.waiting import PATIENCE_S
-from plugins.vf import device, mac, plan
+from plugins.vf import device, fixed_mac, mac, plan
 from plugins.vf.attachment import Attachment
 from plugins.vf.claims import Claims
 from plugins.vf.config import VfConfig
@@ -46,9 +46,15 @@ def add(request: Request, conf: NetConf, log: Logger, claims: Claims) -> Result:
     vf = device.find(wanted.address, claims.sysfs_root)
     if not vf.pf:
         _refuse_without_pf(wanted)
-    with netns.of_pod(request.netns) as pod, netns.own() as host:
-        claims.give_back_dead(host, (request.container_id, request.ifname, conf.name))
-        earlier = claims.of_interface(request.container_id, request.ifname, conf.name)
+    adding = claims.store.adding(request.container_id, request.ifname)
+    with netns.of_pod(request.netns) as pod, netns.own() as host, adding:
+        identity = (request.container_id, request.ifname, conf.name)
+        if wanted.mac and vf.pf:
+            fixed_mac.await_dead(wanted, vf, identity, host, claims, log)
+        claims.give_back_dead(host, identity)
+        if wanted.mac and vf.pf:
+            fixed_mac.take(wanted, vf, identity, host, claims, log)
+        earlier = claims.of_interface(*identity)
         if earlier is not None:
             lives = claims.lives(earlier)
             earlier_add.undo(

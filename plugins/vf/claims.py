@@ -76,12 +76,12 @@ class Claims:
         load = self.load if network else self.of_interface
         return load(container_id, ifname, network)
 
-    def load_all(self, address: str | None = None) -> list[Attachment]:
+    def load_all(self, address: str | None = None, mentioning: str = "") -> list[Attachment]:
         """Return all recorded attachments whose records can be believed, or those of the VF with this address only.
 
-        Raises CniError (code 5).
+        mentioning: as in `cni.state.Store.all`, for who gives no address. Raises CniError (code 5).
         """
-        found = (self._believed(entry) for entry in self.store.all(mentioning=address or ""))
+        found = (self._believed(entry) for entry in self.store.all(mentioning=address or mentioning))
         return [entry for entry in found if entry is not None and address in (None, entry.address)]
 
     def _believed(self, found: dict[str, object]) -> Attachment | None:
@@ -147,7 +147,8 @@ class Claims:
             # A path may have been given to another pod since; then a record of ours knows the namespace as another one.
             recycled = any(cookie not in (0, x.netns_cookie) for x in claims if x.netns == path and x.netns_cookie)
             if not recycled:
-                taken.details = f"it belongs to the pod in {path}; nothing was changed"
+                whose = ", ".join(["the pod in " + path, *(x.owner.describe() for x in claims if x.home == path)])
+                taken.details = f"it belongs to {whose}; nothing was changed"
                 raise taken
         for claim in claims:
             if not claim.is_of_this_boot:
@@ -155,16 +156,16 @@ class Claims:
                 continue
             with RecordedPod(claim.owner, (), self._log) as home:
                 if home is not None and self._is_in(claim, host, home):
-                    taken.details = f"{claim.container_id} has it as {claim.ifname} in {home.path}"
+                    taken.details = f"{claim.owner.describe()} has it as {claim.ifname} in {home.path}"
                     raise taken
             # Where the pod lives, or nobody knows where it is, only a link on the host tells that it lost the VF.
             is_dead = claim.netns and home is None
             if not is_dead and not transfer.is_back(claim, host, PATIENCE_S, self.sysfs_root):
-                taken.details = f"{claim.container_id} has it as {claim.ifname}; nothing was changed"
+                taken.details = f"{claim.owner.describe()} has it as {claim.ifname}; nothing was changed"
                 raise taken
             self._log.warning(f"{claim.name} was left behind by {claim.container_id}: taking it over")
             if not self.give_back(claim, host, None, PATIENCE_S):
-                taken.details = f"it has not come back from the pod of {claim.container_id} yet"
+                taken.details = f"it has not come back from the pod of {claim.owner.describe()} yet"
                 raise taken
 
     def _is_in(self, claim: Attachment, host: NetNS, home: NetNS) -> bool:
@@ -223,6 +224,7 @@ class Claims:
         dead.give_back(
             (x for x in found if x is not None and x.owner.identity != besides),
             Living(self._log),
+            lambda x: self.store.adding(x.container_id, x.ifname, 0.0),
             lambda x: self.detach(x, host, lock_timeout_s=0.0),
             lambda x: delegate.release_recorded(
                 x.owner.ipam, x.network, x.container_id, x.ifname, self._log, timeout_s=dead.STORE_TIMEOUT_S
@@ -271,7 +273,7 @@ class Claims:
 
     def forget_remains(self, container_id: str, ifname: str, network: str) -> None:
         """Remove what a damaged record, or a killed ADD or DEL, left of an attachment that has no record."""
-        self.store.remove(container_id, ifname, network)
+        self.store.remove_remains(container_id, ifname, network)
 
     def release_unrecorded(self, request: Request, conf: NetConf, address: str, host: NetNS) -> None:
         """Take a VF back from a pod that has it, and disconnect it, though no record tells of it: that was damaged, or
@@ -301,7 +303,7 @@ class Claims:
             self._release(address)
 
     def sweep(self) -> None:
-        """Remove allocations whose owners are gone and that no record tells of (GC)."""
+        """Remove allocations whose owners are gone and that no record tells of, and locks of killed commands (GC)."""
         recorded = {claim.address for claim in self.load_all()}
         for address in files.names(self._pci):
             if not sysfs.is_pci_address(address) or address in recorded:
@@ -312,3 +314,4 @@ class Claims:
                     self._release(address)
                 else:
                     pod.__exit__()
+        self.store.sweep()

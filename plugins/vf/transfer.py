@@ -189,6 +189,18 @@ class Way:
             attempt(errors, mac.set_effective, netns, found.index, original.mac)
 
 
+def without_mac(attachment: Attachment, host: NetNS, sysfs_root: str, log: Logger) -> bool:
+    """Take the MAC address that ADD gave a VF from it, at its PF; return whether the VF is without it there. All else
+    stays as it is. Raises CniError.
+    """
+    entry = _entry(attachment, device.find(attachment.address, sysfs_root, needs_pf=False), host, log)
+    if entry is None:
+        return True
+    _set_admin_mac(attachment, entry, _admin_mac(attachment), log)
+    now = entry.read()
+    return now is None or now.mac != attachment.wanted.mac
+
+
 def is_back(attachment: Attachment, host: NetNS, patience_s: float, sysfs_root: str) -> bool:
     """Return whether the VF's link is on the host, or comes back within the time, in seconds. A VF without one is."""
     original = attachment.original

@@ -287,7 +287,7 @@ def test_what_is_kept_is_for_root_alone(rig: Rig) -> None:
     }
     modes = {path: stat.S_IMODE(os.stat(path).st_mode) for paths in folders.values() for path in paths}
     assert {path: 0o700 if path in folders else 0o600 for path in modes} == modes
-    assert len(modes) == 3
+    assert len(modes) == 4
     rig.attachment.delete()
 
 
@@ -585,6 +585,51 @@ def test_two_pods_want_one_device(rig: Rig, make_pod: Callable[[], Space]) -> No
         assert pods[winner].links() == ["net1"]
         rivals[winner].delete()
         rig.assert_clean()
+
+
+def test_two_adds_of_one_attachment(make_rig: Callable[[], Rig]) -> None:
+    """A runtime that lost its patience sends ADD again while the first still runs, for another device: one of the two
+    goes into the pod, the other stays on the host, and nothing is forgotten. Both at once, and one while the other is
+    held on its way.
+    """
+    one, two = make_rig(), make_rig()
+    again = Attachment({**one.attachment.conf, "device": two.device}, one.attachment.container_id, one.pod.path)
+    adds = [partial(one.attachment.call, "ADD"), partial(again.call, "ADD")]
+    held_at = turns(faults.calls(one.attachment, "ADD"), "openat", "flock", "fsync", "clone", "rename", "sendto")
+    one.attachment.delete()
+    for call in (None, None, *held_at):
+        if call is None:
+            outcomes = at_once(*adds)
+        else:
+            first, others = faults.interleaved(one.attachment, "ADD", call, adds[1])
+            outcomes = [first, *others]
+        for outcome in outcomes:
+            outcome.ok()
+        inside = [rig for rig in (one, two) if HOST.link(rig.device) is None]
+        assert len(inside) == 1, call
+        outside = two if inside == [one] else one
+        assert HOST.settings(outside.device) == outside.original
+        assert one.pod.links() == ["net1"]
+        assert list(disk.reserved(one.network).values()) == [f"{one.attachment.container_id}\r\nnet1"]
+        one.attachment.delete()
+        for rig in (one, two):
+            rig.assert_clean()
+
+
+def test_delete_that_finds_an_add_at_work(rig: Rig) -> None:
+    """A DEL that has seen no record leaves what an ADD of the same attachment writes meanwhile: the device has its
+    record, and the next DEL gives it back.
+    """
+    for call in turns(faults.calls(rig.attachment, "ADD"), "openat", "flock", "fsync", "rename", "clone"):
+        rig.attachment.delete()
+        added, [deleted] = faults.interleaved(rig.attachment, "ADD", call, partial(rig.attachment.call, "DEL"))
+        added.ok()
+        deleted.ok()
+        if rig.pod.links():
+            rig.assert_attached()
+            assert disk.records() == [f"{rig.attachment.container_id}-net1"]
+    rig.attachment.delete()
+    rig.assert_clean()
 
 
 def test_late_delete(rig: Rig, pod: Space) -> None:

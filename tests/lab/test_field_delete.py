@@ -6,7 +6,7 @@
 | 3.1 DEL before the kernel has brought the VF back | test_not_back_yet |
 | 3.1 two DELs at once | test_two_dels_at_once |
 | 3.1 what dead pods have left comes back with every later ADD and DEL, addresses too | test_nobody_comes_again |
-| 3.2 a fixed MAC on two VFs | test_a_fixed_mac, test_a_fixed_mac_that_is_not_back_yet |
+| 3.2 a fixed MAC on two VFs | test_a_fixed_mac, and those whose names begin so |
 | 3.4 the PF is down, or gone, at DEL | test_the_pf_is_down, test_the_pf_is_gone |
 | 3.7 another network under the same name | test_another_network, test_another_network_of_a_dead_pod |
 | 5.4 records are believed without bounds | test_a_record_that_cannot_be_believed |
@@ -18,6 +18,7 @@ tests/lab/accelerated_bridge/test_field_faults.py has the same of the other plug
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -190,8 +191,8 @@ def test_a_fixed_mac(vf: VF, neighbour: VF, make_pod: MakePod, attach: Attach) -
 def test_a_fixed_mac_that_is_not_back_yet(
     command: str, vf: VF, neighbours: list[VF], make_pod: MakePod, attach: Attach
 ) -> None:
-    """The same when the kernel has not brought the VF back at that ADD: its PF holds the address for both until
-    anybody comes again.
+    """The same when the kernel has not brought the VF back at that ADD, which waits, and then takes the address from it
+    at the PF. All else comes back with whoever comes next.
     """
     before, own, table = vf.snapshot(), HOST.settings(vf.name), vf.table()
     dead, pod = make_pod(), make_pod()
@@ -199,6 +200,7 @@ def test_a_fixed_mac_that_is_not_back_yet(
     two, other = attach(neighbours[0], pod, mac=MAC, ipam=IPAM), attach(neighbours[1], make_pod(), ipam=IPAM)
     with field.held(dead):
         two.add()
+        assert [vf.table()["address"], neighbours[0].table()["address"]] == [table["address"], MAC]
     vfs.wait_for(lambda: bool(vf.name), "link on the host")
     if command.startswith("GC"):
         other.call("GC", name="another", **VALID_NONE).ok()
@@ -211,6 +213,42 @@ def test_a_fixed_mac_that_is_not_back_yet(
     two.delete()
     other.delete()
     assert (left(), vf.snapshot()) == ([], before)
+
+
+def test_a_fixed_mac_at_once(vf: VF, neighbour: VF, make_pod: MakePod, attach: Attach) -> None:
+    """The same when the next pod comes the moment the old one has gone, also when a process in it takes a moment more
+    to end. It has the address alone when its ADD has ended.
+    """
+    before, own, table = vf.snapshot(), HOST.settings(vf.name), vf.table()
+    for seconds in (0, 0, 1):
+        dead, pod = make_pod(), make_pod()
+        one, two = attach(vf, dead, **SETTINGS), attach(neighbour, pod, mac=MAC, ipam=IPAM)
+        one.add()
+        process = subprocess.Popen(["ip", "netns", "exec", str(dead.name), "sleep", str(seconds)]) if seconds else None
+        dead.delete()
+        two.add()
+        assert (vf.table(), HOST.settings(vf.name)) == (table, own)
+        assert macs(vf.pf).count(MAC) == 1
+        two.check().ok()
+        two.delete()
+        if process is not None:
+            process.wait()
+        assert (left(), vf.snapshot()) == ([], before)
+
+
+def test_a_fixed_mac_that_a_living_pod_has(vf: VF, neighbour: VF, make_pod: MakePod, attach: Attach) -> None:
+    """Nothing is taken from a pod that lives: the second one is attached, and the log says who has the address, too."""
+    one, two = attach(vf, make_pod(), **SETTINGS), attach(neighbour, make_pod(), mac=MAC, ipam=IPAM)
+    one.add()
+    two.conf["logLevel"] = "warning"
+    outcome = two.call("ADD")
+    outcome.ok()
+    assert f"{one.container_id} asked for it" in outcome.stderr
+    one.check().ok()
+    two.check().ok()
+    one.delete()
+    two.delete()
+    assert left() == []
 
 
 def quiet(pod: Space) -> None:

@@ -38,7 +38,7 @@ def reserved(network: str) -> dict[str, str]:
 
 def records(folder: str = HOST_DEVICE) -> list[str]:
     """Return the paths of a plugin's records, and of the owners of VFs that it notes beside them, without locks."""
-    return sorted(path for path in files(folder) if not path.endswith(".lock"))
+    return sorted(path for path in files(folder) if not path.endswith(".lock") and not path.startswith("adding/"))
 
 
 def clear() -> None:
