@@ -17,6 +17,7 @@ tests/lab/accelerated_bridge/test_field_faults.py has the same of the other plug
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -240,14 +241,35 @@ def test_a_fixed_mac_that_a_living_pod_has(vf: VF, neighbour: VF, make_pod: Make
     """Nothing is taken from a pod that lives: the second one is attached, and the log says who has the address, too."""
     one, two = attach(vf, make_pod(), **SETTINGS), attach(neighbour, make_pod(), mac=MAC, ipam=IPAM)
     one.add()
-    two.conf["logLevel"] = "warning"
-    outcome = two.call("ADD")
-    outcome.ok()
+    outcome = two.call("ADD", logLevel="warning")
+    two.result = outcome.ok()
     assert f"{one.container_id} asked for it" in outcome.stderr
     one.check().ok()
     two.check().ok()
     one.delete()
     two.delete()
+    assert left() == []
+
+
+def test_a_fixed_mac_that_the_pf_keeps(vf: VF, neighbour: VF, make_pod: MakePod, attach: Attach) -> None:
+    """The VF of a dead pod is not back, and had the address before that pod: the next one does not get it twice."""
+    dead, pod = make_pod(), make_pod()
+    one, two = attach(vf, dead, **SETTINGS), attach(neighbour, pod, mac=MAC, ipam=IPAM)
+    one.add()
+    changed = field.recorded(one)
+    changed["OrigVfState"]["AdminMAC"] = MAC
+    with open(field.record(one), "w") as file:
+        json.dump(changed, file)
+    before = neighbour.snapshot()
+    with field.held(dead):
+        error = two.call("ADD").error(11)
+    assert f"VF {vf.address} of {vf.pf.name} has it" in error["msg"]
+    assert one.container_id in error["details"]
+    assert (pod.links(), neighbour.snapshot()) == ([], before)
+    vfs.wait_for(lambda: bool(vf.name), "link on the host")
+    one.delete()
+    two.delete()
+    vf.pf.set(vf.index, "mac", "00:00:00:00:00:00")
     assert left() == []
 
 
