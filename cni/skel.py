@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 from select import select
 
-from cni import config, request, version
-from cni.convert import render_result
-from cni.errors import (
+from cni.linux.log import Logger
+from cni.linux.netlink.socket import RequestError
+from cni.linux.signals import Terminated, ignore_termination, raise_on_termination
+from cni.protocol import config, request, version
+from cni.protocol.convert import render_result
+from cni.protocol.errors import (
     GENERIC,
     INCOMPATIBLE_VERSION,
     INVALID_CONFIG,
@@ -20,12 +23,9 @@ from cni.errors import (
     CniError,
     told,
 )
-from cni.jsontext import dumps
-from cni.limits import CONFIG_BYTES, DETAILS_CHARACTERS, LATER_CONFIG_BYTES, MESSAGE_CHARACTERS
-from cni.log import Logger
-from cni.netlink.socket import RequestError
-from cni.section import VALID_ATTACHMENTS
-from cni.signals import Terminated, ignore_termination, raise_on_termination
+from cni.protocol.jsontext import dumps
+from cni.protocol.limits import CONFIG_BYTES, DETAILS_CHARACTERS, LATER_CONFIG_BYTES, MESSAGE_CHARACTERS
+from cni.protocol.section import VALID_ATTACHMENTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from io import BufferedIOBase
     from typing import NoReturn
 
-    from cni.config import NetConf
-    from cni.request import Request
-    from cni.result import Result
+    from cni.protocol.config import NetConf
+    from cni.protocol.request import Request
+    from cni.protocol.result import Result
 
 SINCE = {"CHECK": "0.4.0", "GC": "1.1.0", "STATUS": "1.1.0"}
 """Commands that younger versions of the specification brought."""

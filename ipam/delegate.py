@@ -1,6 +1,6 @@
 """From a plugin to its IPAM: in-process for the built-in types, else the executable of that name in CNI_PATH.
 
-The node's administrator can have the built-in types executed too (`cni.nodeconfig`).
+The node's administrator can have the built-in types executed too (`ipam.nodeconfig`).
 
 An IPAM executable gets our environment and input as they came, so that one which asks an IPAM plugin in turn would ask
 itself, and so on without end, in processes of root. Hence a plugin of ours that was executed as a delegate of ours,
@@ -10,18 +10,17 @@ refused by name: those that are not ours do not know that variable.
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]  # as in cni.signals
+import _signal  # type: ignore[import-not-found]  # as in cni.linux.signals
 
-from cni import nodeconfig
-from cni.config import is_safe_name
-from cni.convert import parse_result, render_result
-from cni.errors import DECODING_FAILURE, GENERIC, CniError, combined, invalid_config
-from cni.jsontext import JSONError, dumps, loads
-from cni.lock import DEPTH
-from cni.request import Request
-from cni.result import Result
-from cni.section import shown
-from ipam import executable
+from cni.linux.lock import DEPTH
+from cni.protocol.config import is_safe_name
+from cni.protocol.convert import parse_result, render_result
+from cni.protocol.errors import DECODING_FAILURE, GENERIC, CniError, combined, invalid_config
+from cni.protocol.jsontext import JSONError, dumps, loads
+from cni.protocol.request import Request
+from cni.protocol.result import Result
+from cni.protocol.section import shown
+from ipam import executable, nodeconfig
 from ipam.host_local import place
 from ipam.host_local.commands import HostLocal
 from ipam.host_local.store import LOCK_TIMEOUT_S
@@ -31,8 +30,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from cni.config import NetConf
-    from cni.log import Logger
+    from cni.linux.log import Logger
+    from cni.protocol.config import NetConf
     from ipam.executable import Completed
 
 BUILT_IN = ("host-local", "static")

@@ -17,7 +17,7 @@ from _signal import (  # type: ignore[import-not-found]
 )
 from select import POLLIN, POLLOUT, poll
 
-from cni.errors import GENERIC, TRY_AGAIN_LATER, CniError
+from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from cni.limits import RANGE_SETS, RANGES
-from cni.section import shown
+from cni.protocol.limits import RANGE_SETS, RANGES
+from cni.protocol.section import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from cni.config import NetConf
-    from cni.log import Logger
-    from cni.section import Section
+    from cni.linux.log import Logger
+    from cni.protocol.config import NetConf
+    from cni.protocol.section import Section
 
 IPAM = (
     "type", "name", "ranges", "subnet", "rangeStart", "rangeEnd", "gateway", "routes", "resolvConf", "dataDir",

@@ -1,6 +1,6 @@
 /*
  * _plumbline: setns(2), which CPython has as os.setns from 3.12 on; bpf(2), and an ioctl(2) whose argument has a pointer
- * in it, which CPython has not; and what the binary was built of. cni/libc.py and cni/version.py are what uses them.
+ * in it, which CPython has not; and what the binary was built of. cni/linux/libc.py and cni/protocol/version.py are what uses them.
  */
 #include "program.h"
 

@@ -10,7 +10,9 @@ from types import CodeType
 
 PACKAGE = "/__init__.py"
 
-ONLY_FROM_THE_SOURCE = frozenset({("cni.libc", "cni.libc_source"), ("cni.version", "program.version")})
+ONLY_FROM_THE_SOURCE = frozenset(
+    {("cni.linux.libc", "cni.linux.libc_source"), ("cni.protocol.version", "program.version")}
+)
 """(module, what it imports) only when it does not find what a binary has."""
 
 

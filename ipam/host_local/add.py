@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from cni import nodeconfig
-from cni.ip import IPInterface
-from cni.result import IPConfig, Result
-from cni.rollback import Rollback
+from cni.attach.rollback import Rollback
+from cni.protocol.ip import IPInterface
+from cni.protocol.result import IPConfig, Result
+from ipam import nodeconfig
 from ipam.host_local import allocator, config, resolvconf
 from ipam.host_local.allocator import Allocation, Knowledge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni.config import NetConf
-    from cni.ip import IPAddress
-    from cni.log import Logger
-    from cni.request import Request
-    from cni.result import DNS
+    from cni.linux.log import Logger
+    from cni.protocol.config import NetConf
+    from cni.protocol.ip import IPAddress
+    from cni.protocol.request import Request
+    from cni.protocol.result import DNS
     from ipam.host_local.config import HostLocalConfig
     from ipam.host_local.store import Store
 

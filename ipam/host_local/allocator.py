@@ -6,14 +6,14 @@ certain to be nobody's any more.
 
 from __future__ import annotations
 
-from cni.cidr import address_or_none
-from cni.errors import GENERIC, CniError, invalid_config
+from cni.protocol.cidr import address_or_none
+from cni.protocol.errors import GENERIC, CniError, invalid_config
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from cni.ip import IPAddress
+    from cni.protocol.ip import IPAddress
     from ipam.host_local.ranges import Range, RangeSet
 
 

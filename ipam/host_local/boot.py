@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 
-from cni import files
+from cni.linux import files
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 MACHINE_ID = "/etc/machine-id"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from cni import nodeconfig
-from cni.errors import CniError
-from ipam import members
+from cni.protocol.errors import CniError
+from ipam import members, nodeconfig
 from ipam.host_local.add import add, prepare
 from ipam.host_local.boot import Boot
 from ipam.host_local.place import DEFAULT, Places
@@ -14,10 +13,10 @@ from ipam.host_local.verify import check, status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni.config import NetConf
-    from cni.log import Logger
-    from cni.request import Request
-    from cni.result import Result
+    from cni.linux.log import Logger
+    from cni.protocol.config import NetConf
+    from cni.protocol.request import Request
+    from cni.protocol.result import Result
 
 
 class HostLocal:

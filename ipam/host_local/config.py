@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from cni import cidr
-from cni.convert import read_routes
-from cni.errors import BAD_ENVIRONMENT, CniError, invalid_config
-from cni.limits import ADDRESSES, RANGE_SETS, RANGES
-from cni.request import parse_args
-from cni.section import Section, refused, too_many
-from cni.version import at_least
+from cni.protocol import cidr
+from cni.protocol.convert import read_routes
+from cni.protocol.errors import BAD_ENVIRONMENT, CniError, invalid_config
+from cni.protocol.limits import ADDRESSES, RANGE_SETS, RANGES
+from cni.protocol.request import parse_args
+from cni.protocol.section import Section, refused, too_many
+from cni.protocol.version import at_least
 from ipam.host_local.ranges import SHOWN_RANGES, Range, RangeSet, find_overlap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni.config import NetConf
-    from cni.ip import IPAddress, IPNetwork
-    from cni.request import Request
-    from cni.result import Route
+    from cni.protocol.config import NetConf
+    from cni.protocol.ip import IPAddress, IPNetwork
+    from cni.protocol.request import Request
+    from cni.protocol.result import Route
 
 
 class HostLocalConfig:

@@ -5,13 +5,13 @@ A range lies in one subnet. A set is a list of ranges of one family; an attachme
 
 from __future__ import annotations
 
-from cni.ip import IPAddress
+from cni.protocol.ip import IPAddress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
-    from cni.ip import IPNetwork
+    from cni.protocol.ip import IPNetwork
 
 SHOWN_RANGES = 8
 """How many ranges of a set a message names."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from cni.cidr import address_or_none
-from cni.errors import CniError, combined
+from cni.protocol.cidr import address_or_none
+from cni.protocol.errors import CniError, combined
 from ipam.host_local.store import LOCK_TIMEOUT_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cni.config import NetConf
-    from cni.log import Logger
+    from cni.linux.log import Logger
+    from cni.protocol.config import NetConf
     from ipam.host_local.store import Owner, Store
 
 

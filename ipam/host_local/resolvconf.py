@@ -9,10 +9,11 @@ from __future__ import annotations
 import errno
 import os
 
-from cni import files, nodeconfig
-from cni.limits import DNS_ENTRIES, RESOLV_CONF_BYTES
-from cni.result import DNS
-from cni.section import refused
+from cni.linux import files
+from cni.protocol.limits import DNS_ENTRIES, RESOLV_CONF_BYTES
+from cni.protocol.result import DNS
+from cni.protocol.section import refused
+from ipam import nodeconfig
 
 FOLDERS = (
     "/etc", "/run/NetworkManager", "/run/connman", "/run/netconfig", "/run/resolvconf", "/run/systemd/resolve",

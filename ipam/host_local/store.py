@@ -23,16 +23,16 @@ from __future__ import annotations
 import os
 import stat
 
-from cni import files
-from cni.cidr import address_or_none
-from cni.config import is_safe_name
-from cni.errors import IO_FAILURE, CniError
-from cni.lock import FileLock
+from cni.linux import files
+from cni.linux.lock import FileLock
+from cni.protocol.cidr import address_or_none
+from cni.protocol.config import is_safe_name
+from cni.protocol.errors import IO_FAILURE, CniError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni.ip import IPAddress
-    from cni.log import Logger
+    from cni.linux.log import Logger
+    from cni.protocol.ip import IPAddress
     from ipam.host_local.boot import Boot
 
 LOCK = "lock"

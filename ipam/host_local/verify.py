@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from cni import nodeconfig
-from cni.errors import GENERIC, PLUGIN_UNAVAILABLE, CniError
+from cni.protocol.errors import GENERIC, PLUGIN_UNAVAILABLE, CniError
+from ipam import nodeconfig
 from ipam.host_local import allocator, config, resolvconf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni.config import NetConf
-    from cni.request import Request
+    from cni.protocol.config import NetConf
+    from cni.protocol.request import Request
     from ipam.host_local.store import Store
 
 

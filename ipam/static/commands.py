@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from cni.errors import GENERIC, CniError
-from cni.result import Result
+from cni.protocol.errors import GENERIC, CniError
+from cni.protocol.result import Result
 from ipam import members
 from ipam.static import config
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni.config import NetConf
-    from cni.log import Logger
-    from cni.request import Request
+    from cni.linux.log import Logger
+    from cni.protocol.config import NetConf
+    from cni.protocol.request import Request
 
 
 def validate(request: Request, conf: NetConf) -> None:

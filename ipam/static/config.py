@@ -6,20 +6,20 @@ What names addresses, the later winning: `ipam.addresses` together with CNI_ARGS
 
 from __future__ import annotations
 
-from cni import cidr
-from cni.convert import read_dns, read_routes
-from cni.errors import BAD_ENVIRONMENT, CniError, invalid_config
-from cni.limits import ADDRESSES
-from cni.request import parse_args
-from cni.result import IPConfig
-from cni.section import Section, refused, too_many
-from cni.version import at_least
+from cni.protocol import cidr
+from cni.protocol.convert import read_dns, read_routes
+from cni.protocol.errors import BAD_ENVIRONMENT, CniError, invalid_config
+from cni.protocol.limits import ADDRESSES
+from cni.protocol.request import parse_args
+from cni.protocol.result import IPConfig
+from cni.protocol.section import Section, refused, too_many
+from cni.protocol.version import at_least
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni.config import NetConf
-    from cni.request import Request
-    from cni.result import DNS, Route
+    from cni.protocol.config import NetConf
+    from cni.protocol.request import Request
+    from cni.protocol.result import DNS, Route
 
 IN_CIDR_NOTATION = "an address with prefix length in CIDR notation, such as 10.1.2.3/24 or fd00::1/64"
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cni.config import NetConf
-from cni.netlink.bridge import PVID, UNTAGGED
-from cni.netlink.link import is_name
-from cni.section import Section, refused
+from cni.linux.netlink.bridge import PVID, UNTAGGED
+from cni.linux.netlink.link import is_name
+from cni.protocol.config import NetConf
+from cni.protocol.section import Section, refused
 from plugins.vf import config
 from plugins.vf.config import VfConfig
 
@@ -31,7 +31,7 @@ class BridgeConfig(VfConfig):
         self.on_uplink = False
 
     def vlans(self) -> dict[int, int]:
-        """Return the VLANs of the port, as in `cni.netlink.bridge.Port`; empty for what the bridge gives every port."""
+        """Return the VLANs of the port, as in `netlink.bridge.Port`; empty for what the bridge gives every port."""
         return _flagged(self.native, self.trunk)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 
-from cni import sysfs
-from cni.errors import GENERIC, CniError, invalid_config
-from cni.move import RACES
-from cni.netlink import bridge, link
-from cni.netlink.link import Link
-from cni.netlink.socket import RequestError
-from cni.netns import NetNS
-from cni.section import refused
+from cni.attach.move import RACES
+from cni.linux import sysfs
+from cni.linux.netlink import bridge, link
+from cni.linux.netlink.link import Link
+from cni.linux.netlink.socket import RequestError
+from cni.linux.netns import NetNS
+from cni.protocol.errors import GENERIC, CniError, invalid_config
+from cni.protocol.section import refused
 from plugins.accelerated_bridge import config, record, uplink
 from plugins.accelerated_bridge.config import BridgeConfig
 from plugins.accelerated_bridge.port import RepresentorPort, brought_to, is_another_vfs, recorded_ports
@@ -22,10 +22,10 @@ from plugins.vf.kind import Kind, NotLocked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni.config import NetConf
-    from cni.lock import FileLock
-    from cni.log import Logger
-    from cni.section import Section
+    from cni.linux.lock import FileLock
+    from cni.linux.log import Logger
+    from cni.protocol.config import NetConf
+    from cni.protocol.section import Section
     from plugins.vf.attachment import Attachment
     from plugins.vf.claims import Claims
     from plugins.vf.config import VfConfig

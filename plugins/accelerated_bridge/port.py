@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from cni import sysfs
-from cni.errors import GENERIC, CniError
-from cni.netlink import bridge, link
-from cni.netlink.bridge import Port
-from cni.netlink.link import Link
-from cni.netlink.socket import RequestError
-from cni.netns import NetNS
+from cni.attach import restore
+from cni.attach.steps import attempt
+from cni.linux import boot, sysfs
+from cni.linux.netlink import bridge, link
+from cni.linux.netlink.bridge import Port
+from cni.linux.netlink.link import Link
+from cni.linux.netlink.socket import RequestError
+from cni.linux.netns import NetNS
+from cni.protocol.errors import GENERIC, CniError
 from plugins.accelerated_bridge import uplink
 from plugins.accelerated_bridge.uplink import listed
-from plugins.common import boot, restore
-from plugins.common.steps import attempt
 from plugins.vf.attachment import Attachment, Beside
 
 TYPE_CHECKING = False
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from cni.log import Logger
+    from cni.linux.log import Logger
 
 
 class RepresentorPort(Beside):
     """original: the representor as it was, with the name of the bridge that it was in, `master`, and its VLANs there,
     `original_vlans`. bridge, bridge_index: of the bridge it goes to. vlans: what it gets there, as in
-    `cni.netlink.bridge.Port`; empty for what the bridge gives every port. exact: whether it is in no others then. mtu:
+    `netlink.bridge.Port`; empty for what the bridge gives every port. exact: whether it is in no others then. mtu:
     what it gets, in bytes, 0 for what it has. pf: the name of the PF's link. uplink, uplink_index: of the port that
     gets the VLANs, too, empty when none does; uplink_vlans: those of them that are not the administrator's.
     state_folder: where the lock for that is. vf, vf_index: the VF's PCI address, and its index at the PF, by which

@@ -7,7 +7,7 @@
  "orig_vf_state": {"host_if_name": "ens2f0v6", "admin_mac": "...", "effective_mac": "...", "mtu": 1500},
  "orig_rep_state": {"mtu": 1500},
  "trust": "on", "spoofchk": "off",                                 ours: what accelerated-bridge-cni does not know
- "containerID": "c0ffee", "ifName": "net1",                        ours: whose (cni.state)
+ "containerID": "c0ffee", "ifName": "net1",                        ours: whose (cni.attach.state)
  "plumbline": {...,                                                ours (plugins.vf.record), and of the representor:
                "table": {"trust": false, "spoofchk": true},        the VF's switches as they were, as far as known
                "representor": {"index": 9, "port": "pf0vf6", "up": false, "master": "", "vlans": {"1": 6},
@@ -15,15 +15,15 @@
 
 A record that accelerated-bridge-cni wrote lacks what is marked as ours; it counts as unknown then, and the VLANs on the
 uplink as brought by that attachment. Some of its versions have `trunk` as the configuration has it, or the list under
-another name, `trunk_vlan_list`. `vlans` are those of `cni.netlink.bridge.Port`.
+another name, `trunk_vlan_list`. `vlans` are those of `cni.linux.netlink.bridge.Port`.
 """
 
 from __future__ import annotations
 
-from cni import sysfs
-from cni.netlink.link import Link, is_name
-from cni.netlink.vf import VF
-from cni.section import Section, refused
+from cni.linux import sysfs
+from cni.linux.netlink.link import Link, is_name
+from cni.linux.netlink.vf import VF
+from cni.protocol.section import Section, refused
 from plugins.accelerated_bridge.config import MAX_VLAN, BridgeConfig
 from plugins.accelerated_bridge.port import RepresentorPort
 from plugins.vf import record
@@ -35,7 +35,7 @@ _MAX_VLAN = 0xFFF
 
 
 def to_record(attachment: Attachment, conf: Section) -> dict[str, object]:
-    """Return what `cni.state.Store.save` is to keep. conf: the network configuration."""
+    """Return what `cni.attach.state.Store.save` is to keep. conf: the network configuration."""
     wanted, original, port = attachment.wanted, attachment.original, attachment.beside
     assert isinstance(wanted, BridgeConfig)
     assert isinstance(port, RepresentorPort)

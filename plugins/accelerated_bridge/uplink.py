@@ -12,20 +12,20 @@ from __future__ import annotations
 
 import os
 
-from cni import files, sysfs
-from cni.errors import GENERIC, CniError
-from cni.lock import FileLock
-from cni.netlink import bridge, link
-from cni.netlink.bridge import Port
-from cni.netlink.link import Link
-from cni.netlink.socket import RequestError
-from cni.netns import NetNS
+from cni.linux import files, sysfs
+from cni.linux.lock import FileLock
+from cni.linux.netlink import bridge, link
+from cni.linux.netlink.bridge import Port
+from cni.linux.netlink.link import Link
+from cni.linux.netlink.socket import RequestError
+from cni.linux.netns import NetNS
+from cni.protocol.errors import GENERIC, CniError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from cni.log import Logger
+    from cni.linux.log import Logger
 
 LOCK = "vlan-uplink.lock"
 LOCK_TIMEOUT_S = 60.0

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from cni import move, netns, sysfs
-from cni.background import Background
-from cni.errors import BAD_ENVIRONMENT, GENERIC, CniError, invalid_config
-from cni.ifconfig import PodLink
-from cni.netlink import link
-from cni.netlink.socket import RequestError
-from cni.netns import NetNS
-from cni.result import Interface
-from cni.rollback import Rollback
-from cni.signals import Deferred, ignore_termination
+from cni.attach import attachment, configure, information, move
+from cni.attach import earlier as earlier_add
+from cni.attach.ifconfig import PodLink
+from cni.attach.rollback import Rollback
+from cni.attach.waiting import PATIENCE_S
+from cni.linux import netns, sysfs
+from cni.linux.background import Background
+from cni.linux.netlink import link
+from cni.linux.netlink.socket import RequestError
+from cni.linux.netns import NetNS
+from cni.linux.signals import Deferred, ignore_termination
+from cni.protocol.errors import BAD_ENVIRONMENT, GENERIC, CniError, invalid_config
+from cni.protocol.result import Interface
 from ipam import delegate
-from plugins.common import attachment, configure, information
-from plugins.common import earlier as earlier_add
-from plugins.common.waiting import PATIENCE_S
 from plugins.host_device import config, device
 from plugins.host_device.attachment import Attachment
 from plugins.host_device.claims import Claims
@@ -23,11 +23,11 @@ from plugins.host_device.config import DeviceConfig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni.config import NetConf
-    from cni.ifconfig import PodLink
-    from cni.log import Logger
-    from cni.request import Request
-    from cni.result import Result
+    from cni.attach.ifconfig import PodLink
+    from cni.linux.log import Logger
+    from cni.protocol.config import NetConf
+    from cni.protocol.request import Request
+    from cni.protocol.result import Result
 
 
 def add(request: Request, conf: NetConf, log: Logger, claims: Claims) -> Result:

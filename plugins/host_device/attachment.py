@@ -1,6 +1,6 @@
 """The record of an attachment: what the device was like before it went into the pod.
 
-{"containerID": "c0ffee", "ifName": "net1",           whose it is (cni.state)
+{"containerID": "c0ffee", "ifName": "net1",           whose it is (cni.attach.state)
  "network": "blue",
  "netns": "/run/netns/pod1", "netnsCookie": 4711,      where the device went; the path may be another pod's by now
  "bootID": "5b3c...",                                  the boot in which it went there
@@ -9,7 +9,7 @@
  "sole": true,                                         whether it was that device's only link on the host
  "original": {"name": "ens5", "mac": "...", "mtu": 1500, "up": false, "alias": "", "altNames": [], "master": "",
               "index": 4, "kind": "", "parent": "0000:03:02.6", "permanentMAC": "...", "port": ""},
- "plumbline": {...}}                                   what the records of all plugins have (plugins.common.record)
+ "plumbline": {...}}                                   what the records of all plugins have (cni.attach.record)
 
 Names may hold any byte but are few; JSON holds text. Each byte is written as the character of that number.
 """
@@ -18,17 +18,17 @@ from __future__ import annotations
 
 import os
 
-from cni import sysfs
-from cni.errors import GENERIC, CniError
-from cni.netlink.link import Link
-from cni.section import Section, refused
-from cni.state import Store
-from plugins.common import attachment, record
+from cni.attach import attachment, record
+from cni.attach.state import Store
+from cni.linux import sysfs
+from cni.linux.netlink.link import Link
+from cni.protocol.errors import GENERIC, CniError
+from cni.protocol.section import Section, refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni.log import Logger
-    from plugins.common.attachment import Owner
+    from cni.attach.attachment import Owner
+    from cni.linux.log import Logger
 
 OURS = "plumbline"
 
@@ -51,7 +51,7 @@ class Attachment(attachment.Attachment):
         self.sole = sole
 
     def to_record(self) -> dict[str, object]:
-        """Return what `cni.state.Store.save` is to keep."""
+        """Return what `cni.attach.state.Store.save` is to keep."""
         original, owner = self.original, self.owner
         return {
             "network": owner.network,

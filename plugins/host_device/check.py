@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from cni import netns
-from cni.errors import PLUGIN_UNAVAILABLE, CniError
-from cni.result import Result
+from cni.attach import verify
+from cni.linux import netns
+from cni.protocol.errors import PLUGIN_UNAVAILABLE, CniError
+from cni.protocol.result import Result
 from ipam import delegate
-from plugins.common import verify
 from plugins.host_device import config, device
 from plugins.host_device.claims import Claims
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni.config import NetConf
-    from cni.log import Logger
-    from cni.request import Request
+    from cni.linux.log import Logger
+    from cni.protocol.config import NetConf
+    from cni.protocol.request import Request
 
 
 def check(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import os
 
-from cni import files, lock, sysfs
-from cni.errors import GENERIC, TRY_AGAIN_LATER, CniError
-from cni.lock import EphemeralLock
-from cni.netlink.link import Link
-from cni.netns import NetNS
-from cni.state import Store
+from cni.attach import dead
+from cni.attach.dead import Living
+from cni.attach.pod import RecordedPod
+from cni.attach.state import Store
+from cni.linux import files, lock, sysfs
+from cni.linux.lock import EphemeralLock
+from cni.linux.netlink.link import Link
+from cni.linux.netns import NetNS
+from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError
 from ipam import delegate
-from plugins.common import dead
-from plugins.common.dead import Living
-from plugins.common.pod import RecordedPod
 from plugins.host_device import attachment, device, transfer
 from plugins.host_device.attachment import Attachment
 from plugins.host_device.config import DeviceConfig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni.log import Logger
+    from cni.linux.log import Logger
 
 STATE_FOLDER = "/var/lib/cni/host-device"
 LOCK_TIMEOUT_S = 60.0
@@ -183,7 +183,7 @@ class Claims:
         return done
 
     def give_back_dead(self, host: NetNS, besides: tuple[str, str] | None = None) -> None:
-        """Give back what pods that are gone have left, addresses too; never fails (`plugins.common.dead`).
+        """Give back what pods that are gone have left, addresses too; never fails (`cni.attach.dead`).
 
         besides: container ID and interface name of the request's own attachment, which sees to itself.
         """

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from cni import sysfs
-from cni.config import NetConf
-from cni.errors import invalid_config
-from cni.section import refused
-from plugins.common.allotted import refuse_two
+from cni.attach.allotted import refuse_two
+from cni.linux import sysfs
+from cni.protocol.config import NetConf
+from cni.protocol.errors import invalid_config
+from cni.protocol.section import refused
 
 KERNEL_DEVICES = "/sys/devices/"
 PCI_ADDRESS = "a PCI address such as 0000:03:02.6"

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from cni import netns
-from cni.errors import CniError, combined
-from cni.netlink.link import Link
-from cni.netns import NetNS
+from cni.attach import release
+from cni.attach.steps import attempt
+from cni.attach.waiting import PATIENCE_S
+from cni.linux import netns
+from cni.linux.netlink.link import Link
+from cni.linux.netns import NetNS
+from cni.protocol.errors import CniError, combined
 from ipam import delegate
-from plugins.common import release
-from plugins.common.steps import attempt
-from plugins.common.waiting import PATIENCE_S
 from plugins.host_device import attachment, config, device, transfer
 from plugins.host_device.attachment import Attachment
 from plugins.host_device.claims import Claims
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni.config import NetConf
-    from cni.log import Logger
-    from cni.request import Request
+    from cni.linux.log import Logger
+    from cni.protocol.config import NetConf
+    from cni.protocol.request import Request
 
 
 def delete(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-from cni import sysfs
-from cni.errors import CniError, invalid_config
-from cni.identity import LOOPBACK
-from cni.netlink import link
-from cni.netlink.link import Link
-from cni.netns import NetNS
+from cni.attach.identity import LOOPBACK
+from cni.linux import sysfs
+from cni.linux.netlink import link
+from cni.linux.netlink.link import Link
+from cni.linux.netns import NetNS
+from cni.protocol.errors import CniError, invalid_config
 from plugins.host_device.config import DeviceConfig
 
 

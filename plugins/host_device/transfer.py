@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-from cni import identity, move, sysfs
-from cni.netlink import link
-from cni.netlink.link import Link
-from cni.netns import NetNS
-from plugins.common import fetch, stacked, waiting
-from plugins.common.restore import change, rename, restore, restore_altnames, restore_master, without_filters
+from cni.attach import fetch, identity, move, stacked, waiting
+from cni.attach.restore import change, rename, restore, restore_altnames, restore_master, without_filters
+from cni.linux import sysfs
+from cni.linux.netlink import link
+from cni.linux.netlink.link import Link
+from cni.linux.netns import NetNS
 from plugins.host_device.attachment import Attachment
 from plugins.host_device.config import DeviceConfig
 
@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cni.log import Logger
+    from cni.linux.log import Logger
 
 
 NOT_YET, DONE, FETCHED = range(3)

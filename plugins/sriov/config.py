@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cni.config import NetConf
-from cni.netlink.vf import ETH_P_8021AD, ETH_P_8021Q, LINK_STATES
-from cni.section import Section, refused
+from cni.linux.netlink.vf import ETH_P_8021AD, ETH_P_8021Q, LINK_STATES
+from cni.protocol.config import NetConf
+from cni.protocol.section import Section, refused
 from plugins.vf import config
 from plugins.vf.config import VfConfig, Vlan
 

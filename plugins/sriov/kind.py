@@ -7,8 +7,8 @@ from plugins.vf.kind import Kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni.config import NetConf
-    from cni.section import Section
+    from cni.protocol.config import NetConf
+    from cni.protocol.section import Section
     from plugins.vf.attachment import Attachment
     from plugins.vf.config import VfConfig
 

@@ -6,7 +6,7 @@
  "OrigVfState": {"HostIFName": "ens2f0v6", "EffectiveMAC": "...", "MTU": 1500,              as it was before ADD
                  "AdminMAC": "...", "SpoofChk": true, "Trust": false, "Vlan": 0, "VlanQoS": 0, "VlanProto": 33024,
                  "MinTxRate": 0, "MaxTxRate": 0, "LinkState": 0},
- "containerID": "c0ffee", "ifName": "net1",                                                 ours: whose (cni.state)
+ "containerID": "c0ffee", "ifName": "net1",                                                 ours: whose (state)
  "plumbline": {...}}                                                                        ours (plugins.vf.record)
 
 What was not asked for has no key: sriov-cni restores what has one. Numbers of link states are the kernel's, VlanProto
@@ -16,8 +16,8 @@ what is marked as ours; it counts as unknown then.
 
 from __future__ import annotations
 
-from cni.netlink.vf import ETH_P_8021AD, LINK_STATES, VF
-from cni.section import Section
+from cni.linux.netlink.vf import ETH_P_8021AD, LINK_STATES, VF
+from cni.protocol.section import Section
 from plugins.sriov.config import PROTOCOLS
 from plugins.vf import record
 from plugins.vf.attachment import Attachment
@@ -26,7 +26,7 @@ from plugins.vf.record import MAX_U32
 
 
 def to_record(attachment: Attachment, conf: Section) -> dict[str, object]:
-    """Return what `cni.state.Store.save` is to keep. conf: the network configuration."""
+    """Return what `cni.attach.state.Store.save` is to keep. conf: the network configuration."""
     wanted, original, table = attachment.wanted, attachment.original, attachment.table
     whole = record.copied(conf)
     whole |= {"deviceID": wanted.address, "Master": record.stored(attachment.pf), "VFID": max(attachment.index, 0)}

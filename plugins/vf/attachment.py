@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from plugins.common import attachment
+from cni.attach import attachment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cni.errors import CniError
-    from cni.log import Logger
-    from cni.netlink.link import Link
-    from cni.netlink.vf import VF
-    from cni.netns import NetNS
-    from plugins.common.attachment import Owner
+    from cni.attach.attachment import Owner
+    from cni.linux.log import Logger
+    from cni.linux.netlink.link import Link
+    from cni.linux.netlink.vf import VF
+    from cni.linux.netns import NetNS
+    from cni.protocol.errors import CniError
     from plugins.vf.config import VfConfig
 
 
@@ -86,7 +86,7 @@ class Attachment(attachment.Attachment):
 
     @property
     def home(self) -> str:
-        """See `plugins.common.attachment`."""
+        """See `cni.attach.attachment`."""
         return self.netns or self.allocated_to
 
     @property

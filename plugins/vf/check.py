@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from cni import netns
-from cni.errors import GENERIC, PLUGIN_UNAVAILABLE, CniError
-from cni.netns import NetNS
-from cni.result import Result
+from cni.attach import verify
+from cni.linux import netns
+from cni.linux.netns import NetNS
+from cni.protocol.errors import GENERIC, PLUGIN_UNAVAILABLE, CniError
+from cni.protocol.result import Result
 from ipam import delegate
-from plugins.common import verify
 from plugins.vf import config, device, plan
 from plugins.vf.claims import Claims
 from plugins.vf.config import VfConfig
@@ -16,9 +16,9 @@ from plugins.vf.pf import Entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni.config import NetConf
-    from cni.log import Logger
-    from cni.request import Request
+    from cni.linux.log import Logger
+    from cni.protocol.config import NetConf
+    from cni.protocol.request import Request
 
 
 def check(request: Request, conf: NetConf, log: Logger, claims: Claims) -> None:

@@ -10,26 +10,26 @@ from __future__ import annotations
 
 import os
 
-from cni import files, netns, sysfs
-from cni.errors import GENERIC, TRY_AGAIN_LATER, CniError
-from cni.lock import FileLock
-from cni.netns import NetNS
-from cni.section import Section
-from cni.state import Store
+from cni.attach import dead
+from cni.attach.dead import Living
+from cni.attach.pod import RecordedPod
+from cni.attach.state import Store
+from cni.attach.waiting import PATIENCE_S
+from cni.linux import boot, files, netns, sysfs
+from cni.linux.lock import FileLock
+from cni.linux.netns import NetNS
+from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError
+from cni.protocol.section import Section
 from ipam import delegate
-from plugins.common import boot, dead
-from plugins.common.dead import Living
-from plugins.common.pod import RecordedPod
-from plugins.common.waiting import PATIENCE_S
 from plugins.vf import device, transfer
 from plugins.vf.attachment import Attachment
 from plugins.vf.kind import Kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni.config import NetConf
-    from cni.log import Logger
-    from cni.request import Request
+    from cni.linux.log import Logger
+    from cni.protocol.config import NetConf
+    from cni.protocol.request import Request
 
 LOCK_TIMEOUT_S = 60.0
 
@@ -79,7 +79,7 @@ class Claims:
     def load_all(self, address: str | None = None, mentioning: str = "") -> list[Attachment]:
         """Return all recorded attachments whose records can be believed, or those of the VF with this address only.
 
-        mentioning: as in `cni.state.Store.all`, for who gives no address. Raises CniError (code 5).
+        mentioning: as in `cni.attach.state.Store.all`, for who gives no address. Raises CniError (code 5).
         """
         found = (self._believed(entry) for entry in self.store.all(mentioning=address or mentioning))
         return [entry for entry in found if entry is not None and address in (None, entry.address)]
@@ -216,7 +216,7 @@ class Claims:
                 return self.give_back(current, host, pod, patience_s, keep)
 
     def give_back_dead(self, host: NetNS, besides: tuple[str, str, str] | None = None) -> None:
-        """Give back what pods that are gone have left, addresses too; never fails (`plugins.common.dead`).
+        """Give back what pods that are gone have left, addresses too; never fails (`cni.attach.dead`).
 
         besides: container ID, interface name and network of the request's own attachment, which sees to itself.
         """

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from cni import sysfs
-from cni.config import NetConf
-from cni.errors import invalid_config
-from cni.request import parse_args
-from cni.section import Section, refused
-from plugins.common.allotted import refuse_two
+from cni.attach.allotted import refuse_two
+from cni.linux import sysfs
+from cni.protocol.config import NetConf
+from cni.protocol.errors import invalid_config
+from cni.protocol.request import parse_args
+from cni.protocol.section import Section, refused
 
 PCI_ADDRESS = "the PCI address of a virtual function such as 0000:03:02.6"
 MAC_WANTED = "a unicast MAC address such as 02:00:00:00:00:2a"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-from cni import sysfs
-from cni.errors import GENERIC, CniError, invalid_config
-from cni.netlink import link
-from cni.netlink.link import Link
-from cni.netns import NetNS
-from cni.sysfs import Vdpa
+from cni.linux import sysfs
+from cni.linux.netlink import link
+from cni.linux.netlink.link import Link
+from cni.linux.netns import NetNS
+from cni.linux.sysfs import Vdpa
+from cni.protocol.errors import GENERIC, CniError, invalid_config
 
 
 class Device:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import time
 
-from cni.errors import TRY_AGAIN_LATER, CniError
-from cni.netns import NetNS
-from plugins.common.dead import Living
-from plugins.common.waiting import PATIENCE_S
+from cni.attach.dead import Living
+from cni.attach.waiting import PATIENCE_S
+from cni.linux.netns import NetNS
+from cni.protocol.errors import TRY_AGAIN_LATER, CniError
 from plugins.vf import device, transfer
 from plugins.vf.attachment import Attachment
 from plugins.vf.claims import Claims
@@ -21,7 +21,7 @@ from plugins.vf.device import Device
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni.log import Logger
+    from cni.linux.log import Logger
 
 POLL_S = 0.05
 """How often, in seconds, it is looked whether the last process of a pod's namespace has ended."""

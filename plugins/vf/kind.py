@@ -4,12 +4,12 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni.config import NetConf
-    from cni.lock import FileLock
-    from cni.log import Logger
-    from cni.netlink.link import Link
-    from cni.netns import NetNS
-    from cni.section import Section
+    from cni.linux.lock import FileLock
+    from cni.linux.log import Logger
+    from cni.linux.netlink.link import Link
+    from cni.linux.netns import NetNS
+    from cni.protocol.config import NetConf
+    from cni.protocol.section import Section
     from plugins.vf.attachment import Attachment, Beside
     from plugins.vf.claims import Claims
     from plugins.vf.config import VfConfig
@@ -54,7 +54,7 @@ class Kind:
         raise NotImplementedError
 
     def to_record(self, attachment: Attachment, conf: Section) -> dict[str, object]:
-        """Return what `cni.state.Store.save` is to keep. conf: the network configuration."""
+        """Return what `cni.attach.state.Store.save` is to keep. conf: the network configuration."""
         raise NotImplementedError
 
     def from_record(self, record: dict[str, object], sysfs_root: str) -> Attachment:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import errno
 import time
 
-from cni.errors import GENERIC, CniError
-from cni.netlink import link
-from cni.netlink.socket import RequestError
-from cni.netns import NetNS
+from cni.linux.netlink import link
+from cni.linux.netlink.socket import RequestError
+from cni.linux.netns import NetNS
+from cni.protocol.errors import GENERIC, CniError
 
 ATTEMPTS = 20
 INTERVAL_S = 0.1

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import time
 
-from cni.errors import GENERIC, CniError
-from cni.netlink import vf
-from cni.netlink.socket import NetlinkError, RequestError
-from cni.netlink.vf import VF
-from cni.netns import NetNS
-from plugins.common.restore import PERMANENT
+from cni.attach.restore import PERMANENT
+from cni.linux.netlink import vf
+from cni.linux.netlink.socket import NetlinkError, RequestError
+from cni.linux.netlink.vf import VF
+from cni.linux.netns import NetNS
+from cni.protocol.errors import GENERIC, CniError
 from plugins.vf import mac, plan
 from plugins.vf.plan import Setting
 
@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cni.log import Logger
+    from cni.linux.log import Logger
 
 NO_MAC = "00:00:00:00:00:00"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cni.netlink.vf import ETH_P_8021AD, VF
+from cni.linux.netlink.vf import ETH_P_8021AD, VF
 from plugins.vf.config import VfConfig
 
 TRUST = "trust"

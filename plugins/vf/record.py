@@ -3,19 +3,15 @@
 "plumbline": {"netns": "/run/netns/pod1", "netnsCookie": 4711, "bootID": "5b3c...",        where the VF went, and when
               "up": false, "alias": "", "altNames": [], "master": "", "index": 7,          the link, as it was before
               "permanentMAC": "...", "port": "", "parent": "0000:03:02.6",
-              ...}                                                         what all plugins have (plugins.common.record)
+              ...}                                                         what all plugins have (cni.attach.record)
 
 A record that a Go plugin wrote lacks this member; what it tells counts as unknown then.
 """
 
 from __future__ import annotations
 
-from cni import sysfs
-from cni.errors import GENERIC, CniError
-from cni.netlink.link import Link, is_name
-from cni.section import Section, refused
-from plugins.common import record
-from plugins.common.record import (
+from cni.attach import record
+from cni.attach.record import (
     MAX_INDEX,
     MAX_MTU,
     MAX_U32,
@@ -32,6 +28,10 @@ from plugins.common.record import (
     stored,
     word,
 )
+from cni.linux import sysfs
+from cni.linux.netlink.link import Link, is_name
+from cni.protocol.errors import GENERIC, CniError
+from cni.protocol.section import Section, refused
 from plugins.vf.attachment import Attachment
 from plugins.vf.config import VfConfig
 
@@ -39,7 +39,7 @@ __all__ = ["MAX_INDEX", "MAX_MTU", "MAX_U32", "mac", "mtu", "restored", "stored"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni.netlink.vf import VF
+    from cni.linux.netlink.vf import VF
 
 OURS = "plumbline"
 COPIED = ("cniVersion", "name", "type", "logLevel", "logFile")
@@ -141,7 +141,7 @@ def link(host_name: str, mac_address: str, mtu: int, ours: Section) -> Link | No
 
 
 def mac(section: Section, key: str) -> str:
-    """Return a hardware address as `plugins.common.record` does, of a NIC: 6 bytes or more. Raises CniError."""
+    """Return a hardware address as `cni.attach.record` does, of a NIC: 6 bytes or more. Raises CniError."""
     text = record.mac(section, key)
     if text and len(text) < MIN_MAC_LENGTH:
         raise refused(section.name_of(key), text, "a hardware address such as 02:00:00:00:00:2a")

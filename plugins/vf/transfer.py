@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import time
 
-from cni import identity, move, sysfs
-from cni.errors import GENERIC, CniError, combined
-from cni.identity import Sought
-from cni.netlink import link
-from cni.netlink.link import Link
-from cni.netlink.socket import NetlinkError, RequestError
-from cni.netlink.vf import VF
-from cni.netns import NetNS
-from plugins.common import restore, waiting
-from plugins.common.fetch import fetched
-from plugins.common.steps import attempt
+from cni.attach import identity, move, restore, waiting
+from cni.attach.fetch import fetched
+from cni.attach.identity import Sought
+from cni.attach.steps import attempt
+from cni.linux import sysfs
+from cni.linux.netlink import link
+from cni.linux.netlink.link import Link
+from cni.linux.netlink.socket import NetlinkError, RequestError
+from cni.linux.netlink.vf import VF
+from cni.linux.netns import NetNS
+from cni.protocol.errors import GENERIC, CniError, combined
 from plugins.vf import device, mac, plan
 from plugins.vf.attachment import Attachment
 from plugins.vf.pf import NO_MAC, Entry
@@ -25,7 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cni.log import Logger
+    from cni.linux.log import Logger
 
 
 def give_back(

@@ -24,8 +24,8 @@ from typing import Any
 
 import pytest
 
-from cni.announcer import FOLDER
-from cni.limits import ANNOUNCERS
+from cni.attach.announcer import FOLDER
+from cni.protocol.limits import ANNOUNCERS
 from tests.support import announcers, disk
 from tests.support.net import HOST, Space, run, unique
 from tests.support.packets import Ear

@@ -29,7 +29,7 @@ from typing import Any
 
 import pytest
 
-from cni.limits import ADDRESSES, RANGE_SETS, RANGES, RESOLV_CONF_BYTES, ROUTES
+from cni.protocol.limits import ADDRESSES, RANGE_SETS, RANGES, RESOLV_CONF_BYTES, ROUTES
 from tests.support import disk, net, node
 from tests.support.net import HOST, Space
 from tests.support.plugin import DIST, REFERENCE, Attachment, Outcome

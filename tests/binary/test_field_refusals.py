@@ -32,7 +32,7 @@ from typing import Any
 
 import pytest
 
-from cni.netlink.socket import ATTEMPTS
+from cni.linux.netlink.socket import ATTEMPTS
 from tests.support import disk, net
 from tests.support.net import HOST
 from tests.support.plugin import DIST, Attachment, Outcome

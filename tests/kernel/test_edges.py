@@ -12,15 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from cni import announce, files, ifconfig, netns, sysctl
-from cni.background import Background
-from cni.errors import IO_FAILURE, CniError
-from cni.ifconfig import PodLink
-from cni.ip import ip_address, ip_interface
-from cni.netlink import link
-from cni.netlink.monitor import RTMGRP_LINK, Monitor
-from cni.result import IPConfig, Result
-from cni.state import Store
+from cni.attach import announce, ifconfig
+from cni.attach.ifconfig import PodLink
+from cni.attach.state import Store
+from cni.linux import files, netns, sysctl
+from cni.linux.background import Background
+from cni.linux.netlink import link
+from cni.linux.netlink.monitor import RTMGRP_LINK, Monitor
+from cni.protocol.errors import IO_FAILURE, CniError
+from cni.protocol.ip import ip_address, ip_interface
+from cni.protocol.result import IPConfig, Result
 from tests.support.log import Lines
 from tests.support.net import HOST, Space
 

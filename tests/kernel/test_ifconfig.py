@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from cni import ifconfig, netns
-from cni.errors import GENERIC, CniError
-from cni.ifconfig import PodLink
-from cni.ip import ip_address, ip_interface, ip_network
-from cni.netlink import link
-from cni.result import IPConfig, Result, Route
+from cni.attach import ifconfig
+from cni.attach.ifconfig import PodLink
+from cni.linux import netns
+from cni.linux.netlink import link
+from cni.protocol.errors import GENERIC, CniError
+from cni.protocol.ip import ip_address, ip_interface, ip_network
+from cni.protocol.result import IPConfig, Result, Route
 from tests.support.log import Lines
 from tests.support.net import HOST, Space
 

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from cni import lock
-from cni.errors import IO_FAILURE, TRY_AGAIN_LATER, CniError
-from cni.lock import DEPTH, EphemeralLock, FileLock
+from cni.linux import lock
+from cni.linux.lock import DEPTH, EphemeralLock, FileLock
+from cni.protocol.errors import IO_FAILURE, TRY_AGAIN_LATER, CniError
 from tests.support.plugin import REPOSITORY
 
 KINDS = pytest.mark.parametrize("kind", [FileLock, EphemeralLock])
 
 HOLD = """
 import sys
-from cni import lock
+from cni.linux import lock
 with getattr(lock, sys.argv[1])(sys.argv[2], 20):
     print("held", flush=True)
     sys.stdin.read()
@@ -29,7 +29,7 @@ with getattr(lock, sys.argv[1])(sys.argv[2], 20):
 
 COUNT = """
 import sys
-from cni import lock
+from cni.linux import lock
 for _ in range(int(sys.argv[3])):
     with getattr(lock, sys.argv[1])(sys.argv[2] + ".lock", 60):
         with open(sys.argv[2]) as file:

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from cni import move, netns
-from cni.errors import GENERIC, CniError
-from cni.netlink import link
-from cni.netlink.link import Link
-from cni.netns import NetNS
+from cni.attach import move
+from cni.linux import netns
+from cni.linux.netlink import link
+from cni.linux.netlink.link import Link
+from cni.linux.netns import NetNS
+from cni.protocol.errors import GENERIC, CniError
 from tests.support.log import Lines
 from tests.support.net import HOST, Space, unique
 

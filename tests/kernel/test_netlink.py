@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from cni import netns
-from cni.ip import ip_address, ip_interface, ip_network
-from cni.netlink import addr, link, route
-from cni.netlink.link import Link
-from cni.netlink.socket import NetlinkError, NetlinkSocket
-from cni.netns import NetNS
-from cni.result import Route
+from cni.linux import netns
+from cni.linux.netlink import addr, link, route
+from cni.linux.netlink.link import Link
+from cni.linux.netlink.socket import NetlinkError, NetlinkSocket
+from cni.linux.netns import NetNS
+from cni.protocol.ip import ip_address, ip_interface, ip_network
+from cni.protocol.result import Route
 from tests.support.net import HOST, Space, unique
 
 

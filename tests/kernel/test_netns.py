@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cni import netns
-from cni.errors import BAD_ENVIRONMENT, CniError
-from cni.netlink import link
+from cni.linux import netns
+from cni.linux.netlink import link
+from cni.protocol.errors import BAD_ENVIRONMENT, CniError
 from tests.support.net import HOST, Space
 
 

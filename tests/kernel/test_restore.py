@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from cni import netns
-from cni.netlink import link
-from cni.netns import NetNS
-from plugins.common import restore
+from cni.attach import restore
+from cni.linux import netns
+from cni.linux.netlink import link
+from cni.linux.netns import NetNS
 from tests.support.log import Lines
 from tests.support.net import HOST, unique
 

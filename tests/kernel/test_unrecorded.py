@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from cni import netns
-from cni.config import NetConf
-from cni.errors import CniError
-from cni.request import Request
+from cni.linux import netns
+from cni.protocol.config import NetConf
+from cni.protocol.errors import CniError
+from cni.protocol.request import Request
 from plugins.accelerated_bridge.kind import AcceleratedBridge
 from plugins.vf.check import check
 from plugins.vf.claims import Claims

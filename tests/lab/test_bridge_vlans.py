@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from cni import netns
-from cni.errors import CniError
-from cni.netlink import bridge
-from cni.netlink.socket import NetlinkError
+from cni.linux import netns
+from cni.linux.netlink import bridge
+from cni.linux.netlink.socket import NetlinkError
+from cni.protocol.errors import CniError
 from plugins.accelerated_bridge import uplink
 from plugins.accelerated_bridge.port import RepresentorPort
 from tests.support import sysfstree

@@ -9,8 +9,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from cni.announcer import FOLDER
-from cni.limits import ANNOUNCERS
+from cni.attach.announcer import FOLDER
+from cni.protocol.limits import ANNOUNCERS
 from tests.support.net import Space
 from tests.support.plugin import DIST
 from tests.support.vfs import wait_for

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cni.netns import NetNS
+from cni.linux.netns import NetNS
 from tests.support import net
 from tests.support.net import HOST
 

@@ -28,7 +28,7 @@ class Costs:
         self.created: list[str] = []
         self.messages: Counter[str] = Counter()
         self.moves = self.processes = self.syncs = self.written = 0
-        # Where a link has no carrier yet, a process waits for it, which is no part of the command (cni.announcer).
+        # Where a link has no carrier yet, a process waits for it, which is no part of the command (announcer).
         forked: set[str] = set()
         for line in trace.splitlines():
             process, call = line.split(maxsplit=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cni.log import DEBUG, ERROR, INFO, WARNING, Logger
+from cni.linux.log import DEBUG, ERROR, INFO, WARNING, Logger
 
 LEVELS = {DEBUG: "debug", INFO: "info", WARNING: "warning", ERROR: "error"}
 

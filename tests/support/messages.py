@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from cni.netlink.socket import NetlinkSocket
+from cni.linux.netlink.socket import NetlinkSocket
 
 HEADER_BYTES = 16
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from cni.errors import CniError
-from cni.netlink import bridge, link
-from cni.netlink.link import Link
+from cni.attach.attachment import Owner
+from cni.linux.netlink import bridge, link
+from cni.linux.netlink.link import Link
+from cni.protocol.errors import CniError
 from plugins.accelerated_bridge import uplink
 from plugins.accelerated_bridge.port import RepresentorPort, brought_to
-from plugins.common.attachment import Owner
 from plugins.vf.attachment import Attachment
 from plugins.vf.config import VfConfig
 from tests.support.bridging import Machine

@@ -32,7 +32,7 @@ from multiprocessing.connection import Connection
 from random import Random
 from typing import Any
 
-from cni import limits
+from cni.protocol import limits
 from tests.support import isolation, links, plugin
 from tests.support.bus import Bus
 from tests.support.hostile import addresses

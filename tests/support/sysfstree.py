@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cni import sysfs
+from cni.linux import sysfs
 
 Tree = dict[str, str | None]
 

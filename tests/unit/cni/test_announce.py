@@ -6,8 +6,8 @@ import struct
 
 import pytest
 
-from cni import announce
-from cni.ip import ip_address
+from cni.attach import announce
+from cni.protocol.ip import ip_address
 
 MAC = bytes.fromhex("02005e100001")
 

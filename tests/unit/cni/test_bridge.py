@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
-from cni.netlink import bridge, link
-from cni.netlink.bridge import PVID, UNTAGGED, Port
+from cni.linux.netlink import bridge, link
+from cni.linux.netlink.bridge import PVID, UNTAGGED, Port
 from tests.support.messages import Recorder, attributes_of, decode, encode
 
 RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 17, 18, 19

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from cni.config import NetConf, parse
-from cni.errors import DECODING_FAILURE, INCOMPATIBLE_VERSION, INVALID_CONFIG, CniError
-from cni.limits import CONFIG_BYTES
+from cni.protocol.config import NetConf, parse
+from cni.protocol.errors import DECODING_FAILURE, INCOMPATIBLE_VERSION, INVALID_CONFIG, CniError
+from cni.protocol.limits import CONFIG_BYTES
 
 
 def _parse(**members: object) -> NetConf:

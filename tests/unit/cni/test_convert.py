@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 import pytest
 
-from cni.convert import parse_result, render_result
-from cni.errors import GENERIC, INVALID_CONFIG, CniError
-from cni.ip import ip_address, ip_interface, ip_network
-from cni.result import DNS, Interface, IPConfig, Result, Route
-from cni.version import SUPPORTED
+from cni.protocol.convert import parse_result, render_result
+from cni.protocol.errors import GENERIC, INVALID_CONFIG, CniError
+from cni.protocol.ip import ip_address, ip_interface, ip_network
+from cni.protocol.result import DNS, Interface, IPConfig, Result, Route
+from cni.protocol.version import SUPPORTED
 
 GOLDEN = os.path.join(os.path.dirname(__file__), "..", "..", "golden", "results")
 

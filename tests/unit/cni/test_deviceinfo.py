@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cni.deviceinfo import FOLDER, PCI, VDPA, describe, publish, sweep
-from cni.limits import FILE_BYTES
+from cni.attach.deviceinfo import FOLDER, PCI, VDPA, describe, publish, sweep
+from cni.protocol.limits import FILE_BYTES
 from tests.support import sysfstree
 from tests.support.log import Lines
 from tests.support.sysfstree import UNREADABLE, Tree

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cni import files
-from cni.errors import IO_FAILURE, CniError
-from cni.limits import FILE_BYTES
+from cni.linux import files
+from cni.protocol.errors import IO_FAILURE, CniError
+from cni.protocol.limits import FILE_BYTES
 
 
 @pytest.mark.parametrize("old", [None, b"", b"old", b"x" * 100_000], ids=["new", "empty", "short", "long"])

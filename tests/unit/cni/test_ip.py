@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from cni.ip import IPAddress, IPInterface, IPNetwork, ip_address, ip_interface, ip_network
+from cni.protocol.ip import IPAddress, IPInterface, IPNetwork, ip_address, ip_interface, ip_network
 
 WRITTEN = [
     "0.0.0.0", "10.1.2.3", "255.255.255.255", "::", "::1", "1::", "fe80::1", "2001:db8:0:0:1:0:0:1", "2001:DB8::A",

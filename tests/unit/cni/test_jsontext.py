@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from cni.jsontext import JSONError, beginning, dumps, loads
-from cni.limits import JSON_CONTAINERS, JSON_DEPTH
+from cni.protocol.jsontext import JSONError, beginning, dumps, loads
+from cni.protocol.limits import JSON_CONTAINERS, JSON_DEPTH
 
 TEXTS = [
     "{}",

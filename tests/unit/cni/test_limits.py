@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from cni import limits
+from cni.protocol import limits
 
 PAGE = Path(__file__).parents[3] / "docs" / "limits.md"
 

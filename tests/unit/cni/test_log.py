@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cni.limits import LOG_LINE_CHARACTERS
-from cni.log import Logger
+from cni.linux.log import Logger
+from cni.protocol.limits import LOG_LINE_CHARACTERS
 
 LINE = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z "
 

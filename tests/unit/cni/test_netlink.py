@@ -13,10 +13,10 @@ from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from cni.ip import ip_address, ip_interface, ip_network
-from cni.netlink import addr, codec, link, route
-from cni.netlink.socket import NetlinkError, NetlinkSocket, RequestError, _raise_error
-from cni.result import Route
+from cni.linux.netlink import addr, codec, link, route
+from cni.linux.netlink.socket import NetlinkError, NetlinkSocket, RequestError, _raise_error
+from cni.protocol.ip import ip_address, ip_interface, ip_network
+from cni.protocol.result import Route
 from tests.support.messages import Recorder, attributes_of, decode, encode
 
 RTM_SETLINK, RTM_NEWLINKPROP, RTM_DELLINKPROP, RTM_NEWADDR, RTM_NEWROUTE = 19, 108, 109, 20, 24

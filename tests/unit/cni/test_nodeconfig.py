@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cni.errors import INVALID_CONFIG, CniError
-from cni.nodeconfig import load
+from cni.protocol.errors import INVALID_CONFIG, CniError
+from ipam.nodeconfig import load
 
 
 def test_absent(tmp_path: Path) -> None:

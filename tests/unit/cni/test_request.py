@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cni.errors import BAD_ENVIRONMENT, CniError
-from cni.request import parse, parse_args
+from cni.protocol.errors import BAD_ENVIRONMENT, CniError
+from cni.protocol.request import parse, parse_args
 
 FULL = {
     "CNI_CONTAINERID": "c1",

@@ -7,10 +7,10 @@ import signal
 
 import pytest
 
-from cni.errors import CniError
-from cni.log import Logger
-from cni.rollback import Rollback
-from cni.signals import Terminated, raise_on_termination
+from cni.attach.rollback import Rollback
+from cni.linux.log import Logger
+from cni.linux.signals import Terminated, raise_on_termination
+from cni.protocol.errors import CniError
 from tests.support.log import Lines
 
 

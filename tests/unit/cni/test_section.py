@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from cni.errors import INVALID_CONFIG, CniError
-from cni.ip import ip_address, ip_interface, ip_network
-from cni.section import LenientSection, Section
+from cni.protocol.errors import INVALID_CONFIG, CniError
+from cni.protocol.ip import ip_address, ip_interface, ip_network
+from cni.protocol.section import LenientSection, Section
 
 Getter = Callable[[Section], object]
 

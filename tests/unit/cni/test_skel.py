@@ -15,16 +15,16 @@ from collections.abc import Iterator
 import pytest
 
 from cni import skel
-from cni.config import NetConf
-from cni.errors import CniError, escaped
-from cni.ip import ip_interface
-from cni.limits import LOG_LINE_CHARACTERS
-from cni.log import Logger
-from cni.netlink.socket import NetlinkError
-from cni.request import Request
-from cni.result import IPConfig, Result
-from cni.signals import Terminated
-from cni.version import SUPPORTED
+from cni.linux.log import Logger
+from cni.linux.netlink.socket import NetlinkError
+from cni.linux.signals import Terminated
+from cni.protocol.config import NetConf
+from cni.protocol.errors import CniError, escaped
+from cni.protocol.ip import ip_interface
+from cni.protocol.limits import LOG_LINE_CHARACTERS
+from cni.protocol.request import Request
+from cni.protocol.result import IPConfig, Result
+from cni.protocol.version import SUPPORTED
 
 ENVIRON = {
     "CNI_CONTAINERID": "c1",
@@ -451,8 +451,8 @@ PROGRAM = """
 import os, sys, time
 sys.path.insert(0, sys.argv[1])
 from cni import skel
-from cni.result import Result
-from cni.rollback import Rollback
+from cni.protocol.result import Result
+from cni.attach.rollback import Rollback
 def add(request, conf, log):
     with Rollback(log) as rollback:
         rollback.push("tell", os.write, 2, b"undone\\n")

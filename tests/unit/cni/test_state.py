@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cni.errors import GENERIC, INVALID_CONFIG, IO_FAILURE, CniError
-from cni.limits import FILE_BYTES
-from cni.state import Store
+from cni.attach.state import Store
+from cni.protocol.errors import GENERIC, INVALID_CONFIG, IO_FAILURE, CniError
+from cni.protocol.limits import FILE_BYTES
 from tests.support.log import Lines
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cni import sysfs
+from cni.linux import sysfs
 from tests.support import sysfstree
 from tests.support.sysfstree import UNREADABLE, Tree, vdpa
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cni.version import CURRENT, OLDEST, SUPPORTED, at_least, reply
+from cni.protocol.version import CURRENT, OLDEST, SUPPORTED, at_least, reply
 
 
 def test_constants() -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
-from cni.netlink import codec, vf
-from cni.netlink.link import IFINFOMSG
-from cni.netlink.socket import NetlinkError, NetlinkSocket
-from cni.netlink.vf import VF
+from cni.linux.netlink import codec, vf
+from cni.linux.netlink.link import IFINFOMSG
+from cni.linux.netlink.socket import NetlinkError, NetlinkSocket
+from cni.linux.netlink.vf import VF
 from tests.support.messages import Recorder, attributes_of, decode, encode
 
 RTM_GETLINK, RTM_SETLINK = 18, 19

@@ -6,11 +6,11 @@ import io
 import json
 from typing import Any
 
-from cni import config
-from cni.config import NetConf
-from cni.log import Logger
-from cni.request import Request
-from cni.result import Result
+from cni.linux.log import Logger
+from cni.protocol import config
+from cni.protocol.config import NetConf
+from cni.protocol.request import Request
+from cni.protocol.result import Result
 from ipam.host_local.boot import Boot
 from ipam.host_local.commands import HostLocal
 

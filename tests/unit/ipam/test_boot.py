@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cni.errors import CniError
+from cni.protocol.errors import CniError
 from ipam.host_local.boot import ATTRIBUTE, Boot
 from tests.unit.ipam.calls import Network
 

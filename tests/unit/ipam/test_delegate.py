@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from cni.config import NetConf
-from cni.errors import DECODING_FAILURE, GENERIC, INVALID_CONFIG, CniError
-from cni.lock import DEPTH
-from cni.request import Request
+from cni.linux.lock import DEPTH
+from cni.protocol.config import NetConf
+from cni.protocol.errors import DECODING_FAILURE, GENERIC, INVALID_CONFIG, CniError
+from cni.protocol.request import Request
 from ipam import delegate
 from tests.unit.ipam.calls import Log, addresses, conf
 

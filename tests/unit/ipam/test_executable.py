@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cni.errors import GENERIC, CniError
+from cni.protocol.errors import GENERIC, CniError
 from ipam import executable
 
 Script = Callable[[str], str]

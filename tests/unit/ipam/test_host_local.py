@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cni.errors import GENERIC, INVALID_CONFIG, IO_FAILURE, PLUGIN_UNAVAILABLE, CniError
-from cni.lock import FileLock
+from cni.linux.lock import FileLock
+from cni.protocol.errors import GENERIC, INVALID_CONFIG, IO_FAILURE, PLUGIN_UNAVAILABLE, CniError
 from ipam.host_local.boot import Boot
 from tests.unit.ipam.calls import Network, conf, request
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cni.errors import BAD_ENVIRONMENT, INVALID_CONFIG, CniError
-from cni.limits import ADDRESSES, RANGE_SETS, RANGES, ROUTES
+from cni.protocol.errors import BAD_ENVIRONMENT, INVALID_CONFIG, CniError
+from cni.protocol.limits import ADDRESSES, RANGE_SETS, RANGES, ROUTES
 from ipam.host_local import add, config
 from tests.unit.ipam.calls import conf, request
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cni.section import Section
+from cni.protocol.section import Section
 from ipam import members
 
 

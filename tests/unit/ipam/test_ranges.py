@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cni.ip import ip_address, ip_network
+from cni.protocol.ip import ip_address, ip_network
 from ipam.host_local.ranges import SHOWN_RANGES, Range, RangeSet, find_overlap
 
 

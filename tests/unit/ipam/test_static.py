@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cni.errors import BAD_ENVIRONMENT, GENERIC, INVALID_CONFIG, CniError
+from cni.protocol.errors import BAD_ENVIRONMENT, GENERIC, INVALID_CONFIG, CniError
 from ipam.static import commands
 from tests.unit.ipam.calls import Log, conf, request
 

@@ -61,4 +61,4 @@ def test_what_is_for_type_checkers_only_is_left_out(tmp_path: Path) -> None:
 def test_names_in_stack_traces(tmp_path: Path) -> None:
     """They cannot be opened, in whatever folder a plugin is started."""
     (tmp_path / "__init__.py").write_text("")
-    assert b"<cni/netlink/__init__.py>" in compiled({"cni.netlink": str(tmp_path / "__init__.py")})
+    assert b"<cni/linux/netlink/__init__.py>" in compiled({"cni.linux.netlink": str(tmp_path / "__init__.py")})

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cni.config import parse as parse_conf
-from cni.errors import BAD_ENVIRONMENT, INVALID_CONFIG, CniError
+from cni.protocol.config import parse as parse_conf
+from cni.protocol.errors import BAD_ENVIRONMENT, INVALID_CONFIG, CniError
 from plugins.accelerated_bridge import config
 from plugins.accelerated_bridge.config import BridgeConfig
 from plugins.vf.config import VfConfig

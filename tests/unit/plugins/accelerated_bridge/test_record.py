@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from cni.errors import CniError
-from cni.netlink.link import Link
-from cni.netlink.vf import VF
-from cni.section import Section
-from cni.state import Store
+from cni.attach.attachment import Owner
+from cni.attach.state import Store
+from cni.linux.netlink.link import Link
+from cni.linux.netlink.vf import VF
+from cni.protocol.errors import CniError
+from cni.protocol.section import Section
 from plugins.accelerated_bridge import record
 from plugins.accelerated_bridge.config import BridgeConfig
 from plugins.accelerated_bridge.kind import AcceleratedBridge
 from plugins.accelerated_bridge.port import RepresentorPort
-from plugins.common.attachment import Owner
 from plugins.vf.attachment import Attachment
 from plugins.vf.claims import Claims
 from plugins.vf.config import VfConfig

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from cni.errors import CniError
-from cni.netlink import codec, link
-from cni.netlink.link import Link
-from cni.netlink.socket import NetlinkError, NetlinkSocket
-from cni.netns import NetNS
+from cni.linux.netlink import codec, link
+from cni.linux.netlink.link import Link
+from cni.linux.netlink.socket import NetlinkError, NetlinkSocket
+from cni.linux.netns import NetNS
+from cni.protocol.errors import CniError
 from plugins.accelerated_bridge.config import BridgeConfig
 from plugins.accelerated_bridge.kind import AcceleratedBridge
 from plugins.accelerated_bridge.port import RepresentorPort

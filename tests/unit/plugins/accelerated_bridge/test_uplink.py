@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cni.netlink.bridge import Port
+from cni.linux.netlink.bridge import Port
 from plugins.accelerated_bridge.uplink import listed, share
 
 NATIVE = 6

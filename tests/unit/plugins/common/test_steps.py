@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cni.errors import CniError
-from cni.netlink.socket import NetlinkError
-from plugins.common.steps import attempt
+from cni.attach.steps import attempt
+from cni.linux.netlink.socket import NetlinkError
+from cni.protocol.errors import CniError
 
 
 def refused(question: str) -> NetlinkError:

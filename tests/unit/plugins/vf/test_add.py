@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from cni.config import NetConf
-from cni.netlink import codec, vf
-from cni.netlink.link import IFINFOMSG, Link
-from cni.netlink.socket import NetlinkError, NetlinkSocket
-from cni.netns import NetNS
+from cni.attach.attachment import Owner
+from cni.linux.netlink import codec, vf
+from cni.linux.netlink.link import IFINFOMSG, Link
+from cni.linux.netlink.socket import NetlinkError, NetlinkSocket
+from cni.linux.netns import NetNS
+from cni.protocol.config import NetConf
 from plugins.accelerated_bridge.config import BridgeConfig
 from plugins.accelerated_bridge.kind import AcceleratedBridge
 from plugins.accelerated_bridge.port import RepresentorPort
-from plugins.common.attachment import Owner
 from plugins.vf import add, plan
 from plugins.vf.attachment import Attachment
 from plugins.vf.claims import Claims

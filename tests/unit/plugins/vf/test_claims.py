@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from cni.linux import boot
 from plugins.accelerated_bridge.kind import AcceleratedBridge
-from plugins.common import boot
 from plugins.sriov.kind import Sriov
 from plugins.vf.claims import Claims
 from plugins.vf.kind import Kind

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from cni.errors import CniError
-from cni.netlink.socket import NetlinkError, NetlinkSocket
-from cni.netns import NetNS
+from cni.linux.netlink.socket import NetlinkError, NetlinkSocket
+from cni.linux.netns import NetNS
+from cni.protocol.errors import CniError
 from plugins.vf import mac, plan
 from plugins.vf.pf import Entry
 from plugins.vf.plan import Setting

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cni.netlink.vf import VF
+from cni.linux.netlink.vf import VF
 from plugins.vf import plan
 from plugins.vf.config import VfConfig, Vlan
 from plugins.vf.plan import LINK_STATE, MAC, RATES, SPOOFCHK, TRUST, VLAN, Setting

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from cni.errors import GENERIC, CniError
-from cni.log import Logger
-from cni.netlink import codec, link
-from cni.netlink.link import Link
-from cni.netlink.socket import NetlinkError, NetlinkSocket, RequestError
-from cni.netns import NetNS
-from plugins.common.attachment import Owner
+from cni.attach.attachment import Owner
+from cni.linux.log import Logger
+from cni.linux.netlink import codec, link
+from cni.linux.netlink.link import Link
+from cni.linux.netlink.socket import NetlinkError, NetlinkSocket, RequestError
+from cni.linux.netns import NetNS
+from cni.protocol.errors import GENERIC, CniError
 from plugins.vf import transfer
 from plugins.vf.attachment import Attachment, Beside
 from plugins.vf.config import VfConfig

@@ -1,0 +1,136 @@
+"""What dead pods have left: known by records whose namespaces are gone, given back by whoever comes next.
+
+A runtime may forget an attachment after one DEL, and a DEL may come when the kernel has not given the device back yet.
+So every ADD and DEL looks. As long as all pods live that takes, for each record, reading it and looking at one path.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from cni.attach.pod import RecordedPod
+from cni.linux import netns
+from cni.protocol.errors import CniError
+from cni.protocol.jsontext import JSONError, loads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
+    from typing import TypeVar
+
+    from cni.attach.attachment import Attachment
+    from cni.linux.log import Logger
+
+    Claim = TypeVar("Claim", bound=Attachment)
+
+NETNS = b'"netns":"'
+INODE = b'"netnsInode":'
+STORE_TIMEOUT_S = 1.0
+"""How long a sweep waits for a store of addresses that somebody else has locked, in seconds."""
+
+DEADLINE_S = 5.0
+"""After what time a sweep leaves the rest to the next one, in seconds: the request that it is made for has a pod
+waiting."""
+
+
+def may_be(record: bytes) -> bool:
+    """Return whether a record, as `state.Store` writes it, may be a dead pod's: its namespace is not where it was.
+
+    It is not parsed: that takes a hundred times as long.
+    """
+    start = record.find(NETNS)
+    if start < 0:
+        return True
+    start += len(NETNS) - 1
+    end = record.find(b'"', start + 1) + 1
+    inode = _number(record, record.find(INODE))
+    try:
+        path = loads(record[start:end].decode())
+        return not isinstance(path, str) or not inode or os.stat(path).st_ino != inode
+    except (OSError, ValueError, JSONError):
+        return True
+
+
+def _number(record: bytes, start: int) -> int:
+    if start < 0:
+        return 0
+    digits = record[start + len(INODE) : start + len(INODE) + 20]
+    end = next((at for at, digit in enumerate(digits) if not 48 <= digit <= 57), len(digits))
+    return int(digits[:end] or b"0")
+
+
+class Living:
+    """Which namespaces live, as far as processes are in them. Looked up when first asked."""
+
+    __slots__ = ("_inodes", "_log")
+
+    def __init__(self, log: Logger) -> None:
+        self._log = log
+        self._inodes: dict[int, int] | None = None
+
+    def has(self, claim: Attachment) -> bool:
+        """Return whether the namespace of an attachment lives: at its path, or because a process is in it. The caller
+        may see other paths than the one who attached, and a process may outlive the path. Raises CniError.
+        """
+        if not claim.is_of_this_boot:
+            return False
+        if not claim.home:
+            return True  # nobody knows
+        with RecordedPod(claim.owner, (claim.home,), self._log) as pod:
+            if pod is not None:
+                return True
+        if self._inodes is None:
+            self._inodes = _of_processes()
+        process = self._inodes.get(claim.owner.netns_inode)
+        if process is None:
+            return False
+        # The kernel gives the number of a namespace that has died to the next one.
+        pod = netns.if_there(f"/proc/{process}/ns/net", self._log)
+        if pod is None:
+            return False
+        with pod:
+            return claim.owner.may_have(pod)
+
+
+def _of_processes() -> dict[int, int]:
+    """Return the inodes of the network namespaces in which processes are, and of each one process."""
+    found: dict[int, int] = {}
+    for process in os.listdir("/proc"):
+        if process.isdecimal():
+            try:
+                found.setdefault(os.stat(f"/proc/{process}/ns/net").st_ino, int(process))
+            except OSError:  # it has ended
+                continue
+    return found
+
+
+def give_back(
+    claims: Iterable[Claim],
+    living: Living,
+    lock: Callable[[Claim], AbstractContextManager[object]],
+    detach: Callable[[Claim], object],
+    release: Callable[[Claim], object],
+    log: Logger,
+) -> None:
+    """Give back what dead pods have left. What does not work is logged: the request that this is done for is another's.
+
+    claims: the attachments whose pods may be dead. lock: keeps an ADD of the same attachment away, whose addresses have
+    the same owner. detach: gives the device back, if nobody is at work on it, and returns whether nothing is left to
+    do. release: releases the addresses.
+    """
+    deadline = time.monotonic() + DEADLINE_S
+    for claim in claims:
+        if time.monotonic() > deadline:
+            log.info("what other dead pods have left is left to the next ADD or DEL")
+            return
+        try:
+            if living.has(claim):
+                continue
+            log.info(f"the pod of {claim.owner.describe()} is gone: giving back {claim.name}")
+            with lock(claim):
+                if detach(claim):
+                    release(claim)
+        except (CniError, OSError) as e:
+            log.warning(f"{claim.name}, which {claim.owner.describe()} has left, is not given back yet: {e}")

@@ -1,0 +1,49 @@
+"""Move a link from a pod to the host and make sure that it is the one: a pod may put another in its place meanwhile."""
+
+from __future__ import annotations
+
+from cni.attach import identity, move, stacked
+from cni.attach.identity import Sought
+from cni.linux.netlink import link
+from cni.linux.netlink.link import Link
+from cni.linux.netlink.socket import RequestError
+from cni.linux.netns import NetNS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.linux.log import Logger
+
+
+def onto_host(sought: Sought, host: NetNS, pod: NetNS, knows_index: bool, log: Logger) -> tuple[Link | None, str]:
+    """Move a link that a pod has to the host; return it as it is there, None when it is not in the pod, and then, for a
+    message, what is there instead.
+
+    knows_index: as in `identity.in_pod`. Raises CniError, whose details say where the link is.
+    """
+    links = link.dump(pod.netlink)
+    found, seen = identity.in_pod(sought, host, pod, knows_index, links)
+    return (fetched(sought, found, links, host, pod, log), seen) if found is not None else (None, seen)
+
+
+def fetched(sought: Sought, found: Link, links: list[Link], host: NetNS, pod: NetNS, log: Logger) -> Link | None:
+    """Move a link that was found in a pod to the host, under the name that it had there; return it as it is there.
+
+    links: of the pod. None when another came in its place, which is deleted. Raises CniError, whose details say where
+    the link is.
+    """
+    original = sought.original
+    stacked.remove(found, host, pod, log, links)
+    back = move.onto_host(host, pod, found, original.name, log, alias=original.name, index=original.index)
+    reason = sought.on_host(back) if back is not None else ""
+    if back is not None and reason and (back.kind, back.peer) == (found.kind, found.peer):
+        reason = "" if identity.peer_has_left(original, host) else reason
+    if back is not None and not reason:
+        stacked.remove(back, host, pod, log)
+    if back is None or not reason:
+        return back
+    log.warning(f"{pod.path} has put another link in the place of {original.name}: {reason}; it is deleted")
+    try:
+        link.delete(host.netlink, back.index)
+    except RequestError as e:
+        log.error(f"{back.name}, which is a link of {pod.path}, stays on the host: {e.strerror} (errno {e.errno})")
+    return None

@@ -1,0 +1,184 @@
+"""What the records of all plugins have in common: whose an attachment is, and what its link was like before ADD.
+
+"netnsInode": 4026532281,                                                                           where it went
+"K8S_POD_NAMESPACE": "default", "K8S_POD_NAME": "router", "K8S_POD_UID": "...",                     as in CNI_ARGS
+"ipamStore": {"type": "host-local", "dataDir": "/srv/networks"},                                    ipam.delegate
+"podIndex": 7, "peer": 3, "peerNsid": -1,                                                           identity
+"properties": {"flags": 4096, "group": 0, "txQueueLength": 1000, ...}                               netlink.link
+
+A record is read as if anybody had written it: what is not as it can be makes it one that is not believed. What is
+missing counts as unknown, since older versions did not note all.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cni.attach.attachment import POD_KEYS, Owner
+from cni.linux.netlink import link
+from cni.linux.netlink.link import FEATURES, FLAGS, KIND_DATA, PROPERTIES, SETTABLE
+from cni.protocol.errors import invalid_config
+from cni.protocol.request import container_id_fault, ifname_fault
+from cni.protocol.section import Section, refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cni.attach.attachment import Attachment
+    from cni.linux.netlink.link import Link
+
+MAX_U32 = 0xFFFFFFFF
+MAX_U64 = 0xFFFFFFFFFFFFFFFF
+MAX_INDEX = 0x7FFFFFFF  # of a link, an int in struct ifinfomsg
+MAX_MTU = 0x7FFFFFFF  # of a link, an unsigned int of which the kernel takes the positive half
+MAX_PATH_BYTES = 4095  # PATH_MAX less the final NUL
+MAX_ADDRESS_BYTES = 32  # MAX_ADDR_LEN, linux/netdevice.h
+MAX_ALIAS_BYTES = 255  # IFALIASZ less the final NUL
+MAX_ALTNAME_BYTES = 127  # ALTIFNAMSIZ less the final NUL
+MAX_KIND_DATA_BYTES = 1024
+_MAX_WORD_BYTES = 255
+
+
+def owner_state(owner: Owner) -> dict[str, object]:
+    """Return what is kept of an owner in the member that is ours, besides what each format has a place for."""
+    return {"netnsInode": owner.netns_inode, **owner.pod, "ipamStore": owner.ipam}
+
+
+def read_owner(record: Section, network: str, netns: str, times: Section, ours: Section) -> Owner:
+    """Return the owner that a record names.
+
+    network: the member with the network's name. netns: the path of the namespace. times: where its cookie and the boot
+    are. ours: the member that is ours. Raises CniError.
+    """
+    container_id, ifname = record.string("containerID"), record.string("ifName")
+    fault = container_id_fault(container_id) or ifname_fault(ifname)
+    if fault:
+        raise invalid_config(f"record: {fault}")
+    if len(netns.encode("utf-8", "surrogateescape")) > MAX_PATH_BYTES:
+        raise refused(times.name_of("netns"), netns, "a path")
+    cookie = times.integer("netnsCookie", 0, 0, MAX_U64)
+    owner = Owner(container_id, ifname, word(record, network), netns, cookie, word(times, "bootID"))
+    owner.netns_inode = ours.integer("netnsInode", 0, 0, MAX_U64)
+    owner.pod = {key: ours.string(key) for key in POD_KEYS if ours.has(key)}
+    owner.ipam = ours.section("ipamStore").raw
+    return owner
+
+
+def link_state(attachment: Attachment) -> dict[str, object]:
+    """Return what is kept of a link besides what each format has a place of its own for."""
+    original = attachment.original
+    if original is None:
+        return {}
+    return {
+        "podIndex": attachment.pod_index,
+        "peer": original.peer,
+        "peerNsid": original.peer_nsid,
+        "properties": original.properties,
+    }
+
+
+def read_link_state(section: Section, found: Link) -> int:
+    """Complete a link by what `link_state` gave; return the index that it has in the pod. Raises CniError."""
+    found.peer = section.integer("peer", 0, 0, MAX_U32)
+    found.peer_nsid = section.integer("peerNsid", -1, -1, MAX_INDEX)
+    properties = section.section("properties")
+    # A later version may know more of them.
+    known = [name for name in properties.raw if name in PROPERTIES or name in (FLAGS, FEATURES, KIND_DATA)]
+    found.properties = {name: _property(properties, name) for name in known}
+    return section.integer("podIndex", 0, 0, MAX_INDEX)
+
+
+def _property(properties: Section, name: str) -> int | str:
+    if name == FLAGS:
+        return properties.integer(name, 0, 0, MAX_U32) & SETTABLE
+    if name == FEATURES:
+        return _hexadecimal(properties, name, "", MAX_KIND_DATA_BYTES)
+    if name == KIND_DATA:
+        return _hexadecimal(properties, name, "", MAX_KIND_DATA_BYTES)
+    width = PROPERTIES[name][1]
+    return properties.integer(name, 0, 0, (1 << 8 * width) - 1) if width else mac(properties, name)
+
+
+def mac(section: Section, key: str) -> str:
+    """Return a hardware address in lower case, of whatever length the link's type has, empty when there is none.
+
+    Raises CniError.
+    """
+    return _hexadecimal(section, key, ":", MAX_ADDRESS_BYTES)
+
+
+def _hexadecimal(section: Section, key: str, separator: str, max_bytes: int) -> str:
+    text = section.string(key).lower()
+    try:
+        plain = bytes.fromhex(text.replace(separator, "") if separator else text)
+    except ValueError:
+        plain = b""
+    if text and ((plain.hex(separator) if separator else plain.hex()) != text or len(plain) > max_bytes):
+        raise refused(section.name_of(key), text, f"at most {max_bytes} bytes in hexadecimal notation")
+    return text
+
+
+def mtu(section: Section, key: str) -> int:
+    """Return an MTU in bytes, 0 when it is not known. Raises CniError."""
+    return section.integer(key, 0, 0, MAX_MTU)
+
+
+def index(section: Section, key: str) -> int:
+    """Return the index of a link, 0 when it is not known. Raises CniError."""
+    return section.integer(key, 0, 0, MAX_INDEX)
+
+
+def name(section: Section, key: str, decode: Callable[[str], str]) -> str:
+    """Return the name of a link, empty when there is none. decode: makes it of its stored form. Raises CniError."""
+    text = decode(section.string(key))
+    if text and not link.is_name(text):
+        raise refused(section.name_of(key), text, "the name of a link")
+    return text
+
+
+def altnames(section: Section, key: str, decode: Callable[[str], str]) -> list[str]:
+    """Return alternative names of a link. decode: as for `name`. Raises CniError."""
+    found = [decode(text) for text in section.strings(key)]
+    for text in found:
+        if not text or len(text.encode("utf-8", "surrogateescape")) > MAX_ALTNAME_BYTES:
+            raise refused(section.name_of(key), text, "alternative names of a link")
+    return found
+
+
+def alias(section: Section, key: str, decode: Callable[[str], str]) -> str:
+    """Return the alias of a link. decode: as for `name`. Raises CniError."""
+    text = decode(section.string(key))
+    if len(text.encode("utf-8", "surrogateescape")) > MAX_ALIAS_BYTES:
+        raise refused(section.name_of(key), text, f"an alias of at most {MAX_ALIAS_BYTES} bytes")
+    return text
+
+
+def word(section: Section, key: str) -> str:
+    """Return a short text that is no path, such as the name of a device on its bus. Raises CniError."""
+    text = section.string(key)
+    if "/" in text or text in (".", "..") or len(text.encode("utf-8", "surrogateescape")) > _MAX_WORD_BYTES:
+        raise refused(section.name_of(key), text, f"at most {_MAX_WORD_BYTES} bytes without a slash")
+    return text
+
+
+_NOT_UTF_8 = "\ufffd"
+"""How a text begins that stands for a name which is not UTF-8, byte by byte. No real name begins with it."""
+
+
+def stored(text: str) -> str:
+    """Names may hold any byte, JSON holds text. A name that is UTF-8 goes as it is, for sriov-cni to read."""
+    try:
+        text.encode()
+        if not text.startswith(_NOT_UTF_8):
+            return text
+    except UnicodeEncodeError:
+        pass
+    return _NOT_UTF_8 + os.fsencode(text).decode("latin-1")
+
+
+def restored(text: str) -> str:
+    """Return what `stored` was given."""
+    if not text.startswith(_NOT_UTF_8):
+        return text
+    return os.fsdecode(text.removeprefix(_NOT_UTF_8).encode("latin-1", "replace"))

@@ -1,0 +1,233 @@
+"""Make a link on the host again what it was before ADD."""
+
+from __future__ import annotations
+
+import errno
+
+from cni.attach.move import RACES, free_name
+from cni.attach.steps import attempt
+from cni.linux import features, packetfilter
+from cni.linux.netlink import link
+from cni.linux.netlink.link import FEATURES, Link
+from cni.linux.netlink.socket import NetlinkError, RequestError
+from cni.linux.netns import NetNS
+from cni.protocol.errors import GENERIC, CniError, combined
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from cni.linux.log import Logger
+
+
+PERMANENT = frozenset((errno.EINVAL, errno.ERANGE, errno.EOPNOTSUPP, errno.ENETDOWN, errno.ENODEV, errno.EADDRINUSE))
+"""What the kernel refuses will not be otherwise the next time: the link, or what it is upon, is not what it was."""
+
+
+ADVICE = "`bpftool net` shows what sees its packets"
+
+
+def restore(host: NetNS, device: Link, original: Link, master: str, log: Logger) -> None:
+    """Give a link on the host everything that it had: address, MTU, properties, alternative names, master, up state
+    and, last, the alias. An XDP program that the pod left is detached while the link is down.
+
+    device: the link as it is; original: as it was, a port of the link called `master` if that is not empty. The alias
+    goes last: a plugin that has a mark there knows by it that the link is not yet restored.
+    What the kernel refuses for good is a warning: to keep the record would keep the device from every other pod.
+    Raises CniError naming everything else that it refused.
+    """
+    without_filters(host, device, log)
+    errors: list[CniError] = []
+    attempt(errors, restore_altnames, host, device, original, log)
+    attempt(errors, restore_master, host, device, master, log)
+    for step in (_address_and_mtu, _properties, _features, _up, _alias):
+        attempt(errors, step, host, device, original, log)
+    if errors:
+        raise combined(f"restoring {device.name}", errors)
+
+
+def _address_and_mtu(host: NetNS, device: Link, original: Link, log: Logger) -> None:
+    changes: dict[str, Any] = {}
+    if device.mac != original.mac and original.mac:
+        changes["mac"] = original.mac
+    if device.mtu != original.mtu and original.mtu:
+        changes["mtu"] = original.mtu
+    if changes:
+        change(host, device, changes, log)
+
+
+def _properties(host: NetNS, device: Link, original: Link, log: Logger) -> None:
+    """Give the link its properties back, those that are known and not as they were."""
+    changes = differing(device, original)
+    if not changes:
+        return
+
+    def make(wanted: dict[str, int | str]) -> None:
+        link.change_property(host.netlink, device.index, wanted, original.kind)
+
+    _one_by_one(device, changes, make, log)
+
+
+def _features(host: NetNS, device: Link, original: Link, log: Logger) -> None:
+    wanted = original.properties.get(FEATURES)
+    try:
+        if wanted:
+            features.restore(device.name, str(wanted))
+    except OSError as e:
+        log.warning(f"cannot restore the features of {device.name} (ethtool -k): {e.strerror} (errno {e.errno})")
+
+
+def differing(device: Link, original: Link) -> dict[str, int | str]:
+    """Return the properties of a link that are not what they were, with what they were."""
+    return {name: was for name, was in original.properties.items() if device.properties.get(name, was) != was}
+
+
+def _up(host: NetNS, device: Link, original: Link, log: Logger) -> None:
+    if device.up != original.up:
+        change(host, device, {"up": original.up}, log)
+
+
+def _alias(host: NetNS, device: Link, original: Link, log: Logger) -> None:
+    if device.alias != original.alias:
+        change(host, device, {"alias": original.alias}, log)
+
+
+def without_filters(netns: NetNS, device: Link, log: Logger) -> None:
+    """Detach the programs that see a link's packets: a pod's must not see the host's, nor the next pod's. The calling
+    thread is in this namespace. What the kernel refuses is a warning.
+    """
+    try:
+        if device.xdp:
+            _detach_xdp(netns, device)
+            log.info(f"detached the XDP program that {device.name} had")
+            device.xdp = 0
+    except OSError as e:
+        log.warning(f"cannot detach the XDP program of {device.name}: {e.strerror} (errno {e.errno}); {ADVICE}")
+    try:
+        classifiers = packetfilter.detach_classifiers(device.index)
+        if classifiers:
+            log.info(f"detached {classifiers} classifiers (tcx) that {device.name} had")
+    except OSError as e:
+        log.warning(f"cannot detach the classifiers of {device.name}: {e.strerror} (errno {e.errno}); {ADVICE}")
+
+
+def _detach_xdp(netns: NetNS, device: Link) -> None:
+    try:
+        link.detach_xdp(netns.netlink, device.index, device.xdp)
+    except NetlinkError as e:
+        # EBUSY: a bpf_link holds it.
+        if e.errno != errno.EBUSY or not packetfilter.detach_xdp_link(device.index, device.xdp_program):
+            raise
+
+
+def restore_altnames(host: NetNS, device: Link, original: Link, log: Logger) -> None:
+    """Take the alternative names off that the pod gave, give those back that were in the way of a move. What the kernel
+    refuses is a warning. Raises CniError for what it did not answer to.
+    """
+    added = [altname for altname in device.altnames if altname not in original.altnames]
+    if added:
+        try:
+            link.delete_altnames(host.netlink, device.index, added)
+        except RequestError as e:
+            _refused(f"cannot take the alternative names {', '.join(added)} from {device.name}", e, log)
+    for altname in original.altnames:
+        if altname not in device.altnames and altname != device.name:
+            try:
+                link.add_altname(host.netlink, device.index, altname)
+            except RequestError as e:
+                _refused(f"cannot give {device.name} its alternative name {altname} back", e, log)
+
+
+def restore_master(host: NetNS, device: Link, master: str, log: Logger) -> None:
+    """Make the link a port again of the bridge or bond that it was in. Errors are as with `restore_altnames`."""
+    found = link.get(host.netlink, name=master) if master else None
+    if found is not None and device.master != found.index:
+        try:
+            link.change(host.netlink, device.index, master=found.index)
+        except RequestError as e:
+            _refused(f"cannot make {device.name} a port of {master} again", e, log)
+
+
+def _refused(what: str, error: RequestError, log: Logger) -> None:
+    """Log what the kernel refused. Raises CniError where its answer was lost: it may be otherwise the next time."""
+    if not isinstance(error, NetlinkError):
+        raise CniError(GENERIC, f"{what}: {error.strerror}", f"errno {error.errno}; repeat DEL") from error
+    log.warning(f"{what}: {error.strerror}")
+
+
+def change(host: NetNS, device: Link, changes: dict[str, Any], log: Logger) -> None:
+    """Make all changes in one message; when the kernel refuses one, make each in a message of its own.
+
+    changes: keyword arguments of `link.change`. What it refuses for good is a warning. Raises CniError naming
+    everything else that it refused.
+    """
+    _one_by_one(device, changes, lambda wanted: link.change(host.netlink, device.index, **wanted), log)
+
+
+def _one_by_one(device: Link, changes: dict[str, Any], make: Callable[[dict[str, Any]], None], log: Logger) -> None:
+    try:
+        make(changes)
+        return
+    except RequestError:
+        pass
+    errors = []
+    for field, value in changes.items():
+        try:
+            make({field: value})
+        except RequestError as e:
+            refusal = CniError(
+                GENERIC,
+                f'cannot restore {field} of {device.name} to "{value}": {e.strerror}',
+                f"errno {e.errno}; the device is on the host",
+            )
+            if e.errno in PERMANENT:
+                log.warning(f"{refusal}; it stays as the pod left it")
+            else:
+                errors.append(refusal)
+    if errors:
+        raise combined(f"restoring {device.name}", errors)
+
+
+def rename(host: NetNS, device: Link, name: str, log: Logger) -> Link:
+    """Give a link on the host its name back; return the link as it is then.
+
+    udev may have given it the name, or the name as an alternative one, since it came back from the pod. When another
+    link has the name, ours gets a free one that begins with it, and that is logged: the next ADD would take the pod's
+    name for its own. Raises CniError.
+    """
+    if device.name == name:
+        return device
+    try:
+        for attempt in range(RACES):
+            try:
+                return _rename(host, device, name, log)
+            except NetlinkError as e:
+                if e.errno != errno.EEXIST or attempt == RACES - 1:
+                    raise
+    except RequestError as e:
+        raise CniError(
+            GENERIC, f"cannot rename {device.name} back to {name}: {e.strerror}", f"errno {e.errno}; repeat DEL"
+        ) from e
+    return device
+
+
+def _rename(host: NetNS, device: Link, name: str, log: Logger) -> Link:
+    target, taken = name, link.get(host.netlink, name=name)
+    if taken is not None and taken.index != device.index:
+        target = free_name(host, name, device.name)
+    elif taken is not None:
+        if taken.name == name:  # udev was faster; where it is so after this look, the kernel has nothing to do below
+            device.name, device.altnames = taken.name, taken.altnames
+            return device
+        link.delete_altnames(host.netlink, device.index, [name])
+        device.altnames = [altname for altname in taken.altnames if altname != name]
+    if target != device.name:
+        if device.up:  # kernels before 6.2 rename only what is down
+            link.change(host.netlink, device.index, up=False)
+            device.up = False
+        link.change(host.netlink, device.index, name=target)
+    if target != name:
+        log.warning(f"the name {name} is taken on the host: the device that had it is called {target} now")
+    device.name = target
+    return device

@@ -1,0 +1,220 @@
+"""Levelled log lines for the operator: `time level [container interface namespace/pod] message`, one line each."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+
+from cni.protocol.errors import told
+from cni.protocol.limits import LOG_LINE_CHARACTERS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from io import BufferedIOBase
+
+DEBUG, INFO, WARNING, ERROR = range(4)
+_LABELS = ("debug", "info", "warning", "error")
+# The last two are levels of the Go plugins that we have no use for.
+_LEVELS = {"debug": DEBUG, "info": INFO, "warning": WARNING, "warn": WARNING, "error": ERROR, "fatal": ERROR,
+           "panic": ERROR}  # fmt: skip
+
+
+FOLDER = "/var/log"
+"""Where log files may be: whoever may write a network configuration must not thereby write to any file of the host."""
+
+_MARK, _MARKED = "user.plumbline", b"log"
+"""An extended attribute of a log file that we made, where the file system has such: it stays when logrotate(8) empties
+the file.
+"""
+
+_BEGINNING_BYTES = 64
+_CREATION_S = 0.1  # how long another plugin may take from making a log file to its first line
+
+
+class Logger:
+    """Writes lines of at least one level to a stream or, when `path` is given, to the end of that file.
+
+    level: debug, info, warning or error; anything else counts as info. context: what every line carries in brackets.
+    folder: below which the file has to be. It is opened, or created with mode 0600, when the first line comes. Nothing
+    here ever raises: a log that cannot be written must not cost a pod its network.
+    """
+
+    __slots__ = ("_fd", "_folder", "_level", "_path", "context", "stream")
+
+    def __init__(
+        self,
+        level: str = "info",
+        stream: BufferedIOBase | None = None,
+        path: str = "",
+        context: str = "",
+        folder: str = FOLDER,
+    ) -> None:
+        self._level = _LEVELS.get(level.lower(), INFO)
+        self.stream = stream
+        self._path = path
+        self._folder = folder
+        self._fd = -1
+        self.context = context
+        if path and not _parts_below(folder, path):
+            self._go_without_file()
+
+    def debug(self, msg: str) -> None:
+        """Say what only matters to somebody who looks for a fault."""
+        self._log(DEBUG, msg)
+
+    def info(self, msg: str) -> None:
+        """Say what an operator may want to know of the normal course."""
+        self._log(INFO, msg)
+
+    def warning(self, msg: str) -> None:
+        """Say what is not as it should be, though the command goes on."""
+        self._log(WARNING, msg)
+
+    def error(self, msg: str) -> None:
+        """Say what failed."""
+        self._log(ERROR, msg)
+
+    def is_debug(self) -> bool:
+        """Return whether debug lines are written, for what is costly to put in words."""
+        return self._level == DEBUG
+
+    def _log(self, level: int, msg: str) -> None:
+        if level >= self._level:
+            self._write(self._line(level, msg))
+
+    def _line(self, level: int, msg: str) -> bytes:
+        context = f" [{self.context}]" if self.context else ""
+        line = told(f"{_timestamp()} {_LABELS[level]}{context} {msg}", LOG_LINE_CHARACTERS)
+        return (line + "\n").encode("utf-8", "backslashreplace")
+
+    def _write(self, line: bytes) -> None:
+        try:
+            if self._path and self._fd < 0:
+                self._fd = _open(self._folder, self._path)
+            if self._fd >= 0:
+                os.write(self._fd, line)
+            elif self.stream is not None:
+                self.stream.write(line)
+                self.stream.flush()
+        except (OSError, ValueError):  # a full disk, a folder that is missing, a closed stream
+            if self._path:
+                self._go_without_file()
+                self._write(line)
+
+    def _go_without_file(self) -> None:
+        """Write to the stream from now on, and say so. Why, is not told: whoever may write a configuration must not
+        learn from it which files there are.
+        """
+        path, self._path = self._path, ""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        what = "as a log of plugins or a new file, without symbolic links on the way"
+        text = f"logFile {path} is not below {self._folder}/ {what}: logging to standard error"
+        self._write(self._line(WARNING, text))
+
+
+def _timestamp() -> str:
+    now = time.time()
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
+
+
+def _parts_below(folder: str, path: str) -> list[str]:
+    """Return the names that lead from the folder to a path below it, none when it does not lie there."""
+    names = [name for name in path.removeprefix(folder + "/").split("/") if name not in ("", ".")]
+    return names if path.startswith(folder + "/") and ".." not in names else []
+
+
+def _open(folder: str, path: str) -> int:
+    """Return a descriptor to append to the log at a path. Raises OSError, ValueError.
+
+    Nothing is opened for more than a look (O_PATH, open(2)) before it is known to be a log of ours: to open a FIFO, a
+    device or a file of another daemon for writing can do harm enough. No symbolic link below the folder is followed.
+    """
+    *folders, name = _parts_below(folder, path)
+    at = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for one in folders:
+            below = os.open(one, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+            os.close(at)
+            at = below
+        try:
+            return _existing(name, at)
+        except FileNotFoundError:
+            pass
+        try:
+            fd = os.open(name, _APPENDING | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=at)
+        except FileExistsError:  # another plugin was faster, and has written nothing yet, perhaps
+            return _existing(name, at, _CREATION_S)
+    finally:
+        os.close(at)
+    try:
+        os.setxattr(fd, _MARK, _MARKED)
+    except OSError:  # the file system has no such attributes: the first line will tell
+        pass
+    return fd
+
+
+_APPENDING = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+def _existing(name: str, folder: int, patience_s: float = 0.0) -> int:
+    """Return a descriptor to append to a file that is there, and is a log of a plugin. Raises OSError.
+
+    It is one if we marked it, or if it begins with a line of ours or of the plugins in Go, and if nobody but root can
+    have written that. An empty file without the mark may be anything, such as the login records of another program.
+    patience_s: how long to wait for a first line, in seconds.
+    """
+    look = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        found = os.fstat(look)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != 0 or found.st_mode & 0o022:
+            raise OSError(errno.EPERM, "not ours")
+        # The very file that was looked at, whatever has its name by now; O_NOFOLLOW would refuse the way to it.
+        fd = os.open(f"/proc/self/fd/{look}", _APPENDING & ~os.O_NOFOLLOW)
+    finally:
+        os.close(look)
+    deadline = time.monotonic() + patience_s
+    while not (_is_marked(fd) or _begins_a_log(os.pread(fd, _BEGINNING_BYTES, 0))):
+        if time.monotonic() >= deadline:
+            os.close(fd)
+            raise OSError(errno.EPERM, "not ours")
+        time.sleep(0.001)
+    return fd
+
+
+def _is_marked(fd: int) -> bool:
+    try:
+        return os.getxattr(fd, _MARK) == _MARKED
+    except OSError:
+        return False
+
+
+_OURS = "0000-00-00T00:00:00.000Z "
+
+
+def _begins_a_log(beginning: bytes) -> bool:
+    """Return whether a file that begins so is a log of ours, or of cni-log, which the plugins in Go use.
+
+    2026-01-31T12:00:00.000Z info ...       ours
+    2026-01-31T12:00:00Z [info] ...         cni-log's, which has an offset such as +01:00 in the place of Z elsewhere
+    time="2026-01-31T12:00:00Z" level="info" ...    its structured form
+    """
+    text = beginning.decode("latin-1")
+    structured = text.startswith('time="')
+    text = text.removeprefix('time="')
+    digits = "".join("0" if c.isdecimal() and c.isascii() else c for c in text)
+    seconds = _OURS.index(".")
+    if structured:
+        return digits.startswith(_OURS[:seconds]) and '" level="' in digits[seconds : seconds + 20]
+    if digits.startswith(_OURS):
+        return text[len(_OURS) :].startswith(tuple(f"{label} " for label in _LABELS))
+    if not digits.startswith(_OURS[:seconds]):
+        return False
+    zone, space, rest = digits[seconds:].partition(" ")
+    return zone in ("Z", "+00:00", "-00:00") and bool(space) and rest.startswith(tuple(f"[{x}]" for x in _LEVEL_NAMES))
+
+
+_LEVEL_NAMES = ("panic", "error", "warning", "info", "debug", "verbose")

@@ -1,0 +1,1 @@
+"""What the CNI specification says, pure: no kernel, no files."""

@@ -1,0 +1,200 @@
+"""What the runtime says in the environment (CNI specification 1.1.0, section "Parameters")."""
+
+from __future__ import annotations
+
+import os
+
+from cni.protocol.config import is_safe_name
+from cni.protocol.errors import BAD_ENVIRONMENT, CniError
+from cni.protocol.limits import CONTAINER_ID_BYTES, IFNAME_BYTES, PATH_FOLDERS, POD_NAME_BYTES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+COMMANDS = ("ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION")
+
+ALWAYS_KNOWN = frozenset(
+    ("IgnoreUnknown", "K8S_POD_INFRA_CONTAINER_ID", "K8S_POD_NAME", "K8S_POD_NAMESPACE", "K8S_POD_UID", "MAC")
+)
+"""Keys of CNI_ARGS that every plugin takes: Kubernetes runtimes send them to all, and MAC is for the plugin that asks
+IPAM.
+"""
+
+
+class Pod:
+    """The pod that an attachment is for, as Kubernetes knows it; what is not known is empty."""
+
+    __slots__ = ("name", "namespace", "uid")
+
+    def __init__(self, namespace: str = "", name: str = "", uid: str = "") -> None:
+        self.namespace = namespace
+        self.name = name
+        self.uid = uid
+
+    def __str__(self) -> str:
+        """Return `<namespace>/<name>`, the name alone where there is no more, empty when the pod is not known."""
+        return f"{self.namespace}/{self.name}" if self.namespace and self.name else self.name
+
+
+class Request:
+    """One call of the runtime.
+
+    command: one of COMMANDS. container_id, netns (a path), ifname (in the container): empty where the command does not
+    need them and the runtime did not say. args: CNI_ARGS as it came. path: the folders that hold plugins.
+    pod: what CNI_ARGS says of the pod. environ, stdin: what a delegate gets to see. warnings: what was read leniently.
+    """
+
+    __slots__ = ("args", "command", "container_id", "environ", "ifname", "netns", "path", "pod", "stdin", "warnings")
+
+    def __init__(
+        self,
+        command: str,
+        container_id: str = "",
+        netns: str = "",
+        ifname: str = "",
+        args: str = "",
+        path: list[str] | None = None,
+        environ: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+    ) -> None:
+        self.command = command
+        self.container_id = container_id
+        self.netns = netns
+        self.ifname = ifname
+        self.args = args
+        self.path = path or []
+        self.pod = pod_of(args)
+        self.warnings: list[str] = []
+        self.environ: Mapping[str, str] = environ or {}
+        self.stdin = stdin
+
+
+def parse(environ: Mapping[str, str], stdin: bytes = b"") -> Request:
+    """Return the request that the environment describes.
+
+    Raises CniError (code 4) that names all variables that are missing, or the one that is not allowed and its value.
+    """
+    command = environ.get("CNI_COMMAND", "")
+    if command not in COMMANDS:
+        raise CniError(BAD_ENVIRONMENT, f"unknown CNI_COMMAND: {ascii(command)[1:-1]}", f"known: {', '.join(COMMANDS)}")
+    missing = [variable for variable, commands, _ in VARIABLES if command in commands and not environ.get(variable)]
+    if missing:
+        raise CniError(BAD_ENVIRONMENT, f"required env variables [{','.join(missing)}] missing", f"command {command}")
+    for variable, _, validate in VARIABLES:
+        value = environ.get(variable, "")
+        # VERSION has no use for any of them, so none can be wrong.
+        if value and command != "VERSION" and (reason := validate(value)):
+            raise CniError(BAD_ENVIRONMENT, reason, f"{variable}={value!a}")
+    found = Request(
+        command,
+        environ.get("CNI_CONTAINERID", ""),
+        environ.get("CNI_NETNS", ""),
+        environ.get("CNI_IFNAME", ""),
+        environ.get("CNI_ARGS", ""),
+        [folder for folder in environ.get("CNI_PATH", "").split(os.pathsep) if folder],
+        environ,
+        stdin,
+    )
+    for excess, reason in (
+        (len(found.container_id) > CONTAINER_ID_BYTES, _too_long_id(found.container_id)),
+        (len(found.path) > PATH_FOLDERS, f"CNI_PATH names {len(found.path)} folders; {PATH_FOLDERS} is the limit"),
+    ):
+        if excess and command in ("DEL", "VERSION"):  # ADD refused it: there is nothing that DEL might miss
+            found.warnings.append(reason)
+        elif excess:
+            raise CniError(BAD_ENVIRONMENT, reason, "nothing was changed")
+    del found.path[PATH_FOLDERS:]
+    return found
+
+
+def _too_long_id(value: str) -> str:
+    return f"CNI_CONTAINERID has {len(value)} bytes; {CONTAINER_ID_BYTES} is the limit"
+
+
+def pod_of(args: str) -> Pod:
+    """Return what CNI_ARGS says of the pod. Whatever else is in there, right or wrong, is for others to judge.
+
+    A value that is no name is left out: one with white space, brackets or what is not printable could pass for another
+    part of a log line.
+    """
+    found: dict[str, str] = {}
+    for pair in args.split(";"):
+        key, _, value = pair.partition("=")
+        if key.startswith("K8S_POD_"):
+            found[key] = value if len(value) <= POD_NAME_BYTES and _NAME_CHARACTERS.issuperset(value) else ""
+    namespace, name, uid = (found.get(key, "") for key in ("K8S_POD_NAMESPACE", "K8S_POD_NAME", "K8S_POD_UID"))
+    return Pod(namespace, name, uid)
+
+
+_NAME_CHARACTERS = frozenset(map(chr, range(0x21, 0x7F))) - frozenset("[]")
+
+
+def container_id_fault(value: str) -> str:
+    """Return what is wrong with a container ID, or an empty string."""
+    return "" if is_safe_name(value) else "invalid characters in containerID"
+
+
+def ifname_fault(value: str) -> str:
+    """Return what is wrong with the name of an interface, or an empty string.
+
+    The rules are the kernel's (net/core/dev.c, dev_valid_name) and one more: it takes `%d` for a pattern to fill in.
+    """
+    if not value:
+        return "interface name is empty"
+    if value in (".", ".."):
+        return "interface name is . or .."
+    if len(os.fsencode(value)) > IFNAME_BYTES:
+        return f"interface name is too long: more than {IFNAME_BYTES} bytes"
+    if any(character in "/:" or character.isspace() for character in value):
+        return "interface name contains / or : or whitespace characters"
+    if "%" in value or not value.isprintable():
+        return "interface name contains % or unprintable characters"
+    return ""
+
+
+def _no_fault(_: str) -> str:
+    return ""
+
+
+VARIABLES: tuple[tuple[str, frozenset[str], Callable[[str], str]], ...] = (
+    ("CNI_CONTAINERID", frozenset(("ADD", "CHECK", "DEL")), container_id_fault),
+    # The runtime may have lost the namespace before DEL. Whether it is one is found out by whoever opens it.
+    ("CNI_NETNS", frozenset(("ADD", "CHECK")), _no_fault),
+    ("CNI_IFNAME", frozenset(("ADD", "CHECK", "DEL")), ifname_fault),
+    ("CNI_PATH", frozenset(("ADD", "CHECK", "DEL", "GC", "STATUS")), _no_fault),
+)
+"""Variable; the commands that need it; what says what is wrong with its value, when there is one."""
+
+
+def parse_args(text: str, known: frozenset[str] = frozenset()) -> dict[str, str]:
+    """Return the pairs of CNI_ARGS, `K=V;K=V`, whose keys are known: those given and ALWAYS_KNOWN.
+
+    Raises CniError (code 4) for what is not a pair, and for unknown keys unless IgnoreUnknown is 1 or true.
+    """
+    pairs: dict[str, str] = {}
+    for pair in text.split(";") if text else []:
+        key, _, value = pair.partition("=")
+        if pair.count("=") != 1:
+            raise _bad_args(f"invalid pair {pair!a}; it must be KEY=VALUE")
+        pairs[key] = value
+    known = known | ALWAYS_KNOWN
+    unknown = [key for key in pairs if key not in known]
+    if unknown and not _flag("IgnoreUnknown", pairs.get("IgnoreUnknown", "0")):
+        listed = ", ".join(ascii(key) for key in unknown)
+        raise _bad_args(
+            f"unknown args {listed}; known are {', '.join(sorted(known, key=str.lower))}, or set IgnoreUnknown=1"
+        )
+    return {key: value for key, value in pairs.items() if key in known}
+
+
+def _flag(key: str, value: str) -> bool:
+    if value.lower() in ("1", "true"):
+        return True
+    if value.lower() in ("0", "false"):
+        return False
+    raise _bad_args(f"invalid value {value!a} of {key}; it must be 1, true, 0 or false")
+
+
+def _bad_args(reason: str) -> CniError:
+    return CniError(BAD_ENVIRONMENT, f"CNI_ARGS: {reason}")
