@@ -83,6 +83,8 @@ static void read_modules(struct _frozen *modules)
         modules->code = (const unsigned char *)at;
         modules->size = atoi(length);
         at += modules->size;
+        if (strcmp(modules->name, "__blocks__") == 0) /* no module, but what is known from another process */
+            foretell_blocks(modules->code, (size_t)modules->size);
     }
 }
 
@@ -144,7 +146,7 @@ static void load(const struct _frozen *modules)
             image.program = PyMarshal_ReadObjectFromString((const char *)modules->code, modules->size);
         } else if (strcmp(modules->name, "__unload__") == 0) {
             run(modules);
-        } else {
+        } else if (strcmp(modules->name, "__blocks__") != 0) {
             PyObject *const module = PyImport_ImportModule(modules->name);
             if (module == NULL)
                 die_of_exception(modules->name);
@@ -161,11 +163,16 @@ static void load(const struct _frozen *modules)
     PyDict_Clear(image.environment);
 }
 
+static void write_part(uint64_t address, const void *content, size_t size)
+{
+    const uint64_t header[] = {address, size};
+    if (fwrite(header, sizeof header, 1, stdout) != 1 || fwrite(content, size, 1, stdout) != 1)
+        die("the image cannot be written");
+}
+
 static void write_range(struct range range)
 {
-    const uint64_t header[] = {(uintptr_t)range.start, (uint64_t)(range.end - range.start)};
-    if (fwrite(header, sizeof header, 1, stdout) != 1 || fwrite(range.start, header[1], 1, stdout) != 1)
-        die("the image cannot be written");
+    write_part((uintptr_t)range.start, range.start, (size_t)(range.end - range.start));
 }
 
 static _Noreturn __attribute__((noinline)) void take(void)
@@ -196,6 +203,7 @@ static _Noreturn __attribute__((noinline)) void take(void)
     image.is_taken = 1;
     write_range((struct range){__start_plumbline_data, __stop_plumbline_data});
     write_range(allocated);
+    write_part(0, blocks_seen().freed, blocks_seen().count);
     if (fflush(stdout) != 0)
         die("the image cannot be written");
     _exit(0);

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
 from itertools import zip_longest
+from operator import gt
 
 from program.modules import check_imports, compiled
 
@@ -46,11 +47,13 @@ def make_executable(target: str, interpreter: str, modules: Mapping[str, str], b
     the process it was taken in, or that the linker has left no place for.
     """
     check_imports(modules, builtins)
-    with tempfile.TemporaryFile() as file:
-        file.write(compiled({**modules, **UNLOADING}))
-        file.flush()
-        images = [_taken(interpreter, file.fileno(), *circumstances) for circumstances in CIRCUMSTANCES]
+    code = compiled({**modules, **UNLOADING})
+    freed = _lifetimes(interpreter, code)
+    code += _blocks(freed)
+    images, blocks = zip(*(_taken(interpreter, code, *circumstances) for circumstances in CIRCUMSTANCES), strict=True)
     _check_equal(*images)
+    if not all(_as_foretold(freed, x) for x in blocks):
+        raise ValueError("an image depends on the process it was taken in: other memory is freed")
     with open(interpreter, "rb") as file:
         executable = _with_memory(file.read(), images[0])
     os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -61,12 +64,43 @@ def make_executable(target: str, interpreter: str, modules: Mapping[str, str], b
     os.replace(beside, target)  # a running binary cannot be written to
 
 
-def _taken(interpreter: str, modules: int, displacement: int, folder: str, variable: str) -> dict[int, bytes]:
-    """Return the image, what is at which address, that the interpreter makes of the modules in an open file."""
-    done = subprocess.run(
-        [os.path.abspath(interpreter), str(displacement)], stdin=modules, capture_output=True, cwd=folder,
-        env={variable: OLD_PROCESSOR, "TZ": ":"},
-    )  # fmt: skip
+def _blocks(freed: bytes) -> bytes:
+    """Return what tells the interpreter, behind the modules, which blocks of memory will be freed (image.c)."""
+    return b"__blocks__ 0 %d\n" % len(freed) + freed
+
+
+def _lifetimes(interpreter: str, code: bytes) -> bytes:
+    """Return which blocks of memory are freed before the image is taken, in the order in which they are allocated.
+
+    Where blocks are has a say in the order of some sets, and so, a little, in what is allocated when.
+    """
+    _, first = _taken(interpreter, code, *CIRCUMSTANCES[0])
+    _, freed = _taken(interpreter, code + _blocks(first), *CIRCUMSTANCES[0])
+    while True:
+        _, now = _taken(interpreter, code + _blocks(freed), *CIRCUMSTANCES[0])
+        if _as_foretold(freed, now):
+            return freed
+        freed = bytes(map(min, freed, now))
+
+
+def _as_foretold(freed: bytes, now: bytes) -> bool:
+    """Return whether all blocks were freed that had to be."""
+    return not any(map(gt, freed, now))
+
+
+def _taken(
+    interpreter: str, code: bytes, displacement: int, folder: str, variable: str
+) -> tuple[dict[int, bytes], bytes]:
+    """Return what the interpreter makes of the modules: the image, what is at which address, and which blocks of memory
+    were freed until then, a byte for each.
+    """
+    with tempfile.TemporaryFile() as file:
+        file.write(code)
+        file.flush()
+        done = subprocess.run(
+            [os.path.abspath(interpreter), str(displacement)], stdin=file, capture_output=True, cwd=folder,
+            env={variable: OLD_PROCESSOR, "TZ": ":"},
+        )  # fmt: skip
     if done.returncode != 0 or done.stderr:
         said = done.stderr.decode(errors="replace")
         raise ImportError(f"the modules cannot be loaded (exit status {done.returncode}): {said}")
@@ -76,7 +110,7 @@ def _taken(interpreter: str, modules: int, displacement: int, folder: str, varia
         offset += RANGE.size
         memory[address] = taken[offset : offset + size]
         offset += size
-    return memory
+    return memory, memory.pop(0)
 
 
 def _check_equal(one: dict[int, bytes], other: dict[int, bytes]) -> None:

@@ -3,6 +3,10 @@
  *
  * Until the image is taken, memory is a part of one array, at the same address in every process. From then on it comes
  * from the C library, whose own memory is not in the image; what is in the array is never given back.
+ *
+ * Most of what is allocated until then is given back before: what Python needs to load a module, and what modules need to
+ * make their classes. The image would be full of holes. So the same is done once before, to see which blocks do not stay
+ * (image.py), and these come from other memory then. Should one of them stay after all, the build fails.
  */
 #include "program.h"
 
@@ -15,19 +19,50 @@
 #define ALIGNMENT ((size_t)16)   /* of what malloc() returns, in bytes */
 #define LARGE ((size_t)65536)    /* a size from which on few are distinguished */
 #define ARRAY ((size_t)(8 << 20))
+#define BLOCKS ((size_t)(8 << 20)) /* how many may be allocated */
+#define ASIDE ((void *)0x2000000000) /* where other memory is: where a block was, CPython keeps in lists of free ones */
 
-/*
- * Its used part gets into the file; what is noted of it here does not, since nothing is taken from it any more then. The
- * size of each block, without itself, stands before it.
- */
+/* What stands before each block. */
+struct header {
+    uint32_t size;   /* of the block, without this */
+    uint32_t number; /* how many were allocated before it */
+};
+
+/* The used part of the array gets into the file; what is noted of it here does not, since nothing is taken from it then. */
 static _Alignas(4096) char array[ARRAY];
-static size_t used = ALIGNMENT - sizeof(size_t);
-static void *freed[LARGE / ALIGNMENT + ARRAY / LARGE]; /* the blocks of each size, chained by their first word */
+static struct region {
+    char *start;
+    size_t used;
+    void *freed[LARGE / ALIGNMENT + ARRAY / LARGE]; /* the blocks of each size, chained by their first word */
+} kept, passing;
+static struct blocks seen;                  /* of this process */
+static const unsigned char *will_be_freed;  /* by number, of as many as were allocated in the process before */
+static size_t foretold;
+
+void foretell_blocks(const unsigned char *freed, size_t count)
+{
+    will_be_freed = freed;
+    foretold = count;
+}
+
+struct blocks blocks_seen(void)
+{
+    return seen;
+}
+
+static void *mapped(void *at, size_t size)
+{
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | (at == NULL ? 0 : MAP_FIXED_NOREPLACE);
+    void *const memory = mmap(at, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (memory == MAP_FAILED || (at != NULL && memory != at))
+        die("no memory to take an image");
+    return memory;
+}
 
 struct range close_allocations(void)
 {
-    array[used++] = 1;
-    return (struct range){array, array + used};
+    array[kept.used++] = 1;
+    return (struct range){array, array + kept.used};
 }
 
 static int is_in_array(const void *block)
@@ -35,64 +70,81 @@ static int is_in_array(const void *block)
     return (const char *)block >= array && (const char *)block < array + ARRAY;
 }
 
-static size_t *size_of(void *block)
+static struct region *region_of(const void *block)
 {
-    return (size_t *)block - 1;
+    if (is_in_array(block))
+        return &kept;
+    return (const char *)block >= passing.start && (const char *)block < passing.start + ARRAY ? &passing : NULL;
 }
 
-static void **chain_of(size_t size)
+static struct header *header_of(void *block)
 {
-    return &freed[size < LARGE ? size / ALIGNMENT : LARGE / ALIGNMENT + size / LARGE];
+    return (struct header *)block - 1;
 }
 
-static void free_in_array(void *block)
+static void **chain_of(struct region *region, size_t size)
 {
-    const size_t size = *size_of(block);
+    return &region->freed[size < LARGE ? size / ALIGNMENT : LARGE / ALIGNMENT + size / LARGE];
+}
+
+static void give_back(struct region *region, void *block)
+{
+    const size_t size = header_of(block)->size;
     memset(block, 0, size); /* nothing of what was there gets into the file, and calloc() need not clear it */
-    void **const chain = chain_of(size);
+    void **const chain = chain_of(region, size);
     memcpy(block, chain, sizeof(void *));
     *chain = block;
 }
 
 /* Take the first block of the first chain that is long enough, and give back what is more than that. */
-static void *take_freed(size_t size)
+static void *take_freed(struct region *region, size_t size)
 {
-    for (void **chain = chain_of(size); chain < freed + sizeof freed / sizeof *freed; chain++) {
+    void **const end = region->freed + sizeof region->freed / sizeof region->freed[0];
+    for (void **chain = chain_of(region, size); chain < end; chain++) {
         void *const block = *chain;
-        const size_t found = block == NULL ? 0 : *size_of(block);
+        const size_t found = block == NULL ? 0 : header_of(block)->size;
         if (found < size)
             continue;
         memcpy(chain, block, sizeof(void *));
         memset(block, 0, sizeof(void *));
         if (found - size >= 2 * ALIGNMENT) {
-            void *const rest = (char *)block + size + sizeof(size_t);
-            *size_of(block) = size;
-            *size_of(rest) = found - size - sizeof(size_t);
-            free_in_array(rest);
+            void *const rest = (char *)block + size + sizeof(struct header);
+            header_of(block)->size = (uint32_t)size;
+            header_of(rest)->size = (uint32_t)(found - size - sizeof(struct header));
+            give_back(region, rest);
         }
         return block;
     }
     return NULL;
 }
 
-static void *take_from_array(size_t size)
+static void *take(size_t size)
 {
-    if (size > ARRAY / 2)
-        return NULL;
-    /* The next block's size fits before its aligned start. */
-    size = (size + sizeof(size_t) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT - sizeof(size_t);
-    void *block = take_freed(size);
-    if (block == NULL && used + sizeof(size_t) + size < ARRAY) {
-        block = array + used + sizeof(size_t);
-        *size_of(block) = size;
-        used += sizeof(size_t) + size;
+    if (kept.start == NULL) {
+        kept = (struct region){.start = array, .used = ALIGNMENT - sizeof(struct header)};
+        passing = (struct region){.start = mapped(ASIDE, ARRAY), .used = ALIGNMENT - sizeof(struct header)};
+        seen.freed = mapped(NULL, BLOCKS);
     }
+    if (size > ARRAY / 2 || seen.count == BLOCKS)
+        return NULL;
+    const uint32_t number = (uint32_t)seen.count++;
+    struct region *const region = number < foretold && will_be_freed[number] ? &passing : &kept;
+    /* The next block's header fits before its aligned start. */
+    size = (size + sizeof(struct header) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT - sizeof(struct header);
+    void *block = take_freed(region, size);
+    if (block == NULL && region->used + sizeof(struct header) + size < ARRAY) {
+        block = region->start + region->used + sizeof(struct header);
+        header_of(block)->size = (uint32_t)size;
+        region->used += sizeof(struct header) + size;
+    }
+    if (block != NULL)
+        header_of(block)->number = number;
     return block;
 }
 
 void *program_malloc(size_t size)
 {
-    return image.is_taken ? malloc(size) : take_from_array(size);
+    return image.is_taken ? malloc(size) : take(size);
 }
 
 void *program_calloc(size_t count, size_t size)
@@ -101,24 +153,32 @@ void *program_calloc(size_t count, size_t size)
         return calloc(count, size);
     if (size != 0 && count > SIZE_MAX / size)
         return NULL;
-    return take_from_array(count * size);
+    return take(count * size);
 }
 
 void program_free(void *block)
 {
-    if (!is_in_array(block))
+    if (image.is_taken) {
+        if (!is_in_array(block))
+            free(block);
+        return;
+    }
+    struct region *const region = region_of(block);
+    if (region == NULL) {
         free(block);
-    else if (!image.is_taken)
-        free_in_array(block);
+        return;
+    }
+    seen.freed[header_of(block)->number] = 1;
+    give_back(region, block);
 }
 
 void *program_realloc(void *block, size_t size)
 {
     if (block == NULL)
         return program_malloc(size);
-    if (!is_in_array(block))
+    if (image.is_taken ? !is_in_array(block) : region_of(block) == NULL)
         return realloc(block, size);
-    const size_t before = *size_of(block);
+    const size_t before = header_of(block)->size;
     if (size <= before)
         return block;
     void *const other = program_malloc(size);

@@ -33,6 +33,19 @@ _Noreturn void die(const char *reason);
  */
 void displace_memory(size_t bytes);
 
+/*
+ * Of the blocks of memory that are allocated from now on: which of the first `count` will be freed before the image is
+ * taken, by their order; a byte for each. They are not in the image.
+ */
+void foretell_blocks(const unsigned char *freed, size_t count);
+
+/* The same, as it turned out: which were freed. */
+struct blocks {
+    unsigned char *freed;
+    size_t count;
+};
+struct blocks blocks_seen(void);
+
 /* Allocate no more, and return the part of the image that holds what was allocated. Its last byte is not zero. */
 struct range {
     const char *start, *end;
