@@ -10,7 +10,7 @@ STANDARD_LIBRARY = [
     "os", "_collections_abc", "abc", "codecs", "genericpath", "io", "posixpath", "stat",
     "encodings", "encodings.aliases", "encodings.ascii", "encodings.latin_1", "encodings.utf_8",
     "__future__", "struct", "types", "operator", "keyword", "reprlib", "collections", "collections.abc", "functools",
-    "enum", "contextlib",
+    "enum", "contextlib", "ipaddress",
 ]  # fmt: skip
 """Of the standard library, in the order in which they are loaded: the import system, what the interpreter starts with,
 the encodings of that and of UTF-8 mode, in which it always runs, and what the plugins use."""

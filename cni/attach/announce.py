@@ -9,8 +9,9 @@ from __future__ import annotations
 import _socket
 import struct
 import time
+from ipaddress import ip_address
 
-from cni.protocol.ip import IPAddress, ip_address
+from cni.protocol.ip import IPAddress
 from cni.protocol.limits import ANNOUNCEMENT_S
 
 TYPE_CHECKING = False

@@ -12,10 +12,10 @@ Which members are left out when they are empty follows the reference plugins; `d
 
 from __future__ import annotations
 
+from ipaddress import ip_interface, ip_network
 from itertools import pairwise
 
 from cni.protocol.errors import GENERIC, CniError
-from cni.protocol.ip import ip_interface, ip_network
 from cni.protocol.limits import ADDRESSES, DNS_ENTRIES, INTERFACES, ROUTES
 from cni.protocol.result import DNS, Interface, IPConfig, Result, Route
 from cni.protocol.section import Section, refused

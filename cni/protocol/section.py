@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cni.protocol import cidr
+from cni.protocol import ip
 from cni.protocol.errors import CniError, invalid_config
 from cni.protocol.jsontext import beginning
 from cni.protocol.limits import ADDRESSES, ATTACHMENTS, LIST_ITEMS, NOTED_WARNINGS, ROUTES, SHOWN_CHARACTERS
@@ -147,7 +147,7 @@ class Section:
         if not text:
             return None
         try:
-            return cidr.parse_address(text)
+            return ip.parse_address(text)
         except ValueError:
             raise refused(self.name_of(key), text, "an IP address such as 10.1.2.3 or fd00::1") from None
 
@@ -157,7 +157,7 @@ class Section:
             return None
         text = self.string(key)
         try:
-            return cidr.parse_interface(text)
+            return ip.parse_interface(text)
         except ValueError:
             wanted = "an address with prefix length such as 10.1.2.3/24 or fd00::1/64"
             raise refused(self.name_of(key), text, wanted) from None
@@ -168,7 +168,7 @@ class Section:
             return None
         text = self.string(key)
         try:
-            return cidr.parse_network(text)
+            return ip.parse_network(text)
         except ValueError:
             raise refused(self.name_of(key), text, "a subnet such as 10.1.2.0/24 or fd00::/64") from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cni.attach.rollback import Rollback
-from cni.protocol.ip import IPInterface
+from cni.protocol.ip import interface
 from cni.protocol.result import IPConfig, Result
 from ipam import nodeconfig
 from ipam.host_local import allocator, config, resolvconf
@@ -48,7 +48,7 @@ def add(request: Request, prepared: Prepared, store: Store, log: Logger) -> Resu
         known = _knowledge(store, request, log)
         allocations = allocator.choose(wanted.range_sets, prepared.assigned, request.container_id, known)
         _reserve(store, allocations, request, log)
-    ips = [IPConfig(IPInterface(one.address, one.range.subnet.prefixlen), one.range.gateway) for one in allocations]
+    ips = [IPConfig(interface(one.address, one.range.subnet.prefixlen), one.range.gateway) for one in allocations]
     return Result(ips=ips, routes=wanted.routes, dns=prepared.dns)
 
 

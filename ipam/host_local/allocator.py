@@ -6,8 +6,8 @@ certain to be nobody's any more.
 
 from __future__ import annotations
 
-from cni.protocol.cidr import address_or_none
 from cni.protocol.errors import GENERIC, CniError, invalid_config
+from cni.protocol.ip import address_or_none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cni.protocol import cidr
+from cni.protocol import ip
 from cni.protocol.convert import read_routes
 from cni.protocol.errors import BAD_ENVIRONMENT, CniError, invalid_config
 from cni.protocol.limits import ADDRESSES, RANGE_SETS, RANGES
@@ -115,7 +115,7 @@ def _subnet(section: Section) -> IPNetwork:
     if not section.has("subnet"):
         raise refused(section.where, section.raw, 'an object with "subnet"')
     try:
-        interface = cidr.parse_interface(text)
+        interface = ip.parse_interface(text)
     except ValueError:
         raise refused(field, text, "a subnet such as 10.1.2.0/24 or fd00::/64") from None
     subnet = interface.network
@@ -165,7 +165,7 @@ def _requested(request: Request, conf: NetConf) -> list[IPAddress]:
 
 def _with_or_without_length(text: str) -> IPAddress:
     """The length is that of the range, so one that is given is checked for sense and then dropped."""
-    return cidr.parse_interface(text).ip if "/" in text else cidr.parse_address(text)
+    return ip.parse_interface(text).ip if "/" in text else ip.parse_address(text)
 
 
 def is_left_to_runtime(conf: NetConf) -> bool:

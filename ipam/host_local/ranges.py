@@ -68,9 +68,10 @@ class Range:
 
     def free(self, first: int, last: int, taken: Container[str]) -> IPAddress | None:
         """Return the lowest address from `first` to `last` (both in the range) that a pod can get and nobody has."""
+        address_type = type(self.start)
         for number in range(first, last + 1):
             if number not in self._reserved:
-                address = IPAddress(self.subnet.version, number)
+                address = address_type(number)
                 if str(address) not in taken:
                     return address
         return None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cni.protocol.cidr import address_or_none
 from cni.protocol.errors import CniError, combined
+from cni.protocol.ip import address_or_none
 from ipam.host_local.store import LOCK_TIMEOUT_S
 
 TYPE_CHECKING = False

@@ -25,9 +25,9 @@ import stat
 
 from cni.linux import files
 from cni.linux.lock import FileLock
-from cni.protocol.cidr import address_or_none
 from cni.protocol.config import is_safe_name
 from cni.protocol.errors import IO_FAILURE, CniError
+from cni.protocol.ip import address_or_none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Store:
     def names(self) -> list[str]:
         """Return the names of all address files, in no order; none when there is no folder.
 
-        A name may look like an address and be none: `cidr.address_or_none` says for certain.
+        A name may look like an address and be none: `ip.address_or_none` says for certain.
         """
         return [name for name in self._listed() if _looks_like_address(name)]
 

@@ -6,7 +6,7 @@ What names addresses, the later winning: `ipam.addresses` together with CNI_ARGS
 
 from __future__ import annotations
 
-from cni.protocol import cidr
+from cni.protocol import ip
 from cni.protocol.convert import read_dns, read_routes
 from cni.protocol.errors import BAD_ENVIRONMENT, CniError, invalid_config
 from cni.protocol.limits import ADDRESSES
@@ -65,7 +65,7 @@ def _addresses(request: Request, conf: NetConf, ipam: Section) -> list[IPConfig]
 def _configured(section: Section) -> IPConfig:
     text = section.string("address")
     try:
-        return IPConfig(cidr.parse_interface(text), section.address("gateway"))
+        return IPConfig(ip.parse_interface(text), section.address("gateway"))
     except ValueError:
         raise refused(section.name_of("address"), text, IN_CIDR_NOTATION) from None
 
@@ -75,7 +75,7 @@ def _listed(section: Section) -> list[IPConfig]:
     addresses = []
     for index, text in enumerate(section.strings("ips", ADDRESSES)):
         try:
-            addresses.append(IPConfig(cidr.parse_interface(text)))
+            addresses.append(IPConfig(ip.parse_interface(text)))
         except ValueError:
             raise refused(f"{section.name_of('ips')}[{index}]", text, IN_CIDR_NOTATION) from None
     return addresses
@@ -87,12 +87,12 @@ def _of_environment(request: Request) -> list[IPConfig]:
     addresses = []
     for text in _items("IP", pairs):
         try:
-            addresses.append(IPConfig(cidr.parse_interface(text)))
+            addresses.append(IPConfig(ip.parse_interface(text)))
         except ValueError:
             raise _bad_args("IP", text, IN_CIDR_NOTATION) from None
     for text in _items("GATEWAY", pairs):
         try:
-            gateway = cidr.parse_address(text)
+            gateway = ip.parse_address(text)
         except ValueError:
             raise _bad_args("GATEWAY", text, "an IP address such as 10.1.2.1") from None
         for one in addresses:

@@ -119,7 +119,7 @@ def test_make_builds_when_it_must(tmp_path: Path) -> None:
     older("pyproject.toml")
     assert built() == [f"7.8.9, {second.partition(', ')[2]}-dirty"]
     assert built() == []
-    with open(root / "cni/protocol/cidr.py", "a") as file:
+    with open(root / "cni/protocol/ip.py", "a") as file:
         file.write("\n")
     assert built() == [f"7.8.9, {second.partition(', ')[2]}-dirty"]
     assert built() == []

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_interface
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,6 @@ from cni.linux.background import Background
 from cni.linux.netlink import link
 from cni.linux.netlink.monitor import RTMGRP_LINK, Monitor
 from cni.protocol.errors import IO_FAILURE, CniError
-from cni.protocol.ip import ip_address, ip_interface
 from cni.protocol.result import IPConfig, Result
 from tests.support.log import Lines
 from tests.support.net import HOST, Space

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
 import pytest
@@ -12,7 +13,6 @@ from cni.attach.ifconfig import PodLink
 from cni.linux import netns
 from cni.linux.netlink import link
 from cni.protocol.errors import GENERIC, CniError
-from cni.protocol.ip import ip_address, ip_interface, ip_network
 from cni.protocol.result import IPConfig, Result, Route
 from tests.support.log import Lines
 from tests.support.net import HOST, Space

@@ -6,6 +6,7 @@ import errno
 import socket
 import struct
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
 import pytest
@@ -15,7 +16,6 @@ from cni.linux.netlink import addr, link, route
 from cni.linux.netlink.link import Link
 from cni.linux.netlink.socket import NetlinkError, NetlinkSocket
 from cni.linux.netns import NetNS
-from cni.protocol.ip import ip_address, ip_interface, ip_network
 from cni.protocol.result import Route
 from tests.support.net import HOST, Space, unique
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import _socket
 import struct
+from ipaddress import ip_address
 
 from cni.linux.netlink import codec
 from cni.linux.netlink.socket import NLM_F_CREATE, NLM_F_EXCL, NetlinkSocket
-from cni.protocol.ip import IPAddress, IPInterface, ip_address
+from cni.protocol.ip import IPAddress, IPInterface, interface
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,4 +96,4 @@ def _parsed(bodies: Iterator[bytes], index: int) -> Iterator[Address]:
                 packed = value
             elif kind == IFA_FLAGS:
                 flags = codec.number(value)
-        yield Address(IPInterface(ip_address(packed), prefix), flags)
+        yield Address(interface(ip_address(packed), prefix), flags)

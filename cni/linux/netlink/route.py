@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import struct
+from ipaddress import ip_address
 
 from cni.linux.netlink import codec
 from cni.linux.netlink.addr import family_of
 from cni.linux.netlink.socket import NLM_F_CREATE, NetlinkSocket
-from cni.protocol.ip import IPAddress, IPNetwork, ip_address
+from cni.protocol.ip import IPAddress, interface
 from cni.protocol.result import Route
 
 TYPE_CHECKING = False
@@ -119,7 +120,7 @@ def _parsed(bodies: Iterator[bytes], index: int, version: int) -> Iterator[Route
         if route_index == index:
             gateways.append(gateway)
         for hop in gateways:
-            yield Route(IPNetwork(ip_address(destination), prefix), hop, mtu, advmss, priority, table, scope)
+            yield Route(interface(ip_address(destination), prefix).network, hop, mtu, advmss, priority, table, scope)
 
 
 def _next_hops(value: bytes) -> list[tuple[int, IPAddress | None]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
+from ipaddress import ip_address
 
 import pytest
 
 from cni.attach import announce
-from cni.protocol.ip import ip_address
 
 MAC = bytes.fromhex("02005e100001")
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 
 from cni.protocol.convert import parse_result, render_result
 from cni.protocol.errors import GENERIC, INVALID_CONFIG, CniError
-from cni.protocol.ip import ip_address, ip_interface, ip_network
 from cni.protocol.result import DNS, Interface, IPConfig, Result, Route
 from cni.protocol.version import SUPPORTED
 

@@ -6,6 +6,7 @@ import errno
 import socket
 import struct
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
 import pytest
@@ -15,7 +16,6 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from cni.linux.netlink import addr, codec, link, route
 from cni.linux.netlink.socket import NetlinkError, NetlinkSocket, RequestError, _raise_error
-from cni.protocol.ip import ip_address, ip_interface, ip_network
 from cni.protocol.result import Route
 from tests.support.messages import Recorder, attributes_of, decode, encode
 

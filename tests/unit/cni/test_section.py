@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 
 from cni.protocol.errors import INVALID_CONFIG, CniError
-from cni.protocol.ip import ip_address, ip_interface, ip_network
 from cni.protocol.section import LenientSection, Section
 
 Getter = Callable[[Section], object]

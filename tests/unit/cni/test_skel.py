@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from ipaddress import ip_interface
 
 import pytest
 
@@ -20,7 +21,6 @@ from cni.linux.netlink.socket import NetlinkError
 from cni.linux.signals import Terminated
 from cni.protocol.config import NetConf
 from cni.protocol.errors import CniError, escaped
-from cni.protocol.ip import ip_interface
 from cni.protocol.limits import LOG_LINE_CHARACTERS
 from cni.protocol.request import Request
 from cni.protocol.result import IPConfig, Result

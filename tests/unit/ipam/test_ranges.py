@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address, ip_network
+
 import pytest
 
-from cni.protocol.ip import ip_address, ip_network
 from ipam.host_local.ranges import SHOWN_RANGES, Range, RangeSet, find_overlap
 
 
