@@ -10,7 +10,7 @@ STANDARD_LIBRARY = [
     "os", "_collections_abc", "abc", "codecs", "genericpath", "io", "posixpath", "stat",
     "encodings", "encodings.aliases", "encodings.ascii", "encodings.latin_1", "encodings.utf_8",
     "__future__", "struct", "types", "operator", "keyword", "reprlib", "collections", "collections.abc", "functools",
-    "enum", "contextlib", "ipaddress",
+    "enum", "contextlib", "ipaddress", "bisect", "signal",
 ]  # fmt: skip
 """Of the standard library, in the order in which they are loaded: the import system, what the interpreter starts with,
 the encodings of that and of UTF-8 mode, in which it always runs, and what the plugins use."""
@@ -26,7 +26,7 @@ WHILE_LOADED = [
 EXTENSIONS = [
     "_abc", "_codecs", "_imp", "_io", "_signal", "_stat", "_thread", "_tracemalloc", "_warnings", "_weakref",
     "builtins", "errno", "faulthandler", "gc", "marshal", "posix", "sys", "time",
-    "_collections", "_functools", "_operator", "_socket", "_sre", "_struct", "fcntl", "itertools", "select",
+    "_bisect", "_collections", "_functools", "_operator", "_socket", "_sre", "_struct", "fcntl", "itertools", "select",
     "_plumbline",
     *(("_typing",) if sys.version_info >= (3, 12) else ()),
     *(("_ast", "_contextvars", "_types") if sys.version_info >= (3, 14) else ()),

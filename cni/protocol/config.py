@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from cni.protocol.convert import parse_result, read_dns
 from cni.protocol.errors import DECODING_FAILURE, INCOMPATIBLE_VERSION, CniError, invalid_config
 from cni.protocol.jsontext import JSONError, loads
 from cni.protocol.limits import CONFIG_BYTES, NETWORK_NAME_BYTES
+from cni.protocol.result import DNS, Result
 from cni.protocol.section import VALID_ATTACHMENTS, VALID_ATTACHMENTS_ONCE, LenientSection, Section, note, refused
 from cni.protocol.version import CURRENT, OLDEST, SUPPORTED
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeVar
-
-    from cni.protocol.result import DNS, Result
-
-    A = TypeVar("A")
-    T = TypeVar("T")
+A = TypeVar("A")
+T = TypeVar("T")
 
 __all__ = ["NetConf", "Section", "decode", "is_safe_name", "parse", "refused", "version_of"]
 

@@ -12,6 +12,7 @@ Which members are left out when they are empty follows the reference plugins; `d
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import ip_interface, ip_network
 from itertools import pairwise
 
@@ -21,11 +22,7 @@ from cni.protocol.result import DNS, Interface, IPConfig, Result, Route
 from cni.protocol.section import Section, refused
 from cni.protocol.version import OLDEST, SUPPORTED
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Document = dict[str, object]
+Document = dict[str, object]
 
 
 def parse_result(raw: object, version: str = "", where: str = "") -> Result:

@@ -42,8 +42,8 @@ def parse_interface(text: str) -> IPInterface:
     if not (length.isascii() and length.isdecimal()):
         raise ValueError(f"{text!a} is not an IP address with its prefix length")
     address, prefixlen = _as_written(written), int(length)
-    plain = parse_address(written)
-    return interface(plain, prefixlen if plain.version == address.version else prefixlen - MAPPED_BITS)
+    mapped = getattr(address, "ipv4_mapped", None)
+    return interface(mapped, prefixlen - MAPPED_BITS) if mapped else interface(address, prefixlen)
 
 
 def parse_network(text: str) -> IPNetwork:

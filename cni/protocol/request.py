@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from cni.protocol.config import is_safe_name
 from cni.protocol.errors import BAD_ENVIRONMENT, CniError
 from cni.protocol.limits import CONTAINER_ID_BYTES, IFNAME_BYTES, PATH_FOLDERS, POD_NAME_BYTES
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 COMMANDS = ("ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION")
 
@@ -22,21 +20,20 @@ IPAM.
 """
 
 
+@dataclass(frozen=True, slots=True)
 class Pod:
     """The pod that an attachment is for, as Kubernetes knows it; what is not known is empty."""
 
-    __slots__ = ("name", "namespace", "uid")
-
-    def __init__(self, namespace: str = "", name: str = "", uid: str = "") -> None:
-        self.namespace = namespace
-        self.name = name
-        self.uid = uid
+    namespace: str = ""
+    name: str = ""
+    uid: str = ""
 
     def __str__(self) -> str:
         """Return `<namespace>/<name>`, the name alone where there is no more, empty when the pod is not known."""
         return f"{self.namespace}/{self.name}" if self.namespace and self.name else self.name
 
 
+@dataclass(slots=True)
 class Request:
     """One call of the runtime.
 
@@ -45,29 +42,19 @@ class Request:
     pod: what CNI_ARGS says of the pod. environ, stdin: what a delegate gets to see. warnings: what was read leniently.
     """
 
-    __slots__ = ("args", "command", "container_id", "environ", "ifname", "netns", "path", "pod", "stdin", "warnings")
+    command: str
+    container_id: str = ""
+    netns: str = ""
+    ifname: str = ""
+    args: str = ""
+    path: list[str] = field(default_factory=list)
+    environ: Mapping[str, str] = field(default_factory=dict)
+    stdin: bytes = b""
+    pod: Pod = field(init=False)
+    warnings: list[str] = field(init=False, default_factory=list)
 
-    def __init__(
-        self,
-        command: str,
-        container_id: str = "",
-        netns: str = "",
-        ifname: str = "",
-        args: str = "",
-        path: list[str] | None = None,
-        environ: Mapping[str, str] | None = None,
-        stdin: bytes = b"",
-    ) -> None:
-        self.command = command
-        self.container_id = container_id
-        self.netns = netns
-        self.ifname = ifname
-        self.args = args
-        self.path = path or []
-        self.pod = pod_of(args)
-        self.warnings: list[str] = []
-        self.environ: Mapping[str, str] = environ or {}
-        self.stdin = stdin
+    def __post_init__(self) -> None:
+        self.pod = pod_of(self.args)
 
 
 def parse(environ: Mapping[str, str], stdin: bytes = b"") -> Request:

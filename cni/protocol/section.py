@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from cni.protocol import ip
 from cni.protocol.errors import CniError, invalid_config
+from cni.protocol.ip import IPAddress, IPInterface, IPNetwork
 from cni.protocol.jsontext import beginning
 from cni.protocol.limits import ADDRESSES, ATTACHMENTS, LIST_ITEMS, NOTED_WARNINGS, ROUTES, SHOWN_CHARACTERS
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeVar
-
-    from cni.protocol.ip import IPAddress, IPInterface, IPNetwork
-
-    T = TypeVar("T")
-
+T = TypeVar("T")
+U = TypeVar("U")
 
 VALID_ATTACHMENTS = "cni.dev/valid-attachments"
 VALID_ATTACHMENTS_ONCE = "cni.dev/attachments"
@@ -83,94 +80,60 @@ class Section:
 
     def string(self, key: str, default: str = "") -> str:
         """Return a string. NUL is refused, since no path or name in the kernel can hold it."""
-        value = self.get(key)
-        return default if value is None else _string(self.name_of(key), value)
+        return self._read(key, _string, default)
 
     def boolean(self, key: str, default: bool = False) -> bool:
         """Return true or false."""
-        value = self.get(key)
-        if value is None:
-            return default
-        if not isinstance(value, bool):
-            raise refused(self.name_of(key), value, "true or false")
-        return value
+        return self._read(key, _boolean, default)
 
     def integer(self, key: str, default: int = 0, minimum: int | None = None, maximum: int | None = None) -> int:
         """Return an integer within the bounds, which are inclusive; `default` need not be."""
-        value = self.optional_integer(key, minimum, maximum)
-        return default if value is None else value
+        return self._read(key, _integer(minimum, maximum), default)
 
     def optional_integer(self, key: str, minimum: int | None = None, maximum: int | None = None) -> int | None:
         """Return an integer within the bounds, which are inclusive, or None when it is absent."""
-        value = self.get(key)
-        if value is None:
-            return None
-        return _integer(self.name_of(key), value, minimum, maximum)
+        return self._read(key, _integer(minimum, maximum), None)
 
     def integers(self, key: str, minimum: int | None = None, maximum: int | None = None) -> list[int]:
         """Return a list of integers within the bounds, which are inclusive, empty when absent."""
-        return [_integer(field, item, minimum, maximum) for field, item in self._items(key, "integers")]
+        return self._read(key, _list_of(_integer(minimum, maximum), "integers", _most(key)), [])
 
     def strings(self, key: str, at_most: int = 0) -> list[str]:
         """Return a list of strings, empty when absent."""
-        return [_string(field, item) for field, item in self._items(key, "strings", at_most)]
+        return self._read(key, _list_of(_string, "strings", at_most or _most(key)), [])
 
     def section(self, key: str) -> Section:
         """Return an object, an empty one when absent."""
-        value = self.get(key)
-        return self._child({} if value is None else _object(self.name_of(key), value), self.name_of(key))
+        return self._read(key, self._child, self._child(self.name_of(key), {}))
 
     def sections(self, key: str, at_most: int = 0) -> list[Section]:
         """Return a list of objects, empty when absent."""
-        return [self._child(_object(field, item), field) for field, item in self._items(key, "objects", at_most)]
+        return self._read(key, _list_of(self._child, "objects", at_most or _most(key)), [])
 
     def section_lists(self, key: str, at_most: int = 0, each: int = 0) -> list[list[Section]]:
         """Return a list of lists of objects, empty when absent. each: how many objects a list of them may have."""
-        lists = []
-        for field, value in self._items(key, "lists of objects", at_most):
-            items = _list(field, value, "objects", each or LIST_ITEMS)
-            lists.append([self._child(_object(name, item), name) for name, item in items])
-        return lists
-
-    def _child(self, raw: dict[str, object], where: str) -> Section:
-        return Section(raw, where)
-
-    def _items(self, key: str, wanted: str, at_most: int = 0) -> list[tuple[str, object]]:
-        value = self.get(key)
-        return (
-            [] if value is None else _list(self.name_of(key), value, wanted, at_most or MOST_ITEMS.get(key, LIST_ITEMS))
-        )
+        inner = _list_of(self._child, "objects", each or LIST_ITEMS)
+        return self._read(key, _list_of(inner, "lists of objects", at_most or _most(key)), [])
 
     def address(self, key: str) -> IPAddress | None:
         """Return an IP address without prefix length, None when absent or an empty string."""
-        text = self.string(key)
-        if not text:
-            return None
-        try:
-            return ip.parse_address(text)
-        except ValueError:
-            raise refused(self.name_of(key), text, "an IP address such as 10.1.2.3 or fd00::1") from None
+        return self._read(key, _address, None)
 
     def interface(self, key: str) -> IPInterface | None:
         """Return an IP address with its prefix length, None when absent."""
-        if not self.has(key):
-            return None
-        text = self.string(key)
-        try:
-            return ip.parse_interface(text)
-        except ValueError:
-            wanted = "an address with prefix length such as 10.1.2.3/24 or fd00::1/64"
-            raise refused(self.name_of(key), text, wanted) from None
+        return self._read(key, _interface, None)
 
     def network(self, key: str) -> IPNetwork | None:
         """Return a subnet, None when absent. Bits right of the prefix are cleared."""
-        if not self.has(key):
-            return None
-        text = self.string(key)
-        try:
-            return ip.parse_network(text)
-        except ValueError:
-            raise refused(self.name_of(key), text, "a subnet such as 10.1.2.0/24 or fd00::/64") from None
+        return self._read(key, _network, None)
+
+    def _read(self, key: str, read: Callable[[str, object], T], otherwise: U) -> T | U:
+        """Return what is read of a member, `otherwise` when it is absent. read: takes its full name and its value."""
+        value = self.get(key)
+        return otherwise if value is None else read(self.name_of(key), value)
+
+    def _child(self, where: str, value: object) -> Section:
+        return Section(_object(where, value), where)
 
 
 class LenientSection(Section):
@@ -186,59 +149,15 @@ class LenientSection(Section):
         super().__init__(raw, where)
         self._warnings = warnings
 
-    def _or(self, otherwise: T, read: Callable[..., T], *arguments: object) -> T:
+    def _read(self, key: str, read: Callable[[str, object], T], otherwise: U) -> T | U:
         try:
-            return read(*arguments)
+            return super()._read(key, read, otherwise)
         except CniError as e:
             note(self._warnings, e)
             return otherwise
 
-    def string(self, key: str, default: str = "") -> str:
-        """As Section does, or the default."""
-        return self._or(default, super().string, key, default)
-
-    def boolean(self, key: str, default: bool = False) -> bool:
-        """As Section does, or the default."""
-        return self._or(default, super().boolean, key, default)
-
-    def optional_integer(self, key: str, minimum: int | None = None, maximum: int | None = None) -> int | None:
-        """As Section does, or None."""
-        return self._or(None, super().optional_integer, key, minimum, maximum)
-
-    def integers(self, key: str, minimum: int | None = None, maximum: int | None = None) -> list[int]:
-        """As Section does, or nothing."""
-        return self._or([], super().integers, key, minimum, maximum)
-
-    def strings(self, key: str, at_most: int = 0) -> list[str]:
-        """As Section does, or nothing."""
-        return self._or([], super().strings, key, at_most)
-
-    def section(self, key: str) -> Section:
-        """As Section does, or an empty one."""
-        return self._or(self._child({}, self.name_of(key)), super().section, key)
-
-    def sections(self, key: str, at_most: int = 0) -> list[Section]:
-        """As Section does, or nothing."""
-        return self._or([], super().sections, key, at_most)
-
-    def section_lists(self, key: str, at_most: int = 0, each: int = 0) -> list[list[Section]]:
-        """As Section does, or nothing."""
-        return self._or([], super().section_lists, key, at_most, each)
-
-    def address(self, key: str) -> IPAddress | None:
-        """As Section does, or None."""
-        return self._or(None, super().address, key)
-
-    def interface(self, key: str) -> IPInterface | None:
-        """As Section does, or None."""
-        return self._or(None, super().interface, key)
-
-    def network(self, key: str) -> IPNetwork | None:
-        """As Section does, or None."""
-        return self._or(None, super().network, key)
-
-    def _child(self, raw: dict[str, object], where: str) -> Section:
-        return LenientSection(raw, where, self._warnings)
+    def _child(self, where: str, value: object) -> Section:
+        return LenientSection(_object(where, value), where, self._warnings)
 
 
 def note(warnings: list[str], error: CniError) -> None:
@@ -256,17 +175,28 @@ def _string(field: str, value: object) -> str:
     return value
 
 
-def _integer(field: str, value: object, minimum: int | None, maximum: int | None) -> int:
-    if (
-        not isinstance(value, int)
-        or isinstance(value, bool)
-        or (minimum is not None and value < minimum)
-        or (maximum is not None and value > maximum)
-    ):
-        lower = "" if minimum is None else f" from {minimum}"
-        upper = "" if maximum is None else f" up to {maximum}"
-        raise refused(field, value, f"an integer{lower}{upper}")
+def _boolean(field: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise refused(field, value, "true or false")
     return value
+
+
+def _integer(minimum: int | None, maximum: int | None) -> Callable[[str, object], int]:
+    """Return what reads an integer within bounds."""
+
+    def read(field: str, value: object) -> int:
+        if (
+            not isinstance(value, int)
+            or isinstance(value, bool)
+            or (minimum is not None and value < minimum)
+            or (maximum is not None and value > maximum)
+        ):
+            lower = "" if minimum is None else f" from {minimum}"
+            upper = "" if maximum is None else f" up to {maximum}"
+            raise refused(field, value, f"an integer{lower}{upper}")
+        return value
+
+    return read
 
 
 def _object(field: str, value: object) -> dict[str, object]:
@@ -275,10 +205,42 @@ def _object(field: str, value: object) -> dict[str, object]:
     return value
 
 
-def _list(field: str, value: object, wanted: str, at_most: int = LIST_ITEMS) -> list[tuple[str, object]]:
-    """Return each item with its name. at_most: how many there may be."""
-    if not isinstance(value, list):
-        raise refused(field, value, f"a list of {wanted}")
-    if len(value) > at_most:
-        raise too_many(field, len(value), at_most)
-    return [(f"{field}[{index}]", item) for index, item in enumerate(value)]
+def _list_of(read: Callable[[str, object], T], wanted: str, at_most: int) -> Callable[[str, object], list[T]]:
+    """Return what reads a list. read: one item; it takes its name and its value. at_most: how many there may be."""
+
+    def read_all(field: str, value: object) -> list[T]:
+        if not isinstance(value, list):
+            raise refused(field, value, f"a list of {wanted}")
+        if len(value) > at_most:
+            raise too_many(field, len(value), at_most)
+        return [read(f"{field}[{index}]", item) for index, item in enumerate(value)]
+
+    return read_all
+
+
+def _most(key: str) -> int:
+    return MOST_ITEMS.get(key, LIST_ITEMS)
+
+
+def _address(field: str, value: object) -> IPAddress | None:
+    text = _string(field, value)
+    try:
+        return ip.parse_address(text) if text else None
+    except ValueError:
+        raise refused(field, text, "an IP address such as 10.1.2.3 or fd00::1") from None
+
+
+def _interface(field: str, value: object) -> IPInterface:
+    text = _string(field, value)
+    try:
+        return ip.parse_interface(text)
+    except ValueError:
+        raise refused(field, text, "an address with prefix length such as 10.1.2.3/24 or fd00::1/64") from None
+
+
+def _network(field: str, value: object) -> IPNetwork:
+    text = _string(field, value)
+    try:
+        return ip.parse_network(text)
+    except ValueError:
+        raise refused(field, text, "a subnet such as 10.1.2.0/24 or fd00::/64") from None
