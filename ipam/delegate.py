@@ -10,10 +10,12 @@ refused by name: those that are not ours do not know that variable.
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]  # as in cni.linux.signals
+from signal import Signals
+from types import ModuleType
 
 from cni.linux.lock import DEPTH
-from cni.protocol.config import is_safe_name
+from cni.linux.log import Logger
+from cni.protocol.config import NetConf, is_safe_name
 from cni.protocol.convert import parse_result, render_result
 from cni.protocol.errors import DECODING_FAILURE, GENERIC, CniError, combined, invalid_config
 from cni.protocol.jsontext import JSONError, dumps, loads
@@ -21,18 +23,11 @@ from cni.protocol.request import Request
 from cni.protocol.result import Result
 from cni.protocol.section import shown
 from ipam import executable, nodeconfig
+from ipam.executable import Completed
 from ipam.host_local import place
 from ipam.host_local.commands import HostLocal
 from ipam.host_local.store import LOCK_TIMEOUT_S
 from ipam.static import commands as static
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import ModuleType
-
-    from cni.linux.log import Logger
-    from cni.protocol.config import NetConf
-    from ipam.executable import Completed
 
 BUILT_IN = ("host-local", "static")
 
@@ -105,10 +100,7 @@ def add(request: Request, conf: NetConf, log: Logger, node_config: str = nodecon
 
 def check(request: Request, conf: NetConf, log: Logger, node_config: str = nodeconfig.PATH) -> None:
     """Have IPAM verify that the attachment still holds its addresses. Raises CniError as `add`."""
-    if is_built_in(conf, node_config):
-        _handlers(conf, node_config).check(request, conf, log)
-    else:
-        _execute("CHECK", _type(conf), request, log)
+    _serve("CHECK", request, conf, log, node_config)
 
 
 def delete(
@@ -227,18 +219,20 @@ def _delete_remembered(
 
 def gc(request: Request, conf: NetConf, log: Logger, node_config: str = nodeconfig.PATH) -> None:
     """Have IPAM release what attachments that are not valid any more hold. Raises CniError as `add`."""
-    if is_built_in(conf, node_config):
-        _handlers(conf, node_config).gc(request, conf, log)
-    else:
-        _execute("GC", _type(conf), request, log)
+    _serve("GC", request, conf, log, node_config)
 
 
 def status(request: Request, conf: NetConf, log: Logger, node_config: str = nodeconfig.PATH) -> None:
     """Have IPAM say whether ADD could work. Raises CniError as `add`."""
+    _serve("STATUS", request, conf, log, node_config)
+
+
+def _serve(command: str, request: Request, conf: NetConf, log: Logger, node_config: str) -> None:
+    """Have IPAM serve a command that has no result."""
     if is_built_in(conf, node_config):
-        _handlers(conf, node_config).status(request, conf, log)
+        getattr(_handlers(conf, node_config), command.lower())(request, conf, log)
     else:
-        _execute("STATUS", _type(conf), request, log)
+        _execute(command, _type(conf), request, log)
 
 
 def _type(conf: NetConf) -> str:
@@ -307,8 +301,7 @@ def _failure(name: str, command: str, done: Completed) -> CniError:
 
 
 def _signal_name(number: int) -> str:
-    names = (name for name in dir(_signal) if name.startswith("SIG") and name[3] != "_")
-    return next((name for name in names if getattr(_signal, name) == number), f"signal {number}")
+    return next((known.name for known in Signals if known == number), f"signal {number}")
 
 
 def _shown(output: bytes) -> str:

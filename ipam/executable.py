@@ -5,23 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import time
-from _signal import (  # type: ignore[import-not-found]
-    SIG_DFL,
-    SIGCHLD,
-    SIGINT,
-    SIGKILL,
-    SIGPIPE,
-    SIGTERM,
-    SIGXFSZ,
-    signal,
-)
+from collections.abc import Mapping
+from dataclasses import dataclass
 from select import POLLIN, POLLOUT, poll
+from signal import SIG_DFL, SIGCHLD, SIGINT, SIGKILL, SIGPIPE, SIGTERM, SIGXFSZ, signal
 
 from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MAX_OUTPUT_BYTES = 1 << 20
 """How much of each output stream is kept; the rest is read and dropped, so that the plugin never blocks."""
@@ -42,19 +31,17 @@ IGNORED = (SIGPIPE, SIGXFSZ, SIGINT, SIGTERM)
 _CHUNK = 1 << 16
 
 
+@dataclass(frozen=True, slots=True)
 class Completed:
     """How a run ended. status: exit status, or the negative number of the signal that killed it.
 
     stdout, stderr: what it wrote, up to MAX_OUTPUT_BYTES each; cut: whether there was more on stdout.
     """
 
-    __slots__ = ("cut", "status", "stderr", "stdout")
-
-    def __init__(self, status: int, stdout: bytes, stderr: bytes, cut: bool) -> None:
-        self.status = status
-        self.stdout = stdout
-        self.stderr = stderr
-        self.cut = cut
+    status: int
+    stdout: bytes
+    stderr: bytes
+    cut: bool
 
 
 def find(name: str, folders: list[str]) -> str:

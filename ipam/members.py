@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+
+from cni.linux.log import Logger
+from cni.protocol.config import NetConf
 from cni.protocol.limits import RANGE_SETS, RANGES
-from cni.protocol.section import shown
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
-    from cni.linux.log import Logger
-    from cni.protocol.config import NetConf
-    from cni.protocol.section import Section
+from cni.protocol.section import Section, shown
 
 IPAM = (
     "type", "name", "ranges", "subnet", "rangeStart", "rangeEnd", "gateway", "routes", "resolvConf", "dataDir",

@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from cni.linux.files import read
 from cni.protocol.errors import CniError, invalid_config
 from cni.protocol.jsontext import JSONError, loads
@@ -17,22 +19,15 @@ from cni.protocol.section import Section, refused
 PATH = "/etc/plumbline/node.json"
 
 
+@dataclass(frozen=True, slots=True)
 class NodeConfig:
     """builtin_ipam: whether the IPAM types that we have built in run in-process. data_dirs, resolv_conf_dirs: folders
     that are allowed beside the usual ones; absolute, without `.` and `..`.
     """
 
-    __slots__ = ("builtin_ipam", "data_dirs", "resolv_conf_dirs")
-
-    def __init__(
-        self,
-        builtin_ipam: bool = True,
-        data_dirs: list[str] | None = None,
-        resolv_conf_dirs: list[str] | None = None,
-    ) -> None:
-        self.builtin_ipam = builtin_ipam
-        self.data_dirs = data_dirs or []
-        self.resolv_conf_dirs = resolv_conf_dirs or []
+    builtin_ipam: bool = True
+    data_dirs: list[str] = field(default_factory=list)
+    resolv_conf_dirs: list[str] = field(default_factory=list)
 
 
 def load(path: str = PATH) -> NodeConfig:

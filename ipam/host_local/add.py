@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from cni.attach.rollback import Rollback
-from cni.protocol.ip import interface
-from cni.protocol.result import IPConfig, Result
+from cni.linux.log import Logger
+from cni.protocol.config import NetConf
+from cni.protocol.ip import IPAddress, interface
+from cni.protocol.request import Request
+from cni.protocol.result import DNS, IPConfig, Result
 from ipam import nodeconfig
 from ipam.host_local import allocator, config, resolvconf
 from ipam.host_local.allocator import Allocation, Knowledge
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.linux.log import Logger
-    from cni.protocol.config import NetConf
-    from cni.protocol.ip import IPAddress
-    from cni.protocol.request import Request
-    from cni.protocol.result import DNS
-    from ipam.host_local.config import HostLocalConfig
-    from ipam.host_local.store import Store
+from ipam.host_local.config import HostLocalConfig
+from ipam.host_local.store import Store
 
 
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """All that is known before the store is looked at. assigned: for each range set the address that is asked for."""
 
-    __slots__ = ("assigned", "dns", "wanted")
-
-    def __init__(self, wanted: HostLocalConfig, assigned: list[IPAddress | None], dns: DNS) -> None:
-        self.wanted = wanted
-        self.assigned = assigned
-        self.dns = dns
+    wanted: HostLocalConfig
+    assigned: list[IPAddress | None]
+    dns: DNS
 
 
 def prepare(request: Request, conf: NetConf, node_config: str = nodeconfig.PATH) -> Prepared:

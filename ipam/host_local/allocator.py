@@ -6,28 +6,24 @@ certain to be nobody's any more.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
 from cni.protocol.errors import GENERIC, CniError, invalid_config
-from cni.protocol.ip import address_or_none
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
-    from cni.protocol.ip import IPAddress
-    from ipam.host_local.ranges import Range, RangeSet
+from cni.protocol.ip import IPAddress, address_or_none
+from ipam.host_local.ranges import Range, RangeSet
 
 
+@dataclass(frozen=True, slots=True)
 class Allocation:
     """One address of the attachment. range: where it lies. abandoned: its file is there, of somebody long gone."""
 
-    __slots__ = ("abandoned", "address", "range")
-
-    def __init__(self, address: IPAddress, range_: Range, abandoned: bool = False) -> None:
-        self.address = address
-        self.range = range_
-        self.abandoned = abandoned
+    address: IPAddress
+    range: Range
+    abandoned: bool = False
 
 
+@dataclass(frozen=True, slots=True)
 class Knowledge:
     """What is known of the store while it is locked.
 
@@ -36,19 +32,10 @@ class Knowledge:
     first; asked only where nothing else is left.
     """
 
-    __slots__ = ("abandoned", "held", "last", "taken")
-
-    def __init__(
-        self,
-        taken: Collection[str],
-        held: Collection[str],
-        last: Callable[[int], IPAddress | None],
-        abandoned: Callable[[list[str]], list[str]],
-    ) -> None:
-        self.taken = taken
-        self.held = held
-        self.last = last
-        self.abandoned = abandoned
+    taken: Collection[str]
+    held: Collection[str]
+    last: Callable[[int], IPAddress | None]
+    abandoned: Callable[[list[str]], list[str]]
 
 
 def assign(range_sets: list[RangeSet], requested: list[IPAddress]) -> list[IPAddress | None]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from cni.linux.log import Logger
+from cni.protocol.config import NetConf
 from cni.protocol.errors import CniError
+from cni.protocol.request import Request
+from cni.protocol.result import Result
 from ipam import members, nodeconfig
 from ipam.host_local.add import add, prepare
 from ipam.host_local.boot import Boot
@@ -10,13 +14,6 @@ from ipam.host_local.place import DEFAULT, Places
 from ipam.host_local.release import collect_garbage, release_attachment, release_where_found
 from ipam.host_local.store import LOCK_TIMEOUT_S, Store
 from ipam.host_local.verify import check, status
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.linux.log import Logger
-    from cni.protocol.config import NetConf
-    from cni.protocol.request import Request
-    from cni.protocol.result import Result
 
 
 class HostLocal:

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from cni.protocol import ip
+from cni.protocol.config import NetConf
 from cni.protocol.convert import read_routes
 from cni.protocol.errors import BAD_ENVIRONMENT, CniError, invalid_config
+from cni.protocol.ip import IPAddress, IPNetwork
 from cni.protocol.limits import ADDRESSES, RANGE_SETS, RANGES
-from cni.protocol.request import parse_args
+from cni.protocol.request import Request, parse_args
+from cni.protocol.result import Route
 from cni.protocol.section import Section, refused, too_many
 from cni.protocol.version import at_least
 from ipam.host_local.ranges import SHOWN_RANGES, Range, RangeSet, find_overlap
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.protocol.config import NetConf
-    from cni.protocol.ip import IPAddress, IPNetwork
-    from cni.protocol.request import Request
-    from cni.protocol.result import Route
 
-
+@dataclass(frozen=True, slots=True)
 class HostLocalConfig:
     """range_sets: at least one. requested: addresses that the runtime asks for, each once. routes: for the result.
 
     resolv_conf: path of the file whose settings go into the result, empty for none.
     """
 
-    __slots__ = ("range_sets", "requested", "resolv_conf", "routes")
-
-    def __init__(
-        self, range_sets: list[RangeSet], requested: list[IPAddress], routes: list[Route], resolv_conf: str
-    ) -> None:
-        self.range_sets = range_sets
-        self.requested = requested
-        self.routes = routes
-        self.resolv_conf = resolv_conf
+    range_sets: list[RangeSet]
+    requested: list[IPAddress]
+    routes: list[Route]
+    resolv_conf: str
 
 
 def parse(request: Request, conf: NetConf) -> HostLocalConfig:

@@ -11,17 +11,13 @@ from __future__ import annotations
 import os
 
 from cni.linux.files import TEMPORARY_PREFIX, is_beneath
-from cni.protocol.config import is_safe_name
+from cni.protocol.config import NetConf, is_safe_name
 from cni.protocol.errors import CniError, invalid_config
 from cni.protocol.ip import address_or_none
 from cni.protocol.limits import FILE_NAME_BYTES
 from cni.protocol.section import refused
 from ipam import nodeconfig
 from ipam.host_local.store import LAST_RESERVED, LOCK, is_store
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.protocol.config import NetConf
 
 DEFAULT = "/var/lib/cni/networks"
 

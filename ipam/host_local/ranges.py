@@ -5,13 +5,10 @@ A range lies in one subnet. A set is a list of ranges of one family; an attachme
 
 from __future__ import annotations
 
-from cni.protocol.ip import IPAddress
+from bisect import bisect_right
+from collections.abc import Container, Iterator
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
-
-    from cni.protocol.ip import IPNetwork
+from cni.protocol.ip import IPAddress, IPNetwork
 
 SHOWN_RANGES = 8
 """How many ranges of a set a message names."""
@@ -80,11 +77,12 @@ class Range:
 class RangeSet:
     """One or more ranges of one family that do not overlap."""
 
-    __slots__ = ("_sorted", "ranges")
+    __slots__ = ("_sorted", "_starts", "ranges")
 
     def __init__(self, ranges: list[Range]) -> None:
         self.ranges = ranges
         self._sorted = sorted(ranges, key=_start)
+        self._starts = [_start(one) for one in self._sorted]
 
     def __contains__(self, address: IPAddress) -> bool:
         return address in self._nearest(address)
@@ -95,14 +93,7 @@ class RangeSet:
 
     def _nearest(self, address: IPAddress) -> Range:
         """Return the last range that begins at or before the address, the first range when none does."""
-        low, high = 0, len(self._sorted)
-        while high - low > 1:
-            middle = (low + high) // 2
-            if int(self._sorted[middle].start) <= int(address):
-                low = middle
-            else:
-                high = middle
-        return self._sorted[low]
+        return self._sorted[max(0, bisect_right(self._starts, int(address)) - 1)]
 
     @property
     def version(self) -> int:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from cni.linux.log import Logger
+from cni.protocol.config import NetConf
 from cni.protocol.errors import CniError, combined
 from cni.protocol.ip import address_or_none
-from ipam.host_local.store import LOCK_TIMEOUT_S
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cni.linux.log import Logger
-    from cni.protocol.config import NetConf
-    from ipam.host_local.store import Owner, Store
+from ipam.host_local.store import LOCK_TIMEOUT_S, Owner, Store
 
 
 def release_attachment(container_id: str, ifname: str, store: Store) -> None:

@@ -22,18 +22,15 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import dataclass
 
 from cni.linux import files
 from cni.linux.lock import FileLock
+from cni.linux.log import Logger
 from cni.protocol.config import is_safe_name
 from cni.protocol.errors import IO_FAILURE, CniError
-from cni.protocol.ip import address_or_none
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.linux.log import Logger
-    from cni.protocol.ip import IPAddress
-    from ipam.host_local.boot import Boot
+from cni.protocol.ip import IPAddress, address_or_none
+from ipam.host_local.boot import Boot
 
 LOCK = "lock"
 LAST_RESERVED = "last_reserved_ip."
@@ -49,14 +46,12 @@ _IN_ADDRESSES = frozenset("0123456789abcdef.:")
 _READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
+@dataclass(frozen=True, slots=True)
 class Owner:
     """Whose an address is. ifname None: a file of an old version, which has the container ID alone."""
 
-    __slots__ = ("container_id", "ifname")
-
-    def __init__(self, container_id: str, ifname: str | None) -> None:
-        self.container_id = container_id
-        self.ifname = ifname
+    container_id: str
+    ifname: str | None
 
     def __str__(self) -> str:
         return self.container_id if self.ifname is None else f"interface {self.ifname} of {self.container_id}"

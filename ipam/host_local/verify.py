@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from cni.protocol.config import NetConf
 from cni.protocol.errors import GENERIC, PLUGIN_UNAVAILABLE, CniError
+from cni.protocol.request import Request
 from ipam import nodeconfig
 from ipam.host_local import allocator, config, resolvconf
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.protocol.config import NetConf
-    from cni.protocol.request import Request
-    from ipam.host_local.store import Store
+from ipam.host_local.store import Store
 
 
 def check(request: Request, conf: NetConf, store: Store) -> None:

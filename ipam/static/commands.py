@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from cni.linux.log import Logger
+from cni.protocol.config import NetConf
 from cni.protocol.errors import GENERIC, CniError
+from cni.protocol.request import Request
 from cni.protocol.result import Result
 from ipam import members
 from ipam.static import config
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.linux.log import Logger
-    from cni.protocol.config import NetConf
-    from cni.protocol.request import Request
 
 
 def validate(request: Request, conf: NetConf) -> None:

@@ -6,33 +6,28 @@ What names addresses, the later winning: `ipam.addresses` together with CNI_ARGS
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from cni.protocol import ip
+from cni.protocol.config import NetConf
 from cni.protocol.convert import read_dns, read_routes
 from cni.protocol.errors import BAD_ENVIRONMENT, CniError, invalid_config
 from cni.protocol.limits import ADDRESSES
-from cni.protocol.request import parse_args
-from cni.protocol.result import IPConfig
+from cni.protocol.request import Request, parse_args
+from cni.protocol.result import DNS, IPConfig, Route
 from cni.protocol.section import Section, refused, too_many
 from cni.protocol.version import at_least
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.protocol.config import NetConf
-    from cni.protocol.request import Request
-    from cni.protocol.result import DNS, Route
 
 IN_CIDR_NOTATION = "an address with prefix length in CIDR notation, such as 10.1.2.3/24 or fd00::1/64"
 
 
+@dataclass(slots=True)
 class StaticConfig:
     """What the pod gets. addresses: may be none, which is for the calling plugin to judge."""
 
-    __slots__ = ("addresses", "dns", "routes")
-
-    def __init__(self, addresses: list[IPConfig], routes: list[Route], dns: DNS) -> None:
-        self.addresses = addresses
-        self.routes = routes
-        self.dns = dns
+    addresses: list[IPConfig]
+    routes: list[Route]
+    dns: DNS
 
 
 def parse(request: Request, conf: NetConf) -> StaticConfig:
