@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import _thread
 import sys
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
 
 SWITCH_INTERVAL_S = 1e-5
 """How long a thread that wants to run waits for the other one. With CPython's 5 ms the call would hardly have begun

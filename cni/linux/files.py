@@ -13,13 +13,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterable
 
 from cni.protocol.errors import IO_FAILURE, CniError
 from cni.protocol.limits import FILE_BYTES
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 TEMPORARY_PREFIX = ".tmp-"
 """How names of unfinished files begin: no container ID and no IP address can begin with a dot."""

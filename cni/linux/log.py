@@ -6,19 +6,25 @@ import errno
 import os
 import stat
 import time
+from enum import IntEnum
+from io import BufferedIOBase
 
 from cni.protocol.errors import told
 from cni.protocol.limits import LOG_LINE_CHARACTERS
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from io import BufferedIOBase
 
-DEBUG, INFO, WARNING, ERROR = range(4)
-_LABELS = ("debug", "info", "warning", "error")
-# The last two are levels of the Go plugins that we have no use for.
-_LEVELS = {"debug": DEBUG, "info": INFO, "warning": WARNING, "warn": WARNING, "error": ERROR, "fatal": ERROR,
-           "panic": ERROR}  # fmt: skip
+class Level(IntEnum):
+    """How much a line matters."""
+
+    DEBUG = 0
+    INFO = 1
+    WARNING = 2
+    ERROR = 3
+
+
+_LABELS = [level.name.lower() for level in Level]
+_LEVELS = dict(zip(_LABELS, Level, strict=True)) | {"warn": Level.WARNING, "fatal": Level.ERROR, "panic": Level.ERROR}
+"""By what a configuration may say. The last three are words of the Go plugins; for the last two we have no use."""
 
 
 FOLDER = "/var/log"
@@ -51,7 +57,7 @@ class Logger:
         context: str = "",
         folder: str = FOLDER,
     ) -> None:
-        self._level = _LEVELS.get(level.lower(), INFO)
+        self._level = _LEVELS.get(level.lower(), Level.INFO)
         self.stream = stream
         self._path = path
         self._folder = folder
@@ -62,29 +68,29 @@ class Logger:
 
     def debug(self, msg: str) -> None:
         """Say what only matters to somebody who looks for a fault."""
-        self._log(DEBUG, msg)
+        self._log(Level.DEBUG, msg)
 
     def info(self, msg: str) -> None:
         """Say what an operator may want to know of the normal course."""
-        self._log(INFO, msg)
+        self._log(Level.INFO, msg)
 
     def warning(self, msg: str) -> None:
         """Say what is not as it should be, though the command goes on."""
-        self._log(WARNING, msg)
+        self._log(Level.WARNING, msg)
 
     def error(self, msg: str) -> None:
         """Say what failed."""
-        self._log(ERROR, msg)
+        self._log(Level.ERROR, msg)
 
     def is_debug(self) -> bool:
         """Return whether debug lines are written, for what is costly to put in words."""
-        return self._level == DEBUG
+        return self._level == Level.DEBUG
 
-    def _log(self, level: int, msg: str) -> None:
+    def _log(self, level: Level, msg: str) -> None:
         if level >= self._level:
             self._write(self._line(level, msg))
 
-    def _line(self, level: int, msg: str) -> bytes:
+    def _line(self, level: Level, msg: str) -> bytes:
         context = f" [{self.context}]" if self.context else ""
         line = told(f"{_timestamp()} {_LABELS[level]}{context} {msg}", LOG_LINE_CHARACTERS)
         return (line + "\n").encode("utf-8", "backslashreplace")
@@ -113,7 +119,7 @@ class Logger:
             self._fd = -1
         what = "as a log of plugins or a new file, without symbolic links on the way"
         text = f"logFile {path} is not below {self._folder}/ {what}: logging to standard error"
-        self._write(self._line(WARNING, text))
+        self._write(self._line(Level.WARNING, text))
 
 
 def _timestamp() -> str:

@@ -6,21 +6,20 @@ import errno
 import fcntl
 import os
 import time
+from dataclasses import dataclass
 
 from cni.linux.libc import CLONE_NEWNET, setns
+from cni.linux.log import Logger
 from cni.linux.netlink.socket import NetlinkSocket
 from cni.linux.signals import Deferred
 from cni.protocol.errors import BAD_ENVIRONMENT, IO_FAILURE, CniError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.linux.log import Logger
 
 NS_GET_NSTYPE = 0xB703  # linux/nsfs.h, Linux 4.11; ENOTTY on anything that is no namespace
 OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EINTR)
 OWN_NAMESPACE = "/proc/thread-self/ns/net"
 
 
+@dataclass(slots=True)
 class NetNS:
     """An open network namespace. Use as a context manager; leaving it closes the descriptors, not the namespace.
 
@@ -28,12 +27,9 @@ class NetNS:
     thread, for sysctls and packet sockets, is `with netns.entered():`.
     """
 
-    __slots__ = ("fd", "netlink", "path")
-
-    def __init__(self, path: str, fd: int, netlink: NetlinkSocket) -> None:
-        self.path = path
-        self.fd = fd
-        self.netlink = netlink
+    path: str
+    fd: int
+    netlink: NetlinkSocket
 
     def __enter__(self) -> NetNS:
         return self

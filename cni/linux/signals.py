@@ -1,11 +1,8 @@
-"""SIGTERM and SIGINT as an exception, so that what was begun is undone.
-
-The `signal` module brings `enum`, which no binary has; the C module under it has all that is needed.
-"""
+"""SIGTERM and SIGINT as an exception, so that what was begun is undone."""
 
 from __future__ import annotations
 
-from _signal import (  # type: ignore[import-not-found]
+from signal import (
     SIG_BLOCK,
     SIG_DFL,
     SIG_IGN,
@@ -13,12 +10,13 @@ from _signal import (  # type: ignore[import-not-found]
     SIGALRM,
     SIGINT,
     SIGTERM,
+    Signals,
     alarm,
     pthread_sigmask,
     signal,
 )
 
-_NAMES = {SIGINT: "SIGINT", SIGTERM: "SIGTERM"}
+TERMINATION = (SIGINT, SIGTERM)
 
 
 class Terminated(BaseException):
@@ -27,13 +25,13 @@ class Terminated(BaseException):
 
 def raise_on_termination() -> None:
     """From now on let the first SIGTERM or SIGINT raise Terminated in the main thread, and ignore those after it."""
-    for number in _NAMES:
+    for number in TERMINATION:
         signal(number, _raise)
 
 
 def ignore_termination() -> None:
     """From now on ignore SIGTERM and SIGINT: the outcome is settled and only has to be told."""
-    for number in _NAMES:
+    for number in TERMINATION:
         signal(number, SIG_IGN)
 
 
@@ -41,7 +39,7 @@ def begin_anew(seconds: int) -> None:
     """In a process that was forked off: signals do what they do by default, and none is blocked. The kernel ends the
     process after some seconds, whatever it is doing then.
     """
-    for number in (*_NAMES, SIGALRM):
+    for number in (*TERMINATION, SIGALRM):
         signal(number, SIG_DFL)
     alarm(seconds)
     pthread_sigmask(SIG_SETMASK, ())
@@ -49,7 +47,7 @@ def begin_anew(seconds: int) -> None:
 
 def _raise(number: int, _: object) -> None:
     ignore_termination()
-    raise Terminated(_NAMES[number])
+    raise Terminated(Signals(number).name)
 
 
 class Deferred:
@@ -58,7 +56,7 @@ class Deferred:
     __slots__ = ("_mask",)
 
     def __enter__(self) -> None:
-        self._mask: set[int] = pthread_sigmask(SIG_BLOCK, _NAMES)
+        self._mask: set[int] = pthread_sigmask(SIG_BLOCK, TERMINATION)
 
     def __exit__(self, *_: object) -> None:
         pthread_sigmask(SIG_SETMASK, self._mask)

@@ -7,10 +7,8 @@ net-sysfs.c), so look-ups from device to netdev find what is on the host, never 
 from __future__ import annotations
 
 import os
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 ROOT = "/sys"
 USERSPACE_DRIVERS = frozenset(("vfio-pci", "uio_pci_generic", "igb_uio"))
@@ -100,6 +98,7 @@ def virtio_devices(device: str) -> list[str]:
     return sorted(name for name in _entries(device) if name.startswith("virtio"))
 
 
+@dataclass(frozen=True, slots=True)
 class Vdpa:
     """A vDPA device: a NIC's queues behind the interface of virtio (Documentation of the kernel, vdpa).
 
@@ -108,13 +107,10 @@ class Vdpa:
     of the character device in /dev, or of the virtio device in sysfs.
     """
 
-    __slots__ = ("driver", "folder", "name", "path")
-
-    def __init__(self, name: str, folder: str, driver: str, path: str) -> None:
-        self.name = name
-        self.folder = folder
-        self.driver = driver
-        self.path = path
+    name: str
+    folder: str
+    driver: str
+    path: str
 
 
 def vdpa(device: str, root: str = ROOT) -> Vdpa | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from cni.linux.log import DEBUG, ERROR, INFO, WARNING, Logger
-
-LEVELS = {DEBUG: "debug", INFO: "info", WARNING: "warning", ERROR: "error"}
+from cni.linux.log import Level, Logger
 
 
 class Lines(Logger):
@@ -14,8 +12,8 @@ class Lines(Logger):
         super().__init__("debug")
         self.lines: list[tuple[str, str]] = []
 
-    def _log(self, level: int, msg: str) -> None:
-        self.lines.append((LEVELS[level], msg))
+    def _log(self, level: Level, msg: str) -> None:
+        self.lines.append((level.name.lower(), msg))
 
     def text(self, level: str = "") -> str:
         """Return all messages, or those of one level, as one text."""

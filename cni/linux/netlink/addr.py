@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import _socket
 import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import TypeVar
 
 from cni.linux.netlink import codec
 from cni.linux.netlink.socket import NLM_F_CREATE, NLM_F_EXCL, NetlinkSocket
 from cni.protocol.ip import IPAddress, IPInterface, interface
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import TypeVar
-
-    T = TypeVar("T")
+T = TypeVar("T")
 
 RTM_NEWADDR = 20
 RTM_GETADDR = 22
@@ -29,14 +27,12 @@ IFA_F_TENTATIVE = 0x40
 _IFADDRMSG = struct.Struct("=BBBBI")
 
 
+@dataclass(slots=True)
 class Address:
     """An address on a link: the address with its prefix, and its IFA_F_* flags."""
 
-    __slots__ = ("flags", "interface")
-
-    def __init__(self, interface: IPInterface, flags: int) -> None:
-        self.interface = interface
-        self.flags = flags
+    interface: IPInterface
+    flags: int
 
 
 def family_of(version: int) -> int:

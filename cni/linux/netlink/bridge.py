@@ -8,6 +8,7 @@ no asking for a single port.
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass, field
 
 from cni.linux.netlink import codec, link
 from cni.linux.netlink.link import (
@@ -41,15 +42,13 @@ _RANGE_END = 16
 _VLAN_INFO = struct.Struct("=HH")
 
 
+@dataclass(slots=True)
 class Port:
     """One port of a bridge, or a bridge itself, which is its own master. vlans: {VLAN ID: PVID and UNTAGGED, or 0}."""
 
-    __slots__ = ("index", "master", "vlans")
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.master = 0
-        self.vlans: dict[int, int] = {}
+    index: int
+    master: int = 0
+    vlans: dict[int, int] = field(default_factory=dict)
 
 
 def ports(socket: NetlinkSocket) -> dict[int, Port]:

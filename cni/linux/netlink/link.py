@@ -6,14 +6,12 @@ import errno
 import os
 import struct
 import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from cni.linux.netlink import codec
 from cni.linux.netlink.socket import NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NetlinkError, NetlinkSocket
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any
 
 RTM_NEWLINK = 16
 RTM_DELLINK = 17
@@ -113,6 +111,7 @@ XDP_FLAGS = {1: (4,), 2: (2,), 3: (8,), 4: (4, 2, 8)}
 """How an XDP program is attached, XDP_ATTACHED_*, and the XDP_FLAGS_*_MODE with which it is detached."""
 
 
+@dataclass(slots=True)
 class Link:
     """What the kernel says of one link.
 
@@ -126,50 +125,26 @@ class Link:
     What the kernel does not say otherwise is empty or 0.
     """
 
-    __slots__ = (
-        "alias",
-        "altnames",
-        "carrier",
-        "index",
-        "kind",
-        "mac",
-        "master",
-        "movable",
-        "mtu",
-        "name",
-        "parent",
-        "peer",
-        "peer_nsid",
-        "permanent_mac",
-        "port",
-        "properties",
-        "running",
-        "up",
-        "xdp",
-        "xdp_program",
-    )
-
-    def __init__(self, index: int, name: str) -> None:
-        self.index = index
-        self.name = name
-        self.mac = ""
-        self.mtu = 0
-        self.up = False
-        self.carrier = False
-        self.running = False
-        self.master = 0
-        self.alias = ""
-        self.movable: bool | None = None
-        self.kind = ""
-        self.parent = ""
-        self.peer = 0
-        self.peer_nsid = -1
-        self.permanent_mac = ""
-        self.port = ""
-        self.altnames: list[str] = []
-        self.xdp = 0
-        self.xdp_program = 0
-        self.properties: dict[str, int | str] = {}
+    index: int
+    name: str
+    mac: str = ""
+    mtu: int = 0
+    up: bool = False
+    carrier: bool = False
+    running: bool = False
+    master: int = 0
+    alias: str = ""
+    movable: bool | None = None
+    kind: str = ""
+    parent: str = ""
+    peer: int = 0
+    peer_nsid: int = -1
+    permanent_mac: str = ""
+    port: str = ""
+    altnames: list[str] = field(default_factory=list)
+    xdp: int = 0
+    xdp_program: int = 0
+    properties: dict[str, int | str] = field(default_factory=dict)
 
 
 def is_name(text: str) -> bool:

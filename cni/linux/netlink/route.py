@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
+from typing import TypeVar
 
 from cni.linux.netlink import codec
 from cni.linux.netlink.addr import family_of
@@ -11,12 +13,7 @@ from cni.linux.netlink.socket import NLM_F_CREATE, NetlinkSocket
 from cni.protocol.ip import IPAddress, interface
 from cni.protocol.result import Route
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import TypeVar
-
-    T = TypeVar("T")
+T = TypeVar("T")
 
 RTM_NEWROUTE = 24
 RTM_GETROUTE = 26

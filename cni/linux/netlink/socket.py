@@ -11,15 +11,12 @@ import errno
 import os
 import struct
 import sys
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from cni.linux.netlink.codec import attributes, os_text
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import TypeVar
-
-    T = TypeVar("T")
+T = TypeVar("T")
 
 NLMSG_ERROR = 2
 NLMSG_DONE = 3

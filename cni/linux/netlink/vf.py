@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import sys
+from dataclasses import dataclass
 
 from cni.linux.netlink import codec
 from cni.linux.netlink.link import (
@@ -56,6 +57,7 @@ IFLA_VF_BROADCAST and IFLA_VF_STATS, for two, do not.
 """
 
 
+@dataclass(slots=True)
 class VF:
     """One entry of the table.
 
@@ -64,30 +66,16 @@ class VF:
     spoofchk, trust: None when the driver does not tell.
     """
 
-    __slots__ = (
-        "index",
-        "link_state",
-        "mac",
-        "max_tx_rate",
-        "min_tx_rate",
-        "protocol",
-        "qos",
-        "spoofchk",
-        "trust",
-        "vlan",
-    )
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.mac = ""
-        self.vlan = 0
-        self.qos = 0
-        self.protocol = ETH_P_8021Q
-        self.link_state = "auto"
-        self.min_tx_rate = 0
-        self.max_tx_rate = 0
-        self.spoofchk: bool | None = None
-        self.trust: bool | None = None
+    index: int
+    mac: str = ""
+    vlan: int = 0
+    qos: int = 0
+    protocol: int = ETH_P_8021Q
+    link_state: str = "auto"
+    min_tx_rate: int = 0
+    max_tx_rate: int = 0
+    spoofchk: bool | None = None
+    trust: bool | None = None
 
 
 def get(socket: NetlinkSocket, pf: int, index: int, mac_bytes: int = 6) -> VF | None:
