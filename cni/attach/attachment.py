@@ -80,16 +80,23 @@ def complete(original: Link) -> None:
 
 class Attachment:
     """One attachment. original: the link as it was on the host, None for a device without one. master: the name of the
-    bridge or bond that it was a port of. pod_index: the link's index in the pod, 0 where that is not known.
+    bridge or bond that it was a port of. pod_index: the link's index in the pod, 0 where that is not known. is_ours:
+    whether one of us wrote the record.
     """
 
-    __slots__ = ("master", "original", "owner", "pod_index")
+    __slots__ = ("is_ours", "master", "original", "owner", "pod_index")
 
     def __init__(self, owner: Owner, original: Link | None, master: str = "", pod_index: int = 0) -> None:
         self.owner = owner
         self.original = original
         self.master = master
         self.pod_index = pod_index
+        self.is_ours = True
+
+    @property
+    def key(self) -> str:
+        """What the device's lock is called."""
+        raise NotImplementedError
 
     @property
     def container_id(self) -> str:

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 _MEMBER = "CNIDeviceInfoFile"
 
 
+def is_wanted(conf: NetConf) -> bool:
+    """Return whether the runtime asks for device information, be it not in the right way."""
+    return conf.runtime_config.get(_MEMBER) not in (None, "")
+
+
 def publish(conf: NetConf, device: str, sysfs_root: str, log: Logger) -> None:
     """Complete or write the device-info file that `runtimeConfig` names, if it does. device: its folder in sysfs.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from cni.attach.move import RACES, free_name
-from cni.attach.steps import attempt
+from cni.attach.step import attempt
 from cni.linux import features, packetfilter
 from cni.linux.netlink import link
 from cni.linux.netlink.link import FEATURES, Link
@@ -119,6 +119,16 @@ def _detach_xdp(netns: NetNS, device: Link) -> None:
         # EBUSY: a bpf_link holds it.
         if e.errno != errno.EBUSY or not packetfilter.detach_xdp_link(device.index, device.xdp_program):
             raise
+
+
+def restore_place(host: NetNS, device: Link, original: Link, master: str, log: Logger) -> None:
+    """Give a link that never left the host what an ADD may have taken from it before the move: alternative names, its
+    place in a bridge or bond, that it was up. Errors are as with `restore`.
+    """
+    restore_altnames(host, device, original, log)
+    restore_master(host, device, master, log)
+    if original.up and not device.up:
+        change(host, device, {"up": True}, log)
 
 
 def restore_altnames(host: NetNS, device: Link, original: Link, log: Logger) -> None:

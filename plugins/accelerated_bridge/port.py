@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cni.attach import restore
-from cni.attach.steps import attempt
+from cni.attach.step import attempt
 from cni.linux import boot, sysfs
 from cni.linux.netlink import bridge, link
 from cni.linux.netlink.bridge import Port
@@ -13,7 +13,7 @@ from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, CniError
 from plugins.accelerated_bridge import uplink
 from plugins.accelerated_bridge.uplink import listed
-from plugins.vf.attachment import Attachment, Beside
+from plugins.vf.attachment import Beside, VfAttachment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,6 +78,10 @@ class RepresentorPort(Beside):
         self.sysfs_root = sysfs_root
         self.vf = ""
         self.vf_index = -1
+
+    def describe(self) -> str:
+        """See `Beside`."""
+        return f"make representor {self.original.name} a port of bridge {self.bridge}"
 
     def connect(self, host: NetNS, log: Logger) -> None:
         """See `Beside`. The caller holds the lock for uplinks' VLANs if there are any."""
@@ -148,7 +152,7 @@ class RepresentorPort(Beside):
             ) from e
 
     def disconnect(
-        self, host: NetNS, others: Callable[[], list[Attachment]], errors: list[CniError], log: Logger
+        self, host: NetNS, others: Callable[[], list[VfAttachment]], errors: list[CniError], log: Logger
     ) -> None:
         """See `Beside`. Takes the lock for uplinks' VLANs if there are any to give back."""
         rep = self._find(host)
@@ -162,13 +166,13 @@ class RepresentorPort(Beside):
                 attempt(errors, self._change, host, rep, {"master": 0}, f"take {rep.name} out of {current.name}")
         self.release(host, others, log)
 
-    def release(self, host: NetNS, others: Callable[[], list[Attachment]], log: Logger) -> None:
+    def release(self, host: NetNS, others: Callable[[], list[VfAttachment]], log: Logger) -> None:
         """See `Beside`: the uplink's VLANs."""
         if self.uplink_vlans:
             with uplink.lock(self.state_folder):
                 self._release_uplink(host, others(), log)
 
-    def _release_uplink(self, host: NetNS, attachments: list[Attachment], log: Logger) -> None:
+    def _release_uplink(self, host: NetNS, attachments: list[VfAttachment], log: Logger) -> None:
         port = self.uplink_link(host)
         if port is None:
             log.info(f"uplink {self.uplink or 'of ' + self.pf} is gone: it has no VLANs to give back")
@@ -360,7 +364,7 @@ def _has_index(recorded: RepresentorPort, found: Link) -> bool:
     return recorded.original.index == found.index and recorded.original.port in ("", found.port)
 
 
-def recorded_ports(attachments: Iterable[Attachment]) -> list[RepresentorPort]:
+def recorded_ports(attachments: Iterable[VfAttachment]) -> list[RepresentorPort]:
     """Return the ports of recorded attachments, without those from before the machine's last boot, which reset them."""
     now = boot.current()
     return [x.beside for x in attachments if x.boot_id in ("", now) and isinstance(x.beside, RepresentorPort)]

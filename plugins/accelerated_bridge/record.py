@@ -7,7 +7,7 @@
  "orig_vf_state": {"host_if_name": "ens2f0v6", "admin_mac": "...", "effective_mac": "...", "mtu": 1500},
  "orig_rep_state": {"mtu": 1500},
  "trust": "on", "spoofchk": "off",                                 ours: what accelerated-bridge-cni does not know
- "containerID": "c0ffee", "ifName": "net1",                        ours: whose (cni.attach.state)
+ "containerID": "c0ffee", "ifName": "net1",                        ours: whose (state)
  "plumbline": {...,                                                ours (plugins.vf.record), and of the representor:
                "table": {"trust": false, "spoofchk": true},        the VF's switches as they were, as far as known
                "representor": {"index": 9, "port": "pf0vf6", "up": false, "master": "", "vlans": {"1": 6},
@@ -27,15 +27,15 @@ from cni.protocol.section import Section, refused
 from plugins.accelerated_bridge.config import MAX_VLAN, BridgeConfig
 from plugins.accelerated_bridge.port import RepresentorPort
 from plugins.vf import record
-from plugins.vf.attachment import Attachment
+from plugins.vf.attachment import VfAttachment
 from plugins.vf.record import MAX_INDEX, MAX_U32
 
 STATE_FOLDER = "/var/lib/cni/accelerated-bridge"
 _MAX_VLAN = 0xFFF
 
 
-def to_record(attachment: Attachment, conf: Section) -> dict[str, object]:
-    """Return what `cni.attach.state.Store.save` is to keep. conf: the network configuration."""
+def to_record(attachment: VfAttachment, conf: Section) -> dict[str, object]:
+    """Return what `state.Store.save` is to keep. conf: the network configuration."""
     wanted, original, port = attachment.wanted, attachment.original, attachment.beside
     assert isinstance(wanted, BridgeConfig)
     assert isinstance(port, RepresentorPort)
@@ -84,7 +84,7 @@ def to_record(attachment: Attachment, conf: Section) -> dict[str, object]:
     return whole
 
 
-def from_record(raw: dict[str, object], state_folder: str = STATE_FOLDER, sysfs_root: str = sysfs.ROOT) -> Attachment:
+def from_record(raw: dict[str, object], state_folder: str = STATE_FOLDER, sysfs_root: str = sysfs.ROOT) -> VfAttachment:
     """Return the attachment of a record, ours or accelerated-bridge-cni's. Raises CniError naming what is wrong.
 
     state_folder, sysfs_root: as in `RepresentorPort`.

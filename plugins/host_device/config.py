@@ -35,6 +35,20 @@ class DeviceConfig:
         """Whether no device is named at all."""
         return not (self.device or self.hwaddr or self.kernelpath or self.pci_address or self.auxiliary_device)
 
+    def folder(self, root: str = sysfs.ROOT) -> str:
+        """Return the sysfs folder of a device that is named by bus address or path, empty for one named otherwise."""
+        if self.device or self.hwaddr:
+            return ""
+        if self.kernelpath:
+            return os.path.join(root, os.path.relpath(self.kernelpath, sysfs.ROOT))
+        if self.pci_address:
+            return sysfs.pci_device(self.pci_address, root)
+        return sysfs.auxiliary_device(self.auxiliary_device, root)
+
+    def is_userspace(self, root: str = sysfs.ROOT) -> bool:
+        """Return whether a PCI device is bound to a driver for userspace programs, so that it has no link to move."""
+        return bool(self.pci_address) and sysfs.is_for_userspace(sysfs.pci_device(self.pci_address, root))
+
     def describe(self) -> str:
         """Return the selector that is used with its value, for messages."""
         for field, value in (

@@ -20,13 +20,13 @@ from cni.linux.netlink.vf import ETH_P_8021AD, LINK_STATES, VF
 from cni.protocol.section import Section
 from plugins.sriov.config import PROTOCOLS
 from plugins.vf import record
-from plugins.vf.attachment import Attachment
+from plugins.vf.attachment import VfAttachment
 from plugins.vf.config import VfConfig, Vlan
 from plugins.vf.record import MAX_U32
 
 
-def to_record(attachment: Attachment, conf: Section) -> dict[str, object]:
-    """Return what `cni.attach.state.Store.save` is to keep. conf: the network configuration."""
+def to_record(attachment: VfAttachment, conf: Section) -> dict[str, object]:
+    """Return what `state.Store.save` is to keep. conf: the network configuration."""
     wanted, original, table = attachment.wanted, attachment.original, attachment.table
     whole = record.copied(conf)
     whole |= {"deviceID": wanted.address, "Master": record.stored(attachment.pf), "VFID": max(attachment.index, 0)}
@@ -62,7 +62,7 @@ def to_record(attachment: Attachment, conf: Section) -> dict[str, object]:
     return whole
 
 
-def from_record(raw: dict[str, object]) -> Attachment:
+def from_record(raw: dict[str, object]) -> VfAttachment:
     """Return the attachment of a record, ours or sriov-cni's. Raises CniError naming what is wrong with it."""
     section = Section(raw, "record")
     wanted = VfConfig(record.address(section, "OrigVfState"))

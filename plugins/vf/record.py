@@ -32,7 +32,7 @@ from cni.linux import sysfs
 from cni.linux.netlink.link import Link, is_name
 from cni.protocol.errors import GENERIC, CniError
 from cni.protocol.section import Section, refused
-from plugins.vf.attachment import Attachment
+from plugins.vf.attachment import VfAttachment
 from plugins.vf.config import VfConfig
 
 __all__ = ["MAX_INDEX", "MAX_MTU", "MAX_U32", "mac", "mtu", "restored", "stored", "word"]
@@ -87,11 +87,11 @@ def address(section: Section, state: str) -> str:
 
 def attachment(
     section: Section, wanted: VfConfig, pf: str, index: int, original: Link | None, table: VF | None
-) -> Attachment:
+) -> VfAttachment:
     """Return the attachment that a record is about, what is ours read from it, the rest as given. Raises CniError."""
     ours = section.section(OURS)
     owner = read_owner(section, "name", restored(ours.string("netns")), ours, ours)
-    found = Attachment(owner, wanted, pf, index, original, table)
+    found = VfAttachment(owner, wanted, pf, index, original, table)
     found.is_ours = section.has(OURS)
     found.master = link_name(ours, "master")
     if original is not None:
@@ -99,7 +99,7 @@ def attachment(
     return found
 
 
-def ours(attachment: Attachment) -> dict[str, object]:
+def ours(attachment: VfAttachment) -> dict[str, object]:
     """Return what only our records have."""
     link, owner = attachment.original or Link(0, ""), attachment.owner
     return {

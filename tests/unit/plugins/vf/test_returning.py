@@ -10,14 +10,21 @@ from pathlib import Path
 import pytest
 
 from cni.attach.attachment import Owner
+from cni.attach.call import Call
+from cni.attach.give_back import give_back
+from cni.attach.records import Records
 from cni.linux.log import Logger
 from cni.linux.netlink import codec, link
 from cni.linux.netlink.link import Link
 from cni.linux.netlink.socket import NetlinkError, NetlinkSocket, RequestError
 from cni.linux.netns import NetNS
+from cni.protocol.config import NetConf
 from cni.protocol.errors import GENERIC, CniError
-from plugins.vf import transfer
-from plugins.vf.attachment import Attachment, Beside
+from cni.protocol.request import Request
+from ipam import delegate
+from plugins.sriov.plugin import Sriov
+from plugins.vf import returning
+from plugins.vf.attachment import Beside, VfAttachment
 from plugins.vf.config import VfConfig
 from plugins.vf.pf import NO_MAC, Entry
 from tests.support import sysfstree
@@ -33,7 +40,7 @@ class Stuck(Beside):
     __slots__ = ()
 
     def disconnect(
-        self, host: NetNS, others: Callable[[], list[Attachment]], errors: list[CniError], log: Logger
+        self, host: NetNS, others: Callable[[], list[VfAttachment]], errors: list[CniError], log: Logger
     ) -> None:
         """Fail."""
         errors.append(CniError(GENERIC, "cannot take rep0 out of br0: Device or resource busy"))
@@ -60,11 +67,14 @@ def test_both_failures_are_said(tmp_path: Path, vfs: dict[int, str], second: str
     tree = sysfstree.pf(PF, vfs) | {sysfstree.folder(VF, "physfn"): f"-> ../{PF}"}
     root = sysfstree.build(tmp_path, tree)
     original = Link(7, "ens2f0v0")
-    claim = Attachment(Owner("c0ffee", "net1", "blue"), VfConfig(VF), "", 0, original, None)
+    claim = VfAttachment(Owner("c0ffee", "net1", "blue"), VfConfig(VF), "", 0, original, None)
     claim.beside = Stuck()
     host, pod = NetNS("host", -1, Recorder()), NetNS("pod", -1, Busy())
+    plugin, log, conf = Sriov(root), Lines(), NetConf({"cniVersion": "1.1.0", "name": "blue"})
+    call = Call(Request("DEL", "c0ffee", "", "net1"), conf, host, delegate, log)
+    way = plugin.returning(claim, call, Records(plugin, log))
     with pytest.raises(CniError) as caught:
-        transfer.give_back(claim, host, pod, 0, list, root, Lines())
+        give_back(way, pod, 0)
     assert caught.value.msg == f"giving back ens2f0v0 ({VF}): 2 steps failed"
     assert "cannot take rep0 out of br0: Device or resource busy" in caught.value.details
     assert second in caught.value.details
@@ -93,15 +103,15 @@ def test_the_administrative_mac(error: RequestError, asked: int) -> None:
     host = Silent(error)
     original = Link(7, "ens2f0v0")
     original.mac = "02:00:5e:10:00:01"
-    claim = Attachment(Owner("c0ffee", "net1", "blue"), VfConfig(VF), "ens2f0", 0, original, None)
+    claim = VfAttachment(Owner("c0ffee", "net1", "blue"), VfConfig(VF), "ens2f0", 0, original, None)
     claim.wanted.mac = "02:00:5e:10:00:02"
     entry = Entry(NetNS("host", -1, host), "ens2f0", 3, VF, 0)
     log = Lines()
     if asked == 1:
         with pytest.raises(CniError, match=r"cannot set mac .*: No buffer space"):
-            transfer._set_admin_mac(claim, entry, NO_MAC, log)
+            returning._set_admin_mac(claim, entry, NO_MAC, log)
     else:
-        transfer._set_admin_mac(claim, entry, NO_MAC, log)
+        returning._set_admin_mac(claim, entry, NO_MAC, log)
     assert len(host.sent) == asked
 
 
@@ -136,6 +146,6 @@ def test_the_link_that_comes_back(
     ((name, parent),) = attached.items()
     original = Link(7, name)
     original.parent = parent
-    claim = Attachment(Owner("c0ffee", "net1", "blue"), VfConfig(VF), "", 0, original, None)
+    claim = VfAttachment(Owner("c0ffee", "net1", "blue"), VfConfig(VF), "", 0, original, None)
     host = NetNS("host", -1, Links(on_host))
-    assert transfer.is_back(claim, host, 0, sysfstree.build(tmp_path, tree)) is (name in on_host)
+    assert returning.is_back(claim, host, 0, sysfstree.build(tmp_path, tree)) is (name in on_host)

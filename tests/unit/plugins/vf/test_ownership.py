@@ -10,21 +10,21 @@ from typing import Any
 
 import pytest
 
+from cni.attach.records import Records
 from cni.linux import boot
-from plugins.accelerated_bridge.kind import AcceleratedBridge
-from plugins.sriov.kind import Sriov
-from plugins.vf.claims import Claims
-from plugins.vf.kind import Kind
+from plugins.accelerated_bridge.plugin import AcceleratedBridge
+from plugins.sriov.plugin import Sriov
+from plugins.vf.plugin import VfPlugin
 from tests.support import disk, sysfstree
 from tests.support.log import Lines
 
 PF, VF = "0000:0a:00.0", "0000:0a:00.2"
 YEAR_NS = 365 * 86400 * 10**9
 
-GO: dict[str, tuple[Kind, str, dict[str, Any]]] = {
-    "sriov-cni": (Sriov(), "c0ffee-net1", {"OrigVfState": {"HostIFName": "ens2f0v0"}}),
+GO: dict[str, tuple[type[VfPlugin], str, dict[str, Any]]] = {
+    "sriov-cni": (Sriov, "c0ffee-net1", {"OrigVfState": {"HostIFName": "ens2f0v0"}}),
     "accelerated-bridge-cni": (
-        AcceleratedBridge(),
+        AcceleratedBridge,
         "blue-c0ffee-net1",
         {"orig_vf_state": {"host_if_name": "ens2f0v0"}},
     ),
@@ -38,7 +38,9 @@ def empty_disk() -> Iterator[None]:
     disk.clear()
 
 
-def boot_of_record(root: Path, kind: Kind, name: str, members: dict[str, Any], links: list[str], age_ns: int) -> str:
+def boot_of_record(
+    root: Path, kind: type[VfPlugin], name: str, members: dict[str, Any], links: list[str], age_ns: int
+) -> str:
     """Return of which boot a record is taken to be. links: the VF's on the host; age_ns: of the record at this boot."""
     tree = sysfstree.pf(PF, {0: VF})
     for link in links:
@@ -49,18 +51,20 @@ def boot_of_record(root: Path, kind: Kind, name: str, members: dict[str, Any], l
         json.dump({"name": "blue", "deviceID": VF, **members}, file)
     written = boot.began_ns() - age_ns
     os.utime(path, ns=(written, written))
-    (claim,) = Claims(kind, Lines(), sysfstree.build(root, tree)).load_all()
-    return claim.boot_id
+    (attachment,) = Records(kind(sysfstree.build(root, tree)), Lines()).all()
+    return attachment.boot_id
 
 
 @pytest.mark.parametrize(("kind", "name", "members"), GO.values(), ids=GO)
-def test_a_record_from_before_the_boot(tmp_path: Path, kind: Kind, name: str, members: dict[str, Any]) -> None:
+def test_a_record_from_before_the_boot(
+    tmp_path: Path, kind: type[VfPlugin], name: str, members: dict[str, Any]
+) -> None:
     """The boot has reset what it tells of."""
     assert boot_of_record(tmp_path, kind, name, members, ["ens2f0v0"], YEAR_NS) == boot.EARLIER
 
 
 @pytest.mark.parametrize(("kind", "name", "members"), GO.values(), ids=GO)
-def test_a_record_of_this_boot(tmp_path: Path, kind: Kind, name: str, members: dict[str, Any]) -> None:
+def test_a_record_of_this_boot(tmp_path: Path, kind: type[VfPlugin], name: str, members: dict[str, Any]) -> None:
     """It tells of how things were."""
     assert boot_of_record(tmp_path, kind, name, members, ["ens2f0v0"], -(10**9)) == ""
 
@@ -75,7 +79,7 @@ def test_a_clock_that_was_wrong(tmp_path: Path, which: str, links: list[str]) ->
 def test_a_vf_without_a_link(tmp_path: Path) -> None:
     """Nothing but the date tells of which boot its record is, which is not enough."""
     userspace = {"OrigVfState": {"HostIFName": ""}}
-    assert boot_of_record(tmp_path, Sriov(), "c0ffee-net1", userspace, [], YEAR_NS) == ""
+    assert boot_of_record(tmp_path, Sriov, "c0ffee-net1", userspace, [], YEAR_NS) == ""
 
 
 def test_our_own_record_says_it(tmp_path: Path) -> None:
@@ -97,7 +101,7 @@ def test_the_records_of_one_vf(tmp_path: Path) -> None:
     for container_id, members in records.items():
         with open(f"{disk.SRIOV}/{container_id}-net1", "w") as file:
             json.dump({"name": "blue", "OrigVfState": {"HostIFName": "ens2f0v0"}, **members}, file)
-    claims = Claims(Sriov(), Lines(), sysfstree.build(tmp_path, sysfstree.pf(PF, {0: VF, 1: others})))
-    assert [claim.container_id for claim in claims.load_all(VF)] == ["capital"]
-    assert [claim.container_id for claim in claims.load_all(others)] == ["other"]
-    assert len(claims.load_all()) == 2
+    found = Records(Sriov(sysfstree.build(tmp_path, sysfstree.pf(PF, {0: VF, 1: others}))), Lines())
+    assert [attachment.container_id for attachment in found.of_device(VF)] == ["capital"]
+    assert [attachment.container_id for attachment in found.of_device(others)] == ["other"]
+    assert len(found.all()) == 2

@@ -10,17 +10,22 @@ from pathlib import Path
 import pytest
 
 from cni.attach.attachment import Owner
+from cni.attach.call import Call
+from cni.attach.claims import Claims
+from cni.attach.rollback import Rollback
+from cni.attach.step import carry_out
 from cni.linux.netlink import codec, vf
 from cni.linux.netlink.link import IFINFOMSG, Link
 from cni.linux.netlink.socket import NetlinkError, NetlinkSocket
 from cni.linux.netns import NetNS
 from cni.protocol.config import NetConf
+from cni.protocol.request import Request
+from ipam import delegate
 from plugins.accelerated_bridge.config import BridgeConfig
-from plugins.accelerated_bridge.kind import AcceleratedBridge
+from plugins.accelerated_bridge.plugin import AcceleratedBridge
 from plugins.accelerated_bridge.port import RepresentorPort
-from plugins.vf import add, plan
-from plugins.vf.attachment import Attachment
-from plugins.vf.claims import Claims
+from plugins.vf import plan
+from plugins.vf.attachment import VfAttachment
 from plugins.vf.pf import Entry
 from plugins.vf.plan import SPOOFCHK, TRUST
 from tests.support.log import Lines
@@ -69,17 +74,24 @@ def test_a_switch_that_the_driver_shows_and_cannot_set(tmp_path: Path, refuses: 
     wanted = BridgeConfig(ADDRESS)
     wanted.trust, wanted.spoofchk = True, False
     port = RepresentorPort(Link(9, "ens2f0_0"), "br1", {}, 0, "ens2f0", str(tmp_path))
-    claim = Attachment(Owner("c0ffee", "net1", "blue"), wanted, "ens2f0", 0, None, entry.read())
+    claim = VfAttachment(Owner("c0ffee", "net1", "blue"), wanted, "ens2f0", 0, None, entry.read())
     claim.beside = port
-    claims, conf = Claims(Here(), log), NetConf({"cniVersion": "1.1.0", "name": "blue", "type": "accelerated-bridge"})
-    claims.make(claim, conf.section)
+    plugin, conf = Here(), NetConf({"cniVersion": "1.1.0", "name": "blue", "deviceID": ADDRESS})
+    host = NetNS("host", -1, driver)
+    call = Call(Request("ADD", "c0ffee", "", "net1"), conf, host, delegate, log)
+    claims = Claims(plugin, call)
+    claims.make(claim)
+    device = plugin.device(conf, "")
+    device._entry = entry
 
-    add._make_settings(claim, entry, conf, claims, log)
+    steps = device.configuring(claim, call, claims.note)
+    assert [step.does for step in steps] == [f"set {x} on VF 0 of ens2f0" for x in ("trust on", "spoofchk off")]
+    carry_out(steps, Rollback(log), log)
 
     assert driver.asked == [ATTRIBUTES[TRUST], ATTRIBUTES[SPOOFCHK]]
     assert log.text("warning").splitlines() == [f"ens2f0 does not support {x}: VF 0 goes without" for x in refuses]
-    recorded = claims.load("c0ffee", "net1", "blue")
-    assert recorded is not None
+    recorded = claims.records.load("c0ffee", "net1", "blue")
+    assert isinstance(recorded, VfAttachment)
     assert recorded.table is not None
     assert (recorded.table.trust, recorded.table.spoofchk) == (False, True)
     changed = vf.VF(0)

@@ -1,0 +1,129 @@
+"""Whose a device is: under its lock it is claimed by a record, given back, and taken over from those who died."""
+
+from __future__ import annotations
+
+from cni.attach import dead
+from cni.attach.attachment import Attachment
+from cni.attach.call import Call
+from cni.attach.dead import Living
+from cni.attach.give_back import DONE, give_back
+from cni.attach.plugin import Device, Plugin
+from cni.attach.pod import RecordedPod
+from cni.attach.records import Records
+from cni.attach.waiting import PATIENCE_S
+from cni.linux.netns import NetNS
+from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError
+
+LOCK_TIMEOUT_S = 60.0
+
+
+class Claims:
+    """The attachments of one plugin on this node, for one command."""
+
+    __slots__ = ("call", "plugin", "records")
+
+    def __init__(self, plugin: Plugin, call: Call) -> None:
+        self.plugin = plugin
+        self.call = call
+        self.records = Records(plugin, call.log)
+
+    def make(self, attachment: Attachment) -> None:
+        """Write down, durably, whose the device is and what it was like. Raises CniError."""
+        self.note(attachment)
+        self.plugin.note_owner(attachment)
+
+    def note(self, attachment: Attachment) -> None:
+        """Write the record anew. Raises CniError."""
+        self.records.save(attachment, self.call.conf.section)
+
+    def take_over(self, device: Device) -> None:
+        """Give back what dead pods still have of a device. The caller holds its lock. Raises CniError: code 11 when one
+        who lives has it, or when it has not come back yet.
+        """
+        for attachment in device.left_behind(self.call, self.records):
+            self.call.log.warning(f"{attachment.name} was left behind by {attachment.owner.describe()}: taking it over")
+            with RecordedPod(attachment.owner, (), self.call.log) as pod:
+                if not self.give_back(attachment, pod if attachment.is_of_this_boot else None, PATIENCE_S):
+                    raise device.not_back(attachment)
+
+    def detach(
+        self,
+        attachment: Attachment,
+        netns_path: str = "",
+        patience_s: float = 0.0,
+        lock_timeout_s: float = LOCK_TIMEOUT_S,
+        keep: bool = False,
+    ) -> int:
+        """Give the device of a recorded attachment back, under the device's lock, if it is still the attachment's;
+        return what came of it, as `give_back.give_back`.
+
+        netns_path: where the runtime says that the pod's namespace is, if not where the record says. patience_s: as
+        there. lock_timeout_s: how long to wait for the lock. keep: whether the record is to stay nevertheless.
+        Raises CniError; the record stays then.
+        """
+        owner, log = attachment.owner, self.call.log
+        with self.plugin.lock(attachment.key, lock_timeout_s):
+            # Another DEL, or an ADD that took the device over, may have been faster.
+            current = self.records.load(*owner.identity)
+            if current is None:
+                return DONE
+            if (current.key, current.netns, current.netns_cookie) != (attachment.key, owner.netns, owner.netns_cookie):
+                raise CniError(TRY_AGAIN_LATER, f"{owner.ifname} of {owner.container_id} has just been attached anew")
+            if self.plugin.is_lost(current, netns_path, self.call, self.records):
+                log.warning(f"{current.name} belongs to another pod by now: left alone")
+                self.plugin.leave(current, self.call, self.records)
+                self.records.forget(current)
+                return DONE
+            with RecordedPod(owner, (netns_path, self.plugin.noted_netns(current.key)), log) as pod:
+                return self.give_back(current, pod, patience_s, keep=keep)
+
+    def give_back(
+        self,
+        attachment: Attachment,
+        pod: NetNS | None,
+        patience_s: float = 0.0,
+        was_touched: bool = False,
+        keep: bool = False,
+    ) -> int:
+        """Give the device back and, when nothing is left to do, forget the attachment; return what came of it.
+
+        The arguments are those of `give_back.give_back`, and `keep` as in `detach`. The caller holds the device's lock.
+        """
+        way = self.plugin.returning(attachment, self.call, self.records)
+        outcome = give_back(way, pod, patience_s, was_touched)
+        if outcome:
+            self.plugin.forget_owner(attachment.key)
+            if not keep:
+                self.records.forget(attachment)
+        return outcome
+
+    def undo(self, attachment: Attachment, pod: NetNS) -> None:
+        """Give the device back, as the undo of an ADD that failed. Raises CniError when it has no link to be found."""
+        if not self.give_back(attachment, pod, was_touched=True):
+            raise CniError(GENERIC, f"{attachment.name} has no link on the host; its record stays")
+
+    def give_back_dead(self, besides: tuple[str, str, str] | None = None) -> None:
+        """Give back what pods that are gone have left, addresses too; never fails (`cni.attach.dead`).
+
+        besides: the identity of the request's own attachment, which sees to itself.
+        """
+        found = self.records.all(passing=dead.may_be)
+        dead.give_back(
+            (x for x in found if x.owner.identity != besides), Living(self.call.log), self._clean_up, self.call.log
+        )
+
+    def _clean_up(self, attachment: Attachment) -> None:
+        """Give back what a dead pod has left. An ADD of the same attachment, whose addresses have the same owner, is
+        kept away meanwhile. Raises CniError.
+        """
+        owner = attachment.owner
+        with self.records.store.adding(owner.container_id, owner.ifname, 0.0):
+            if self.detach(attachment, lock_timeout_s=0.0):
+                self.call.ipam.release_recorded(
+                    owner.ipam,
+                    owner.network,
+                    owner.container_id,
+                    owner.ifname,
+                    self.call.log,
+                    timeout_s=dead.STORE_TIMEOUT_S,
+                )
