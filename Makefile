@@ -5,7 +5,7 @@
 
 PYTHON := .venv/bin/python
 BINARIES := dist/accelerated-bridge dist/host-device dist/sriov dist/host-local dist/static
-SOURCES := build.spec requirements.txt build/version $(wildcard program/*.py program/*.[ch]) $(shell find cni ipam plugins -name '*.py')
+SOURCES := build.spec requirements.txt build/version $(wildcard program/*.py program/*/*.py program/*.[ch]) $(shell find cni ipam plugins -name '*.py')
 
 help:           ## print this
 	@sed -n 's/^\([a-z]*\): .*##/  make \1\t/p' Makefile

@@ -123,14 +123,33 @@ static void start_interpreter(const struct _frozen *modules)
     PyConfig_Clear(&config);
 }
 
-/* Load all modules but the program itself, of which only the code is read. */
+/* Run code that is no module, and leave nothing of it. */
+static void run(const struct _frozen *code)
+{
+    PyObject *const program = PyMarshal_ReadObjectFromString((const char *)code->code, code->size);
+    PyObject *const globals = PyDict_New();
+    PyObject *const result = program == NULL || globals == NULL ? NULL : PyEval_EvalCode(program, globals, globals);
+    if (result == NULL)
+        die_of_exception(code->name);
+    Py_DECREF(result);
+    Py_DECREF(globals);
+    Py_DECREF(program);
+}
+
+/* Load all modules but the program itself, of which only the code is read; then take out what they do not need any more. */
 static void load(const struct _frozen *modules)
 {
     for (; modules->name != NULL; modules++) {
-        if (strcmp(modules->name, "__main__") == 0)
+        if (strcmp(modules->name, "__main__") == 0) {
             image.program = PyMarshal_ReadObjectFromString((const char *)modules->code, modules->size);
-        else if (PyImport_ImportModule(modules->name) == NULL)
-            die_of_exception(modules->name);
+        } else if (strcmp(modules->name, "__unload__") == 0) {
+            run(modules);
+        } else {
+            PyObject *const module = PyImport_ImportModule(modules->name);
+            if (module == NULL)
+                die_of_exception(modules->name);
+            Py_DECREF(module);
+        }
     }
     PyObject *const main = PyImport_AddModule("__main__"), *const posix = PyImport_ImportModule("posix");
     if (main == NULL || posix == NULL || image.program == NULL)

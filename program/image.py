@@ -28,6 +28,14 @@ CIRCUMSTANCES = ((0, "/", "_" * len(TUNABLES)), (1 << 16, "/tmp", TUNABLES))
 in bytes; the working directory; the name of a variable by which the C library uses other functions. A variable of
 another name does nothing, but is as long: how many there are, and how long, has a say in where things are allocated."""
 
+SOURCES = os.path.dirname(__file__)
+UNLOADING = {
+    "program": os.path.join(SOURCES, "__init__.py"),
+    "program.contents": os.path.join(SOURCES, "contents.py"),
+    "__unload__": os.path.join(SOURCES, "unload.py"),
+}
+"""What is run when the modules are loaded (image.c), and what it imports."""
+
 
 def make_executable(target: str, interpreter: str, modules: Mapping[str, str], builtins: Iterable[str]) -> None:
     """Write the executable `target`.
@@ -39,7 +47,7 @@ def make_executable(target: str, interpreter: str, modules: Mapping[str, str], b
     """
     check_imports(modules, builtins)
     with tempfile.TemporaryFile() as file:
-        file.write(compiled(modules))
+        file.write(compiled({**modules, **UNLOADING}))
         file.flush()
         images = [_taken(interpreter, file.fileno(), *circumstances) for circumstances in CIRCUMSTANCES]
     _check_equal(*images)

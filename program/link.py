@@ -70,14 +70,6 @@ const struct _frozen *_PyImport_FrozenStdlib = none, *_PyImport_FrozenTest = non
 struct _module_alias;
 const struct _module_alias *_PyImport_FrozenAliases = (const struct _module_alias *)none;
 
-void *_PyPegen_parse(void *parser);
-void *_PyPegen_parse(void *parser)
-{{
-    (void)parser;
-    PyErr_SetString(PyExc_SystemError, "a binary has no parser");
-    return NULL;
-}}
-
 uint32_t _Py_next_func_version = 1; /* CPython 3.12 has it in deepfreeze.c */
 
 int _Py_Deepfreeze_Init(void);
@@ -93,7 +85,7 @@ void _Py_Deepfreeze_Fini(void)
 """
 """What the interpreter is built of, and what takes the place of parts of CPython, so that nothing else gets linked: of
 its tables of extension modules and of the modules that it has frozen in itself (Modules/config.c, Python/frozen.c,
-Python/deepfreeze/deepfreeze.c), and of its parser (Parser/parser.c). No plugin compiles source code."""
+Python/deepfreeze/deepfreeze.c)."""
 
 
 def link(folder: str, builtins: Iterable[str]) -> str:

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from types import CodeType
 
+from program.contents import WHILE_LOADED
+
 PACKAGE = "/__init__.py"
 
 ONLY_FROM_THE_SOURCE = frozenset(
@@ -41,8 +43,12 @@ def _compiled(name: str, source: str) -> CodeType:
 class _WithoutAnnotations(ast.NodeTransformer):
     """Takes out what is for type checkers only: a tenth of the memory that the modules take.
 
-    In a function, `x: int` alone makes `x` a local name, so it stays.
+    In a function, `x: int` alone makes `x` a local name, so it stays. In a class it may be a field of a dataclass.
     """
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        node.body = [child if isinstance(child, ast.AnnAssign) else self.visit(child) for child in node.body]
+        return node
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
         node.annotation = None
@@ -59,7 +65,7 @@ class _WithoutAnnotations(ast.NodeTransformer):
 
 
 def check_imports(modules: Mapping[str, str], builtins: Iterable[str]) -> None:
-    """Raise ImportError if a module imports one that will not be there: PyInstaller only warns of those.
+    """Raise ImportError if a module imports one that will not be there, then: PyInstaller only warns of those.
 
     builtins: names of the extension modules.
     """
@@ -72,6 +78,11 @@ def check_imports(modules: Mapping[str, str], builtins: Iterable[str]) -> None:
         for imported in _imports(tree, modules):
             if imported not in there and (name, imported) not in ONLY_FROM_THE_SOURCE:
                 raise ImportError(f"{name} imports {imported}, which is not among the modules of the binary")
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef) and (late := {*_imports(function, modules)} & {*WHILE_LOADED}):
+                raise ImportError(
+                    f"{name}.{function.name} imports {min(late)}, which is there only while modules are loaded"
+                )
 
 
 def _imports(node: ast.AST, modules: Mapping[str, str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from program import link as program_link
-from program.contents import EXTENSIONS, standard_library
+from program.contents import EXTENSIONS, WHILE_LOADED, standard_library
 from program.image import make_executable
 from program.link import check_variables, link
 
@@ -213,6 +213,88 @@ def test_main_program_fails(program: Program) -> None:
     assert done.returncode == 1
     assert b'"code": 5, "msg": "cannot start the plugin: its code failed to start"' in done.stdout
     assert b"ValueError: whatever" in done.stderr
+
+
+CLASSES = """\
+from __future__ import annotations
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+class Reads(Protocol):
+    def read(self) -> str: ...
+
+class Kind(Enum):
+    VETH = "veth"
+
+@dataclass(slots=True)
+class Link:
+    index: int
+    names: list[str] = field(default_factory=list)
+    kind: Kind = Kind.VETH
+
+    @dataclass(frozen=True, slots=True)
+    class Key:
+        index: int
+        call: Callable[[T], T] | None = field(default=None, kw_only=True)
+
+@dataclass(slots=True)
+class VF(Link):
+    number: int = field(default=0, kw_only=True)
+    names: list[str] = field(default_factory=lambda: ["vf"], kw_only=True)
+"""
+
+
+def test_classes_are_made_at_the_build(program: Program) -> None:
+    """They work as ever, though the modules that made them, and all that these import, are in no binary."""
+    program.build(
+        classes=CLASSES,
+        main="import os, sys\n"
+        "from classes import VF, Kind, Link\n"
+        "seen = [Link(1), Link(1) == Link(1, []), Link(1).names is Link(1).names, Link(1, ['a']), VF(2, number=3)]\n"
+        "seen += [Link(1) == VF(1), Link.Key(7), {Link.Key(7)} == {Link.Key(7)}, Kind('veth')]\n"
+        "try:\n"
+        "    Link.Key(7).index = 8\n"
+        "except AttributeError as e:\n"
+        "    seen.append(str(e))\n"
+        "seen.append(hasattr(Link(1), '__dict__'))\n"
+        "seen.append([name for name in dir(sys.modules['classes']) if name[0] != '_'])\n"
+        "seen.append([name for name in sys.modules if name in ('dataclasses', 'typing', 're', 'inspect', 'program')])\n"
+        "os.write(1, repr(seen).encode())\n"
+        "os._exit(0)\n",
+    )
+    said = subprocess.run([program.path], check=True, capture_output=True, text=True).stdout
+    veth = "kind=<Kind.VETH: 'veth'>"
+    assert said == (
+        f"[Link(index=1, names=[], {veth}), True, False, Link(index=1, names=['a'], {veth}), "
+        f"VF(index=2, names=['vf'], {veth}, number=3), False, Link.Key(index=7, call=None), True, <Kind.VETH: 'veth'>, "
+        "\"cannot assign to field 'index'\", False, ['Enum', 'Kind', 'Link', 'TYPE_CHECKING', 'VF', 'annotations'], []]"
+    )
+    content = Path(program.path).read_bytes()
+    assert b"<classes.py>" in content
+    assert [name for name in WHILE_LOADED if f"<{name.replace('.', '/')}.py>".encode() in content] == []
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("from dataclasses import replace\ndef f(link):\n    return replace(link, index=1)\n", "keeps.f uses replace,"),
+        ("import typing\nclass C:\n    def f(self):\n        return lambda x: typing.cast(int, x)\n",
+         "C.f uses typing,"),
+        ("from typing import Generic, TypeVar\nT = TypeVar('T')\nclass C(Generic[T]): ...\n",
+         "keeps.C still refers to"),
+        ("import re\nKEPT = [re.compile]\n", "keeps.KEPT still refers to"),
+    ],
+    ids=["function", "method", "base", "value"],
+)  # fmt: skip
+def test_what_is_there_only_while_modules_are_loaded(code: str, reason: str, program: Program) -> None:
+    with pytest.raises(ImportError, match=reason):
+        program.build(main="", keeps=code)
 
 
 def test_nothing_else_can_be_imported(program: Program) -> None:

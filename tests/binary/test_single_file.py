@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from program.contents import WHILE_LOADED
 from tests.support import net
 from tests.support.net import HOST, Space
 from tests.support.plugin import REPOSITORY, Attachment, binary, environment
@@ -209,6 +210,15 @@ def test_knows_nothing_of_where_it_was_built(name: str) -> None:
     found = [text for text in ("cni/skel.py", REPOSITORY, sysconfig.get_path("stdlib"), os.environ["PATH"])
              if text.encode() in content]  # fmt: skip
     assert found == ["cni/skel.py"]  # what modules are called in stack traces
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_holds_nothing_that_only_makes_classes(name: str) -> None:
+    """Nothing of these modules is left, nor of what they have allocated."""
+    content = Path(binary(name)).read_bytes()
+    assert b"<enum.py>" in content
+    found = [module for module in WHILE_LOADED if f"<{module.replace('.', '/')}.py>".encode() in content]
+    assert found == []
 
 
 @pytest.mark.parametrize(
