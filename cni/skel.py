@@ -7,12 +7,16 @@ plugins: the environment first, then the configuration, then whether its version
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
+from io import BufferedIOBase
 from select import select
+from typing import NoReturn
 
 from cni.linux.log import Logger
 from cni.linux.netlink.socket import RequestError
 from cni.linux.signals import Terminated, ignore_termination, raise_on_termination
 from cni.protocol import config, request, version
+from cni.protocol.config import NetConf
 from cni.protocol.convert import render_result
 from cni.protocol.errors import (
     GENERIC,
@@ -25,17 +29,9 @@ from cni.protocol.errors import (
 )
 from cni.protocol.jsontext import dumps
 from cni.protocol.limits import CONFIG_BYTES, DETAILS_CHARACTERS, LATER_CONFIG_BYTES, MESSAGE_CHARACTERS
+from cni.protocol.request import Request
+from cni.protocol.result import Result
 from cni.protocol.section import VALID_ATTACHMENTS
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from io import BufferedIOBase
-    from typing import NoReturn
-
-    from cni.protocol.config import NetConf
-    from cni.protocol.request import Request
-    from cni.protocol.result import Result
 
 SINCE = {"CHECK": "0.4.0", "GC": "1.1.0", "STATUS": "1.1.0"}
 """Commands that younger versions of the specification brought."""

@@ -9,13 +9,10 @@ from __future__ import annotations
 import _socket
 import struct
 import time
+from collections.abc import Iterable
 
 from cni.protocol.ip import IPAddress, ip_address
 from cni.protocol.limits import ANNOUNCEMENT_S
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 BROADCAST = b"\xff" * 6
 ETHERTYPE_ARP = 0x0806

@@ -6,14 +6,10 @@ import os
 
 from cni.attach.identity import Sought
 from cni.linux import boot, features
-from cni.linux.netlink.link import FEATURES
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.linux.netlink.link import Link
-    from cni.linux.netns import NetNS
-    from cni.protocol.config import NetConf
-    from cni.protocol.request import Request
+from cni.linux.netlink.link import FEATURES, Link
+from cni.linux.netns import NetNS
+from cni.protocol.config import NetConf
+from cni.protocol.request import Request
 
 POD_KEYS = ("K8S_POD_NAMESPACE", "K8S_POD_NAME", "K8S_POD_UID")
 """What Kubernetes runtimes say of the pod in CNI_ARGS, and what records keep of that."""

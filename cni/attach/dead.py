@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
+from cni.attach.attachment import Attachment
 from cni.attach.pod import RecordedPod
 from cni.linux import netns
+from cni.linux.log import Logger
 from cni.protocol.errors import CniError
 from cni.protocol.jsontext import JSONError, loads
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import TypeVar
-
-    from cni.attach.attachment import Attachment
-    from cni.linux.log import Logger
-
-    Claim = TypeVar("Claim", bound=Attachment)
+Claim = TypeVar("Claim", bound=Attachment)
 
 NETNS = b'"netns":"'
 INODE = b'"netnsInode":'

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from cni.attach import add, check, delete, sweep
-from cni.attach.call import Call
+from cni.attach.call import IPAM, Call
 from cni.attach.plugin import Plugin
 from cni.linux import netns
 from cni.linux.log import Logger
 from cni.protocol.config import NetConf
 from cni.protocol.request import Request
 from cni.protocol.result import Result
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.attach.call import IPAM
 
 
 class Engine:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from cni.attach import identity, move, stacked
 from cni.attach.identity import Sought
+from cni.linux.log import Logger
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
 from cni.linux.netlink.socket import RequestError
 from cni.linux.netns import NetNS
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.linux.log import Logger
 
 
 def onto_host(sought: Sought, host: NetNS, pod: NetNS, knows_index: bool, log: Logger) -> tuple[Link | None, str]:

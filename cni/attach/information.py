@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 
 from cni.attach import deviceinfo
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.linux.log import Logger
-    from cni.protocol.config import NetConf
+from cni.linux.log import Logger
+from cni.protocol.config import NetConf
 
 _MEMBER = "CNIDeviceInfoFile"
 

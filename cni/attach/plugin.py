@@ -10,6 +10,9 @@ The engine (`add`, `delete`, `check`, `sweep`) does everything else, for all plu
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
 from cni.attach.attachment import Attachment, Owner
 from cni.attach.call import Call
 from cni.attach.give_back import Return
@@ -17,19 +20,13 @@ from cni.attach.ifconfig import PodLink
 from cni.attach.records import Format, Records
 from cni.attach.step import Step
 from cni.linux import sysfs
+from cni.linux.lock import FileLock
 from cni.linux.netlink.link import Link
 from cni.linux.netns import NetNS
 from cni.protocol.config import NetConf
 from cni.protocol.errors import TRY_AGAIN_LATER, CniError
 from cni.protocol.request import Request
 from cni.protocol.result import Interface
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-
-    from cni.linux.lock import FileLock
 
 
 class Unlocked:

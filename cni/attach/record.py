@@ -13,20 +13,14 @@ missing counts as unknown, since older versions did not note all.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
-from cni.attach.attachment import POD_KEYS, Owner
+from cni.attach.attachment import POD_KEYS, Attachment, Owner
 from cni.linux.netlink import link
-from cni.linux.netlink.link import FEATURES, FLAGS, KIND_DATA, PROPERTIES, SETTABLE
+from cni.linux.netlink.link import FEATURES, FLAGS, KIND_DATA, PROPERTIES, SETTABLE, Link
 from cni.protocol.errors import invalid_config
 from cni.protocol.request import container_id_fault, ifname_fault
 from cni.protocol.section import Section, refused
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cni.attach.attachment import Attachment
-    from cni.linux.netlink.link import Link
 
 MAX_U32 = 0xFFFFFFFF
 MAX_U64 = 0xFFFFFFFFFFFFFFFF

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cni.attach.attachment import Attachment
 from cni.attach.pod import RecordedPod
 from cni.attach.state import Store
 from cni.linux.log import Logger
 from cni.protocol.errors import CniError
 from cni.protocol.section import Section
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Format:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
+from typing import Any
 
 from cni.attach.move import RACES, free_name
 from cni.attach.step import attempt
 from cni.linux import features, packetfilter
+from cni.linux.log import Logger
 from cni.linux.netlink import link
 from cni.linux.netlink.link import FEATURES, Link
 from cni.linux.netlink.socket import NetlinkError, RequestError
 from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, CniError, combined
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
-    from cni.linux.log import Logger
-
 
 PERMANENT = frozenset((errno.EINVAL, errno.ERANGE, errno.EOPNOTSUPP, errno.ENETDOWN, errno.ENODEV, errno.EADDRINUSE))
 """What the kernel refuses will not be otherwise the next time: the link, or what it is upon, is not what it was."""

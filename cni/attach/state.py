@@ -8,18 +8,14 @@ is needed for, and goes when nothing of the attachment is left.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from cni.linux import files, lock
 from cni.linux.lock import EphemeralLock
+from cni.linux.log import Logger
 from cni.protocol import jsontext
 from cni.protocol.errors import GENERIC, PLUGIN_UNAVAILABLE, TRY_AGAIN_LATER, CniError, invalid_config
 from cni.protocol.limits import FILE_BYTES, FILE_NAME_BYTES
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cni.linux.log import Logger
 
 CONTAINER_ID = "containerID"
 IFNAME = "ifName"

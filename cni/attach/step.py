@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from cni.attach.rollback import Rollback
 from cni.linux.log import Logger
 from cni.linux.netlink.socket import RequestError
 from cni.protocol.errors import GENERIC, CniError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 
 class Step:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
@@ -23,10 +24,6 @@ from plugins.vf.attachment import VfAttachment
 from plugins.vf.device import VfDevice
 from plugins.vf.ownership import Ownership
 from plugins.vf.vf import Vf
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
 
 
 class BridgeVf(VfDevice):

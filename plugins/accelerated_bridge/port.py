@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 from cni.attach import restore
 from cni.attach.step import attempt
 from cni.linux import boot, sysfs
+from cni.linux.log import Logger
 from cni.linux.netlink import bridge, link
 from cni.linux.netlink.bridge import Port
 from cni.linux.netlink.link import Link
@@ -14,13 +18,6 @@ from cni.protocol.errors import GENERIC, CniError
 from plugins.accelerated_bridge import uplink
 from plugins.accelerated_bridge.uplink import listed
 from plugins.vf.attachment import Beside, VfAttachment
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import Any
-
-    from cni.linux.log import Logger
 
 
 class RepresentorPort(Beside):

@@ -11,21 +11,17 @@ accelerated-bridge-cni takes, too.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 
 from cni.linux import files, sysfs
 from cni.linux.lock import FileLock
+from cni.linux.log import Logger
 from cni.linux.netlink import bridge, link
 from cni.linux.netlink.bridge import Port
 from cni.linux.netlink.link import Link
 from cni.linux.netlink.socket import RequestError
 from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, CniError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from cni.linux.log import Logger
 
 LOCK = "vlan-uplink.lock"
 LOCK_TIMEOUT_S = 60.0

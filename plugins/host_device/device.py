@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 from cni.attach.attachment import Attachment, Owner
 from cni.attach.call import Call
@@ -22,10 +23,6 @@ from cni.protocol.result import Interface
 from plugins.host_device.attachment import HostAttachment, device_path, key_of
 from plugins.host_device.config import DeviceConfig
 from plugins.host_device.returning import HostDeviceReturn, is_in
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class HostDevice(Device):

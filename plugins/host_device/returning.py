@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.give_back import Return
@@ -11,10 +13,6 @@ from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
 from cni.linux.netns import NetNS
 from plugins.host_device.attachment import HostAttachment
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class HostDeviceReturn(Return):

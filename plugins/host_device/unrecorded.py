@@ -7,24 +7,20 @@ that the configuration names, and one that no pod can have made.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from cni.attach import identity, move, stacked
 from cni.attach.call import Call
 from cni.attach.records import Records
 from cni.attach.restore import change, without_filters
 from cni.linux import netns, sysfs
+from cni.linux.lock import FileLock
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
 from cni.linux.netns import NetNS
 from plugins.host_device.attachment import key_of_unrecorded
 from plugins.host_device.config import DeviceConfig
 from plugins.host_device.returning import is_in
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cni.linux.lock import FileLock
 
 
 def release(

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cni.attach.attachment import Attachment, Owner
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cni.linux.log import Logger
-    from cni.linux.netlink.link import Link
-    from cni.linux.netlink.vf import VF
-    from cni.linux.netns import NetNS
-    from cni.protocol.errors import CniError
-    from plugins.vf.config import VfConfig
+from cni.linux.log import Logger
+from cni.linux.netlink.link import Link
+from cni.linux.netlink.vf import VF
+from cni.linux.netns import NetNS
+from cni.protocol.errors import CniError
+from plugins.vf.config import VfConfig
 
 
 class Beside:

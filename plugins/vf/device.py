@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from cni.attach import waiting
 from cni.attach.attachment import Attachment, Owner
 from cni.attach.call import Call
@@ -26,10 +28,6 @@ from plugins.vf.ownership import Ownership, taken
 from plugins.vf.pf import NO_MAC, Entry
 from plugins.vf.plan import Setting
 from plugins.vf.vf import Vf
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 
 class VfDevice(Device):

@@ -9,6 +9,7 @@ original notes no owners does without the allocations; a record is what has a VF
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 from cni.attach.call import Call
 from cni.attach.identity import in_pod
@@ -22,10 +23,6 @@ from cni.linux.netns import NetNS
 from cni.protocol.errors import TRY_AGAIN_LATER, CniError
 from plugins.vf import returning
 from plugins.vf.attachment import VfAttachment
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LOCK_TIMEOUT_S = 60.0
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import time
+from typing import Any
 
 from cni.attach.restore import PERMANENT
+from cni.linux.log import Logger
 from cni.linux.netlink import vf
 from cni.linux.netlink.socket import NetlinkError, RequestError
 from cni.linux.netlink.vf import VF
@@ -13,12 +15,6 @@ from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, CniError
 from plugins.vf import mac, plan
 from plugins.vf.plan import Setting
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from cni.linux.log import Logger
 
 NO_MAC = "00:00:00:00:00:00"
 

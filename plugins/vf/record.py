@@ -37,9 +37,7 @@ from plugins.vf.config import VfConfig
 
 __all__ = ["MAX_INDEX", "MAX_MTU", "MAX_U32", "mac", "mtu", "restored", "stored", "word"]
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.linux.netlink.vf import VF
+from cni.linux.netlink.vf import VF
 
 OURS = "plumbline"
 COPIED = ("cniVersion", "name", "type", "logLevel", "logFile")
