@@ -109,7 +109,7 @@ def from_record(raw: dict[str, object], state_folder: str = STATE_FOLDER, sysfs_
         switches.boolean(key) if switches.has(key) else None for key in ("trust", "spoofchk")
     )
     found = record.attachment(section, wanted, pf, index, original, table)
-    found.beside = _port(section, ours, wanted, mtu, pf, index, state_folder, sysfs_root)
+    found.beside = _port(section, ours, found, mtu, state_folder, sysfs_root)
     return found
 
 
@@ -137,18 +137,13 @@ def _trunk(section: Section) -> list[int]:
 
 
 def _port(
-    section: Section,
-    ours: Section,
-    wanted: BridgeConfig,
-    vf_mtu: int,
-    pf: str,
-    vf_index: int,
-    state_folder: str,
-    sysfs_root: str,
+    section: Section, ours: Section, found: VfAttachment, vf_mtu: int, state_folder: str, sysfs_root: str
 ) -> RepresentorPort | None:
     name = record.link_name(section, "representor")
     if not name:
         return None
+    wanted = found.wanted
+    assert isinstance(wanted, BridgeConfig)
     known = ours.section("representor")
     original = Link(known.integer("index", 0, 0, MAX_INDEX), name)
     original.mtu = record.mtu(section.section("orig_rep_state"), "mtu")
@@ -157,8 +152,8 @@ def _port(
     is_ours = section.has(record.OURS)
     mtu = wanted.mtu or (vf_mtu if is_ours else 0)  # accelerated-bridge-cni sets one only if it is asked for
     into = record.link_name(section, "actual_bridge")
-    port = RepresentorPort(original, into, wanted.vlans(), mtu, pf, state_folder, sysfs_root)
-    port.vf, port.vf_index = wanted.address, vf_index
+    port = RepresentorPort(original, into, wanted.vlans(), mtu, found.pf, state_folder, sysfs_root)
+    port.vf, port.vf_index = wanted.address, found.index
     port.exact = is_ours  # accelerated-bridge-cni leaves a default VLAN that is not 1
     port.master = record.link_name(known, "master")
     vlans = known.section("vlans")

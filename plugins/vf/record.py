@@ -89,7 +89,7 @@ def attachment(
     """Return the attachment that a record is about, what is ours read from it, the rest as given. Raises CniError."""
     ours = section.section(OURS)
     owner = read_owner(section, "name", restored(ours.string("netns")), ours, ours)
-    found = VfAttachment(owner, wanted, pf, index, original, table)
+    found = VfAttachment(owner, original, wanted, pf, index, table)
     found.is_ours = section.has(OURS)
     found.master = link_name(ours, "master")
     if original is not None:

@@ -263,7 +263,7 @@ def attachment(**other: Any) -> VfAttachment:
     for name, value in other.pop("port", {}).items():
         setattr(port, name, value)
     owner = Owner("c0ffee", "net1", "blue", "/run/netns/pod1", 4711, "5b3c7e0f")
-    made = VfAttachment(owner, wanted, "ens2f0", 6, original, table)
+    made = VfAttachment(owner, original, wanted, "ens2f0", 6, table)
     made.master = "br0"
     made.beside = port
     for name, value in other.items():

@@ -257,7 +257,7 @@ def attachment(**other: Any) -> VfAttachment:
     for name, value in other.pop("wanted", {}).items():
         setattr(wanted, name, value)
     owner = Owner("c0ffee", "net1", "blue", "/run/netns/pod1", 4711, "5b3c7e0f")
-    made = VfAttachment(owner, wanted, "ens2f0", 6, original, table)
+    made = VfAttachment(owner, original, wanted, "ens2f0", 6, table)
     made.master = "br0"
     for name, value in other.items():
         setattr(owner if name in Owner.__slots__ else made, name, value)
