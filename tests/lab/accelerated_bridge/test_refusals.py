@@ -9,4 +9,6 @@ from tests.support.refused_vfs import Sweeps
 
 
 class TestAcceleratedBridge(Sweeps):
-    """All of them."""
+    """All of them. Every second answer is lost, as most are about the VF alone, and all of those are with sriov."""
+
+    stride = 2
