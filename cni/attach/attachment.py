@@ -84,8 +84,8 @@ class Attachment:
 
     @property
     def key(self) -> str:
-        """What the device's lock is called."""
-        raise NotImplementedError
+        """What the device's lock is called: its address on a bus, or the name of a virtual link."""
+        return self.name
 
     @property
     def container_id(self) -> str:

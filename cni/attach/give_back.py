@@ -45,14 +45,32 @@ class Return:
         """Look at the host, once. Raises CniError."""
 
     def on_host(self) -> Link | None:
-        """Return the link if it is on the host: never moved, back already, or saved by the kernel."""
-        raise NotImplementedError
+        """Return the link if it is on the host: never moved, back already, or saved by the kernel.
+
+        By itself this is for virtual links, which die with their pod: such a one is on the host only when it never left
+        (same name, same index) or has come back already (same name, and the mark, its name as its alias).
+        """
+        original = self._link
+        found = link.get(self.call.host.netlink, name=original.name)
+        if found is None or self.sought().on_host(found):
+            return None
+        return found if original.name == found.alias or original.index == found.index else None
+
+    @property
+    def _link(self) -> Link:
+        assert self.attachment.original is not None
+        return self.attachment.original
 
     def was_left_alone(self, found: Link, pod: NetNS | None, was_touched: bool) -> bool:
         """Return whether a link on the host is how the administrator wants it, since it was never moved, or given back
         by somebody else. was_touched: as in `give_back`.
         """
-        return False
+        original = self._link
+        if was_touched or found.alias == original.name or (found.name, found.index) != (original.name, original.index):
+            return False
+        if pod is None:
+            return True
+        return identity.in_pod(self.sought(), self.call.host, pod, self.attachment.knows(pod))[0] is None
 
     def sought(self) -> Sought:
         """Return what the link is known by in the pod."""
@@ -64,11 +82,12 @@ class Return:
 
     def may_come(self) -> bool:
         """Return whether a link that is nowhere may be in a namespace that is being torn down."""
-        raise NotImplementedError
+        return False
 
     def left_behind(self) -> Link | None:
-        """Return the link if it came back under another name once, and was not restored."""
-        return None
+        """Return the link if it came back under another name once, its own being taken, and was not restored."""
+        name, sought = self._link.name, self.sought()
+        return next((x for x in link.dump(self.call.host.netlink) if x.alias == name and not sought.on_host(x)), None)
 
     def after_arriving(self, found: Link, errors: list[CniError]) -> Link:
         """Do the same as `before_leaving` with a link that the kernel has brought to the host; return it."""
@@ -76,7 +95,28 @@ class Return:
 
     def is_over(self, pod: NetNS | None, seen: str) -> bool:
         """Return whether a device that is nowhere cannot be found any more, and say it. seen: what the pod has."""
-        raise NotImplementedError
+        name = self.attachment.name
+        if pod is not None and not self._has_died(pod):
+            self.log.warning(
+                f"{name} is neither on the host nor to be recognised in {pod.path}: {seen}; its record stays until "
+                "that namespace is gone"
+            )
+            return False
+        self.log.info(f"{name} is neither on the host nor in the pod: nothing to give back")
+        return True
+
+    def _has_died(self, pod: NetNS) -> bool:
+        """Return whether a virtual link is certain to be no more: the two ends of a veth die together, and the kernel
+        gives an index once in a boot. Where the other end was not on the host, or of another kind, that cannot be told.
+        """
+        original, pod_index = self._link, self.attachment.pod_index
+        if original.kind != "veth" or not original.peer or original.peer_nsid != -1:
+            return False
+        here = link.get(pod.netlink, index=pod_index) if pod_index else None
+        if here is not None and here.kind == "veth":  # with its other end elsewhere by now
+            return False
+        peer = link.get(self.call.host.netlink, index=original.peer)
+        return peer is None or peer.kind != "veth"
 
     def reconnect(self, errors: list[CniError]) -> None:
         """Make what `disconnect` cut what it was before ADD."""
@@ -86,8 +126,7 @@ class Return:
 
     def original_for(self, found: Link) -> Link:
         """Return what the link is to be like."""
-        assert self.attachment.original is not None
-        return self.attachment.original
+        return self._link
 
     def finish(self, errors: list[CniError]) -> None:
         """Restore what can only be restored when all else is."""

@@ -75,6 +75,14 @@ class VfReturn(Return):
         """What the device behind the link was called."""
         return self.attachment.original.parent if self.attachment.original is not None else ""
 
+    def was_left_alone(self, found: Link, pod: NetNS | None, was_touched: bool) -> bool:
+        """See `Return`. What a VF is like tells nobody who made it so."""
+        return False
+
+    def left_behind(self) -> Link | None:
+        """See `Return`. Its address tells a VF's link, whatever its name is."""
+        return None
+
     def sought(self) -> Sought:
         """See `Return`."""
         return sought(self._attachment, self._root)

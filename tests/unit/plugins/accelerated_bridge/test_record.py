@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cni.attach.attachment import Owner
+from cni.attach.record import OURS
 from cni.attach.records import Records
 from cni.attach.state import Store
 from cni.linux.netlink.link import Link
@@ -22,7 +23,6 @@ from plugins.accelerated_bridge.plugin import AcceleratedBridge
 from plugins.accelerated_bridge.port import RepresentorPort
 from plugins.vf.attachment import VfAttachment
 from plugins.vf.config import VfConfig
-from plugins.vf.record import OURS
 from tests.support.log import Lines
 
 NATIVE = 6
