@@ -38,7 +38,7 @@ def add(call: Call, plugin: Plugin) -> Result:
     adding = claims.records.store.adding(request.container_id, request.ifname)
     with netns.of_pod(request.netns) as pod, adding:
         device.before_sweep(call, claims.records)
-        claims.give_back_dead(call.identity)
+        claims.give_back_dead()
         device.after_sweep(call, claims.records)
         before = claims.records.of_interface(*call.identity)
         if before is not None:

@@ -6,7 +6,7 @@ from cni.attach import information
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.claims import Claims
-from cni.attach.give_back import DONE
+from cni.attach.give_back import Outcome
 from cni.attach.plugin import Plugin
 from cni.attach.release import release_addresses
 from cni.attach.step import attempt
@@ -42,7 +42,7 @@ def delete(call: Call, plugin: Plugin) -> None:
         attempt(errors, release_addresses, call, recorded.owner if recorded is not None else None)
         if is_known:
             attempt(errors, _detach, recorded, len(errors) > failed, claims)
-    attempt(errors, claims.give_back_dead, call.identity)
+    attempt(errors, claims.give_back_dead)
     information.sweep(conf, log)
     if errors:
         raise combined(f"DEL of {request.ifname}", errors)
@@ -57,7 +57,10 @@ def _detach(recorded: Attachment | None, keep: bool, claims: Claims) -> None:
     """Give back what the attachment had. keep: whether the record is needed after that. Raises CniError."""
     call = claims.call
     while True:
-        if recorded is not None and claims.detach(recorded, call.request.netns, PATIENCE_S, keep=keep) != DONE:
+        if (
+            recorded is not None
+            and claims.detach(recorded, call.request.netns, PATIENCE_S, keep=keep) is not Outcome.DONE
+        ):
             return
         # Also after a record: a Go plugin, which knows nothing of that, may have attached the pod anew.
         if not claims.plugin.release_unrecorded(call, claims.records, recorded is not None):

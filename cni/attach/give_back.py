@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
 from cni.attach import fetch, identity, restore, waiting
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
@@ -13,8 +15,13 @@ from cni.linux.netlink.socket import RequestError
 from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, CniError, combined
 
-NOT_YET, DONE, FETCHED = range(3)
-"""What came of giving a device back: there is something left to do; nothing is; nothing is, and the pod had it."""
+
+class Outcome(Enum):
+    """What came of giving a device back: there is something left to do; nothing is; nothing is, and the pod had it."""
+
+    NOT_YET = auto()
+    DONE = auto()
+    FETCHED = auto()
 
 
 class Return:
@@ -132,8 +139,8 @@ class Return:
         """Restore what can only be restored when all else is."""
 
 
-def give_back(way: Return, pod: NetNS | None, patience_s: float, was_touched: bool = False) -> int:
-    """Put an attachment's device back on the host as it was before ADD; return what came of it, NOT_YET and the like.
+def give_back(way: Return, pod: NetNS | None, patience_s: float, was_touched: bool = False) -> Outcome:
+    """Put an attachment's device back on the host as it was before ADD; return what came of it.
 
     pod: the attachment's namespace, None when it is gone. patience_s: how long to wait, in seconds, for a link that the
     kernel has still to save from a dying namespace. was_touched: whether a link that is where it was may have been in
@@ -147,21 +154,21 @@ def give_back(way: Return, pod: NetNS | None, patience_s: float, was_touched: bo
     original = attachment.original
     if not attachment.is_of_this_boot:
         log.info(f"{attachment.name} was attached before the machine's last boot: the boot has reset it")
-        return DONE
+        return Outcome.DONE
     errors: list[CniError] = []
     attempt(errors, way.disconnect, errors)
     if way.is_removed():
         attempt(errors, way.reconnect, errors)
         _raise(f"cleaning up after {way.title}", errors)
-        return DONE
-    what, outcome, found, seen = f"giving back {way.title}", DONE, None, ""
+        return Outcome.DONE
+    what, outcome, found, seen = f"giving back {way.title}", Outcome.DONE, None, ""
     try:
         way.look()
         if original is not None:
             found = way.on_host()
             if found is not None and way.was_left_alone(found, pod, was_touched):
                 restore.restore_place(call.host, found, original, attachment.master, log)
-                return DONE
+                return Outcome.DONE
             outcome, found, seen = _to_host(way, found, pod, patience_s, errors)
     except CniError as e:
         raise combined(what, [*errors, e]) from e
@@ -171,7 +178,7 @@ def give_back(way: Return, pod: NetNS | None, patience_s: float, was_touched: bo
         raise combined(what, errors) from e
     if original is not None and found is None and not way.is_over(pod, seen):
         _raise(what, errors)
-        return NOT_YET
+        return Outcome.NOT_YET
     attempt(errors, way.reconnect, errors)
     attempt(errors, way.restore_settings, errors)
     if found is not None:
@@ -189,7 +196,7 @@ def _raise(what: str, errors: list[CniError]) -> None:
 
 def _to_host(
     way: Return, found: Link | None, pod: NetNS | None, patience_s: float, errors: list[CniError]
-) -> tuple[int, Link | None, str]:
+) -> tuple[Outcome, Link | None, str]:
     """Bring the link to the host, under its name if that is free; return FETCHED if the pod is there, else DONE; the
     link, None when it is nowhere; and then, for a message, what is in the pod instead.
 
@@ -204,14 +211,14 @@ def _to_host(
             in_pod = way.before_leaving(in_pod, pod, errors)
             fetched = fetch.fetched(way.sought(), in_pod, links, host, pod, way.log)
             if fetched is not None:
-                return FETCHED, fetched, ""
-    outcome = FETCHED if found is not None and pod is not None else DONE
+                return Outcome.FETCHED, fetched, ""
+    outcome = Outcome.FETCHED if found is not None and pod is not None else Outcome.DONE
     if found is None and way.may_come():
         found = waiting.for_link(way.on_host, patience_s)
     if found is None:
         found = way.left_behind()
     if found is None:
-        return DONE, None, seen
+        return Outcome.DONE, None, seen
     found = way.after_arriving(found, errors)
     if (found.name, found.index) != (original.name, original.index):
         # The kernel saved it from the dying pod, under the name that it had there last.

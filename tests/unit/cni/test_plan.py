@@ -46,7 +46,7 @@ RESULT, PUBLISH = "make the result", "publish device information"
 OF_VF = "on VF 0 of ens2f0"
 
 
-def attaching(plugin: Plugin, root: str, conf: dict[str, Any], has_link: bool) -> Attaching:
+def attaching(plugin: Plugin, conf: dict[str, Any], has_link: bool) -> Attaching:
     """Return an ADD of which all is known, and nothing is done."""
     log, quiet = Lines(), Recorder()
     whole = NetConf({"cniVersion": "1.1.0", "name": "blue", "deviceID": ADDRESS, **conf})
@@ -131,4 +131,4 @@ def test_plan(tmp_path: Path, plugin: type[Plugin], conf: dict[str, Any], expect
     tree = sysfstree.pf(PF, {0: ADDRESS}) | sysfstree.netdev(sysfstree.folder(PF), "ens2f0")
     root = sysfstree.build(tmp_path, tree)
     has_link = f"record what {ADDRESS} is like" not in expected
-    assert shown(attaching(plugin(root), root, conf, has_link)) == expected
+    assert shown(attaching(plugin(root), conf, has_link)) == expected
