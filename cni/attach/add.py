@@ -8,9 +8,9 @@ from __future__ import annotations
 from cni.attach import earlier, identity, ifconfig, information, move, restore
 from cni.attach.attachment import Attachment, complete, owner_of
 from cni.attach.call import Call
-from cni.attach.claims import LOCK_TIMEOUT_S, Claims
+from cni.attach.claims import Claims
 from cni.attach.ifconfig import PodLink
-from cni.attach.plugin import Device, Plugin
+from cni.attach.plugin import LOCK_TIMEOUT_S, Device, Plugin
 from cni.attach.rollback import Rollback
 from cni.attach.step import Step, carry_out
 from cni.linux import netns
@@ -19,7 +19,7 @@ from cni.linux.netlink import link, nsid
 from cni.linux.netlink.link import Link
 from cni.linux.netns import NetNS
 from cni.linux.signals import Deferred, ignore_termination
-from cni.protocol.errors import BAD_ENVIRONMENT, GENERIC, CniError, invalid_config
+from cni.protocol.errors import BAD_ENVIRONMENT, GENERIC, TRY_AGAIN_LATER, CniError, invalid_config
 from cni.protocol.result import Result
 
 
@@ -34,6 +34,7 @@ def add(call: Call, plugin: Plugin) -> Result:
     call.ipam.validate(request, conf)
     call.ipam.refuse_unrenderable(conf)
     device.find()
+    device.refuse()
     claims = Claims(plugin, call)
     adding = claims.records.store.adding(request.container_id, request.ifname)
     with netns.of_pod(request.netns) as pod, adding:
@@ -54,13 +55,21 @@ def add(call: Call, plugin: Plugin) -> Result:
             raise CniError(
                 BAD_ENVIRONMENT, f'CNI_IFNAME "{request.ifname}" exists already in {pod.path}', "nothing was changed"
             )
-        with plugin.lock(device.key(call, claims.records), LOCK_TIMEOUT_S):
+        key = device.key(call, claims.records)
+        with plugin.lock(key, LOCK_TIMEOUT_S):
             claims.take_over(device)
             # What may take a while is done without the shared lock, for which all of the node wait.
             original = device.link(call, claims.records)
             with Rollback(call.log) as undo:
                 with device.shared_lock():
-                    attaching = Attaching(call, device, _claim(call, device, original, pod, claims), pod, claims)
+                    attachment = _claim(call, device, original, pod, claims)
+                    if attachment.key != key:
+                        raise CniError(
+                            TRY_AGAIN_LATER,
+                            f"{device.describe()} is {attachment.key} now, and was {key} when its lock was taken",
+                            "nothing was changed",
+                        )
+                    attaching = Attaching(call, device, attachment, pod, claims)
                     claiming, steps = attaching.claiming(), attaching.steps()
                     call.log.debug(f"plan: {', '.join(step.does for step in (*claiming, *steps))}")
                     carry_out(claiming, undo, call.log)
@@ -126,7 +135,7 @@ class Attaching:
         ]
 
     def steps(self) -> list[Step]:
-        """Return all steps after that, in order. Nothing is asked or done."""
+        """Return all steps after that, in order. Nothing is done for it, and neither host nor pod is asked."""
         conf, call, attachment = self.call.conf, self.call, self.attachment
         kind = conf.ipam.string("type") if conf.ipam is not None else ""
         releasing = ("release the addresses", call.release_addresses)

@@ -27,11 +27,11 @@ def check(call: Call, plugin: Plugin) -> None:
     if conf.ipam is not None:
         call.ipam.check(request, conf, call.log)
     device.find()
-    recorded = Records(plugin, call.log).load(*call.identity)
-    device.require(recorded, call)
     with netns.of_pod(request.netns) as pod:
         if not device.needs_record:
             return
+        recorded = Records(plugin, call.log).load(*call.identity)
+        device.require(recorded, call)
         expected = _expected_interface(request.ifname, result)
         if recorded.original is not None if recorded is not None else device.has_link:
             found = _link_in_pod(pod, expected, result)

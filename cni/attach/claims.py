@@ -7,14 +7,12 @@ from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.dead import Living
 from cni.attach.give_back import Outcome, give_back
-from cni.attach.plugin import Device, Plugin
+from cni.attach.plugin import LOCK_TIMEOUT_S, Device, Plugin
 from cni.attach.pod import RecordedPod
 from cni.attach.records import Records
 from cni.attach.waiting import PATIENCE_S
 from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError
-
-LOCK_TIMEOUT_S = 60.0
 
 
 class Claims:
@@ -41,7 +39,9 @@ class Claims:
         who lives has it, or when it has not come back yet.
         """
         for attachment in device.left_behind(self.call, self.records):
-            self.call.log.warning(f"{attachment.name} was left behind by {attachment.owner.describe()}: taking it over")
+            if attachment.is_of_this_boot:
+                who = attachment.owner.describe()
+                self.call.log.warning(f"{attachment.name} was left behind by {who}: taking it over")
             with RecordedPod(attachment.owner, (), self.call.log) as pod:
                 home = pod if attachment.is_of_this_boot else None
                 if self.give_back(attachment, home, PATIENCE_S) is Outcome.NOT_YET:
@@ -108,7 +108,11 @@ class Claims:
 
         has_own: whether the command is about an attachment, which sees to itself.
         """
-        found = self.records.all(passing=dead.may_be)
+        try:
+            found = self.records.all(passing=dead.may_be)
+        except CniError as e:
+            self.call.log.warning(f"what dead pods have left is not looked for: {e}")
+            return
         others = (x for x in found if not has_own or not self._is_own(x))
         dead.give_back(others, Living(self.call.log), self._clean_up, self.call.log)
 

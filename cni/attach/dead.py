@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
-from typing import TypeVar
 
 from cni.attach.attachment import Attachment
 from cni.attach.pod import RecordedPod
@@ -17,8 +16,6 @@ from cni.linux import netns
 from cni.linux.log import Logger
 from cni.protocol.errors import CniError
 from cni.protocol.jsontext import JSONError, loads
-
-Claim = TypeVar("Claim", bound=Attachment)
 
 NETNS = b'"netns":"'
 INODE = b'"netnsInode":'

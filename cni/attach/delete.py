@@ -8,10 +8,10 @@ from cni.attach.call import Call
 from cni.attach.claims import Claims
 from cni.attach.give_back import Outcome
 from cni.attach.plugin import Plugin
+from cni.attach.records import is_unusable
 from cni.attach.release import release_addresses
 from cni.attach.step import attempt
 from cni.attach.waiting import PATIENCE_S
-from cni.linux import files
 from cni.protocol.errors import CniError, combined
 
 
@@ -29,7 +29,7 @@ def delete(call: Call, plugin: Plugin) -> None:
     found: list[Attachment | None] = []
     attempt(errors, lambda: found.append(claims.records.of_delete(*call.identity)))
     recorded = found[0] if found else None
-    is_known = bool(found) or _is_unusable(errors[-1])
+    is_known = bool(found) or is_unusable(errors[-1])
     if recorded is not None and recorded.network != conf.name != "" and claims.records.lives(recorded):
         # As a runtime does after the ADD that was refused for it (`earlier`).
         log.warning(
@@ -48,20 +48,14 @@ def delete(call: Call, plugin: Plugin) -> None:
         raise combined(f"DEL of {request.ifname}", errors)
 
 
-def _is_unusable(error: CniError) -> bool:
-    """Return whether what is in a record's place can be read by nobody: it is given back without one then."""
-    return isinstance(error.__cause__, OSError) and error.__cause__.errno in files.UNUSABLE
-
-
 def _detach(recorded: Attachment | None, keep: bool, claims: Claims) -> None:
     """Give back what the attachment had. keep: whether the record is needed after that. Raises CniError."""
     call = claims.call
     while True:
-        if (
-            recorded is not None
-            and claims.detach(recorded, call.request.netns, PATIENCE_S, keep=keep) is not Outcome.DONE
-        ):
-            return
+        if recorded is not None:
+            outcome = claims.detach(recorded, call.request.netns, PATIENCE_S, keep=keep)
+            if outcome is not Outcome.DONE or keep:
+                return
         # Also after a record: a Go plugin, which knows nothing of that, may have attached the pod anew.
         if not claims.plugin.release_unrecorded(call, claims.records, recorded is not None):
             return

@@ -11,17 +11,6 @@ from cni.linux.netlink.socket import RequestError
 from cni.linux.netns import NetNS
 
 
-def onto_host(sought: Sought, host: NetNS, pod: NetNS, knows_index: bool, log: Logger) -> tuple[Link | None, str]:
-    """Move a link that a pod has to the host; return it as it is there, None when it is not in the pod, and then, for a
-    message, what is there instead.
-
-    knows_index: as in `identity.in_pod`. Raises CniError, whose details say where the link is.
-    """
-    links = link.dump(pod.netlink)
-    found, seen = identity.in_pod(sought, host, pod, knows_index, links)
-    return (fetched(sought, found, links, host, pod, log), seen) if found is not None else (None, seen)
-
-
 def fetched(sought: Sought, found: Link, links: list[Link], host: NetNS, pod: NetNS, log: Logger) -> Link | None:
     """Move a link that was found in a pod to the host, under the name that it had there; return it as it is there.
 

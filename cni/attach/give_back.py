@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from cni.attach import fetch, identity, restore, waiting
@@ -161,32 +162,32 @@ def give_back(way: Return, pod: NetNS | None, patience_s: float, was_touched: bo
         attempt(errors, way.reconnect, errors)
         _raise(f"cleaning up after {way.title}", errors)
         return Outcome.DONE
-    what, outcome, found, seen = f"giving back {way.title}", Outcome.DONE, None, ""
+    what, arrival = f"giving back {way.title}", Arrival()
     try:
         way.look()
         if original is not None:
-            found = way.on_host()
-            if found is not None and way.was_left_alone(found, pod, was_touched):
-                restore.restore_place(call.host, found, original, attachment.master, log)
-                return Outcome.DONE
-            outcome, found, seen = _to_host(way, found, pod, patience_s, errors)
+            arrival = _arrival(way, pod, patience_s, was_touched, errors)
     except CniError as e:
         raise combined(what, [*errors, e]) from e
     except RequestError as e:
         reason = f"errno {e.errno}; " + (f"cannot {e.question}; " if e.question else "") + "its record stays"
         errors.append(CniError(GENERIC, f"cannot fetch {way.title}: {e.strerror}", reason))
         raise combined(what, errors) from e
-    if original is not None and found is None and not way.is_over(pod, seen):
+    found = arrival.link
+    if original is not None and found is None and not way.is_over(pod, arrival.seen):
         _raise(what, errors)
         return Outcome.NOT_YET
     attempt(errors, way.reconnect, errors)
     attempt(errors, way.restore_settings, errors)
-    if found is not None:
+    if original is not None and found is not None and arrival.is_left_alone:
+        attempt(errors, restore.restore_place, call.host, found, original, attachment.master, log)
+    elif found is not None and arrival.is_named:
         attempt(errors, restore.restore, call.host, found, way.original_for(found), attachment.master, log)
     attempt(errors, way.finish, errors)
     _raise(what, errors)
-    log.debug(f"{attachment.name} is back on the host")
-    return outcome
+    if found is not None:
+        log.debug(f"{attachment.name} is back on the host")
+    return arrival.outcome
 
 
 def _raise(what: str, errors: list[CniError]) -> None:
@@ -194,16 +195,29 @@ def _raise(what: str, errors: list[CniError]) -> None:
         raise combined(what, errors)
 
 
-def _to_host(
-    way: Return, found: Link | None, pod: NetNS | None, patience_s: float, errors: list[CniError]
-) -> tuple[Outcome, Link | None, str]:
-    """Bring the link to the host, under its name if that is free; return FETCHED if the pod is there, else DONE; the
-    link, None when it is nowhere; and then, for a message, what is in the pod instead.
+@dataclass(slots=True)
+class Arrival:
+    """A link on the host, None when it is nowhere.
 
-    found: the link, if it is on the host already.
+    outcome: FETCHED if the pod is there. seen: for a message, what is in the pod instead. is_left_alone: as in
+    `Return.was_left_alone`. is_named: whether it has its name back, or one that begins with it; where that failed, it
+    keeps its mark, by which the next DEL knows it.
     """
+
+    link: Link | None = None
+    outcome: Outcome = Outcome.DONE
+    seen: str = ""
+    is_left_alone: bool = False
+    is_named: bool = True
+
+
+def _arrival(way: Return, pod: NetNS | None, patience_s: float, was_touched: bool, errors: list[CniError]) -> Arrival:
+    """Bring the link to the host, under its name if that is free. Arguments and errors are those of `give_back`."""
     host, original, seen = way.call.host, way.attachment.original, ""
     assert original is not None
+    found = way.on_host()
+    if found is not None and way.was_left_alone(found, pod, was_touched):
+        return Arrival(found, is_left_alone=True)
     if found is None and pod is not None:
         links = link.dump(pod.netlink)
         in_pod, seen = identity.in_pod(way.sought(), host, pod, way.attachment.knows(pod), links)
@@ -211,19 +225,20 @@ def _to_host(
             in_pod = way.before_leaving(in_pod, pod, errors)
             fetched = fetch.fetched(way.sought(), in_pod, links, host, pod, way.log)
             if fetched is not None:
-                return Outcome.FETCHED, fetched, ""
+                return Arrival(fetched, Outcome.FETCHED)
     outcome = Outcome.FETCHED if found is not None and pod is not None else Outcome.DONE
     if found is None and way.may_come():
         found = waiting.for_link(way.on_host, patience_s)
     if found is None:
         found = way.left_behind()
     if found is None:
-        return Outcome.DONE, None, seen
+        return Arrival(seen=seen)
     found = way.after_arriving(found, errors)
-    if (found.name, found.index) != (original.name, original.index):
-        # The kernel saved it from the dying pod, under the name that it had there last.
-        try:
-            found = restore.rename(host, found, original.name, way.log)
-        except CniError as e:
-            errors.append(e)
-    return outcome, found, ""
+    if found.name == original.name:
+        return Arrival(found, outcome)
+    # The kernel saved it from the dying pod, under the name that it had there last.
+    try:
+        return Arrival(restore.rename(host, found, original.name, way.log), outcome)
+    except CniError as e:
+        errors.append(e)
+        return Arrival(found, outcome, is_named=False)

@@ -7,6 +7,7 @@ import os
 from cni.attach import deviceinfo
 from cni.linux.log import Logger
 from cni.protocol.config import NetConf
+from cni.protocol.errors import CniError
 
 _MEMBER = "CNIDeviceInfoFile"
 
@@ -25,7 +26,11 @@ def publish(conf: NetConf, device: str, sysfs_root: str, log: Logger) -> None:
     if path is not None and not isinstance(path, str):
         log.warning(f"runtimeConfig.{_MEMBER} is no string: device information is not published")
     elif path:
-        kind, fields = deviceinfo.describe(os.path.realpath(device), sysfs_root)
+        try:
+            kind, fields = deviceinfo.describe(os.path.realpath(device), sysfs_root)
+        except CniError as e:
+            log.warning(f"device information is not published: {e}")
+            return
         deviceinfo.publish(path, kind, fields, log)
 
 

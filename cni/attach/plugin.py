@@ -31,6 +31,9 @@ from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError
 from cni.protocol.request import Request
 from cni.protocol.result import Interface
 
+LOCK_TIMEOUT_S = 60.0
+"""How long, in seconds, a command waits for a device's lock."""
+
 
 class Unlocked:
     """A lock where none is needed."""
@@ -45,7 +48,7 @@ class Unlocked:
 
 
 class Device:
-    """The device that a configuration names. The engine calls the methods in the order in which they stand here."""
+    """The device that a configuration names. The methods stand in the order in which the engine calls most of them."""
 
     __slots__ = ()
 
@@ -54,6 +57,9 @@ class Device:
 
     def find(self) -> None:
         """Look for it in sysfs, as far as that is possible without a lock. Raises CniError (code 7)."""
+
+    def refuse(self) -> None:
+        """Raise CniError (code 7), for ADD, for parameters that cannot be had as things are."""
 
     def describe(self) -> str:
         """Return how the configuration names it, for messages."""
@@ -211,10 +217,10 @@ class Plugin(Format):
 
         was_recorded: whether there was one, which has been given back. Raises CniError.
         """
-        if not was_recorded and records.load(*call.identity) is None:  # an ADD may just have written it
-            records.store.remove_remains(*call.identity)
-            self.sweep(call, records)
-        return False
+        if was_recorded:
+            return False
+        lock.sweep(self._locks)
+        return records.forget_remains(*call.identity)
 
     def sweep(self, call: Call, records: Records) -> None:
         """Remove what killed commands have left of locks and owners, for GC. Raises CniError."""

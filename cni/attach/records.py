@@ -8,8 +8,9 @@ from cni.attach import record
 from cni.attach.attachment import Attachment
 from cni.attach.pod import RecordedPod
 from cni.attach.state import Store
+from cni.linux import files
 from cni.linux.log import Logger
-from cni.protocol.errors import GENERIC, CniError
+from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError
 from cni.protocol.section import Section
 
 
@@ -57,6 +58,11 @@ class Format:
 
     def complete(self, attachment: Attachment, written_ns: int) -> None:
         """Add to an attachment what its record does not tell. written_ns: when that was written, in ns since 1970."""
+
+
+def is_unusable(error: CniError) -> bool:
+    """Return whether what is in a record's place can be read by nobody: to DEL it is as absent, and goes."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in files.UNUSABLE
 
 
 class Records:
@@ -124,6 +130,34 @@ class Records:
     def forget(self, attachment: Attachment) -> None:
         """Remove the record, whatever state the file is in. Raises CniError (code 5)."""
         self.store.remove(*attachment.owner.identity)
+
+    def forget_remains(self, container_id: str, ifname: str, network: str) -> bool:
+        """Remove what is left of an attachment that has no record: a damaged one, or what a killed ADD did not finish.
+        Return whether there is one all the same: an ADD has written it since the caller looked.
+
+        What an ADD is writing at the moment is left to it. Raises CniError (code 5).
+        """
+        store = self.store
+        if not store.has_remains(container_id, ifname, network):
+            return False
+        try:
+            with store.adding(container_id, ifname, 0.0):
+                if self._is_usable(container_id, ifname, network):
+                    return True
+                store.remove(container_id, ifname, network)
+        except CniError as e:
+            if e.code != TRY_AGAIN_LATER:
+                raise
+            self._log.info(f"{ifname} of {container_id} is being attached by another process: left alone")
+        return False
+
+    def _is_usable(self, container_id: str, ifname: str, network: str) -> bool:
+        try:
+            return self.load(container_id, ifname, network) is not None
+        except CniError as e:
+            if not is_unusable(e):
+                raise
+            return False
 
     def lives(self, attachment: Attachment) -> bool:
         """Return whether the pod of an attachment is there, by what its record says."""

@@ -14,7 +14,7 @@ from cni.linux import files, lock
 from cni.linux.lock import EphemeralLock
 from cni.linux.log import Logger
 from cni.protocol import jsontext
-from cni.protocol.errors import GENERIC, PLUGIN_UNAVAILABLE, TRY_AGAIN_LATER, CniError, invalid_config
+from cni.protocol.errors import GENERIC, PLUGIN_UNAVAILABLE, CniError, invalid_config
 from cni.protocol.limits import FILE_BYTES, FILE_NAME_BYTES
 
 CONTAINER_ID = "containerID"
@@ -129,25 +129,12 @@ class Store:
         files.remove(path)
         self._remove_lock(container_id, ifname)
 
-    def remove_remains(self, container_id: str, ifname: str, network: str = "") -> None:
-        """Remove what is left of an attachment that has no record: a damaged one, or what a killed ADD did not finish.
-
-        An ADD that is at work on it has begun after the caller looked, and keeps what it has written.
-        Raises CniError (code 5).
-        """
+    def has_remains(self, container_id: str, ifname: str, network: str = "") -> bool:
+        """Return whether there is anything of the attachment: a record, or what a killed ADD has left."""
         if not self._can_be(container_id, ifname, network):
-            return
+            return False
         path = self._path(container_id, ifname, network)
-        if not os.path.lexists(path) and not os.path.lexists(files.temporary_path(path)):
-            self._remove_lock(container_id, ifname)
-            return
-        try:
-            with self.adding(container_id, ifname, 0.0):
-                self.remove(container_id, ifname, network)
-        except CniError as e:
-            if e.code != TRY_AGAIN_LATER:
-                raise
-            self._log.info(f"{ifname} of {container_id} is being attached by another process: left alone")
+        return any(os.path.lexists(x) for x in (path, files.temporary_path(path), self._lock(container_id, ifname)))
 
     def _remove_lock(self, container_id: str, ifname: str) -> None:
         """Remove the file of the attachment's lock, which a killed ADD has left, unless an ADD has it."""

@@ -12,6 +12,7 @@ from cni.attach.records import Records
 from cni.linux import sysfs
 from cni.linux.log import Logger
 from cni.linux.netlink import bridge, link
+from cni.linux.netlink.bridge import Port
 from cni.linux.netlink.link import Link
 from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, CniError, invalid_config
@@ -87,10 +88,12 @@ class BridgeVf(VfDevice):
             if master.index != into.index:
                 log.warning(f"{rep.name} is a port of {master.name}, which it leaves until DEL")
         if wanted.on_uplink and port.vlans:
-            self._add_uplink(port, pf, into, call, records)
+            self._add_uplink(port, pf, into, ports, call, records)
         return port
 
-    def _add_uplink(self, port: RepresentorPort, pf: Link, into: Link, call: Call, records: Records) -> None:
+    def _add_uplink(
+        self, port: RepresentorPort, pf: Link, into: Link, ports: dict[int, Port], call: Call, records: Records
+    ) -> None:
         """Note the uplink, and which of the VLANs are not the administrator's there. Raises CniError (code 7)."""
         found = uplink.find(pf, call.host)
         if found is None or found[1].index != into.index:
@@ -103,7 +106,7 @@ class BridgeVf(VfDevice):
         port.uplink, port.uplink_index = joined.name, joined.index
         recorded = [x for x in records.all() if isinstance(x, VfAttachment)]
         brought = brought_to(joined, recorded_ports(recorded), call.host)
-        port.uplink_vlans = uplink.share(port.vlans, bridge.ports(call.host.netlink).get(joined.index), brought)
+        port.uplink_vlans = uplink.share(port.vlans, ports.get(joined.index), brought)
 
 
 def _representor(known: Vf, host: NetNS, sysfs_root: str) -> Link:

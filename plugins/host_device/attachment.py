@@ -26,8 +26,6 @@ from cni.linux.netlink.link import Link
 from cni.protocol.errors import GENERIC, CniError
 from cni.protocol.section import Section, refused
 
-OURS = "plumbline"
-
 
 @dataclass(slots=True, eq=False)
 class HostAttachment(Attachment):
@@ -72,14 +70,14 @@ def to_record(attachment: HostAttachment) -> dict[str, object]:
             "permanentMAC": original.permanent_mac,
             "port": original.port,
         },
-        OURS: {**record.owner_state(owner), **record.link_state(attachment)},
+        record.OURS: {**record.owner_state(owner), **record.link_state(attachment)},
     }
 
 
 def from_record(raw: dict[str, object]) -> HostAttachment:
     """Return the attachment of a record. Raises CniError (code 7) naming a field that is wrong."""
     section = Section(raw, "record")
-    ours, state = section.section(OURS), section.section("original")
+    ours, state = section.section(record.OURS), section.section("original")
     owner = record.read_owner(section, "network", record.restored(section.string("netns")), section, ours)
     original = Link(record.index(state, "index"), record.name(state, "name", _restored))
     original.mac = record.mac(state, "mac")

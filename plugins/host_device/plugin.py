@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
-from cni.attach.claims import LOCK_TIMEOUT_S
-from cni.attach.plugin import Plugin
+from cni.attach.plugin import LOCK_TIMEOUT_S, Plugin
 from cni.attach.records import Records
 from cni.protocol.config import NetConf
 from cni.protocol.errors import CniError
@@ -51,7 +50,8 @@ class HostDevicePlugin(Plugin):
 
     def release_unrecorded(self, call: Call, records: Records, was_recorded: bool) -> bool:
         """See `Plugin`."""
-        super().release_unrecorded(call, records, was_recorded)
+        if super().release_unrecorded(call, records, was_recorded):
+            return True
         try:
             wanted = config.parse(call.conf, required=False)
         except CniError as e:

@@ -65,14 +65,17 @@ class VfDevice(Device):
         """See `Device`."""
         return self.vf.path
 
-    def before_sweep(self, call: Call, records: Records) -> None:
-        """See `Device`. Raises CniError (code 7) for parameters that only a PF can set, where none is to be seen."""
+    def refuse(self) -> None:
+        """See `Device`: what only a PF can set, where none is to be seen."""
         needing = "" if self.vf.pf else ", ".join(setting.describe() for setting in plan.needs_pf(self.wanted))
         if needing:
             raise invalid_config(
                 f"cannot set {needing} on {self.wanted.address}: its physical function is not visible here",
                 "in a virtual machine only the hypervisor can; the VF can be attached without; nothing was changed",
             )
+
+    def before_sweep(self, call: Call, records: Records) -> None:
+        """See `Device`."""
         if self.wanted.mac and self.vf.pf:
             FixedMac(self.wanted.mac, self.vf, call, records, self._root).await_dead()
 

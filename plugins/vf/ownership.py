@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from cni.attach.call import Call
 from cni.attach.identity import in_pod
+from cni.attach.plugin import LOCK_TIMEOUT_S
 from cni.attach.pod import RecordedPod
 from cni.attach.records import Records
 from cni.attach.waiting import PATIENCE_S
@@ -23,8 +24,6 @@ from cni.linux.netns import NetNS
 from cni.protocol.errors import TRY_AGAIN_LATER, CniError
 from plugins.vf import returning
 from plugins.vf.attachment import VfAttachment
-
-LOCK_TIMEOUT_S = 60.0
 
 
 class Ownership:
@@ -40,7 +39,7 @@ class Ownership:
         self._root = sysfs_root
         self.allocates = allocates
 
-    def lock(self, address: str, timeout_s: float = LOCK_TIMEOUT_S) -> FileLock:
+    def lock(self, address: str, timeout_s: float) -> FileLock:
         """Return the lock of a VF; entering it raises CniError (code 11) when others hold it for that long."""
         files.ensure_folder(self._folder)
         files.ensure_folder(self._pci)
@@ -126,7 +125,7 @@ class Ownership:
         for address in files.names(self._pci):
             if not sysfs.is_pci_address(address) or address in recorded:
                 continue
-            with self.lock(address):
+            with self.lock(address, LOCK_TIMEOUT_S):
                 pod = netns.if_there(self.noted(address), log)
                 if pod is None:
                     self.forget(address)

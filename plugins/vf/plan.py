@@ -94,7 +94,7 @@ def to_make(wanted: VfConfig, current: VF | None) -> list[Setting]:
 def to_restore(wanted: VfConfig, original: VF, current: VF | None) -> list[Setting]:
     """Return the settings that DEL has to make, in the reverse order of ADD: those that were asked for and are not what
     they were before. A switch that the driver does not tell was never known. The MAC address is not among them: two
-    have to fit together there (`transfer`).
+    have to fit together there (`returning`).
     """
     settings = []
     for attribute in [x.attribute for x in reversed(asked(wanted, original)) if x.attribute != MAC]:

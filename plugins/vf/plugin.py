@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
-from cni.attach.plugin import Plugin
+from cni.attach.plugin import LOCK_TIMEOUT_S, Plugin
 from cni.attach.records import Records
 from cni.linux import boot, sysfs
 from cni.linux.lock import FileLock
@@ -14,7 +14,7 @@ from plugins.vf import config, unrecorded, vf
 from plugins.vf.attachment import VfAttachment
 from plugins.vf.config import VfConfig
 from plugins.vf.device import VfDevice
-from plugins.vf.ownership import LOCK_TIMEOUT_S, Ownership, of_vf, others
+from plugins.vf.ownership import Ownership, of_vf, others
 from plugins.vf.returning import VfReturn
 from plugins.vf.vf import Vf
 
@@ -49,7 +49,7 @@ class VfPlugin(Plugin):
         assert isinstance(attachment, VfAttachment)
         return VfReturn(attachment, call, records, self.sysfs_root)
 
-    def lock(self, key: str, timeout_s: float = LOCK_TIMEOUT_S) -> FileLock:
+    def lock(self, key: str, timeout_s: float) -> FileLock:
         """See `Plugin`."""
         return self.ownership.lock(key, timeout_s)
 
@@ -103,11 +103,10 @@ class VfPlugin(Plugin):
             address = ""
         # Without allocations the namespace is not needed: nobody is known by it.
         if address and (request.netns or not self.allocates):
-            with self.lock(address):
+            with self.lock(address, LOCK_TIMEOUT_S):
                 self._release(address, call, records)
         # Last: even a damaged record tells the next DEL that there was an attachment.
-        records.store.remove_remains(*call.identity)
-        return False
+        return super().release_unrecorded(call, records, was_recorded)
 
     def _release(self, address: str, call: Call, records: Records) -> None:
         if of_vf(address, records) or (self.allocates and self.ownership.noted(address) != call.request.netns):

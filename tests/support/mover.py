@@ -26,7 +26,7 @@ class NamedLink(Device):
 
     def key(self, call: Call, records: Records) -> str:
         """See `Device`."""
-        return self._name
+        return self.link(call, records).name
 
     def link(self, call: Call, records: Records) -> Link:
         """See `Device`."""
