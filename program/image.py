@@ -13,12 +13,9 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from itertools import zip_longest
 
+from program import elf
 from program.modules import check_imports, compiled
 
-ELF_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")  # elf.h, Elf64_Ehdr
-PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")  # elf.h, Elf64_Phdr
-PT_LOAD, PT_NOTE, PF_R, PF_W = 1, 4, 4, 2
-PAGE = 4096
 RANGE = struct.Struct("<QQ")  # image.c, write_range()
 
 TUNABLES = "GLIBC_TUNABLES"  # glibc manual, Tunables
@@ -44,13 +41,7 @@ def make_executable(target: str, interpreter: str, modules: Mapping[str, str], b
         images = [_taken(interpreter, file.fileno(), *circumstances) for circumstances in CIRCUMSTANCES]
     _check_equal(*images)
     with open(interpreter, "rb") as file:
-        executable = _with_memory(file.read(), images[0])
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    fd, beside = tempfile.mkstemp(dir=os.path.dirname(target))
-    with open(fd, "wb") as file:
-        file.write(executable)
-    os.chmod(beside, 0o755)
-    os.replace(beside, target)  # a running binary cannot be written to
+        elf.put(target, elf.with_memory(file.read(), images[0]))
 
 
 def _taken(interpreter: str, modules: int, displacement: int, folder: str, variable: str) -> dict[int, bytes]:
@@ -81,33 +72,3 @@ def _check_equal(one: dict[int, bytes], other: dict[int, bytes]) -> None:
     ]
     if different:
         raise ValueError(f"an image depends on the process it was taken in, at {', '.join(different[:16])}")
-
-
-def _with_memory(executable: bytes, memory: dict[int, bytes]) -> bytes:
-    """Return a static executable with this content of its initialised data and, from its last variable on, behind that.
-
-    The latter gets a segment of its own, in the place of a note for debuggers. The sections, which also are only for
-    them, are left out.
-    """
-    header = list(ELF_HEADER.unpack_from(executable))
-    place, count = header[5], header[10]
-    segments = [list(PROGRAM_HEADER.unpack_from(executable, place + i * PROGRAM_HEADER.size)) for i in range(count)]
-    [data] = (segment for segment in segments if segment[0] == PT_LOAD and segment[1] & PF_W)
-    note = next(segment for segment in segments if segment[0] == PT_NOTE)
-    (variables, values), (array, content) = sorted(memory.items())
-    if array < data[3] + data[5] or array % PAGE or segments.index(note) < segments.index(data):
-        raise ValueError("the linker has put variables behind those that an image ends with")
-
-    written = bytearray(executable[: data[2] + data[5]])
-    at = data[2] + variables - data[3]
-    written[at : at + len(values)] = values
-    written += bytes(-len(written) % PAGE)
-    end = data[3] + data[6]  # where variables of the C library are that begin as zero
-    note[:] = [PT_LOAD, PF_R | PF_W, len(written), array, array, len(content), end - array, PAGE]
-    data[6] = array - data[3]
-    written += content
-    header[6] = header[12] = header[13] = 0
-    ELF_HEADER.pack_into(written, 0, *header)
-    for i, segment in enumerate(segments):
-        PROGRAM_HEADER.pack_into(written, place + i * PROGRAM_HEADER.size, *segment)
-    return bytes(written)

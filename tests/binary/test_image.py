@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from program import link as program_link
 from program.contents import EXTENSIONS, standard_library
 from program.image import make_executable
 from program.link import check_variables, link
+from program.toolchain import SOURCES
 
 ADDR_NO_RANDOMIZE = 0x0040000  # linux/personality.h
 
@@ -92,18 +92,15 @@ def fixed_addresses() -> Iterator[None]:
 
 @pytest.mark.parametrize("kept", ["strdup(\"x\")", "alloca(8)", "mmap(NULL, 4096, PROT_NONE, 0x22, -1, 0)"],
                          ids=["of the C library", "of the stack", "mapped"])  # fmt: skip
-def test_address_outside_of_the_image(
-    kept: str, fixed_addresses: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_address_outside_of_the_image(kept: str, fixed_addresses: None, tmp_path: Path) -> None:
     """It is found, even where the kernel does not choose addresses at random."""
-    shutil.copytree(os.path.dirname(program_link.__file__), tmp_path / "source")
+    shutil.copytree(SOURCES, tmp_path / "source")
     image = tmp_path / "source/image.c"
-    text, place = image.read_text(), "    read_modules(modules);\n"
-    assert text.count(place) == text.count("#define MODULES") == 1
+    text, place, before = image.read_text(), "    read_input(modules);\n", "extern char __start_"
+    assert text.count(place) == text.count(before) == 1
     text = text.replace(place, f"{place}    foreign = {kept};\n")
-    image.write_text(text.replace("#define MODULES", "static void *volatile foreign;\n#define MODULES"))
-    monkeypatch.setattr(program_link, "__file__", str(tmp_path / "source/link.py"))
-    changed = Program(link(str(tmp_path / "interpreter"), EXTENSIONS), tmp_path)
+    image.write_text(text.replace(before, f"static void *volatile foreign;\n{before}"))
+    changed = Program(link(str(tmp_path / "interpreter"), EXTENSIONS, str(tmp_path / "source")), tmp_path)
     with pytest.raises(ValueError, match="depends on the process"):
         changed.build(main="")
 
