@@ -5,7 +5,7 @@
 
 PYTHON := .venv/bin/python
 BINARIES := dist/accelerated-bridge dist/host-device dist/sriov dist/host-local dist/static
-SOURCES := build.spec requirements.txt build/version build/flavour $(wildcard program/*.py program/*.[ch]) \
+SOURCES := build.spec requirements.txt build/version build/flavour $(wildcard program/*.py program/*.[ch] program/*.toml) \
     $(shell find cni ipam plugins -name '*.py')
 
 # How a binary starts: from an image, or frozen (docs/architecture.md, The single file).
@@ -33,6 +33,7 @@ $(BINARIES) &: $(SOURCES)
 	@mkdir -p build
 	@FLAVOUR=$(FLAVOUR) PYINSTALLER_CONFIG_DIR=build/$(FLAVOUR)/cache $(PYTHON) -m PyInstaller --clean --noconfirm \
 	    --log-level WARN --workpath build/$(FLAVOUR) --distpath dist build.spec >build/log 2>&1 || { cat build/log; exit 1; }
+	@sed -n 's/^note: /  /p' build/log
 	@ls -lh $(BINARIES) | awk '{print "  " $$9, $$5}'
 
 demo: binaries  ## attach a device to a pod before your eyes, ping through it, give it back

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable
 
 from program import toolchain
+from program.functions import check_functions
 
 OF_THE_IMAGE = ("main.c", "run.c", "die.c", "interpreter.c", "image.c", "module.c")
 """Their variables are of the image, as CPython's are; those of libc.c and crash.c are not."""
@@ -45,8 +46,9 @@ def link(folder: str, builtins: Iterable[str], sources: str = toolchain.SOURCES)
 
     builtins: names of the extension modules to build in, of those that CPython's static library has. sources: the
     folder of our C files. Raises OSError, KeyError for an extension module that the library does not have,
-    ValueError for a library with variables that an image would miss, and
-    subprocess.CalledProcessError when the compiler or the linker fails.
+    ValueError for a library with variables that an image would miss, or
+    that calls a function of which nobody has said that it may, and subprocess.CalledProcessError when the compiler or
+    the linker fails.
     """
     os.makedirs(folder, exist_ok=True)
     sections, partial, interpreter = (os.path.join(folder, name) for name in ("sections", "partial.o", "interpreter"))
@@ -57,6 +59,7 @@ def link(folder: str, builtins: Iterable[str], sources: str = toolchain.SOURCES)
     toolchain.replace_functions(partial, RENAMED_FUNCTIONS)
     check_variables(partial)
     ours = [toolchain.compiled(os.path.join(sources, name), folder) for name in ("libc.c", "crash.c")]
+    check_functions(partial, ours, [*objects, toolchain.library()])
     subprocess.run(["objcopy", f"--rename-section=.bss={ARRAY_SECTION}", ours[0]], check=True)
     toolchain.make_static(interpreter, partial, *ours)
     return interpreter
