@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cni.attach import add, check, delete, sweep
-from cni.attach.call import IPAM, Call
+from cni.attach.call import Call
 from cni.attach.plugin import Plugin
 from cni.linux import netns
 from cni.linux.log import Logger
 from cni.protocol.config import NetConf
 from cni.protocol.request import Request
 from cni.protocol.result import Result
+
+if TYPE_CHECKING:
+    from cni.attach.call import IPAM
 
 
 class Engine:
