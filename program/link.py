@@ -45,10 +45,9 @@ def link(folder: str, builtins: Iterable[str], sources: str = toolchain.SOURCES)
     """Make the interpreter in a folder, and return its path.
 
     builtins: names of the extension modules to build in, of those that CPython's static library has. sources: the
-    folder of our C files. Raises OSError, KeyError for an extension module that the library does not have,
-    ValueError for a library with variables that an image would miss, or
-    that calls a function of which nobody has said that it may, and subprocess.CalledProcessError when the compiler or
-    the linker fails.
+    folder of our C files. Raises OSError, KeyError for an extension module that the library does not have, ValueError
+    for a library with variables that an image would miss, or that calls a function of which nobody has said that it
+    may, and subprocess.CalledProcessError when the compiler or the linker fails.
     """
     os.makedirs(folder, exist_ok=True)
     sections, partial, interpreter = (os.path.join(folder, name) for name in ("sections", "partial.o", "interpreter"))
