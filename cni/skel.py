@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from io import BufferedIOBase
 from select import select
 from typing import NoReturn
@@ -50,6 +51,7 @@ VERSION_PATIENCE_S = 0.1
 """How long VERSION waits for its optional input, in seconds: a person at a terminal, or over ssh, sends none."""
 
 
+@dataclass(slots=True, frozen=True)
 class Program:
     """What an executable does, and what it is called.
 
@@ -59,29 +61,15 @@ class Program:
     for the log level debug.
     """
 
-    __slots__ = ("about", "add", "check", "check_needs_prev_result", "delete", "gc", "has_debug", "name", "status")
-
-    def __init__(
-        self,
-        name: str,
-        about: str,
-        add: Callable[[Request, NetConf, Logger], Result],
-        check: Callable[[Request, NetConf, Logger], None],
-        delete: Callable[[Request, NetConf, Logger], None],
-        gc: Callable[[Request, NetConf, Logger], None],
-        status: Callable[[Request, NetConf, Logger], None],
-        check_needs_prev_result: bool = True,
-        has_debug: bool = False,
-    ) -> None:
-        self.name = name
-        self.about = about
-        self.add = add
-        self.check = check
-        self.delete = delete
-        self.gc = gc
-        self.status = status
-        self.check_needs_prev_result = check_needs_prev_result
-        self.has_debug = has_debug
+    name: str
+    about: str
+    add: Callable[[Request, NetConf, Logger], Result]
+    check: Callable[[Request, NetConf, Logger], None]
+    delete: Callable[[Request, NetConf, Logger], None]
+    gc: Callable[[Request, NetConf, Logger], None]
+    status: Callable[[Request, NetConf, Logger], None]
+    check_needs_prev_result: bool = True
+    has_debug: bool = False
 
 
 def main(program: Program) -> NoReturn:

@@ -38,7 +38,7 @@ def add(call: Call, plugin: Plugin) -> Result:
     adding = claims.records.store.adding(request.container_id, request.ifname)
     with netns.of_pod(request.netns) as pod, adding:
         device.before_sweep(call, claims.records)
-        claims.give_back_dead(call.identity)
+        claims.give_back_dead()
         device.after_sweep(call, claims.records)
         before = claims.records.of_interface(*call.identity)
         if before is not None:
@@ -139,7 +139,7 @@ class Attaching:
         moving, built_in = ("end the move", self._end_move), bool(kind) and call.ipam.is_built_in(conf)
         if built_in:
             # The kernel takes its time over the move. Meanwhile addresses are chosen.
-            into_pod = Step(f"move {name} into {path} as {ifname}, and take addresses from {kind} meanwhile",
+            into_pod = Step(f"move {name} into {path} as {ifname} and take addresses from {kind} meanwhile",
                             self._move_and_choose, releasing, moving)  # fmt: skip
         else:
             into_pod = Step(f"move {name} into {path} as {ifname}", self._move, moving)

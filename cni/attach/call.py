@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from cni.linux.log import Logger
 from cni.linux.netns import NetNS
 from cni.protocol.config import NetConf
 from cni.protocol.request import Request
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
@@ -61,17 +63,15 @@ if TYPE_CHECKING:
             """Raise CniError if ADD could not have an address."""
 
 
+@dataclass(slots=True, eq=False)
 class Call:
     """One command. host: the namespace that the runtime and all devices are in, open."""
 
-    __slots__ = ("conf", "host", "ipam", "log", "request")
-
-    def __init__(self, request: Request, conf: NetConf, host: NetNS, ipam: IPAM, log: Logger) -> None:
-        self.request = request
-        self.conf = conf
-        self.host = host
-        self.ipam = ipam
-        self.log = log
+    request: Request
+    conf: NetConf
+    host: NetNS
+    ipam: IPAM
+    log: Logger
 
     @property
     def identity(self) -> tuple[str, str, str]:

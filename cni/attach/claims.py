@@ -6,7 +6,7 @@ from cni.attach import dead
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.dead import Living
-from cni.attach.give_back import DONE, give_back
+from cni.attach.give_back import Outcome, give_back
 from cni.attach.plugin import Device, Plugin
 from cni.attach.pod import RecordedPod
 from cni.attach.records import Records
@@ -43,7 +43,8 @@ class Claims:
         for attachment in device.left_behind(self.call, self.records):
             self.call.log.warning(f"{attachment.name} was left behind by {attachment.owner.describe()}: taking it over")
             with RecordedPod(attachment.owner, (), self.call.log) as pod:
-                if not self.give_back(attachment, pod if attachment.is_of_this_boot else None, PATIENCE_S):
+                home = pod if attachment.is_of_this_boot else None
+                if self.give_back(attachment, home, PATIENCE_S) is Outcome.NOT_YET:
                     raise device.not_back(attachment)
 
     def detach(
@@ -53,7 +54,7 @@ class Claims:
         patience_s: float = 0.0,
         lock_timeout_s: float = LOCK_TIMEOUT_S,
         keep: bool = False,
-    ) -> int:
+    ) -> Outcome:
         """Give the device of a recorded attachment back, under the device's lock, if it is still the attachment's;
         return what came of it, as `give_back.give_back`.
 
@@ -66,14 +67,14 @@ class Claims:
             # Another DEL, or an ADD that took the device over, may have been faster.
             current = self.records.load(*owner.identity)
             if current is None:
-                return DONE
+                return Outcome.DONE
             if (current.key, current.netns, current.netns_cookie) != (attachment.key, owner.netns, owner.netns_cookie):
                 raise CniError(TRY_AGAIN_LATER, f"{owner.ifname} of {owner.container_id} has just been attached anew")
             if self.plugin.is_lost(current, netns_path, self.call, self.records):
                 log.warning(f"{current.name} belongs to another pod by now: left alone")
                 self.plugin.leave(current, self.call, self.records)
                 self.records.forget(current)
-                return DONE
+                return Outcome.DONE
             with RecordedPod(owner, (netns_path, self.plugin.noted_netns(current.key)), log) as pod:
                 return self.give_back(current, pod, patience_s, keep=keep)
 
@@ -84,14 +85,14 @@ class Claims:
         patience_s: float = 0.0,
         was_touched: bool = False,
         keep: bool = False,
-    ) -> int:
+    ) -> Outcome:
         """Give the device back and, when nothing is left to do, forget the attachment; return what came of it.
 
         The arguments are those of `give_back.give_back`, and `keep` as in `detach`. The caller holds the device's lock.
         """
         way = self.plugin.returning(attachment, self.call, self.records)
         outcome = give_back(way, pod, patience_s, was_touched)
-        if outcome:
+        if outcome is not Outcome.NOT_YET:
             self.plugin.forget_owner(attachment.key)
             if not keep:
                 self.records.forget(attachment)
@@ -99,18 +100,23 @@ class Claims:
 
     def undo(self, attachment: Attachment, pod: NetNS) -> None:
         """Give the device back, as the undo of an ADD that failed. Raises CniError when it has no link to be found."""
-        if not self.give_back(attachment, pod, was_touched=True):
+        if self.give_back(attachment, pod, was_touched=True) is Outcome.NOT_YET:
             raise CniError(GENERIC, f"{attachment.name} has no link on the host; its record stays")
 
-    def give_back_dead(self, besides: tuple[str, str, str] | None = None) -> None:
+    def give_back_dead(self, has_own: bool = True) -> None:
         """Give back what pods that are gone have left, addresses too; never fails (`cni.attach.dead`).
 
-        besides: the identity of the request's own attachment, which sees to itself.
+        has_own: whether the command is about an attachment, which sees to itself.
         """
         found = self.records.all(passing=dead.may_be)
-        dead.give_back(
-            (x for x in found if x.owner.identity != besides), Living(self.call.log), self._clean_up, self.call.log
-        )
+        others = (x for x in found if not has_own or not self._is_own(x))
+        dead.give_back(others, Living(self.call.log), self._clean_up, self.call.log)
+
+    def _is_own(self, attachment: Attachment) -> bool:
+        """Return whether an attachment is what the command is about, for which DEL may name no network."""
+        *interface, network = self.call.identity
+        of_network = network in ("", attachment.network) or not self.plugin.by_network
+        return of_network and [attachment.container_id, attachment.ifname] == interface
 
     def _clean_up(self, attachment: Attachment) -> None:
         """Give back what a dead pod has left. An ADD of the same attachment, whose addresses have the same owner, is
@@ -118,7 +124,7 @@ class Claims:
         """
         owner = attachment.owner
         with self.records.store.adding(owner.container_id, owner.ifname, 0.0):
-            if self.detach(attachment, lock_timeout_s=0.0):
+            if self.detach(attachment, lock_timeout_s=0.0) is not Outcome.NOT_YET:
                 self.call.ipam.release_recorded(
                     owner.ipam,
                     owner.network,

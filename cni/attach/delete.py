@@ -6,11 +6,12 @@ from cni.attach import information
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.claims import Claims
-from cni.attach.give_back import DONE
+from cni.attach.give_back import Outcome
 from cni.attach.plugin import Plugin
 from cni.attach.release import release_addresses
 from cni.attach.step import attempt
 from cni.attach.waiting import PATIENCE_S
+from cni.linux import files
 from cni.protocol.errors import CniError, combined
 
 
@@ -19,7 +20,8 @@ def delete(call: Call, plugin: Plugin) -> None:
 
     The record tells all about the device, so that a configuration which no longer names one is no obstacle. It stays
     where the device does not come back, for the next DEL, and where the addresses were not released, as it tells where
-    they are. An attachment to another network, which lives, stays.
+    they are. Where it cannot be said what is recorded, as for want of a descriptor, nothing is given back, and what is
+    recorded stays: to go on without would forget it. An attachment to another network, which lives, stays.
     Raises CniError naming every step that failed, after doing all the others.
     """
     request, conf, log, claims = call.request, call.conf, call.log, Claims(plugin, call)
@@ -27,6 +29,7 @@ def delete(call: Call, plugin: Plugin) -> None:
     found: list[Attachment | None] = []
     attempt(errors, lambda: found.append(claims.records.of_delete(*call.identity)))
     recorded = found[0] if found else None
+    is_known = bool(found) or _is_unusable(errors[-1])
     if recorded is not None and recorded.network != conf.name != "" and claims.records.lives(recorded):
         # As a runtime does after the ADD that was refused for it (`earlier`).
         log.warning(
@@ -37,18 +40,27 @@ def delete(call: Call, plugin: Plugin) -> None:
     else:
         failed = len(errors)
         attempt(errors, release_addresses, call, recorded.owner if recorded is not None else None)
-        attempt(errors, _detach, recorded, len(errors) > failed, claims)
-    attempt(errors, claims.give_back_dead, call.identity)
+        if is_known:
+            attempt(errors, _detach, recorded, len(errors) > failed, claims)
+    attempt(errors, claims.give_back_dead)
     information.sweep(conf, log)
     if errors:
         raise combined(f"DEL of {request.ifname}", errors)
+
+
+def _is_unusable(error: CniError) -> bool:
+    """Return whether what is in a record's place can be read by nobody: it is given back without one then."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in files.UNUSABLE
 
 
 def _detach(recorded: Attachment | None, keep: bool, claims: Claims) -> None:
     """Give back what the attachment had. keep: whether the record is needed after that. Raises CniError."""
     call = claims.call
     while True:
-        if recorded is not None and claims.detach(recorded, call.request.netns, PATIENCE_S, keep=keep) != DONE:
+        if (
+            recorded is not None
+            and claims.detach(recorded, call.request.netns, PATIENCE_S, keep=keep) is not Outcome.DONE
+        ):
             return
         # Also after a record: a Go plugin, which knows nothing of that, may have attached the pod anew.
         if not claims.plugin.release_unrecorded(call, claims.records, recorded is not None):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.claims import Claims
+from cni.attach.give_back import Outcome
 from cni.attach.release import release_addresses
 from cni.attach.waiting import PATIENCE_S
 from cni.protocol.errors import BAD_ENVIRONMENT, TRY_AGAIN_LATER, CniError
@@ -27,7 +28,7 @@ def undo(call: Call, before: Attachment, claims: Claims) -> None:
         release_addresses(call, owner)
     else:
         call.ipam.release_recorded(owner.ipam, *(owner.network, owner.container_id, owner.ifname), call.log)
-    if not claims.detach(before, request.netns, PATIENCE_S):
+    if claims.detach(before, request.netns, PATIENCE_S) is Outcome.NOT_YET:
         raise CniError(
             TRY_AGAIN_LATER,
             f"{before.name} of an earlier ADD has not come back yet",

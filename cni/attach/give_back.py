@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
 from cni.attach import fetch, identity, restore, waiting
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
@@ -13,8 +15,13 @@ from cni.linux.netlink.socket import RequestError
 from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, CniError, combined
 
-NOT_YET, DONE, FETCHED = range(3)
-"""What came of giving a device back: there is something left to do; nothing is; nothing is, and the pod had it."""
+
+class Outcome(Enum):
+    """What came of giving a device back: there is something left to do; nothing is; nothing is, and the pod had it."""
+
+    NOT_YET = auto()
+    DONE = auto()
+    FETCHED = auto()
 
 
 class Return:
@@ -45,14 +52,32 @@ class Return:
         """Look at the host, once. Raises CniError."""
 
     def on_host(self) -> Link | None:
-        """Return the link if it is on the host: never moved, back already, or saved by the kernel."""
-        raise NotImplementedError
+        """Return the link if it is on the host: never moved, back already, or saved by the kernel.
+
+        By itself this is for virtual links, which die with their pod: such a one is on the host only when it never left
+        (same name, same index) or has come back already (same name, and the mark, its name as its alias).
+        """
+        original = self._link
+        found = link.get(self.call.host.netlink, name=original.name)
+        if found is None or self.sought().on_host(found):
+            return None
+        return found if original.name == found.alias or original.index == found.index else None
+
+    @property
+    def _link(self) -> Link:
+        assert self.attachment.original is not None
+        return self.attachment.original
 
     def was_left_alone(self, found: Link, pod: NetNS | None, was_touched: bool) -> bool:
         """Return whether a link on the host is how the administrator wants it, since it was never moved, or given back
         by somebody else. was_touched: as in `give_back`.
         """
-        return False
+        original = self._link
+        if was_touched or found.alias == original.name or (found.name, found.index) != (original.name, original.index):
+            return False
+        if pod is None:
+            return True
+        return identity.in_pod(self.sought(), self.call.host, pod, self.attachment.knows(pod))[0] is None
 
     def sought(self) -> Sought:
         """Return what the link is known by in the pod."""
@@ -64,11 +89,12 @@ class Return:
 
     def may_come(self) -> bool:
         """Return whether a link that is nowhere may be in a namespace that is being torn down."""
-        raise NotImplementedError
+        return False
 
     def left_behind(self) -> Link | None:
-        """Return the link if it came back under another name once, and was not restored."""
-        return None
+        """Return the link if it came back under another name once, its own being taken, and was not restored."""
+        name, sought = self._link.name, self.sought()
+        return next((x for x in link.dump(self.call.host.netlink) if x.alias == name and not sought.on_host(x)), None)
 
     def after_arriving(self, found: Link, errors: list[CniError]) -> Link:
         """Do the same as `before_leaving` with a link that the kernel has brought to the host; return it."""
@@ -76,7 +102,28 @@ class Return:
 
     def is_over(self, pod: NetNS | None, seen: str) -> bool:
         """Return whether a device that is nowhere cannot be found any more, and say it. seen: what the pod has."""
-        raise NotImplementedError
+        name = self.attachment.name
+        if pod is not None and not self._has_died(pod):
+            self.log.warning(
+                f"{name} is neither on the host nor to be recognised in {pod.path}: {seen}; its record stays until "
+                "that namespace is gone"
+            )
+            return False
+        self.log.info(f"{name} is neither on the host nor in the pod: nothing to give back")
+        return True
+
+    def _has_died(self, pod: NetNS) -> bool:
+        """Return whether a virtual link is certain to be no more: the two ends of a veth die together, and the kernel
+        gives an index once in a boot. Where the other end was not on the host, or of another kind, that cannot be told.
+        """
+        original, pod_index = self._link, self.attachment.pod_index
+        if original.kind != "veth" or not original.peer or original.peer_nsid != -1:
+            return False
+        here = link.get(pod.netlink, index=pod_index) if pod_index else None
+        if here is not None and here.kind == "veth":  # with its other end elsewhere by now
+            return False
+        peer = link.get(self.call.host.netlink, index=original.peer)
+        return peer is None or peer.kind != "veth"
 
     def reconnect(self, errors: list[CniError]) -> None:
         """Make what `disconnect` cut what it was before ADD."""
@@ -86,15 +133,14 @@ class Return:
 
     def original_for(self, found: Link) -> Link:
         """Return what the link is to be like."""
-        assert self.attachment.original is not None
-        return self.attachment.original
+        return self._link
 
     def finish(self, errors: list[CniError]) -> None:
         """Restore what can only be restored when all else is."""
 
 
-def give_back(way: Return, pod: NetNS | None, patience_s: float, was_touched: bool = False) -> int:
-    """Put an attachment's device back on the host as it was before ADD; return what came of it, NOT_YET and the like.
+def give_back(way: Return, pod: NetNS | None, patience_s: float, was_touched: bool = False) -> Outcome:
+    """Put an attachment's device back on the host as it was before ADD; return what came of it.
 
     pod: the attachment's namespace, None when it is gone. patience_s: how long to wait, in seconds, for a link that the
     kernel has still to save from a dying namespace. was_touched: whether a link that is where it was may have been in
@@ -108,21 +154,21 @@ def give_back(way: Return, pod: NetNS | None, patience_s: float, was_touched: bo
     original = attachment.original
     if not attachment.is_of_this_boot:
         log.info(f"{attachment.name} was attached before the machine's last boot: the boot has reset it")
-        return DONE
+        return Outcome.DONE
     errors: list[CniError] = []
     attempt(errors, way.disconnect, errors)
     if way.is_removed():
         attempt(errors, way.reconnect, errors)
         _raise(f"cleaning up after {way.title}", errors)
-        return DONE
-    what, outcome, found, seen = f"giving back {way.title}", DONE, None, ""
+        return Outcome.DONE
+    what, outcome, found, seen = f"giving back {way.title}", Outcome.DONE, None, ""
     try:
         way.look()
         if original is not None:
             found = way.on_host()
             if found is not None and way.was_left_alone(found, pod, was_touched):
                 restore.restore_place(call.host, found, original, attachment.master, log)
-                return DONE
+                return Outcome.DONE
             outcome, found, seen = _to_host(way, found, pod, patience_s, errors)
     except CniError as e:
         raise combined(what, [*errors, e]) from e
@@ -132,7 +178,7 @@ def give_back(way: Return, pod: NetNS | None, patience_s: float, was_touched: bo
         raise combined(what, errors) from e
     if original is not None and found is None and not way.is_over(pod, seen):
         _raise(what, errors)
-        return NOT_YET
+        return Outcome.NOT_YET
     attempt(errors, way.reconnect, errors)
     attempt(errors, way.restore_settings, errors)
     if found is not None:
@@ -150,7 +196,7 @@ def _raise(what: str, errors: list[CniError]) -> None:
 
 def _to_host(
     way: Return, found: Link | None, pod: NetNS | None, patience_s: float, errors: list[CniError]
-) -> tuple[int, Link | None, str]:
+) -> tuple[Outcome, Link | None, str]:
     """Bring the link to the host, under its name if that is free; return FETCHED if the pod is there, else DONE; the
     link, None when it is nowhere; and then, for a message, what is in the pod instead.
 
@@ -165,14 +211,14 @@ def _to_host(
             in_pod = way.before_leaving(in_pod, pod, errors)
             fetched = fetch.fetched(way.sought(), in_pod, links, host, pod, way.log)
             if fetched is not None:
-                return FETCHED, fetched, ""
-    outcome = FETCHED if found is not None and pod is not None else DONE
+                return Outcome.FETCHED, fetched, ""
+    outcome = Outcome.FETCHED if found is not None and pod is not None else Outcome.DONE
     if found is None and way.may_come():
         found = waiting.for_link(way.on_host, patience_s)
     if found is None:
         found = way.left_behind()
     if found is None:
-        return DONE, None, seen
+        return Outcome.DONE, None, seen
     found = way.after_arriving(found, errors)
     if (found.name, found.index) != (original.name, original.index):
         # The kernel saved it from the dying pod, under the name that it had there last.

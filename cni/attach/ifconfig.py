@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from cni.attach import announcer
 from cni.attach.announce import announce as send_announcements
@@ -25,15 +26,13 @@ Sought = tuple[IPNetwork, IPAddress | None, int | None, int | None, int | None, 
 DAD_TIMEOUT_S = 5.0
 
 
+@dataclass(slots=True)
 class PodLink:
     """A link inside a pod: the open namespace, and the link's index and name there."""
 
-    __slots__ = ("index", "name", "netns")
-
-    def __init__(self, netns: NetNS, index: int, name: str) -> None:
-        self.netns = netns
-        self.index = index
-        self.name = name
+    netns: NetNS
+    index: int
+    name: str
 
 
 def add_addresses(pod: PodLink, result: Result, log: Logger) -> bool:

@@ -10,6 +10,7 @@ The engine (`add`, `delete`, `check`, `sweep`) does everything else, for all plu
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
@@ -19,12 +20,14 @@ from cni.attach.give_back import Return
 from cni.attach.ifconfig import PodLink
 from cni.attach.records import Format, Records
 from cni.attach.step import Step
-from cni.linux import sysfs
-from cni.linux.lock import FileLock
+from cni.linux import files, lock, sysfs
+from cni.linux.lock import EphemeralLock, FileLock
+from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
+from cni.linux.netlink.socket import RequestError
 from cni.linux.netns import NetNS
 from cni.protocol.config import NetConf
-from cni.protocol.errors import TRY_AGAIN_LATER, CniError
+from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError
 from cni.protocol.request import Request
 from cni.protocol.result import Interface
 
@@ -97,7 +100,7 @@ class Device:
 
     def attachment(self, owner: Owner, original: Link | None, call: Call, records: Records) -> Attachment:
         """Return what is to be recorded of it before anything is done with it. Raises CniError."""
-        raise NotImplementedError
+        return Attachment(owner, original)
 
     def connecting(self, attachment: Attachment, call: Call) -> list[Step]:
         """Return the steps that connect it on the host, under the shared lock."""
@@ -105,7 +108,7 @@ class Device:
 
     def interface(self, attachment: Attachment | None, request: Request) -> Interface:
         """Return how it appears in the result, as far as that is known before it is in the pod."""
-        raise NotImplementedError
+        return Interface(request.ifname, sandbox=request.netns)
 
     def configuring(self, attachment: Attachment, call: Call, note: Callable[[Attachment], None]) -> list[Step]:
         """Return the steps that make its settings on the host. note: writes the record anew."""
@@ -116,8 +119,18 @@ class Device:
         return []
 
     def bring_up(self, attachment: Attachment, inside: PodLink, interface: Interface) -> None:
-        """Bring the link up in the pod, and note in the interface what it is like then. Raises CniError."""
-        raise NotImplementedError
+        """Bring the link up in the pod, and note in the interface what it is like then. Raises CniError.
+
+        By itself this marks it: its name on the host is its alias, by which `Return` knows a link that came back.
+        """
+        try:
+            link.change(inside.netns.netlink, inside.index, alias=attachment.name, up=True)
+        except RequestError as e:
+            raise CniError(
+                GENERIC,
+                f"cannot bring up {attachment.name} as {inside.name} in {inside.netns.path}: {e.strerror}",
+                f"errno {e.errno}",
+            ) from e
 
     def require(self, recorded: Attachment | None, call: Call) -> None:
         """Raise CniError for CHECK where a record is missing without which it cannot tell."""
@@ -160,11 +173,17 @@ class Plugin(Format):
 
     def returning(self, attachment: Attachment, call: Call, records: Records) -> Return:
         """Return how a recorded device finds back to the host."""
-        raise NotImplementedError
+        return Return(attachment, call)
 
     def lock(self, key: str, timeout_s: float) -> FileLock:
         """Return the lock of a device; entering it raises CniError (code 11) when others hold it for that long."""
-        raise NotImplementedError
+        files.ensure_folder(self.state_folder)
+        files.ensure_folder(self._locks)
+        return EphemeralLock(os.path.join(self._locks, key), timeout_s)
+
+    @property
+    def _locks(self) -> str:
+        return os.path.join(self.state_folder, "lock")
 
     def note_owner(self, attachment: Attachment) -> None:
         """Write down whose the device is, if that stands anywhere besides the record. Raises CniError (code 5)."""
@@ -192,7 +211,11 @@ class Plugin(Format):
 
         was_recorded: whether there was one, which has been given back. Raises CniError.
         """
-        raise NotImplementedError
+        if not was_recorded and records.load(*call.identity) is None:  # an ADD may just have written it
+            records.store.remove_remains(*call.identity)
+            self.sweep(call, records)
+        return False
 
     def sweep(self, call: Call, records: Records) -> None:
         """Remove what killed commands have left of locks and owners, for GC. Raises CniError."""
+        lock.sweep(self._locks)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cni.attach import record
 from cni.attach.attachment import Attachment
 from cni.attach.pod import RecordedPod
 from cni.attach.state import Store
 from cni.linux.log import Logger
-from cni.protocol.errors import CniError
+from cni.protocol.errors import GENERIC, CniError
 from cni.protocol.section import Section
 
 
 class Format:
-    """How a plugin's records are kept.
+    """How a plugin's records are kept, and what stands in them: by itself our own form, where there is no Go plugin's.
+
+    {"containerID": "c0ffee", "ifName": "net1", "name": "blue",                          whose, of which network
+     "link": {"name": "ens5", "mac": "...", "mtu": 1500, "kind": "veth"},                what it was like
+     "plumbline": {...}}                                                                 cni.attach.record
 
     state_folder: where; other_files: the names of files there that are none. by_network: whether the name of a record's
     file begins with its network's. is_shared: whether a Go plugin writes records there, too, which do not name their
@@ -29,11 +34,26 @@ class Format:
 
     def to_record(self, attachment: Attachment, conf: Section) -> dict[str, object]:
         """Return what `state.Store.save` is to keep. conf: the network configuration."""
-        raise NotImplementedError
+        original = attachment.original
+        assert original is not None
+        link = {"mac": original.mac, "mtu": original.mtu, "kind": original.kind}
+        return {
+            "name": attachment.network,
+            "link": {"name": record.stored(original.name), **link},
+            record.OURS: record.own(attachment),
+        }
 
     def from_record(self, raw: dict[str, object]) -> Attachment:
         """Return the attachment of a record. Raises CniError naming what is wrong with it."""
-        raise NotImplementedError
+        section = Section(raw, "record")
+        state, ours = section.section("link"), section.section(record.OURS)
+        original = record.read_link(state.string("name"), record.mac(state, "mac"), record.mtu(state, "mtu"), ours)
+        if original is None:
+            raise CniError(GENERIC, "it does not say which device it is about")
+        original.kind = record.word(state, "kind")
+        attachment = Attachment(record.read_own_owner(section), original)
+        record.read_own(section, attachment)
+        return attachment
 
     def complete(self, attachment: Attachment, written_ns: int) -> None:
         """Add to an attachment what its record does not tell. written_ns: when that was written, in ns since 1970."""
@@ -98,8 +118,8 @@ class Records:
     def save(self, attachment: Attachment, conf: Section) -> None:
         """Write the record, durably, in place of an older one. conf: the network configuration. Raises CniError."""
         owner = attachment.owner
-        record = self._format.to_record(attachment, conf)
-        self.store.save(owner.container_id, owner.ifname, record, owner.network)
+        whole = self._format.to_record(attachment, conf)
+        self.store.save(owner.container_id, owner.ifname, whole, owner.network)
 
     def forget(self, attachment: Attachment) -> None:
         """Remove the record, whatever state the file is in. Raises CniError (code 5)."""

@@ -177,7 +177,8 @@ class Store:
         To look at a record's text takes a hundredth of the time that it takes to parse it. mentioning: what has to be
         somewhere in it, in capital letters or small ones: ASCII without quotes and backslashes, as a bus address is,
         which JSON need not escape. passing: returns whether a text is to be parsed.
-        Raises CniError (code 5) when the folder cannot be listed.
+        Raises CniError (code 5) when the folder cannot be listed, and without `passing` also where nothing more can be
+        opened at the moment: whoever asks for all would take for nobody's what such a record has.
         """
         wanted = mentioning.lower().encode()
 
@@ -185,13 +186,18 @@ class Store:
             return wanted in data.lower() and (passing is None or passing(data))
 
         paths = (os.path.join(self.folder, name) for name in files.names(self.folder) if name not in self._others)
-        found = (self._read_if_possible(path, is_wanted) for path in paths if os.path.isfile(path))
+        needed = passing is None
+        found = (self._read_if_possible(path, is_wanted, needed) for path in paths if os.path.isfile(path))
         return [record for record in found if record is not None]
 
-    def _read_if_possible(self, path: str, is_wanted: Callable[[bytes], bool]) -> dict[str, object] | None:
+    def _read_if_possible(
+        self, path: str, is_wanted: Callable[[bytes], bool], needed: bool
+    ) -> dict[str, object] | None:
         try:
             return self._read(path, is_wanted=is_wanted)
         except CniError as e:
+            if needed and isinstance(e.__cause__, OSError) and e.__cause__.errno in files.EXHAUSTED:
+                raise
             self._log.warning(f"record {path} is not used: {e}")
             return None
 

@@ -19,7 +19,7 @@ def collect_garbage(call: Call, plugin: Plugin) -> None:
     conf, claims = call.conf, Claims(plugin, call)
     errors: list[CniError] = []
     attempt(errors, _detach_invalid, claims, errors)
-    attempt(errors, claims.give_back_dead)
+    attempt(errors, claims.give_back_dead, has_own=False)
     attempt(errors, plugin.sweep, call, claims.records)
     attempt(errors, claims.records.store.sweep)
     if conf.ipam is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from cni.attach import restore
@@ -20,6 +21,7 @@ from plugins.accelerated_bridge.uplink import listed
 from plugins.vf.attachment import Beside, VfAttachment
 
 
+@dataclass(slots=True, eq=False)
 class RepresentorPort(Beside):
     """original: the representor as it was, with the name of the bridge that it was in, `master`, and its VLANs there,
     `original_vlans`. bridge, bridge_index: of the bridge it goes to. vlans: what it gets there, as in
@@ -30,51 +32,22 @@ class RepresentorPort(Beside):
     representor and uplink are found where only a name is known, which they may not have any more.
     """
 
-    __slots__ = (
-        "bridge",
-        "bridge_index",
-        "exact",
-        "master",
-        "mtu",
-        "original",
-        "original_vlans",
-        "pf",
-        "state_folder",
-        "sysfs_root",
-        "uplink",
-        "uplink_index",
-        "uplink_vlans",
-        "vf",
-        "vf_index",
-        "vlans",
-    )
-
-    def __init__(
-        self,
-        original: Link,
-        bridge: str,
-        vlans: dict[int, int],
-        mtu: int,
-        pf: str,
-        state_folder: str,
-        sysfs_root: str = sysfs.ROOT,
-    ) -> None:
-        self.original = original
-        self.master = ""
-        self.original_vlans: dict[int, int] = {}
-        self.bridge = bridge
-        self.bridge_index = 0
-        self.vlans = vlans
-        self.exact = True
-        self.mtu = mtu
-        self.pf = pf
-        self.uplink = ""
-        self.uplink_index = 0
-        self.uplink_vlans: list[int] = []
-        self.state_folder = state_folder
-        self.sysfs_root = sysfs_root
-        self.vf = ""
-        self.vf_index = -1
+    original: Link
+    bridge: str
+    vlans: dict[int, int]
+    mtu: int
+    pf: str
+    state_folder: str
+    sysfs_root: str = sysfs.ROOT
+    master: str = ""
+    original_vlans: dict[int, int] = field(default_factory=dict)
+    bridge_index: int = 0
+    exact: bool = True
+    uplink: str = ""
+    uplink_index: int = 0
+    uplink_vlans: list[int] = field(default_factory=list)
+    vf: str = ""
+    vf_index: int = -1
 
     def describe(self) -> str:
         """See `Beside`."""
@@ -191,10 +164,12 @@ class RepresentorPort(Beside):
                         if not x.original.index:
                             by_name.setdefault(x.name_now(), []).append(x)
                 known = by_name.get(representor.name, [])
-            # Several know it where a dead pod has left its record.
-            return {vlan for x in known for vlan in x.needed_on(port, host, joined)} if known else None
+            if known:  # several know it where a dead pod has left its record
+                return {vlan for x in known for vlan in x.needed_on(port, host, joined)}
+            is_physical = sysfs.netdev_device(representor.name, self.sysfs_root)
+            return set() if is_physical and not sysfs.is_representor_port(representor.port) else None
 
-        uplink.remove(port, self.uplink_vlans, self.bridge_index, needed_by, host, self.sysfs_root, log)
+        uplink.remove(port, self.uplink_vlans, self.bridge_index, needed_by, host, log)
 
     def needed_on(self, port: Link, host: NetNS, joined: dict[str, int]) -> set[int]:
         """Return the VLANs that the pod needs on an uplink: all of its own if it asked for them there, whoever has

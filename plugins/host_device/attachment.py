@@ -17,9 +17,10 @@ Names may hold any byte but are few; JSON holds text. Each byte is written as th
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from cni.attach import record
-from cni.attach.attachment import Attachment, Owner
+from cni.attach.attachment import Attachment
 from cni.linux import sysfs
 from cni.linux.netlink.link import Link
 from cni.protocol.errors import GENERIC, CniError
@@ -28,6 +29,7 @@ from cni.protocol.section import Section, refused
 OURS = "plumbline"
 
 
+@dataclass(slots=True, eq=False)
 class HostAttachment(Attachment):
     """One attachment. original: the link as it was on the host, always there. key: what the device's lock is called.
 
@@ -35,20 +37,14 @@ class HostAttachment(Attachment):
     was that device's only one.
     """
 
-    __slots__ = ("_key", "device_path", "sole")
-
     original: Link
-
-    def __init__(self, owner: Owner, original: Link, device_path: str, sole: bool) -> None:
-        super().__init__(owner, original)
-        self._key = key_of(original, device_path)
-        self.device_path = device_path
-        self.sole = sole
+    device_path: str
+    sole: bool
 
     @property
     def key(self) -> str:
         """See `Attachment`."""
-        return self._key
+        return key_of(self.original, self.device_path)
 
 
 def to_record(attachment: HostAttachment) -> dict[str, object]:

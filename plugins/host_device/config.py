@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from cni.attach.allotted import refuse_two
 from cni.linux import sysfs
@@ -14,6 +15,7 @@ KERNEL_DEVICES = "/sys/devices/"
 PCI_ADDRESS = "a PCI address such as 0000:03:02.6"
 
 
+@dataclass(slots=True, frozen=True)
 class DeviceConfig:
     """How the configuration names the device. Exactly one of the five is used: the first that is not empty.
 
@@ -21,14 +23,11 @@ class DeviceConfig:
     pci_address, auxiliary_device: on their buses; one of these two at most is set.
     """
 
-    __slots__ = ("auxiliary_device", "device", "hwaddr", "kernelpath", "pci_address")
-
-    def __init__(self, device: str, hwaddr: str, kernelpath: str, pci_address: str, auxiliary_device: str) -> None:
-        self.device = device
-        self.hwaddr = hwaddr
-        self.kernelpath = kernelpath
-        self.pci_address = pci_address
-        self.auxiliary_device = auxiliary_device
+    device: str
+    hwaddr: str
+    kernelpath: str
+    pci_address: str
+    auxiliary_device: str
 
     @property
     def is_empty(self) -> bool:

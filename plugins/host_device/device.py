@@ -8,16 +8,14 @@ from collections.abc import Iterator
 from cni.attach.attachment import Attachment, Owner
 from cni.attach.call import Call
 from cni.attach.identity import LOOPBACK
-from cni.attach.ifconfig import PodLink
 from cni.attach.plugin import Device
 from cni.attach.pod import RecordedPod
 from cni.attach.records import Records
 from cni.linux import sysfs
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
-from cni.linux.netlink.socket import RequestError
 from cni.linux.netns import NetNS
-from cni.protocol.errors import GENERIC, CniError, invalid_config
+from cni.protocol.errors import CniError, invalid_config
 from cni.protocol.request import Request
 from cni.protocol.result import Interface
 from plugins.host_device.attachment import HostAttachment, device_path, key_of
@@ -115,17 +113,6 @@ class HostDevice(Device):
         """See `Device`."""
         pci_id = sysfs.pci_address_of(self._path) if attachment is not None else self.wanted.pci_address
         return Interface(request.ifname, sandbox=request.netns, pci_id=pci_id)
-
-    def bring_up(self, attachment: Attachment, inside: PodLink, interface: Interface) -> None:
-        """See `Device`. Its name on the host is noted in its alias, as the reference plugin does."""
-        try:
-            link.change(inside.netns.netlink, inside.index, alias=attachment.name, up=True)
-        except RequestError as e:
-            raise CniError(
-                GENERIC,
-                f"cannot bring up {attachment.name} as {inside.name} in {inside.netns.path}: {e.strerror}",
-                f"errno {e.errno}",
-            ) from e
 
     def verify_link(self, found: Link, expected: Interface, pod: NetNS, call: Call) -> None:
         """See `Device`."""

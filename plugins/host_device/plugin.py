@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
+from cni.attach.claims import LOCK_TIMEOUT_S
 from cni.attach.plugin import Plugin
 from cni.attach.records import Records
-from cni.linux import files, lock
-from cni.linux.lock import EphemeralLock, FileLock
 from cni.protocol.config import NetConf
 from cni.protocol.errors import CniError
 from cni.protocol.section import Section
@@ -18,8 +15,6 @@ from plugins.host_device import config, unrecorded
 from plugins.host_device.attachment import HostAttachment
 from plugins.host_device.device import HostDevice
 from plugins.host_device.returning import HostDeviceReturn
-
-LOCK_TIMEOUT_S = 60.0
 
 
 class HostDevicePlugin(Plugin):
@@ -45,16 +40,6 @@ class HostDevicePlugin(Plugin):
         assert isinstance(attachment, HostAttachment)
         return HostDeviceReturn(attachment, call)
 
-    def lock(self, key: str, timeout_s: float = LOCK_TIMEOUT_S) -> FileLock:
-        """See `Plugin`."""
-        files.ensure_folder(self.state_folder)
-        files.ensure_folder(self._locks)
-        return EphemeralLock(os.path.join(self._locks, key), timeout_s)
-
-    @property
-    def _locks(self) -> str:
-        return os.path.join(self.state_folder, "lock")
-
     def to_record(self, attachment: Attachment, conf: Section) -> dict[str, object]:
         """See `Format`."""
         assert isinstance(attachment, HostAttachment)
@@ -66,16 +51,10 @@ class HostDevicePlugin(Plugin):
 
     def release_unrecorded(self, call: Call, records: Records, was_recorded: bool) -> bool:
         """See `Plugin`."""
-        if not was_recorded and records.load(*call.identity) is None:  # an ADD may just have written it
-            records.store.remove_remains(*call.identity)
-            self.sweep(call, records)
+        super().release_unrecorded(call, records, was_recorded)
         try:
             wanted = config.parse(call.conf, required=False)
         except CniError as e:
             call.log.warning(f"{e}; without a record, this DEL has no device to give back")
             return False
-        return unrecorded.release(wanted, call, records, self.lock, self.sysfs_root)
-
-    def sweep(self, call: Call, records: Records) -> None:
-        """See `Plugin`."""
-        lock.sweep(self._locks)
+        return unrecorded.release(wanted, call, records, lambda key: self.lock(key, LOCK_TIMEOUT_S), self.sysfs_root)

@@ -18,11 +18,10 @@ from plugins.host_device.attachment import HostAttachment
 class HostDeviceReturn(Return):
     """See `Return`."""
 
-    __slots__ = ("_device_path", "_original", "_sole")
+    __slots__ = ("_device_path", "_sole")
 
     def __init__(self, attachment: HostAttachment, call: Call) -> None:
         super().__init__(attachment, call)
-        self._original = attachment.original
         self._device_path = attachment.device_path
         self._sole = attachment.sole
 
@@ -30,16 +29,11 @@ class HostDeviceReturn(Return):
         """See `Return`.
 
         A device on a bus is looked for in its folder in sysfs, where other links of the same device may be: ours has
-        the mark in its alias, the permanent address, the name and index that it had, or is known to be the only one. A
-        virtual device dies with its pod, so it is on the host only when it never left (same name, same index) or has
-        come back already (same name, the mark).
+        the mark in its alias, the permanent address, the name and index that it had, or is known to be the only one.
         """
-        host, original, sought = self.call.host, self._original, self.sought()
+        host, original, sought = self.call.host, self._link, self.sought()
         if not self._device_path:
-            candidate = link.get(host.netlink, name=original.name)
-            if candidate is None or sought.on_host(candidate):
-                return None
-            return candidate if original.name == candidate.alias or original.index == candidate.index else None
+            return super().on_host()
         entries = [link.get(host.netlink, name=name) for name in sysfs.netdevs(self._device_path)]
         found = [entry for entry in entries if entry is not None and not sought.on_host(entry)]
         signs: tuple[Callable[[Link], bool], ...] = (
@@ -52,7 +46,7 @@ class HostDeviceReturn(Return):
 
     def _is_like(self, found: Link) -> bool:
         """Return whether a link has at least one thing in common with the attachment's."""
-        original = self._original
+        original = self._link
         return bool(original.parent and found.parent == original.parent) or (
             found.name in (self.attachment.ifname, original.name)
             or found.mac == original.mac
@@ -60,15 +54,9 @@ class HostDeviceReturn(Return):
         )
 
     def was_left_alone(self, found: Link, pod: NetNS | None, was_touched: bool) -> bool:
-        """See `Return`. A device that the kernel has saved from its pod may have any name, and any index; a virtual one
-        is not saved.
-        """
-        original = self._original
-        if was_touched or found.alias == original.name or (found.name, found.index) != (original.name, original.index):
-            return False
-        if pod is None:
-            return not self._device_path
-        return in_pod(self.sought(), self.call.host, pod, self.attachment.knows(pod))[0] is None
+        """See `Return`. A device that the kernel has saved from its pod may have any name, and any index."""
+        may_be_saved = pod is None and bool(self._device_path)
+        return not may_be_saved and super().was_left_alone(found, pod, was_touched)
 
     def may_come(self) -> bool:
         """See `Return`: it is still there and bound to a driver that makes links. A link of another address there now
@@ -80,44 +68,19 @@ class HostDeviceReturn(Return):
         return not (self._sole and sysfs.netdevs(path))
 
     def left_behind(self) -> Link | None:
-        """See `Return`: of a virtual one, whose name was taken, the alias tells."""
-        if self._device_path:
-            return None
-        name, sought = self._original.name, self.sought()
-        return next((x for x in link.dump(self.call.host.netlink) if x.alias == name and not sought.on_host(x)), None)
+        """See `Return`."""
+        return None if self._device_path else super().left_behind()
 
     def is_over(self, pod: NetNS | None, seen: str) -> bool:
-        """See `Return`. A virtual device that is nowhere died with its pod; one whose folder in sysfs is gone was
-        unplugged.
-        """
-        name, path = self._original.name, self._device_path
+        """See `Return`. One whose folder in sysfs is gone was unplugged."""
+        name, path = self.attachment.name, self._device_path
         if path and self.may_come():
             where = f" nor in {pod.path}: {seen}" if pod is not None else ""
             self.log.warning(
                 f"{name} ({path}) has no link on the host yet{where}; its record stays: the next ADD or DEL looks"
             )
             return False
-        if pod is not None and not path and not self._has_died(pod):
-            self.log.warning(
-                f"{name} is neither on the host nor to be recognised in {pod.path}: {seen}; its record stays until "
-                "that namespace is gone"
-            )
-            return False
-        self.log.info(f"{name} is neither on the host nor in the pod: nothing to give back")
-        return True
-
-    def _has_died(self, pod: NetNS) -> bool:
-        """Return whether a virtual link is certain to be no more: the two ends of a veth die together, and the kernel
-        gives an index once in a boot. Where the other end was not on the host, or of another kind, that cannot be told.
-        """
-        original, pod_index = self._original, self.attachment.pod_index
-        if original.kind != "veth" or not original.peer or original.peer_nsid != -1:
-            return False
-        here = link.get(pod.netlink, index=pod_index) if pod_index else None
-        if here is not None and here.kind == "veth":  # with its other end elsewhere by now
-            return False
-        peer = link.get(self.call.host.netlink, index=original.peer)
-        return peer is None or peer.kind != "veth"
+        return super().is_over(None if path else pod, seen)
 
 
 def is_in(attachment: Attachment, host: NetNS, pod: NetNS) -> Link | None:

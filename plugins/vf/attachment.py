@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from cni.attach.attachment import Attachment, Owner
+from cni.attach.attachment import Attachment
 from cni.linux.log import Logger
-from cni.linux.netlink.link import Link
 from cni.linux.netlink.vf import VF
 from cni.linux.netns import NetNS
 from cni.protocol.errors import CniError
@@ -54,6 +54,7 @@ class Beside:
         raise NotImplementedError
 
 
+@dataclass(slots=True, eq=False)
 class VfAttachment(Attachment):
     """One attachment and what its VF was like before.
 
@@ -63,24 +64,12 @@ class VfAttachment(Attachment):
     path as sriov-cni notes it. beside: what is connected besides the VF, None for nothing.
     """
 
-    __slots__ = ("allocated_to", "beside", "index", "pf", "table", "wanted")
-
-    def __init__(
-        self,
-        owner: Owner,
-        wanted: VfConfig,
-        pf: str,
-        index: int,
-        original: Link | None,
-        table: VF | None,
-    ) -> None:
-        super().__init__(owner, original)
-        self.wanted = wanted
-        self.pf = pf
-        self.index = index
-        self.table = table
-        self.allocated_to = ""
-        self.beside: Beside | None = None
+    wanted: VfConfig
+    pf: str
+    index: int
+    table: VF | None
+    allocated_to: str = field(default="", kw_only=True)
+    beside: Beside | None = field(default=None, kw_only=True)
 
     @property
     def home(self) -> str:

@@ -137,7 +137,7 @@ class VfDevice(Device):
     def attachment(self, owner: Owner, original: Link | None, call: Call, records: Records) -> VfAttachment:
         """See `Device`."""
         entry = self._entry.read() if self._entry is not None else None
-        made = VfAttachment(owner, self.wanted, self.vf.pf, self.vf.index, original, entry)
+        made = VfAttachment(owner, original, self.wanted, self.vf.pf, self.vf.index, entry)
         made.beside = self.beside(original, call, records)
         return made
 

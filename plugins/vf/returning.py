@@ -15,7 +15,7 @@ from cni.linux import sysfs
 from cni.linux.log import Logger
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
-from cni.linux.netlink.socket import NetlinkError
+from cni.linux.netlink.socket import NetlinkError, RequestError
 from cni.linux.netlink.vf import VF
 from cni.linux.netns import NetNS
 from cni.protocol.errors import CniError
@@ -74,6 +74,14 @@ class VfReturn(Return):
     def original_parent(self) -> str:
         """What the device behind the link was called."""
         return self.attachment.original.parent if self.attachment.original is not None else ""
+
+    def was_left_alone(self, found: Link, pod: NetNS | None, was_touched: bool) -> bool:
+        """See `Return`. What a VF is like tells nobody who made it so."""
+        return False
+
+    def left_behind(self) -> Link | None:
+        """See `Return`. Its address tells a VF's link, whatever its name is."""
+        return None
 
     def sought(self) -> Sought:
         """See `Return`."""
@@ -227,7 +235,9 @@ def _restore_permanent_mac(original: Link, found: Link, entry: Entry, netns: Net
         entry.make(Setting(plan.MAC, NO_MAC))
         mac.set_effective(netns, found.index, original.permanent_mac)
         mac.reset(netns, found.index)
-    except CniError as e:  # nobody depends on it
+    except CniError as e:
+        if isinstance(e.__cause__, RequestError) and not isinstance(e.__cause__, NetlinkError):
+            raise
         log.info(f"the permanent address of {original.name} is not restored: {e}")
         return
     now = link.get(netns.netlink, index=found.index)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from cni.linux import sysfs
 from cni.linux.netlink import link
@@ -12,6 +13,7 @@ from cni.linux.sysfs import Vdpa
 from cni.protocol.errors import GENERIC, CniError, invalid_config
 
 
+@dataclass(slots=True)
 class Vf:
     """address: the VF's PCI address; path: its real folder in sysfs. is_userspace: whether it is bound to a driver for
     userspace programs, so that it has no link. vdpa: its vDPA device, None when it has none.
@@ -20,25 +22,13 @@ class Vf:
     without one.
     """
 
-    __slots__ = ("address", "index", "is_userspace", "path", "pf", "pf_path", "vdpa")
-
-    def __init__(
-        self,
-        address: str,
-        path: str,
-        is_userspace: bool,
-        vdpa: Vdpa | None,
-        pf_path: str = "",
-        pf: str = "",
-        index: int = -1,
-    ) -> None:
-        self.address = address
-        self.path = path
-        self.is_userspace = is_userspace
-        self.vdpa = vdpa
-        self.pf_path = pf_path
-        self.pf = pf
-        self.index = index
+    address: str
+    path: str
+    is_userspace: bool
+    vdpa: Vdpa | None
+    pf_path: str = ""
+    pf: str = ""
+    index: int = -1
 
 
 def find(address: str, root: str = sysfs.ROOT, needs_pf: bool = True) -> Vf:

@@ -65,6 +65,6 @@ def disconnected(machine: Machine, made: RepresentorPort, others: tuple[Represen
 def recorded(made: RepresentorPort) -> VfAttachment:
     """Return an attachment with this port."""
     wanted = VfConfig("0000:03:02.6")
-    attachment = VfAttachment(Owner("c0ffee", "net1", "blue"), wanted, "", 0, None, None)
+    attachment = VfAttachment(Owner("c0ffee", "net1", "blue"), None, wanted, "", 0, None)
     attachment.beside = made
     return attachment

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cni.attach.attachment import Owner
+from cni.attach.record import OURS
 from cni.attach.records import Records
 from cni.attach.state import Store
 from cni.linux.netlink.link import Link
@@ -22,7 +23,6 @@ from plugins.accelerated_bridge.plugin import AcceleratedBridge
 from plugins.accelerated_bridge.port import RepresentorPort
 from plugins.vf.attachment import VfAttachment
 from plugins.vf.config import VfConfig
-from plugins.vf.record import OURS
 from tests.support.log import Lines
 
 NATIVE = 6
@@ -263,7 +263,7 @@ def attachment(**other: Any) -> VfAttachment:
     for name, value in other.pop("port", {}).items():
         setattr(port, name, value)
     owner = Owner("c0ffee", "net1", "blue", "/run/netns/pod1", 4711, "5b3c7e0f")
-    made = VfAttachment(owner, wanted, "ens2f0", 6, original, table)
+    made = VfAttachment(owner, original, wanted, "ens2f0", 6, table)
     made.master = "br0"
     made.beside = port
     for name, value in other.items():

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cni.attach.attachment import Owner
+from cni.attach.record import OURS
 from cni.attach.state import Store
 from cni.linux.netlink.link import Link
 from cni.linux.netlink.vf import VF
@@ -18,7 +19,6 @@ from cni.protocol.section import Section
 from plugins.sriov import record
 from plugins.vf.attachment import VfAttachment
 from plugins.vf.config import VfConfig, Vlan
-from plugins.vf.record import OURS
 from tests.support.log import Lines
 
 Q, AD = 0x8100, 0x88A8
@@ -257,7 +257,7 @@ def attachment(**other: Any) -> VfAttachment:
     for name, value in other.pop("wanted", {}).items():
         setattr(wanted, name, value)
     owner = Owner("c0ffee", "net1", "blue", "/run/netns/pod1", 4711, "5b3c7e0f")
-    made = VfAttachment(owner, wanted, "ens2f0", 6, original, table)
+    made = VfAttachment(owner, original, wanted, "ens2f0", 6, table)
     made.master = "br0"
     for name, value in other.items():
         setattr(owner if name in Owner.__slots__ else made, name, value)

@@ -74,7 +74,7 @@ def test_a_switch_that_the_driver_shows_and_cannot_set(tmp_path: Path, refuses: 
     wanted = BridgeConfig(ADDRESS)
     wanted.trust, wanted.spoofchk = True, False
     port = RepresentorPort(Link(9, "ens2f0_0"), "br1", {}, 0, "ens2f0", str(tmp_path))
-    claim = VfAttachment(Owner("c0ffee", "net1", "blue"), wanted, "ens2f0", 0, None, entry.read())
+    claim = VfAttachment(Owner("c0ffee", "net1", "blue"), None, wanted, "ens2f0", 0, entry.read())
     claim.beside = port
     plugin, conf = Here(), NetConf({"cniVersion": "1.1.0", "name": "blue", "deviceID": ADDRESS})
     host = NetNS("host", -1, driver)

@@ -67,7 +67,7 @@ def test_both_failures_are_said(tmp_path: Path, vfs: dict[int, str], second: str
     tree = sysfstree.pf(PF, vfs) | {sysfstree.folder(VF, "physfn"): f"-> ../{PF}"}
     root = sysfstree.build(tmp_path, tree)
     original = Link(7, "ens2f0v0")
-    claim = VfAttachment(Owner("c0ffee", "net1", "blue"), VfConfig(VF), "", 0, original, None)
+    claim = VfAttachment(Owner("c0ffee", "net1", "blue"), original, VfConfig(VF), "", 0, None)
     claim.beside = Stuck()
     host, pod = NetNS("host", -1, Recorder()), NetNS("pod", -1, Busy())
     plugin, log, conf = Sriov(root), Lines(), NetConf({"cniVersion": "1.1.0", "name": "blue"})
@@ -103,7 +103,7 @@ def test_the_administrative_mac(error: RequestError, asked: int) -> None:
     host = Silent(error)
     original = Link(7, "ens2f0v0")
     original.mac = "02:00:5e:10:00:01"
-    claim = VfAttachment(Owner("c0ffee", "net1", "blue"), VfConfig(VF), "ens2f0", 0, original, None)
+    claim = VfAttachment(Owner("c0ffee", "net1", "blue"), original, VfConfig(VF), "ens2f0", 0, None)
     claim.wanted.mac = "02:00:5e:10:00:02"
     entry = Entry(NetNS("host", -1, host), "ens2f0", 3, VF, 0)
     log = Lines()
@@ -146,6 +146,6 @@ def test_the_link_that_comes_back(
     ((name, parent),) = attached.items()
     original = Link(7, name)
     original.parent = parent
-    claim = VfAttachment(Owner("c0ffee", "net1", "blue"), VfConfig(VF), "", 0, original, None)
+    claim = VfAttachment(Owner("c0ffee", "net1", "blue"), original, VfConfig(VF), "", 0, None)
     host = NetNS("host", -1, Links(on_host))
     assert returning.is_back(claim, host, 0, sysfstree.build(tmp_path, tree)) is (name in on_host)
