@@ -183,10 +183,10 @@ def test_addresses_that_cannot_be_released_of_a_pod_that_the_reference_attached_
     the record stays for the addresses, and the next DEL gives the other device back.
     """
     first, second = make_device(), make_device()
-    one = attachment(pod, first)
+    one = attachment(pod, first, cniVersion="1.0.0")
     one.add()
     one.delete(folder=REFERENCE)
-    again = attachment(pod, second)
+    again = attachment(pod, second, cniVersion="1.0.0")
     again.container_id = one.container_id
     again.conf["ipam"] = one.conf["ipam"]
     again.add(folder=REFERENCE)
