@@ -5,24 +5,35 @@
 
 PYTHON := .venv/bin/python
 BINARIES := dist/accelerated-bridge dist/host-device dist/sriov dist/host-local dist/static
-SOURCES := build.spec requirements.txt build/version $(wildcard program/*.py program/*/*.py program/*.[ch]) $(shell find cni ipam plugins -name '*.py')
+SOURCES := build.spec requirements.txt build/version build/flavour $(wildcard program/*.py program/*/*.py program/*.[ch] program/*.toml) \
+    $(shell find cni ipam plugins -name '*.py')
+
+# How a binary starts: from an image, or frozen (docs/architecture.md, The single file).
+FLAVOUR := image
+$(if $(filter $(words $(FLAVOUR))/$(FLAVOUR),1/image 1/frozen),,$(error FLAVOUR is image or frozen, not "$(FLAVOUR)"))
 
 help:           ## print this
 	@sed -n 's/^\([a-z]*\): .*##/  make \1\t/p' Makefile
 
-binaries: $(BINARIES) ## build all plugins, each a single file in dist/
+binaries: $(BINARIES) ## build all plugins, each a single file in dist/; with FLAVOUR=frozen, without an image
 
 # Version and commit, which are in the binaries: written only when they change, so that this builds nothing for nothing.
 build/version: always | .venv/requirements.txt
 	@mkdir -p build; $(PYTHON) -m program.version >build/version.now
 	@cmp -s build/version.now $@ && rm build/version.now || mv build/version.now $@
 
+# What dist/ was built as: written only when another flavour is asked for. Each has a folder of its own for what is made on
+# the way.
+build/flavour: always
+	@mkdir -p build; echo $(FLAVOUR) | cmp -s - $@ || echo $(FLAVOUR) >$@
+
 $(BINARIES) &: $(SOURCES)
 	@scripts/setup build
 	@echo "building $(BINARIES)"
 	@mkdir -p build
-	@PYINSTALLER_CONFIG_DIR=build/cache $(PYTHON) -m PyInstaller --clean --noconfirm --log-level WARN \
-	    --workpath build/work --distpath build/work build.spec >build/log 2>&1 || { cat build/log; exit 1; }
+	@FLAVOUR=$(FLAVOUR) PYINSTALLER_CONFIG_DIR=build/$(FLAVOUR)/cache $(PYTHON) -m PyInstaller --clean --noconfirm \
+	    --log-level WARN --workpath build/$(FLAVOUR) --distpath dist build.spec >build/log 2>&1 || { cat build/log; exit 1; }
+	@sed -n 's/^note: /  /p' build/log
 	@ls -lh $(BINARIES) | awk '{print "  " $$9, $$5}'
 
 demo: binaries  ## attach a device to a pod before your eyes, ping through it, give it back

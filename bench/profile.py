@@ -26,6 +26,7 @@ from tests.support.plugin import REPOSITORY, environment
 
 EMPTY = "int main(void) { return 0; }"
 END = "import os\nos._exit(0)\n"
+NOT_IN_A_BINARY = ("__main__.py", "libc_source.py")
 WAITS = "sendto,sendmsg,fsync,fdatasync,flock"
 
 
@@ -89,7 +90,7 @@ def _program(folder: str, name: str, code: str) -> Command:
     modules = {**standard_library(), "__main__": source}
     for top in ("cni", "ipam", "plugins"):
         for parent, _, names in os.walk(os.path.join(REPOSITORY, top)):
-            for path in (os.path.join(parent, x) for x in names if x.endswith(".py") and x != "__main__.py"):
+            for path in (os.path.join(parent, x) for x in names if x.endswith(".py") and x not in NOT_IN_A_BINARY):
                 dotted = os.path.relpath(path, REPOSITORY).removesuffix(".py").removesuffix("/__init__")
                 modules[dotted.replace("/", ".")] = path
     make_executable(target, link(os.path.join(folder, "interpreter"), EXTENSIONS), modules, EXTENSIONS)

@@ -7,12 +7,17 @@ plugins: the environment first, then the configuration, then whether its version
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from io import BufferedIOBase
 from select import select
+from typing import NoReturn
 
 from cni.linux.log import Logger
 from cni.linux.netlink.socket import RequestError
 from cni.linux.signals import Terminated, ignore_termination, raise_on_termination
 from cni.protocol import config, request, version
+from cni.protocol.config import NetConf
 from cni.protocol.convert import render_result
 from cni.protocol.errors import (
     GENERIC,
@@ -25,17 +30,9 @@ from cni.protocol.errors import (
 )
 from cni.protocol.jsontext import dumps
 from cni.protocol.limits import CONFIG_BYTES, DETAILS_CHARACTERS, LATER_CONFIG_BYTES, MESSAGE_CHARACTERS
+from cni.protocol.request import Request
+from cni.protocol.result import Result
 from cni.protocol.section import VALID_ATTACHMENTS
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from io import BufferedIOBase
-    from typing import NoReturn
-
-    from cni.protocol.config import NetConf
-    from cni.protocol.request import Request
-    from cni.protocol.result import Result
 
 SINCE = {"CHECK": "0.4.0", "GC": "1.1.0", "STATUS": "1.1.0"}
 """Commands that younger versions of the specification brought."""
@@ -54,8 +51,9 @@ VERSION_PATIENCE_S = 0.1
 """How long VERSION waits for its optional input, in seconds: a person at a terminal, or over ssh, sends none."""
 
 
-class Plugin:
-    """What a plugin does, and what it is called.
+@dataclass(slots=True, frozen=True)
+class Program:
+    """What an executable does, and what it is called.
 
     name: of the executable. about: the line about it. The handlers take (Request, NetConf, Logger); `add` returns the
     result, the others nothing; all raise CniError. check_needs_prev_result: whether CHECK without prevResult is an
@@ -63,39 +61,25 @@ class Plugin:
     for the log level debug.
     """
 
-    __slots__ = ("about", "add", "check", "check_needs_prev_result", "delete", "gc", "has_debug", "name", "status")
-
-    def __init__(
-        self,
-        name: str,
-        about: str,
-        add: Callable[[Request, NetConf, Logger], Result],
-        check: Callable[[Request, NetConf, Logger], None],
-        delete: Callable[[Request, NetConf, Logger], None],
-        gc: Callable[[Request, NetConf, Logger], None],
-        status: Callable[[Request, NetConf, Logger], None],
-        check_needs_prev_result: bool = True,
-        has_debug: bool = False,
-    ) -> None:
-        self.name = name
-        self.about = about
-        self.add = add
-        self.check = check
-        self.delete = delete
-        self.gc = gc
-        self.status = status
-        self.check_needs_prev_result = check_needs_prev_result
-        self.has_debug = has_debug
+    name: str
+    about: str
+    add: Callable[[Request, NetConf, Logger], Result]
+    check: Callable[[Request, NetConf, Logger], None]
+    delete: Callable[[Request, NetConf, Logger], None]
+    gc: Callable[[Request, NetConf, Logger], None]
+    status: Callable[[Request, NetConf, Logger], None]
+    check_needs_prev_result: bool = True
+    has_debug: bool = False
 
 
-def main(plugin: Plugin) -> NoReturn:
+def main(program: Program) -> NoReturn:
     """Serve the request that the process was started with, and end the process."""
     raise_on_termination()
     _open_missing_streams()
     status = 1
     try:
         stdin, stdout, stderr = _standard_input(), open(1, "wb"), open(2, "wb")  # noqa: SIM115  (never closed)
-        status = run(plugin, os.environ, stdin, stdout, stderr)
+        status = run(program, os.environ, stdin, stdout, stderr)
     finally:
         # Everything is flushed; the interpreter's teardown would only cost time.
         os._exit(status)
@@ -135,7 +119,7 @@ class _Unreadable:
 
 
 def run(
-    plugin: Plugin,
+    program: Program,
     environ: Mapping[str, str],
     stdin: BufferedIOBase | _Unreadable,
     stdout: BufferedIOBase,
@@ -147,9 +131,9 @@ def run(
     """
     if not environ.get("CNI_COMMAND"):
         supported = ", ".join(version.SUPPORTED)
-        built = f"Plumbline {plugin.name} {version.build()}"
-        return _write(stderr, f"{plugin.about}\n{built}\nCNI protocol versions supported: {supported}\n", 0)
-    call = _Call(plugin, environ, Logger(stream=stderr))
+        built = f"Plumbline {program.name} {version.build()}"
+        return _write(stderr, f"{program.about}\n{built}\nCNI protocol versions supported: {supported}\n", 0)
+    call = _Call(program, environ, Logger(stream=stderr))
     try:
         answer, status = call.serve(stdin), 0
     except BaseException as e:
@@ -170,10 +154,10 @@ def _write(stream: BufferedIOBase, text: str, status: int) -> int:
 class _Call:
     """One request on its way, and what is known about it so far, for the sake of errors."""
 
-    __slots__ = ("cni_version", "command", "environ", "log", "plugin")
+    __slots__ = ("cni_version", "command", "environ", "log", "program")
 
-    def __init__(self, plugin: Plugin, environ: Mapping[str, str], log: Logger) -> None:
-        self.plugin = plugin
+    def __init__(self, program: Program, environ: Mapping[str, str], log: Logger) -> None:
+        self.program = program
         self.environ = environ
         self.command = environ["CNI_COMMAND"]
         self.cni_version = version.CURRENT
@@ -207,7 +191,7 @@ class _Call:
         return dumps(render_result(result, self.cni_version)) + "\n"
 
     def _default_level(self, conf: NetConf) -> str:
-        return "debug" if self.plugin.has_debug and conf.section.get("debug") is True else "info"
+        return "debug" if self.program.has_debug and conf.section.get("debug") is True else "info"
 
     def _configuration(self, data: bytes, limit: int) -> NetConf:
         lenient, needed = self.command in NEEDED, NEEDED.get(self.command, ())
@@ -225,15 +209,15 @@ class _Call:
         self.cni_version = conf.cni_version
         if self.command in ("ADD", "CHECK"):  # the others have to succeed whatever came before
             conf.read_results()
-        if self.command == "CHECK" and self.plugin.check_needs_prev_result and conf.prev_result is None:
+        if self.command == "CHECK" and self.program.check_needs_prev_result and conf.prev_result is None:
             raise CniError(INVALID_CONFIG, "missing prevResult", 'CHECK compares with what ADD gave, in "prevResult"')
         return conf
 
     def _dispatch(self, req: Request, conf: NetConf, log: Logger) -> Result | None:
-        plugin = self.plugin
+        program = self.program
         if self.command == "ADD":
-            return plugin.add(req, conf, log)
-        handlers = {"DEL": plugin.delete, "CHECK": plugin.check, "GC": plugin.gc, "STATUS": plugin.status}
+            return program.add(req, conf, log)
+        handlers = {"DEL": program.delete, "CHECK": program.check, "GC": program.gc, "STATUS": program.status}
         handlers[self.command](req, conf, log)
         return None
 
@@ -271,7 +255,7 @@ class _Call:
             return CniError(IO_FAILURE, f"the kernel refused a step{on}: {error.strerror or error}", details)
         if isinstance(error, MemoryError):
             return CniError(TRY_AGAIN_LATER, f"no memory is left for {self.command}", details)
-        return CniError(GENERIC, f"{self.plugin.name} has a fault: {type(error).__name__}: {error}", details)
+        return CniError(GENERIC, f"{self.program.name} has a fault: {type(error).__name__}: {error}", details)
 
 
 def _stack(error: BaseException) -> list[str]:

@@ -168,23 +168,22 @@ def remember(conf: NetConf) -> dict[str, object]:
 
 def release_recorded(
     remembered: object,
-    network: str,
-    container_id: str,
-    ifname: str,
+    identity: tuple[str, str, str],
     log: Logger,
     node_config: str = nodeconfig.PATH,
     timeout_s: float = LOCK_TIMEOUT_S,
 ) -> None:
     """Release what an attachment holds in the host-local store that `remembered` tells of; nothing for other types.
 
-    remembered: as `remember` said it, and as a record has it: it is not believed. Nothing is ever created, and only
-    files that name container and interface are removed. timeout_s: how long to wait for the store, in seconds. Raises
-    CniError (code 5, 11).
+    remembered: as `remember` said it, and as a record has it: it is not believed. identity: container ID, interface
+    name, network. Nothing is ever created, and only files that name container and interface are removed. timeout_s: how
+    long to wait for the store, in seconds. Raises CniError (code 5, 11).
     """
     earlier = _believed(remembered, log)
     if earlier.get("type") == "host-local":
-        data_dir = earlier.get("dataDir", "")
-        HostLocal(node_config=node_config).release(str(data_dir), network, container_id, ifname, log, timeout_s)
+        container_id, ifname, network = identity
+        data_dir = str(earlier.get("dataDir", ""))
+        HostLocal(node_config=node_config).release(data_dir, network, container_id, ifname, log, timeout_s)
 
 
 def _believed(remembered: object, log: Logger) -> dict[str, object]:
@@ -207,7 +206,7 @@ def _delete_remembered(
     if kind == "static":
         return
     if kind == "host-local" and nodeconfig.load(node_config).builtin_ipam:
-        release_recorded(earlier, conf.name, request.container_id, request.ifname, log, node_config)
+        release_recorded(earlier, (request.container_id, request.ifname, conf.name), log, node_config)
         return
     raw = {key: value for key, value in conf.raw.items() if key.lower() != "ipam"}
     stdin = dumps({**raw, "ipam": earlier}, indent=0).encode()

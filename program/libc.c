@@ -6,7 +6,7 @@
  *
  * Most of what is allocated until then is given back before: what Python needs to load a module, and what modules need to
  * make their classes. The image would be full of holes. So the same is done once before, to see which blocks do not stay
- * (image.py), and these come from other memory then. Should one of them stay after all, the build fails.
+ * (takes.py), and these come from other memory then. Should one of them stay after all, the build fails.
  */
 #include "program.h"
 

@@ -31,12 +31,15 @@ def compiled(modules: Mapping[str, str]) -> bytes:
     return b"".join(parts)
 
 
+def traced(name: str, source: str) -> str:
+    """Return what a module is called in a stack trace. The interpreter opens no file to show lines of such a one."""
+    return f"<{name.replace('.', '/') + (PACKAGE if source.endswith(PACKAGE) else '.py')}>"
+
+
 def _compiled(name: str, source: str) -> CodeType:
-    """Compile a module. The interpreter opens no file to show lines of what is called `<...>` in a stack trace."""
-    path = f"<{name.replace('.', '/') + (PACKAGE if source.endswith(PACKAGE) else '.py')}>"
     with open(source, "rb") as file:
         tree = _WithoutAnnotations().visit(ast.parse(file.read()))
-    code: CodeType = compile(tree, path, "exec", dont_inherit=True, optimize=2)
+    code: CodeType = compile(tree, traced(name, source), "exec", dont_inherit=True, optimize=2)
     return code
 
 

@@ -8,15 +8,41 @@
 
 #include <stddef.h>
 
+#define MODULES 512 /* of a plugin, at most, with one more that ends the table */
+
+/* Where a plugin runs: the namespace of __main__, and posix.environ, which run() fills. */
+struct names {
+    PyObject *main, *environment;
+};
+
 /* What a start continues from (image.c makes it, main.c resumes it). All of it is in the image itself. */
 extern struct image {
     int is_taken;          /* 0 until the image is complete: also where memory comes from (libc.c) */
     PyThreadState *thread; /* of the only thread; it does not hold the interpreter's lock */
-    PyObject *environment; /* posix.environ, empty */
     PyObject *program;     /* the code of __main__ */
-    PyObject *globals;     /* the namespace of __main__ */
+    struct names names;
     const char *last;      /* the last byte of the file */
 } image;
+
+/* Read a table of modules from what modules.py has written, for each "NAME IS_PACKAGE SIZE\n" and its code. */
+void read_modules(struct _frozen *modules, char *at, const char *end);
+
+/* Make those choices that come before all else; how memory is allocated may be chosen afterwards. */
+void configure_interpreter(void);
+
+/* The interpreter knows these modules only: no environment variable, no file, no folder has a say. */
+void start_interpreter(const struct _frozen *modules);
+
+/* Let nothing be imported any more but what was loaded. */
+void forget_modules(void);
+
+PyObject *read_code(const struct _frozen *module);
+
+/* Find where the plugin is to run, with an environment that is empty. */
+struct names find_names(void);
+
+/* Run a plugin with the environment and the signals of this process. */
+_Noreturn void run(PyObject *program, struct names names);
 
 /*
  * Start the interpreter, load the modules that standard input lists, and write the image to standard output.
@@ -26,6 +52,9 @@ _Noreturn void take_image(const char *displacement);
 
 /* Tell why there is no plugin (or image), and end the process. */
 _Noreturn void die(const char *reason);
+
+/* The same for an exception of Python, which is told on standard error. */
+_Noreturn void die_of_exception(const char *where);
 
 /*
  * Move the C library's memory and what is mapped from now on by so many bytes. An image must not point there: if it does,

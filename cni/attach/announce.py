@@ -9,14 +9,11 @@ from __future__ import annotations
 import _socket
 import struct
 import time
+from collections.abc import Iterable
 from ipaddress import ip_address
 
 from cni.protocol.ip import IPAddress
 from cni.protocol.limits import ANNOUNCEMENT_S
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 BROADCAST = b"\xff" * 6
 ETHERTYPE_ARP = 0x0806

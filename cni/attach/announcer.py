@@ -14,18 +14,15 @@ import time
 from cni.attach import announce
 from cni.linux import files
 from cni.linux.libc import CLONE_NEWNET, setns
+from cni.linux.log import Logger
 from cni.linux.netlink import addr, link
 from cni.linux.netlink.monitor import RTMGRP_IPV6_IFADDR, RTMGRP_LINK, Monitor
 from cni.linux.netlink.socket import NetlinkError, NetlinkSocket
+from cni.linux.netns import NetNS
 from cni.linux.signals import Deferred, begin_anew
 from cni.protocol.errors import CniError
+from cni.protocol.ip import IPAddress
 from cni.protocol.limits import ANNOUNCER_S, ANNOUNCERS
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.linux.log import Logger
-    from cni.linux.netns import NetNS
-    from cni.protocol.ip import IPAddress
 
 FOLDER = "/run/plumbline/announce"
 """Where the slots are: a file each, locked by the process that has it. The kernel lets go of it when that ends."""

@@ -3,44 +3,37 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 
 from cni.attach.identity import Sought
 from cni.linux import boot, features
-from cni.linux.netlink.link import FEATURES
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.linux.netlink.link import Link
-    from cni.linux.netns import NetNS
-    from cni.protocol.config import NetConf
-    from cni.protocol.request import Request
+from cni.linux.netlink.link import FEATURES, Link
+from cni.linux.netns import NetNS
+from cni.protocol.config import NetConf
+from cni.protocol.request import Request
 
 POD_KEYS = ("K8S_POD_NAMESPACE", "K8S_POD_NAME", "K8S_POD_UID")
 """What Kubernetes runtimes say of the pod in CNI_ARGS, and what records keep of that."""
 
 
+@dataclass(slots=True, eq=False)
 class Owner:
     """Whose an attachment is.
 
     container_id, ifname, network: as the runtime names them. netns, netns_cookie, netns_inode: the pod's namespace, by
     its path and by what no other has, empty or 0 where a Go plugin wrote the record or the kernel does not tell.
-    boot_id: the boot in which it was attached. pod: POD_KEYS as far as known. ipam: what `ipam.delegate.remember` gave.
+    boot_id: the boot in which it was attached. pod: POD_KEYS as far as known. ipam: what `IPAM.remember` gave.
     """
 
-    __slots__ = ("boot_id", "container_id", "ifname", "ipam", "netns", "netns_cookie", "netns_inode", "network", "pod")
-
-    def __init__(
-        self, container_id: str, ifname: str, network: str, netns: str = "", netns_cookie: int = 0, boot_id: str = ""
-    ) -> None:
-        self.container_id = container_id
-        self.ifname = ifname
-        self.network = network
-        self.netns = netns
-        self.netns_cookie = netns_cookie
-        self.netns_inode = 0
-        self.boot_id = boot_id
-        self.pod: dict[str, str] = {}
-        self.ipam: dict[str, object] = {}
+    container_id: str
+    ifname: str
+    network: str
+    netns: str = ""
+    netns_cookie: int = 0
+    boot_id: str = ""
+    netns_inode: int = 0
+    pod: dict[str, str] = field(default_factory=dict)
+    ipam: dict[str, object] = field(default_factory=dict)
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -60,15 +53,13 @@ class Owner:
 
 
 def owner_of(request: Request, conf: NetConf, pod: NetNS, ipam: dict[str, object]) -> Owner:
-    """Return whose an attachment that ADD makes is. ipam: what `ipam.delegate.remember` gave. Raises CniError."""
+    """Return whose an attachment that ADD makes is. ipam: what `IPAM.remember` gave. Raises CniError."""
     # Whoever comes later may be in another folder.
     path = os.path.abspath(request.netns)
-    owner = Owner(request.container_id, request.ifname, conf.name, path, pod.cookie, boot.current())
-    owner.netns_inode = os.fstat(pod.fd).st_ino
     named = zip(POD_KEYS, (request.pod.namespace, request.pod.name, request.pod.uid), strict=True)
-    owner.pod = {key: value for key, value in named if value}
-    owner.ipam = ipam
-    return owner
+    pod_names = {key: value for key, value in named if value}
+    place = (path, pod.cookie, boot.current(), os.fstat(pod.fd).st_ino)
+    return Owner(request.container_id, request.ifname, conf.name, *place, pod_names, ipam)
 
 
 def complete(original: Link) -> None:
@@ -78,18 +69,23 @@ def complete(original: Link) -> None:
         original.properties[FEATURES] = asked
 
 
+@dataclass(slots=True, eq=False)
 class Attachment:
     """One attachment. original: the link as it was on the host, None for a device without one. master: the name of the
-    bridge or bond that it was a port of. pod_index: the link's index in the pod, 0 where that is not known.
+    bridge or bond that it was a port of. pod_index: the link's index in the pod, 0 where that is not known. is_ours:
+    whether one of us wrote the record.
     """
 
-    __slots__ = ("master", "original", "owner", "pod_index")
+    owner: Owner
+    original: Link | None
+    master: str = field(default="", kw_only=True)
+    pod_index: int = field(default=0, kw_only=True)
+    is_ours: bool = field(default=True, kw_only=True)
 
-    def __init__(self, owner: Owner, original: Link | None, master: str = "", pod_index: int = 0) -> None:
-        self.owner = owner
-        self.original = original
-        self.master = master
-        self.pod_index = pod_index
+    @property
+    def key(self) -> str:
+        """What the device's lock is called: its address on a bus, or the name of a virtual link."""
+        return self.name
 
     @property
     def container_id(self) -> str:

@@ -8,22 +8,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterable
 
+from cni.attach.attachment import Attachment
 from cni.attach.pod import RecordedPod
 from cni.linux import netns
+from cni.linux.log import Logger
 from cni.protocol.errors import CniError
 from cni.protocol.jsontext import JSONError, loads
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from contextlib import AbstractContextManager
-    from typing import TypeVar
-
-    from cni.attach.attachment import Attachment
-    from cni.linux.log import Logger
-
-    Claim = TypeVar("Claim", bound=Attachment)
 
 NETNS = b'"netns":"'
 INODE = b'"netnsInode":'
@@ -107,30 +99,21 @@ def _of_processes() -> dict[int, int]:
 
 
 def give_back(
-    claims: Iterable[Claim],
-    living: Living,
-    lock: Callable[[Claim], AbstractContextManager[object]],
-    detach: Callable[[Claim], object],
-    release: Callable[[Claim], object],
-    log: Logger,
+    attachments: Iterable[Attachment], living: Living, clean_up: Callable[[Attachment], object], log: Logger
 ) -> None:
     """Give back what dead pods have left. What does not work is logged: the request that this is done for is another's.
 
-    claims: the attachments whose pods may be dead. lock: keeps an ADD of the same attachment away, whose addresses have
-    the same owner. detach: gives the device back, if nobody is at work on it, and returns whether nothing is left to
-    do. release: releases the addresses.
+    attachments: those whose pods may be dead. clean_up: gives device and addresses back, if nobody is at work on them.
     """
     deadline = time.monotonic() + DEADLINE_S
-    for claim in claims:
+    for attachment in attachments:
         if time.monotonic() > deadline:
             log.info("what other dead pods have left is left to the next ADD or DEL")
             return
         try:
-            if living.has(claim):
+            if living.has(attachment):
                 continue
-            log.info(f"the pod of {claim.owner.describe()} is gone: giving back {claim.name}")
-            with lock(claim):
-                if detach(claim):
-                    release(claim)
+            log.info(f"the pod of {attachment.owner.describe()} is gone: giving back {attachment.name}")
+            clean_up(attachment)
         except (CniError, OSError) as e:
-            log.warning(f"{claim.name}, which {claim.owner.describe()} has left, is not given back yet: {e}")
+            log.warning(f"{attachment.name}, which {attachment.owner.describe()} has left, is not given back yet: {e}")

@@ -22,14 +22,11 @@ from __future__ import annotations
 import os
 
 from cni.linux import files, sysfs
+from cni.linux.log import Logger
 from cni.protocol import jsontext
 from cni.protocol.errors import CniError
 from cni.protocol.limits import DEVICE_INFO_FOLDERS, PATH_BYTES
 from cni.protocol.section import refused, shown
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.linux.log import Logger
 
 FOLDER = "/var/run/k8s.cni.cncf.io/devinfo/cni"
 """Where the files are (section 4.2)."""

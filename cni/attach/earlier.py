@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-from cni.attach import release
+from cni.attach.attachment import Attachment
+from cni.attach.call import Call
+from cni.attach.claims import Claims
+from cni.attach.give_back import Outcome
+from cni.attach.release import release_addresses
+from cni.attach.waiting import PATIENCE_S
 from cni.protocol.errors import BAD_ENVIRONMENT, TRY_AGAIN_LATER, CniError
-from ipam import delegate
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cni.attach.attachment import Attachment
-    from cni.linux.log import Logger
-    from cni.protocol.config import NetConf
-    from cni.protocol.request import Request
 
 
-def undo(
-    request: Request, conf: NetConf, claim: Attachment, lives: bool, detach: Callable[[], int], log: Logger
-) -> None:
+def undo(call: Call, before: Attachment, claims: Claims) -> None:
     """Undo an earlier ADD of the same attachment: the runtime cannot know its result, else it would not ask again.
 
-    lives: whether the pod of the earlier ADD does. detach: gives the device back; returns whether all is done.
     Raises CniError: code 4 when the attachment is another network's and lives, code 11 when the device is not back.
     """
-    if claim.network != conf.name and lives:
+    request, conf, owner = call.request, call.conf, before.owner
+    if owner.network != conf.name and claims.records.lives(before):
         raise CniError(
             BAD_ENVIRONMENT,
-            f'CNI_IFNAME "{request.ifname}" of {claim.owner.describe()} is attached to network "{claim.network}"',
+            f'CNI_IFNAME "{request.ifname}" of {owner.describe()} is attached to network "{owner.network}"',
             f'DEL from that network comes before ADD to "{conf.name}"; nothing was changed',
         )
-    log.info("an earlier ADD of this attachment was not finished: undoing it first")
-    if claim.network == conf.name:
-        release.release_addresses(request, conf, claim.owner, log)
+    call.log.info("an earlier ADD of this attachment was not finished: undoing it first")
+    if owner.network == conf.name:
+        release_addresses(call, owner)
     else:
-        delegate.release_recorded(claim.owner.ipam, claim.network, claim.container_id, claim.ifname, log)
-    if not detach():
+        call.ipam.release_recorded(owner.ipam, owner.identity, call.log)
+    if claims.detach(before, request.netns, PATIENCE_S) is Outcome.NOT_YET:
         raise CniError(
             TRY_AGAIN_LATER,
-            f"{claim.name} of an earlier ADD has not come back yet",
+            f"{before.name} of an earlier ADD has not come back yet",
             "its record stays; its addresses are released",
         )

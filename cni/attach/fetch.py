@@ -4,25 +4,11 @@ from __future__ import annotations
 
 from cni.attach import identity, move, stacked
 from cni.attach.identity import Sought
+from cni.linux.log import Logger
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
 from cni.linux.netlink.socket import RequestError
 from cni.linux.netns import NetNS
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.linux.log import Logger
-
-
-def onto_host(sought: Sought, host: NetNS, pod: NetNS, knows_index: bool, log: Logger) -> tuple[Link | None, str]:
-    """Move a link that a pod has to the host; return it as it is there, None when it is not in the pod, and then, for a
-    message, what is there instead.
-
-    knows_index: as in `identity.in_pod`. Raises CniError, whose details say where the link is.
-    """
-    links = link.dump(pod.netlink)
-    found, seen = identity.in_pod(sought, host, pod, knows_index, links)
-    return (fetched(sought, found, links, host, pod, log), seen) if found is not None else (None, seen)
 
 
 def fetched(sought: Sought, found: Link, links: list[Link], host: NetNS, pod: NetNS, log: Logger) -> Link | None:

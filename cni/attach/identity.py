@@ -9,6 +9,7 @@ to another, the pod has to move the link away first.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from cni.linux.files import names
 from cni.linux.netlink import link, nsid
@@ -29,6 +30,7 @@ SHOWN_LINKS = 5
 """How many links of a pod a message tells of that were not the one."""
 
 
+@dataclass(slots=True, eq=False)
 class Sought:
     """A link to be found again.
 
@@ -36,13 +38,13 @@ class Sought:
     in the pod. index: that which the move gave it, 0 where that is not known.
     """
 
-    __slots__ = ("index", "name", "original", "parents")
+    original: Link
+    parents: tuple[str, ...] = ()
+    name: str = ""
+    index: int = 0
 
-    def __init__(self, original: Link, parents: tuple[str, ...] = (), name: str = "", index: int = 0) -> None:
-        self.original = original
-        self.parents = parents or ((original.parent,) if original.parent else ())
-        self.name = name
-        self.index = index
+    def __post_init__(self) -> None:
+        self.parents = self.parents or ((self.original.parent,) if self.original.parent else ())
 
     @property
     def is_anchored(self) -> bool:

@@ -3,42 +3,36 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from cni.attach import announcer
 from cni.attach.announce import announce as send_announcements
 from cni.attach.announce import can_be_announced
 from cni.linux import sysctl
+from cni.linux.log import Logger
 from cni.linux.netlink import addr, link, route
+from cni.linux.netlink.addr import Address
 from cni.linux.netlink.monitor import RTMGRP_IPV6_IFADDR, Monitor
 from cni.linux.netlink.socket import RequestError
 from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, CniError
-from cni.protocol.ip import IPAddress
+from cni.protocol.ip import IPAddress, IPNetwork
 from cni.protocol.limits import SHOWN_ITEMS
 from cni.protocol.result import IPConfig, Result, Route
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cni.linux.log import Logger
-    from cni.linux.netlink.addr import Address
-    from cni.protocol.ip import IPNetwork
-
-    Sought = tuple[IPNetwork, IPAddress | None, int | None, int | None, int | None, int | None]
+Sought = tuple[IPNetwork, IPAddress | None, int | None, int | None, int | None, int | None]
 
 DAD_TIMEOUT_S = 5.0
 
 
+@dataclass(slots=True)
 class PodLink:
     """A link inside a pod: the open namespace, and the link's index and name there."""
 
-    __slots__ = ("index", "name", "netns")
-
-    def __init__(self, netns: NetNS, index: int, name: str) -> None:
-        self.netns = netns
-        self.index = index
-        self.name = name
+    netns: NetNS
+    index: int
+    name: str
 
 
 def add_addresses(pod: PodLink, result: Result, log: Logger) -> bool:

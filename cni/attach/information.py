@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 
 from cni.attach import deviceinfo
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.linux.log import Logger
-    from cni.protocol.config import NetConf
+from cni.linux.log import Logger
+from cni.protocol.config import NetConf
+from cni.protocol.errors import CniError
 
 _MEMBER = "CNIDeviceInfoFile"
+
+
+def is_wanted(conf: NetConf) -> bool:
+    """Return whether the runtime asks for device information, be it not in the right way."""
+    return conf.runtime_config.get(_MEMBER) not in (None, "")
 
 
 def publish(conf: NetConf, device: str, sysfs_root: str, log: Logger) -> None:
@@ -23,7 +26,11 @@ def publish(conf: NetConf, device: str, sysfs_root: str, log: Logger) -> None:
     if path is not None and not isinstance(path, str):
         log.warning(f"runtimeConfig.{_MEMBER} is no string: device information is not published")
     elif path:
-        kind, fields = deviceinfo.describe(os.path.realpath(device), sysfs_root)
+        try:
+            kind, fields = deviceinfo.describe(os.path.realpath(device), sysfs_root)
+        except CniError as e:
+            log.warning(f"device information is not published: {e}")
+            return
         deviceinfo.publish(path, kind, fields, log)
 
 

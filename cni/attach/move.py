@@ -17,15 +17,12 @@ import os
 
 from cni.attach import identity
 from cni.attach.identity import Sought
+from cni.linux.log import Logger
 from cni.linux.netlink import link
 from cni.linux.netlink.link import IFNAMSIZ, Link
 from cni.linux.netlink.socket import NetlinkError, RequestError
 from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, CniError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.linux.log import Logger
 
 RACES = 5
 """How often a name is chosen anew when others on the host take the chosen one first."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from cni.attach.attachment import Owner
 from cni.linux import netns
+from cni.linux.log import Logger
 from cni.linux.netns import NetNS
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.attach.attachment import Owner
-    from cni.linux.log import Logger
 
 
 class RecordedPod:

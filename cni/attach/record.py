@@ -6,6 +6,15 @@
 "podIndex": 7, "peer": 3, "peerNsid": -1,                                                           identity
 "properties": {"flags": 4096, "group": 0, "txQueueLength": 1000, ...}                               netlink.link
 
+Records in the format of a Go plugin have all of this in one member of ours, with what that plugin does not note:
+
+"plumbline": {"netns": "/run/netns/pod1", "netnsCookie": 4711, "bootID": "5b3c...",        where the VF went, and when
+              "up": false, "alias": "", "altNames": [], "master": "", "index": 7,          the link, as it was before
+              "permanentMAC": "...", "port": "", "parent": "0000:03:02.6",
+              ...}                                                         what all plugins have
+
+A record that a Go plugin wrote lacks this member; what it tells counts as unknown then.
+
 A record is read as if anybody had written it: what is not as it can be makes it one that is not believed. What is
 missing counts as unknown, since older versions did not note all.
 """
@@ -13,21 +22,16 @@ missing counts as unknown, since older versions did not note all.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
-from cni.attach.attachment import POD_KEYS, Owner
+from cni.attach.attachment import POD_KEYS, Attachment, Owner
 from cni.linux.netlink import link
-from cni.linux.netlink.link import FEATURES, FLAGS, KIND_DATA, PROPERTIES, SETTABLE
+from cni.linux.netlink.link import FEATURES, FLAGS, KIND_DATA, PROPERTIES, SETTABLE, Link
 from cni.protocol.errors import invalid_config
 from cni.protocol.request import container_id_fault, ifname_fault
 from cni.protocol.section import Section, refused
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cni.attach.attachment import Attachment
-    from cni.linux.netlink.link import Link
-
+OURS = "plumbline"
 MAX_U32 = 0xFFFFFFFF
 MAX_U64 = 0xFFFFFFFFFFFFFFFF
 MAX_INDEX = 0x7FFFFFFF  # of a link, an int in struct ifinfomsg
@@ -89,6 +93,62 @@ def read_link_state(section: Section, found: Link) -> int:
     return section.integer("podIndex", 0, 0, MAX_INDEX)
 
 
+def own(attachment: Attachment) -> dict[str, object]:
+    """Return the member that is ours, for records in the format of a Go plugin, and for those that have no such."""
+    link, owner = attachment.original or Link(0, ""), attachment.owner
+    return {
+        "netns": stored(owner.netns),
+        "netnsCookie": owner.netns_cookie,
+        "bootID": owner.boot_id,
+        "up": link.up,
+        "alias": stored(link.alias),
+        "altNames": [stored(altname) for altname in link.altnames],
+        "master": stored(attachment.master),
+        "index": link.index,
+        "permanentMAC": link.permanent_mac,
+        "port": link.port,
+        "parent": link.parent,
+        **owner_state(owner),
+        **link_state(attachment),
+    }
+
+
+def read_own_owner(record: Section) -> Owner:
+    """Return the owner that a record names, whose network is in `name`. Raises CniError."""
+    ours = record.section(OURS)
+    return read_owner(record, "name", restored(ours.string("netns")), ours, ours)
+
+
+def read_own(record: Section, attachment: Attachment) -> None:
+    """Complete an attachment by what `own` gave, if one of us wrote the record. Raises CniError."""
+    ours = record.section(OURS)
+    attachment.is_ours = record.has(OURS)
+    attachment.master = link_name(ours, "master")
+    if attachment.original is not None:
+        attachment.pod_index = read_link_state(ours, attachment.original)
+
+
+def read_link(host_name: str, mac_address: str, mtu: int, ours: Section) -> Link | None:
+    """Return the link as it was before ADD, None for a device without one.
+
+    host_name: on the host, as stored; mtu: in bytes; ours: the member that is ours. Raises CniError.
+    """
+    if not host_name:
+        return None
+    if not link.is_name(restored(host_name)):
+        raise refused("record", host_name, "the name of a link")
+    found = Link(index(ours, "index"), restored(host_name))
+    found.mac = mac_address
+    found.mtu = mtu
+    found.up = ours.boolean("up")
+    found.alias = alias(ours, "alias", restored)
+    found.altnames = altnames(ours, "altNames", restored)
+    found.parent = word(ours, "parent")
+    found.permanent_mac = mac(ours, "permanentMAC")
+    found.port = word(ours, "port")
+    return found
+
+
 def _property(properties: Section, name: str) -> int | str:
     if name == FLAGS:
         return properties.integer(name, 0, 0, MAX_U32) & SETTABLE
@@ -135,6 +195,11 @@ def name(section: Section, key: str, decode: Callable[[str], str]) -> str:
     if text and not link.is_name(text):
         raise refused(section.name_of(key), text, "the name of a link")
     return text
+
+
+def link_name(section: Section, key: str) -> str:
+    """Return the name of a link, as `stored`, empty when there is none. Raises CniError."""
+    return name(section, key, restored)
 
 
 def altnames(section: Section, key: str, decode: Callable[[str], str]) -> list[str]:

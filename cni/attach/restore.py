@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
+from typing import Any
 
 from cni.attach.move import RACES, free_name
-from cni.attach.steps import attempt
+from cni.attach.step import attempt
 from cni.linux import features, packetfilter
+from cni.linux.log import Logger
 from cni.linux.netlink import link
 from cni.linux.netlink.link import FEATURES, Link
 from cni.linux.netlink.socket import NetlinkError, RequestError
 from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, CniError, combined
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
-    from cni.linux.log import Logger
-
 
 PERMANENT = frozenset((errno.EINVAL, errno.ERANGE, errno.EOPNOTSUPP, errno.ENETDOWN, errno.ENODEV, errno.EADDRINUSE))
 """What the kernel refuses will not be otherwise the next time: the link, or what it is upon, is not what it was."""
@@ -119,6 +114,16 @@ def _detach_xdp(netns: NetNS, device: Link) -> None:
         # EBUSY: a bpf_link holds it.
         if e.errno != errno.EBUSY or not packetfilter.detach_xdp_link(device.index, device.xdp_program):
             raise
+
+
+def restore_place(host: NetNS, device: Link, original: Link, master: str, log: Logger) -> None:
+    """Give a link that never left the host what an ADD may have taken from it before the move: alternative names, its
+    place in a bridge or bond, that it was up. Errors are as with `restore`.
+    """
+    restore_altnames(host, device, original, log)
+    restore_master(host, device, master, log)
+    if original.up and not device.up:
+        change(host, device, {"up": True}, log)
 
 
 def restore_altnames(host: NetNS, device: Link, original: Link, log: Logger) -> None:

@@ -10,14 +10,11 @@ Each undo is registered beside its step, before anything after it can fail.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from cni.linux.log import Logger
 from cni.linux.signals import Deferred
 from cni.protocol.errors import CniError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cni.linux.log import Logger
 
 
 class Rollback:

@@ -7,18 +7,15 @@ go before the device does; and when it has gone, those that the pod has made in 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from cni.attach import identity
+from cni.linux.log import Logger
 from cni.linux.netlink import link, nsid
 from cni.linux.netlink.link import Link
 from cni.linux.netlink.socket import NetlinkError, RequestError
 from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, CniError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cni.linux.log import Logger
 
 MAX_NAMESPACES = 64
 """Into how many namespaces of a pod's it is looked."""

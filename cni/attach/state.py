@@ -8,18 +8,14 @@ is needed for, and goes when nothing of the attachment is left.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from cni.linux import files, lock
 from cni.linux.lock import EphemeralLock
+from cni.linux.log import Logger
 from cni.protocol import jsontext
-from cni.protocol.errors import GENERIC, PLUGIN_UNAVAILABLE, TRY_AGAIN_LATER, CniError, invalid_config
+from cni.protocol.errors import GENERIC, PLUGIN_UNAVAILABLE, CniError, invalid_config
 from cni.protocol.limits import FILE_BYTES, FILE_NAME_BYTES
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cni.linux.log import Logger
 
 CONTAINER_ID = "containerID"
 IFNAME = "ifName"
@@ -133,25 +129,12 @@ class Store:
         files.remove(path)
         self._remove_lock(container_id, ifname)
 
-    def remove_remains(self, container_id: str, ifname: str, network: str = "") -> None:
-        """Remove what is left of an attachment that has no record: a damaged one, or what a killed ADD did not finish.
-
-        An ADD that is at work on it has begun after the caller looked, and keeps what it has written.
-        Raises CniError (code 5).
-        """
+    def has_remains(self, container_id: str, ifname: str, network: str = "") -> bool:
+        """Return whether there is anything of the attachment: a record, or what a killed ADD has left."""
         if not self._can_be(container_id, ifname, network):
-            return
+            return False
         path = self._path(container_id, ifname, network)
-        if not os.path.lexists(path) and not os.path.lexists(files.temporary_path(path)):
-            self._remove_lock(container_id, ifname)
-            return
-        try:
-            with self.adding(container_id, ifname, 0.0):
-                self.remove(container_id, ifname, network)
-        except CniError as e:
-            if e.code != TRY_AGAIN_LATER:
-                raise
-            self._log.info(f"{ifname} of {container_id} is being attached by another process: left alone")
+        return any(os.path.lexists(x) for x in (path, files.temporary_path(path), self._lock(container_id, ifname)))
 
     def _remove_lock(self, container_id: str, ifname: str) -> None:
         """Remove the file of the attachment's lock, which a killed ADD has left, unless an ADD has it."""
@@ -181,7 +164,8 @@ class Store:
         To look at a record's text takes a hundredth of the time that it takes to parse it. mentioning: what has to be
         somewhere in it, in capital letters or small ones: ASCII without quotes and backslashes, as a bus address is,
         which JSON need not escape. passing: returns whether a text is to be parsed.
-        Raises CniError (code 5) when the folder cannot be listed.
+        Raises CniError (code 5) when the folder cannot be listed, and without `passing` also where nothing more can be
+        opened at the moment: whoever asks for all would take for nobody's what such a record has.
         """
         wanted = mentioning.lower().encode()
 
@@ -189,13 +173,18 @@ class Store:
             return wanted in data.lower() and (passing is None or passing(data))
 
         paths = (os.path.join(self.folder, name) for name in files.names(self.folder) if name not in self._others)
-        found = (self._read_if_possible(path, is_wanted) for path in paths if os.path.isfile(path))
+        needed = passing is None
+        found = (self._read_if_possible(path, is_wanted, needed) for path in paths if os.path.isfile(path))
         return [record for record in found if record is not None]
 
-    def _read_if_possible(self, path: str, is_wanted: Callable[[bytes], bool]) -> dict[str, object] | None:
+    def _read_if_possible(
+        self, path: str, is_wanted: Callable[[bytes], bool], needed: bool
+    ) -> dict[str, object] | None:
         try:
             return self._read(path, is_wanted=is_wanted)
         except CniError as e:
+            if needed and isinstance(e.__cause__, OSError) and e.__cause__.errno in files.EXHAUSTED:
+                raise
             self._log.warning(f"record {path} is not used: {e}")
             return None
 

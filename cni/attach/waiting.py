@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
+from cni.linux.netlink.link import Link
 from cni.linux.netlink.monitor import RTMGRP_LINK, Monitor
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cni.linux.netlink.link import Link
-
 
 PATIENCE_S = 5.0
 """How long ADD and DEL wait, in seconds, for a device that is on its way back from the pod that had it. If it does not

@@ -22,6 +22,13 @@ TEMPORARY_PREFIX = ".tmp-"
 """How names of unfinished files begin: no container ID and no IP address can begin with a dot."""
 
 
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What opening fails with when there is no descriptor or memory left: it says nothing of what was to be opened."""
+
+UNUSABLE = (errno.EINVAL, errno.ELOOP, errno.EFBIG)
+"""What reading a file of ours fails with for good: it is no regular file, or longer than any that we write."""
+
+
 def io_failure(attempt: str, path: str, error: OSError) -> CniError:
     """Return the code 5 error that says what was attempted on which path and what the kernel answered."""
     return CniError(IO_FAILURE, f"cannot {attempt} {path}: {error.strerror}", f"errno {error.errno}")

@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cni.linux import files
+
 ROOT = "/sys"
 USERSPACE_DRIVERS = frozenset(("vfio-pci", "uio_pci_generic", "igb_uio"))
 """Drivers that hand a PCI device to a userspace program (DPDK): such a device has no netdev."""
@@ -305,11 +307,15 @@ def pci_address_of(device: str) -> str:
 
 
 def _read(*path: str) -> str:
-    """Return an attribute's text, empty when it is not there or its driver does not support it (EOPNOTSUPP)."""
+    """Return an attribute's text, empty when it is not there or its driver does not support it (EOPNOTSUPP). Raises
+    CniError as `_entries`.
+    """
     try:
         with open(os.path.join(*path), encoding="utf-8", errors="replace") as file:
             return file.read().strip()
-    except OSError:
+    except OSError as e:
+        if e.errno in files.EXHAUSTED:
+            raise files.io_failure("read", os.path.join(*path), e) from e
         return ""
 
 
@@ -321,7 +327,12 @@ def _target(path: str) -> str:
 
 
 def _entries(folder: str) -> list[str]:
+    """Return the names in a folder, none when there is no such folder. Raises CniError (code 5) where nothing more can
+    be opened at the moment: a device would be taken for gone.
+    """
     try:
         return os.listdir(folder)
-    except OSError:
+    except OSError as e:
+        if e.errno in files.EXHAUSTED:
+            raise files.io_failure("list folder", folder, e) from e
         return []

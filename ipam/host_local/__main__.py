@@ -7,7 +7,7 @@ from ipam.host_local.commands import HostLocal
 
 _commands = HostLocal()
 
-PLUGIN = skel.Plugin(
+PROGRAM = skel.Program(
     name="host-local",
     about="IPAM: gives addresses from ranges and keeps them in files of this host",
     add=_commands.add,
@@ -20,4 +20,4 @@ PLUGIN = skel.Plugin(
 )
 
 if __name__ == "__main__":
-    skel.main(PLUGIN)
+    skel.main(PROGRAM)

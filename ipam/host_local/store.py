@@ -201,6 +201,8 @@ class Store:
                 except FileNotFoundError:
                     continue
                 except OSError as e:
+                    if e.errno in files.EXHAUSTED:  # whose the address is is not known: it may be the one to release
+                        raise files.io_failure("read address file", self._path(name), e) from e
                     self._log.warning(f"cannot read address file {self._path(name)}: {e.strerror}")
                     continue
                 if not data:

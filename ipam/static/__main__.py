@@ -5,7 +5,7 @@ from __future__ import annotations
 from cni import skel
 from ipam.static import commands
 
-PLUGIN = skel.Plugin(
+PROGRAM = skel.Program(
     name="static",
     about="IPAM: gives the addresses that the configuration or the runtime names",
     add=commands.add,
@@ -16,4 +16,4 @@ PLUGIN = skel.Plugin(
 )
 
 if __name__ == "__main__":
-    skel.main(PLUGIN)
+    skel.main(PROGRAM)

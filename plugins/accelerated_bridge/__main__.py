@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from cni import skel
-from plugins.accelerated_bridge.kind import AcceleratedBridge
-from plugins.vf import commands
+from plugins.accelerated_bridge.plugin import AcceleratedBridge
+from plugins.program import program
 
-PLUGIN = commands.plugin(
-    "accelerated-bridge",
-    "gives a virtual function of a NIC in switchdev mode to a pod, and its representor to a bridge",
-    AcceleratedBridge(),
-    has_debug=True,
-)
+PROGRAM = program(AcceleratedBridge())
 
 if __name__ == "__main__":
-    skel.main(PLUGIN)
+    skel.main(PROGRAM)

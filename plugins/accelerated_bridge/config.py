@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from cni.linux.netlink.bridge import PVID, UNTAGGED
 from cni.linux.netlink.link import is_name
 from cni.protocol.config import NetConf
@@ -13,6 +15,7 @@ DEFAULT_BRIDGE = "cni0"
 MAX_VLAN = 4094  # IEEE 802.1Q, 9.6: 0 and 4095 are no VLANs
 
 
+@dataclass(slots=True)
 class BridgeConfig(VfConfig):
     """What the user asks for.
 
@@ -21,14 +24,10 @@ class BridgeConfig(VfConfig):
     whether these VLANs are set on the uplink, too.
     """
 
-    __slots__ = ("bridges", "native", "on_uplink", "trunk")
-
-    def __init__(self, address: str) -> None:
-        super().__init__(address)
-        self.bridges: list[str] = [DEFAULT_BRIDGE]
-        self.native = 0
-        self.trunk: list[int] = []
-        self.on_uplink = False
+    bridges: list[str] = field(default_factory=lambda: [DEFAULT_BRIDGE])
+    native: int = 0
+    trunk: list[int] = field(default_factory=list)
+    on_uplink: bool = False
 
     def vlans(self) -> dict[int, int]:
         """Return the VLANs of the port, as in `netlink.bridge.Port`; empty for what the bridge gives every port."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
 from cni.attach import restore
-from cni.attach.steps import attempt
+from cni.attach.step import attempt
 from cni.linux import boot, sysfs
+from cni.linux.log import Logger
 from cni.linux.netlink import bridge, link
 from cni.linux.netlink.bridge import Port
 from cni.linux.netlink.link import Link
@@ -13,16 +18,10 @@ from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, CniError
 from plugins.accelerated_bridge import uplink
 from plugins.accelerated_bridge.uplink import listed
-from plugins.vf.attachment import Attachment, Beside
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import Any
-
-    from cni.linux.log import Logger
+from plugins.vf.attachment import Beside, VfAttachment
 
 
+@dataclass(slots=True, eq=False)
 class RepresentorPort(Beside):
     """original: the representor as it was, with the name of the bridge that it was in, `master`, and its VLANs there,
     `original_vlans`. bridge, bridge_index: of the bridge it goes to. vlans: what it gets there, as in
@@ -33,51 +32,26 @@ class RepresentorPort(Beside):
     representor and uplink are found where only a name is known, which they may not have any more.
     """
 
-    __slots__ = (
-        "bridge",
-        "bridge_index",
-        "exact",
-        "master",
-        "mtu",
-        "original",
-        "original_vlans",
-        "pf",
-        "state_folder",
-        "sysfs_root",
-        "uplink",
-        "uplink_index",
-        "uplink_vlans",
-        "vf",
-        "vf_index",
-        "vlans",
-    )
+    original: Link
+    bridge: str
+    vlans: dict[int, int]
+    mtu: int
+    pf: str
+    state_folder: str
+    sysfs_root: str = sysfs.ROOT
+    master: str = ""
+    original_vlans: dict[int, int] = field(default_factory=dict)
+    bridge_index: int = 0
+    exact: bool = True
+    uplink: str = ""
+    uplink_index: int = 0
+    uplink_vlans: list[int] = field(default_factory=list)
+    vf: str = ""
+    vf_index: int = -1
 
-    def __init__(
-        self,
-        original: Link,
-        bridge: str,
-        vlans: dict[int, int],
-        mtu: int,
-        pf: str,
-        state_folder: str,
-        sysfs_root: str = sysfs.ROOT,
-    ) -> None:
-        self.original = original
-        self.master = ""
-        self.original_vlans: dict[int, int] = {}
-        self.bridge = bridge
-        self.bridge_index = 0
-        self.vlans = vlans
-        self.exact = True
-        self.mtu = mtu
-        self.pf = pf
-        self.uplink = ""
-        self.uplink_index = 0
-        self.uplink_vlans: list[int] = []
-        self.state_folder = state_folder
-        self.sysfs_root = sysfs_root
-        self.vf = ""
-        self.vf_index = -1
+    def describe(self) -> str:
+        """See `Beside`."""
+        return f"make representor {self.original.name} a port of bridge {self.bridge}"
 
     def connect(self, host: NetNS, log: Logger) -> None:
         """See `Beside`. The caller holds the lock for uplinks' VLANs if there are any."""
@@ -148,7 +122,7 @@ class RepresentorPort(Beside):
             ) from e
 
     def disconnect(
-        self, host: NetNS, others: Callable[[], list[Attachment]], errors: list[CniError], log: Logger
+        self, host: NetNS, others: Callable[[], list[VfAttachment]], errors: list[CniError], log: Logger
     ) -> None:
         """See `Beside`. Takes the lock for uplinks' VLANs if there are any to give back."""
         rep = self._find(host)
@@ -162,13 +136,13 @@ class RepresentorPort(Beside):
                 attempt(errors, self._change, host, rep, {"master": 0}, f"take {rep.name} out of {current.name}")
         self.release(host, others, log)
 
-    def release(self, host: NetNS, others: Callable[[], list[Attachment]], log: Logger) -> None:
+    def release(self, host: NetNS, others: Callable[[], list[VfAttachment]], log: Logger) -> None:
         """See `Beside`: the uplink's VLANs."""
         if self.uplink_vlans:
             with uplink.lock(self.state_folder):
                 self._release_uplink(host, others(), log)
 
-    def _release_uplink(self, host: NetNS, attachments: list[Attachment], log: Logger) -> None:
+    def _release_uplink(self, host: NetNS, attachments: list[VfAttachment], log: Logger) -> None:
         port = self.uplink_link(host)
         if port is None:
             log.info(f"uplink {self.uplink or 'of ' + self.pf} is gone: it has no VLANs to give back")
@@ -190,10 +164,12 @@ class RepresentorPort(Beside):
                         if not x.original.index:
                             by_name.setdefault(x.name_now(), []).append(x)
                 known = by_name.get(representor.name, [])
-            # Several know it where a dead pod has left its record.
-            return {vlan for x in known for vlan in x.needed_on(port, host, joined)} if known else None
+            if known:  # several know it where a dead pod has left its record
+                return {vlan for x in known for vlan in x.needed_on(port, host, joined)}
+            is_physical = sysfs.netdev_device(representor.name, self.sysfs_root)
+            return set() if is_physical and not sysfs.is_representor_port(representor.port) else None
 
-        uplink.remove(port, self.uplink_vlans, self.bridge_index, needed_by, host, self.sysfs_root, log)
+        uplink.remove(port, self.uplink_vlans, self.bridge_index, needed_by, host, log)
 
     def needed_on(self, port: Link, host: NetNS, joined: dict[str, int]) -> set[int]:
         """Return the VLANs that the pod needs on an uplink: all of its own if it asked for them there, whoever has
@@ -360,7 +336,7 @@ def _has_index(recorded: RepresentorPort, found: Link) -> bool:
     return recorded.original.index == found.index and recorded.original.port in ("", found.port)
 
 
-def recorded_ports(attachments: Iterable[Attachment]) -> list[RepresentorPort]:
+def recorded_ports(attachments: Iterable[VfAttachment]) -> list[RepresentorPort]:
     """Return the ports of recorded attachments, without those from before the machine's last boot, which reset them."""
     now = boot.current()
     return [x.beside for x in attachments if x.boot_id in ("", now) and isinstance(x.beside, RepresentorPort)]

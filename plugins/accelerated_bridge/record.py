@@ -7,8 +7,8 @@
  "orig_vf_state": {"host_if_name": "ens2f0v6", "admin_mac": "...", "effective_mac": "...", "mtu": 1500},
  "orig_rep_state": {"mtu": 1500},
  "trust": "on", "spoofchk": "off",                                 ours: what accelerated-bridge-cni does not know
- "containerID": "c0ffee", "ifName": "net1",                        ours: whose (cni.attach.state)
- "plumbline": {...,                                                ours (plugins.vf.record), and of the representor:
+ "containerID": "c0ffee", "ifName": "net1",                        ours: whose (state)
+ "plumbline": {...,                                                ours (cni.attach.record), and of the representor:
                "table": {"trust": false, "spoofchk": true},        the VF's switches as they were, as far as known
                "representor": {"index": 9, "port": "pf0vf6", "up": false, "master": "", "vlans": {"1": 6},
                                "bridgeIndex": 12, "uplink": "ens2f0", "uplinkIndex": 3, "uplinkVlans": [7]}}}
@@ -20,27 +20,27 @@ another name, `trunk_vlan_list`. `vlans` are those of `cni.linux.netlink.bridge.
 
 from __future__ import annotations
 
+from cni.attach import record
 from cni.linux import sysfs
 from cni.linux.netlink.link import Link, is_name
 from cni.linux.netlink.vf import VF
 from cni.protocol.section import Section, refused
 from plugins.accelerated_bridge.config import MAX_VLAN, BridgeConfig
 from plugins.accelerated_bridge.port import RepresentorPort
-from plugins.vf import record
-from plugins.vf.attachment import Attachment
-from plugins.vf.record import MAX_INDEX, MAX_U32
+from plugins.vf import record as vf_record
+from plugins.vf.attachment import VfAttachment
 
 STATE_FOLDER = "/var/lib/cni/accelerated-bridge"
 _MAX_VLAN = 0xFFF
 
 
-def to_record(attachment: Attachment, conf: Section) -> dict[str, object]:
-    """Return what `cni.attach.state.Store.save` is to keep. conf: the network configuration."""
+def to_record(attachment: VfAttachment, conf: Section) -> dict[str, object]:
+    """Return what `state.Store.save` is to keep. conf: the network configuration."""
     wanted, original, port = attachment.wanted, attachment.original, attachment.beside
     assert isinstance(wanted, BridgeConfig)
     assert isinstance(port, RepresentorPort)
     table = attachment.table or VF(-1)
-    whole = record.copied(conf)
+    whole = vf_record.copied(conf)
     whole |= {
         "deviceID": wanted.address,
         "bridge": ",".join(record.stored(name) for name in wanted.bridges),
@@ -56,7 +56,7 @@ def to_record(attachment: Attachment, conf: Section) -> dict[str, object]:
         "representor": record.stored(port.original.name),
         "cont_if_names": attachment.ifname,
         "IsUserspaceDriver": original is None,
-        **record.switches(wanted),
+        **vf_record.switches(wanted),
         "orig_vf_state": {
             "host_if_name": record.stored(original.name) if original is not None else "",
             "admin_mac": table.mac,
@@ -67,7 +67,7 @@ def to_record(attachment: Attachment, conf: Section) -> dict[str, object]:
     }
     switches = (("trust", table.trust), ("spoofchk", table.spoofchk))
     whole[record.OURS] = {
-        **record.ours(attachment),
+        **record.own(attachment),
         "table": {key: value for key, value in switches if value is not None},
         "representor": {
             "index": port.original.index,
@@ -84,32 +84,32 @@ def to_record(attachment: Attachment, conf: Section) -> dict[str, object]:
     return whole
 
 
-def from_record(raw: dict[str, object], state_folder: str = STATE_FOLDER, sysfs_root: str = sysfs.ROOT) -> Attachment:
+def from_record(raw: dict[str, object], state_folder: str = STATE_FOLDER, sysfs_root: str = sysfs.ROOT) -> VfAttachment:
     """Return the attachment of a record, ours or accelerated-bridge-cni's. Raises CniError naming what is wrong.
 
     state_folder, sysfs_root: as in `RepresentorPort`.
     """
     section = Section(raw, "record")
-    wanted = BridgeConfig(record.address(section, "orig_vf_state"))
+    wanted = BridgeConfig(vf_record.address(section, "orig_vf_state"))
     state, ours = section.section("orig_vf_state"), section.section(record.OURS)
-    wanted.mac = record.mac(section, "mac")
+    wanted.mac = vf_record.mac(section, "mac")
     wanted.mtu = record.mtu(section, "mtu") or None
     wanted.bridges = _bridges(section)
     wanted.native = section.integer("vlan", 0, 0, _MAX_VLAN)
     wanted.trunk = _trunk(section)
     wanted.on_uplink = section.boolean("setUplinkVlan")
-    record.read_switches(section, wanted)
-    pf, index = record.link_name(section, "pf_name"), section.integer("vfid", 0, 0, MAX_U32)
+    vf_record.read_switches(section, wanted)
+    pf, index = record.link_name(section, "pf_name"), section.integer("vfid", 0, 0, record.MAX_U32)
     mtu = record.mtu(state, "mtu")
-    original = record.link(state.string("host_if_name"), record.mac(state, "effective_mac"), mtu, ours)
+    original = record.read_link(state.string("host_if_name"), vf_record.mac(state, "effective_mac"), mtu, ours)
     table = VF(index)
-    table.mac = record.mac(state, "admin_mac")
+    table.mac = vf_record.mac(state, "admin_mac")
     switches = ours.section("table")
     table.trust, table.spoofchk = (
         switches.boolean(key) if switches.has(key) else None for key in ("trust", "spoofchk")
     )
-    found = record.attachment(section, wanted, pf, index, original, table)
-    found.beside = _port(section, ours, wanted, mtu, pf, index, state_folder, sysfs_root)
+    found = vf_record.attachment(section, wanted, pf, index, original, table)
+    found.beside = _port(section, ours, found, mtu, state_folder, sysfs_root)
     return found
 
 
@@ -137,35 +137,30 @@ def _trunk(section: Section) -> list[int]:
 
 
 def _port(
-    section: Section,
-    ours: Section,
-    wanted: BridgeConfig,
-    vf_mtu: int,
-    pf: str,
-    vf_index: int,
-    state_folder: str,
-    sysfs_root: str,
+    section: Section, ours: Section, found: VfAttachment, vf_mtu: int, state_folder: str, sysfs_root: str
 ) -> RepresentorPort | None:
     name = record.link_name(section, "representor")
     if not name:
         return None
+    wanted = found.wanted
+    assert isinstance(wanted, BridgeConfig)
     known = ours.section("representor")
-    original = Link(known.integer("index", 0, 0, MAX_INDEX), name)
+    original = Link(known.integer("index", 0, 0, record.MAX_INDEX), name)
     original.mtu = record.mtu(section.section("orig_rep_state"), "mtu")
     original.port = record.word(known, "port")
     original.up = known.boolean("up")  # accelerated-bridge-cni takes it down
     is_ours = section.has(record.OURS)
     mtu = wanted.mtu or (vf_mtu if is_ours else 0)  # accelerated-bridge-cni sets one only if it is asked for
     into = record.link_name(section, "actual_bridge")
-    port = RepresentorPort(original, into, wanted.vlans(), mtu, pf, state_folder, sysfs_root)
-    port.vf, port.vf_index = wanted.address, vf_index
+    port = RepresentorPort(original, into, wanted.vlans(), mtu, found.pf, state_folder, sysfs_root)
+    port.vf, port.vf_index = wanted.address, found.index
     port.exact = is_ours  # accelerated-bridge-cni leaves a default VLAN that is not 1
     port.master = record.link_name(known, "master")
     vlans = known.section("vlans")
     port.original_vlans = {_vlan(vlans, key): vlans.integer(key, 0, 0, 0xFFFF) for key in vlans.raw}
-    port.bridge_index = known.integer("bridgeIndex", 0, 0, MAX_INDEX)
+    port.bridge_index = known.integer("bridgeIndex", 0, 0, record.MAX_INDEX)
     port.uplink = record.link_name(known, "uplink")
-    port.uplink_index = known.integer("uplinkIndex", 0, 0, MAX_INDEX)
+    port.uplink_index = known.integer("uplinkIndex", 0, 0, record.MAX_INDEX)
     if is_ours:
         port.uplink_vlans = known.integers("uplinkVlans", 0, _MAX_VLAN)
     elif wanted.on_uplink:

@@ -11,21 +11,17 @@ accelerated-bridge-cni takes, too.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 
-from cni.linux import files, sysfs
+from cni.linux import files
 from cni.linux.lock import FileLock
+from cni.linux.log import Logger
 from cni.linux.netlink import bridge, link
 from cni.linux.netlink.bridge import Port
 from cni.linux.netlink.link import Link
 from cni.linux.netlink.socket import RequestError
 from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, CniError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from cni.linux.log import Logger
 
 LOCK = "vlan-uplink.lock"
 LOCK_TIMEOUT_S = 60.0
@@ -91,16 +87,15 @@ def remove(
     bridge_index: int,
     needed_by: Callable[[Link], set[int] | None],
     host: NetNS,
-    sysfs_root: str,
     log: Logger,
 ) -> None:
     """Take those VLANs from an uplink that nobody uses any more. The caller holds the lock.
 
     bridge_index: of the bridge that it was in, 0 for unknown; a port that leaves a bridge leaves all VLANs behind.
     needed_by: returns, for the representor of a recorded attachment, the VLANs that this has asked for on the uplink,
-    None for any other link. It needs them there as long as it is in them: DEL takes it out before it comes here. Any
-    other port of the bridge, and the bridge itself, uses all VLANs that it is in. Uplinks do not use a VLAN, they carry
-    it. Raises CniError.
+    none for a physical port, None for any other link. It needs them there as long as it is in them: DEL takes it out
+    before it comes here. Any other port of the bridge, and the bridge itself, uses all VLANs that it is in. Uplinks do
+    not use a VLAN, they carry it. Raises CniError.
     """
     ports = bridge.ports(host.netlink)
     uplink = ports.get(port.index)
@@ -112,7 +107,7 @@ def remove(
         common = left.intersection(other.vlans)
         same_bridge = uplink.master in (other.master, other.index)
         if common and same_bridge and other.index != uplink.index:
-            left -= _used(common, other.index, needed_by, host, sysfs_root)
+            left -= _used(common, other.index, needed_by, host)
     if not left:
         return
     try:
@@ -125,18 +120,13 @@ def remove(
         ) from e
 
 
-def _used(
-    vlans: set[int], index: int, needed_by: Callable[[Link], set[int] | None], host: NetNS, sysfs_root: str
-) -> set[int]:
+def _used(vlans: set[int], index: int, needed_by: Callable[[Link], set[int] | None], host: NetNS) -> set[int]:
     """Return those of its VLANs that a port uses: none, if it is a physical port or a bond of such."""
     found = link.get(host.netlink, index=index)
     if found is None or found.kind in BONDS:
         return set()
     needed = needed_by(found)
-    if needed is not None:
-        return vlans & needed
-    is_physical = sysfs.netdev_device(found.name, sysfs_root) and not sysfs.is_representor_port(found.port)
-    return set() if is_physical else vlans
+    return vlans if needed is None else vlans & needed
 
 
 def listed(vlans: Iterable[int]) -> str:

@@ -1,6 +1,5 @@
 """host-device: move any device of the host into a pod and give it back as it was.
 
-`add`, `delete` with GC, and `check` with STATUS are the commands. `config` reads and checks the
-configuration, `device` finds the device that it names, `attachment` is the record of what the device was like, `claims`
-knows whose a device is, `transfer` gives it back.
+`plugin`, `device`, `attachment` and `returning` are the four classes for the engine. `config` reads and checks the
+configuration, `unrecorded` finds what the reference plugin attached.
 """

@@ -17,72 +17,67 @@ Names may hold any byte but are few; JSON holds text. Each byte is written as th
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
-from cni.attach import attachment, record
-from cni.attach.state import Store
+from cni.attach import record
+from cni.attach.attachment import Attachment
 from cni.linux import sysfs
 from cni.linux.netlink.link import Link
 from cni.protocol.errors import GENERIC, CniError
 from cni.protocol.section import Section, refused
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.attach.attachment import Owner
-    from cni.linux.log import Logger
 
-OURS = "plumbline"
-
-
-class Attachment(attachment.Attachment):
+@dataclass(slots=True, eq=False)
+class HostAttachment(Attachment):
     """One attachment. original: the link as it was on the host, always there. key: what the device's lock is called.
 
     device_path: the real sysfs folder of the device behind the link, empty for a virtual one. sole: whether the link
     was that device's only one.
     """
 
-    __slots__ = ("device_path", "key", "sole")
-
     original: Link
+    device_path: str
+    sole: bool
 
-    def __init__(self, owner: Owner, original: Link, master: str, pod_index: int, device_path: str, sole: bool) -> None:
-        super().__init__(owner, original, master, pod_index)
-        self.key = key_of(original, device_path)
-        self.device_path = device_path
-        self.sole = sole
-
-    def to_record(self) -> dict[str, object]:
-        """Return what `cni.attach.state.Store.save` is to keep."""
-        original, owner = self.original, self.owner
-        return {
-            "network": owner.network,
-            "netns": record.stored(owner.netns),
-            "netnsCookie": owner.netns_cookie,
-            "bootID": owner.boot_id,
-            "key": _stored(self.key),
-            "devicePath": _stored(self.device_path),
-            "sole": self.sole,
-            "original": {
-                "name": _stored(original.name),
-                "mac": original.mac,
-                "mtu": original.mtu,
-                "up": original.up,
-                "alias": _stored(original.alias),
-                "altNames": [_stored(altname) for altname in original.altnames],
-                "master": _stored(self.master),
-                "index": original.index,
-                "kind": original.kind,
-                "parent": original.parent,
-                "permanentMAC": original.permanent_mac,
-                "port": original.port,
-            },
-            OURS: {**record.owner_state(owner), **record.link_state(self)},
-        }
+    @property
+    def key(self) -> str:
+        """See `Attachment`."""
+        return key_of(self.original, self.device_path)
 
 
-def from_record(raw: dict[str, object]) -> Attachment:
+def to_record(attachment: HostAttachment) -> dict[str, object]:
+    """Return what `state.Store.save` is to keep."""
+    original, owner = attachment.original, attachment.owner
+    return {
+        "network": owner.network,
+        "netns": record.stored(owner.netns),
+        "netnsCookie": owner.netns_cookie,
+        "bootID": owner.boot_id,
+        "key": _stored(attachment.key),
+        "devicePath": _stored(attachment.device_path),
+        "sole": attachment.sole,
+        "original": {
+            "name": _stored(original.name),
+            "mac": original.mac,
+            "mtu": original.mtu,
+            "up": original.up,
+            "alias": _stored(original.alias),
+            "altNames": [_stored(altname) for altname in original.altnames],
+            "master": _stored(attachment.master),
+            "index": original.index,
+            "kind": original.kind,
+            "parent": original.parent,
+            "permanentMAC": original.permanent_mac,
+            "port": original.port,
+        },
+        record.OURS: {**record.owner_state(owner), **record.link_state(attachment)},
+    }
+
+
+def from_record(raw: dict[str, object]) -> HostAttachment:
     """Return the attachment of a record. Raises CniError (code 7) naming a field that is wrong."""
     section = Section(raw, "record")
-    ours, state = section.section(OURS), section.section("original")
+    ours, state = section.section(record.OURS), section.section("original")
     owner = record.read_owner(section, "network", record.restored(section.string("netns")), section, ours)
     original = Link(record.index(state, "index"), record.name(state, "name", _restored))
     original.mac = record.mac(state, "mac")
@@ -98,8 +93,8 @@ def from_record(raw: dict[str, object]) -> Attachment:
     path = _restored(section.string("devicePath"))
     if path and (not path.startswith("/") or os.path.normpath(path) != path or len(path) > record.MAX_PATH_BYTES):
         raise refused("record.devicePath", path, "an absolute path")
-    master = record.name(state, "master", _restored)
-    found = Attachment(owner, original, master, pod_index, path, section.boolean("sole"))
+    found = HostAttachment(owner, original, path, section.boolean("sole"))
+    found.master, found.pod_index = record.name(state, "master", _restored), pod_index
     key = _restored(section.string("key"))
     if not original.name or found.key != key:
         raise CniError(GENERIC, "it does not say which device it is about")
@@ -112,21 +107,6 @@ def _stored(text: str) -> str:
 
 def _restored(text: str) -> str:
     return os.fsdecode(text.encode("latin-1", "replace"))
-
-
-def load(store: Store, container_id: str, ifname: str, log: Logger) -> Attachment | None:
-    """Return the recorded attachment, None when there is no record that can be believed. Raises CniError."""
-    raw = store.load(container_id, ifname)
-    return None if raw is None else believed(raw, log)
-
-
-def believed(raw: dict[str, object], log: Logger) -> Attachment | None:
-    """Return the record's attachment, None when it is damaged: one bad file must not stop everybody's commands."""
-    try:
-        return from_record(raw)
-    except CniError as e:
-        log.warning(f"the record of {raw['ifName']} of {raw['containerID']} is damaged and not used: {e}")
-        return None
 
 
 def device_path(link: Link, folder: str, root: str = sysfs.ROOT) -> str:

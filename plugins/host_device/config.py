@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from cni.attach.allotted import refuse_two
 from cni.linux import sysfs
@@ -14,6 +15,7 @@ KERNEL_DEVICES = "/sys/devices/"
 PCI_ADDRESS = "a PCI address such as 0000:03:02.6"
 
 
+@dataclass(slots=True, frozen=True)
 class DeviceConfig:
     """How the configuration names the device. Exactly one of the five is used: the first that is not empty.
 
@@ -21,19 +23,30 @@ class DeviceConfig:
     pci_address, auxiliary_device: on their buses; one of these two at most is set.
     """
 
-    __slots__ = ("auxiliary_device", "device", "hwaddr", "kernelpath", "pci_address")
-
-    def __init__(self, device: str, hwaddr: str, kernelpath: str, pci_address: str, auxiliary_device: str) -> None:
-        self.device = device
-        self.hwaddr = hwaddr
-        self.kernelpath = kernelpath
-        self.pci_address = pci_address
-        self.auxiliary_device = auxiliary_device
+    device: str
+    hwaddr: str
+    kernelpath: str
+    pci_address: str
+    auxiliary_device: str
 
     @property
     def is_empty(self) -> bool:
         """Whether no device is named at all."""
         return not (self.device or self.hwaddr or self.kernelpath or self.pci_address or self.auxiliary_device)
+
+    def folder(self, root: str = sysfs.ROOT) -> str:
+        """Return the sysfs folder of a device that is named by bus address or path, empty for one named otherwise."""
+        if self.device or self.hwaddr:
+            return ""
+        if self.kernelpath:
+            return os.path.join(root, os.path.relpath(self.kernelpath, sysfs.ROOT))
+        if self.pci_address:
+            return sysfs.pci_device(self.pci_address, root)
+        return sysfs.auxiliary_device(self.auxiliary_device, root)
+
+    def is_userspace(self, root: str = sysfs.ROOT) -> bool:
+        """Return whether a PCI device is bound to a driver for userspace programs, so that it has no link to move."""
+        return bool(self.pci_address) and sysfs.is_for_userspace(sysfs.pci_device(self.pci_address, root))
 
     def describe(self) -> str:
         """Return the selector that is used with its value, for messages."""

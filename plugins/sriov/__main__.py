@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from cni import skel
-from plugins.sriov.kind import Sriov
-from plugins.vf import commands
+from plugins.program import program
+from plugins.sriov.plugin import Sriov
 
-PLUGIN = commands.plugin(
-    "sriov", "gives an SR-IOV virtual function to a pod, configured through its physical function", Sriov()
-)
+PROGRAM = program(Sriov())
 
 if __name__ == "__main__":
-    skel.main(PLUGIN)
+    skel.main(PROGRAM)

@@ -7,7 +7,7 @@
                  "AdminMAC": "...", "SpoofChk": true, "Trust": false, "Vlan": 0, "VlanQoS": 0, "VlanProto": 33024,
                  "MinTxRate": 0, "MaxTxRate": 0, "LinkState": 0},
  "containerID": "c0ffee", "ifName": "net1",                                                 ours: whose (state)
- "plumbline": {...}}                                                                        ours (plugins.vf.record)
+ "plumbline": {...}}                                                                        ours (cni.attach.record)
 
 What was not asked for has no key: sriov-cni restores what has one. Numbers of link states are the kernel's, VlanProto
 is the number of an EtherType. HostIFName is empty for a VF on a userspace driver. A record that sriov-cni wrote lacks
@@ -16,19 +16,19 @@ what is marked as ours; it counts as unknown then.
 
 from __future__ import annotations
 
+from cni.attach import record
 from cni.linux.netlink.vf import ETH_P_8021AD, LINK_STATES, VF
 from cni.protocol.section import Section
 from plugins.sriov.config import PROTOCOLS
-from plugins.vf import record
-from plugins.vf.attachment import Attachment
+from plugins.vf import record as vf_record
+from plugins.vf.attachment import VfAttachment
 from plugins.vf.config import VfConfig, Vlan
-from plugins.vf.record import MAX_U32
 
 
-def to_record(attachment: Attachment, conf: Section) -> dict[str, object]:
-    """Return what `cni.attach.state.Store.save` is to keep. conf: the network configuration."""
+def to_record(attachment: VfAttachment, conf: Section) -> dict[str, object]:
+    """Return what `state.Store.save` is to keep. conf: the network configuration."""
     wanted, original, table = attachment.wanted, attachment.original, attachment.table
-    whole = record.copied(conf)
+    whole = vf_record.copied(conf)
     whole |= {"deviceID": wanted.address, "Master": record.stored(attachment.pf), "VFID": max(attachment.index, 0)}
     whole["MAC"] = wanted.mac
     if wanted.mtu is not None:
@@ -36,7 +36,7 @@ def to_record(attachment: Attachment, conf: Section) -> dict[str, object]:
     if wanted.vlan is not None:
         protocol = next(name for name, number in PROTOCOLS.items() if number == wanted.vlan.protocol)
         whole |= {"vlan": wanted.vlan.id, "vlanQoS": wanted.vlan.qos, "vlanProto": protocol}
-    whole |= record.switches(wanted)
+    whole |= vf_record.switches(wanted)
     if wanted.link_state:
         whole["link_state"] = wanted.link_state
     if wanted.min_tx_rate is not None:
@@ -58,39 +58,39 @@ def to_record(attachment: Attachment, conf: Section) -> dict[str, object]:
         "MaxTxRate": table.max_tx_rate,
         "LinkState": LINK_STATES.index(table.link_state),
     }
-    whole[record.OURS] = record.ours(attachment)
+    whole[record.OURS] = record.own(attachment)
     return whole
 
 
-def from_record(raw: dict[str, object]) -> Attachment:
+def from_record(raw: dict[str, object]) -> VfAttachment:
     """Return the attachment of a record, ours or sriov-cni's. Raises CniError naming what is wrong with it."""
     section = Section(raw, "record")
-    wanted = VfConfig(record.address(section, "OrigVfState"))
+    wanted = VfConfig(vf_record.address(section, "OrigVfState"))
     state, ours = section.section("OrigVfState"), section.section(record.OURS)
-    wanted.mac = record.mac(section, "MAC")
+    wanted.mac = vf_record.mac(section, "MAC")
     wanted.mtu = section.optional_integer("MTU", 0, record.MAX_MTU)
     wanted.vlan = _vlan(section)
-    record.read_switches(section, wanted)
+    vf_record.read_switches(section, wanted)
     wanted.link_state = section.string("link_state")
-    wanted.min_tx_rate = section.optional_integer("min_tx_rate", 0, MAX_U32)
-    wanted.max_tx_rate = section.optional_integer("max_tx_rate", 0, MAX_U32)
+    wanted.min_tx_rate = section.optional_integer("min_tx_rate", 0, record.MAX_U32)
+    wanted.max_tx_rate = section.optional_integer("max_tx_rate", 0, record.MAX_U32)
     pf = record.link_name(section, "Master")
-    index = section.integer("VFID", 0, 0, MAX_U32) if pf else -1
+    index = section.integer("VFID", 0, 0, record.MAX_U32) if pf else -1
     mtu = record.mtu(state, "MTU")
-    original = record.link(state.string("HostIFName"), record.mac(state, "EffectiveMAC"), mtu, ours)
-    return record.attachment(section, wanted, pf, index, original, _table(state, index) if pf else None)
+    original = record.read_link(state.string("HostIFName"), vf_record.mac(state, "EffectiveMAC"), mtu, ours)
+    return vf_record.attachment(section, wanted, pf, index, original, _table(state, index) if pf else None)
 
 
 def _table(state: Section, index: int) -> VF:
     table = VF(index)
-    table.mac = record.mac(state, "AdminMAC")
+    table.mac = vf_record.mac(state, "AdminMAC")
     table.spoofchk = state.boolean("SpoofChk")
     table.trust = state.boolean("Trust")
-    table.vlan = state.integer("Vlan", 0, 0, MAX_U32)
-    table.qos = state.integer("VlanQoS", 0, 0, MAX_U32)
+    table.vlan = state.integer("Vlan", 0, 0, record.MAX_U32)
+    table.qos = state.integer("VlanQoS", 0, 0, record.MAX_U32)
     table.protocol = state.integer("VlanProto", 0, 0, 0xFFFF) or table.protocol
-    table.min_tx_rate = state.integer("MinTxRate", 0, 0, MAX_U32)
-    table.max_tx_rate = state.integer("MaxTxRate", 0, 0, MAX_U32)
+    table.min_tx_rate = state.integer("MinTxRate", 0, 0, record.MAX_U32)
+    table.max_tx_rate = state.integer("MaxTxRate", 0, 0, record.MAX_U32)
     table.link_state = LINK_STATES[state.integer("LinkState", 0, 0, len(LINK_STATES) - 1)]
     return table
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from cni.attach import attachment
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cni.attach.attachment import Owner
-    from cni.linux.log import Logger
-    from cni.linux.netlink.link import Link
-    from cni.linux.netlink.vf import VF
-    from cni.linux.netns import NetNS
-    from cni.protocol.errors import CniError
-    from plugins.vf.config import VfConfig
+from cni.attach.attachment import Attachment
+from cni.linux.log import Logger
+from cni.linux.netlink.vf import VF
+from cni.linux.netns import NetNS
+from cni.protocol.errors import CniError
+from plugins.vf.config import VfConfig
 
 
 class Beside:
@@ -25,12 +21,16 @@ class Beside:
 
     __slots__ = ()
 
+    def describe(self) -> str:
+        """Return what `connect` does, in the infinitive."""
+        raise NotImplementedError
+
     def connect(self, host: NetNS, log: Logger) -> None:
         """Make the connection, for ADD, before the VF goes into the pod. Raises CniError, then `disconnect` follows."""
         raise NotImplementedError
 
     def disconnect(
-        self, host: NetNS, others: Callable[[], list[Attachment]], errors: list[CniError], log: Logger
+        self, host: NetNS, others: Callable[[], list[VfAttachment]], errors: list[CniError], log: Logger
     ) -> None:
         """Cut the connection, as far as it is still there, so that a pod which still has the VF reaches nobody.
 
@@ -38,7 +38,7 @@ class Beside:
         """
         raise NotImplementedError
 
-    def release(self, host: NetNS, others: Callable[[], list[Attachment]], log: Logger) -> None:
+    def release(self, host: NetNS, others: Callable[[], list[VfAttachment]], log: Logger) -> None:
         """Give back what attachments share, and nothing else: the VF is another's by now.
 
         others: returns the recorded attachments that may still need it. Raises CniError.
@@ -54,40 +54,32 @@ class Beside:
         raise NotImplementedError
 
 
-class Attachment(attachment.Attachment):
+@dataclass(slots=True, eq=False)
+class VfAttachment(Attachment):
     """One attachment and what its VF was like before.
 
     wanted: what the user asked for. pf: the name of the PF's link, empty without one; index: of the VF at it. original:
     the VF's link on the host, None on a userspace driver. table: the VF's entry at the PF, None when it is not known.
-    is_ours: whether one of us wrote the record; a Go plugin's owner has no namespace and no boot, which may be
-    `boot.EARLIER` then. allocated_to: the namespace's path as sriov-cni notes it. beside: what is connected besides the
-    VF, None for nothing.
+    A Go plugin's owner has no namespace and no boot, which may be `boot.EARLIER` then. allocated_to: the namespace's
+    path as sriov-cni notes it. beside: what is connected besides the VF, None for nothing.
     """
 
-    __slots__ = ("allocated_to", "beside", "index", "is_ours", "pf", "table", "wanted")
-
-    def __init__(
-        self,
-        owner: Owner,
-        wanted: VfConfig,
-        pf: str,
-        index: int,
-        original: Link | None,
-        table: VF | None,
-    ) -> None:
-        super().__init__(owner, original)
-        self.wanted = wanted
-        self.pf = pf
-        self.index = index
-        self.table = table
-        self.is_ours = True
-        self.allocated_to = ""
-        self.beside: Beside | None = None
+    wanted: VfConfig
+    pf: str
+    index: int
+    table: VF | None
+    allocated_to: str = field(default="", kw_only=True)
+    beside: Beside | None = field(default=None, kw_only=True)
 
     @property
     def home(self) -> str:
-        """See `cni.attach.attachment`."""
+        """See `Attachment`."""
         return self.netns or self.allocated_to
+
+    @property
+    def key(self) -> str:
+        """See `Attachment`."""
+        return self.wanted.address
 
     @property
     def address(self) -> str:

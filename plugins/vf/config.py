@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from cni.attach.allotted import refuse_two
 from cni.linux import sysfs
 from cni.protocol.config import NetConf
@@ -14,17 +16,16 @@ MAC_WANTED = "a unicast MAC address such as 02:00:00:00:00:2a"
 MIN_MTU, MAX_MTU = 68, 65535  # RFC 791; the largest that any link of Linux takes
 
 
+@dataclass(slots=True, frozen=True)
 class Vlan:
     """id: 0 to 4094, 0 for none. qos: the priority, 0 to 7. protocol: ETH_P_8021Q or ETH_P_8021AD."""
 
-    __slots__ = ("id", "protocol", "qos")
-
-    def __init__(self, vlan_id: int, qos: int, protocol: int) -> None:
-        self.id = vlan_id
-        self.qos = qos
-        self.protocol = protocol
+    id: int
+    qos: int
+    protocol: int
 
 
+@dataclass(slots=True)
 class VfConfig:
     """What the user asks for; None or empty where nothing is asked.
 
@@ -32,18 +33,15 @@ class VfConfig:
     link_state: one of LINK_STATES. min_tx_rate, max_tx_rate: Mbit/s, 0 for no limit.
     """
 
-    __slots__ = ("address", "link_state", "mac", "max_tx_rate", "min_tx_rate", "mtu", "spoofchk", "trust", "vlan")
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.mac = ""
-        self.mtu: int | None = None
-        self.vlan: Vlan | None = None
-        self.spoofchk: bool | None = None
-        self.trust: bool | None = None
-        self.link_state = ""
-        self.min_tx_rate: int | None = None
-        self.max_tx_rate: int | None = None
+    address: str
+    mac: str = ""
+    mtu: int | None = None
+    vlan: Vlan | None = None
+    spoofchk: bool | None = None
+    trust: bool | None = None
+    link_state: str = ""
+    min_tx_rate: int | None = None
+    max_tx_rate: int | None = None
 
 
 def address_needed(conf: NetConf) -> str:

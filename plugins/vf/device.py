@@ -1,128 +1,260 @@
-"""The VF that a configuration names, and its PF, as sysfs shows them."""
+"""A VF as the engine attaches and verifies it."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable, Iterator
 
+from cni.attach import waiting
+from cni.attach.attachment import Attachment, Owner
+from cni.attach.call import Call
+from cni.attach.ifconfig import PodLink
+from cni.attach.plugin import Device
+from cni.attach.records import Records
+from cni.attach.step import Step
+from cni.attach.waiting import PATIENCE_S
 from cni.linux import sysfs
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
+from cni.linux.netlink.socket import RequestError
 from cni.linux.netns import NetNS
-from cni.linux.sysfs import Vdpa
-from cni.protocol.errors import GENERIC, CniError, invalid_config
+from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError, invalid_config
+from cni.protocol.request import Request
+from cni.protocol.result import Interface
+from plugins.vf import mac, plan, vf
+from plugins.vf.attachment import Beside, VfAttachment
+from plugins.vf.config import VfConfig
+from plugins.vf.fixed_mac import FixedMac
+from plugins.vf.ownership import Ownership, taken
+from plugins.vf.pf import NO_MAC, Entry
+from plugins.vf.plan import Setting
+from plugins.vf.vf import Vf
 
 
-class Device:
-    """address: the VF's PCI address; path: its real folder in sysfs. is_userspace: whether it is bound to a driver for
-    userspace programs, so that it has no link. vdpa: its vDPA device, None when it has none.
+class VfDevice(Device):
+    """See `Device`. wanted: what is asked for. ownership: whose VFs are. vf: as sysfs shows it, after `find`.
 
-    pf_path: the PF's folder, empty where no PF is to be seen. pf: the name of its link. index: of the VF at the PF, -1
-    without one.
+    optional: settings (attributes of `plan`) that are left out where the PF's driver does not know them.
     """
 
-    __slots__ = ("address", "index", "is_userspace", "path", "pf", "pf_path", "vdpa")
+    __slots__ = ("_entry", "_ownership", "_root", "vf", "wanted")
 
-    def __init__(
-        self,
-        address: str,
-        path: str,
-        is_userspace: bool,
-        vdpa: Vdpa | None,
-        pf_path: str = "",
-        pf: str = "",
-        index: int = -1,
-    ) -> None:
-        self.address = address
-        self.path = path
-        self.is_userspace = is_userspace
-        self.vdpa = vdpa
-        self.pf_path = pf_path
-        self.pf = pf
-        self.index = index
+    vf: Vf
+    optional: frozenset[str] = frozenset()
 
+    def __init__(self, wanted: VfConfig, ownership: Ownership, sysfs_root: str) -> None:
+        self.wanted = wanted
+        self._ownership = ownership
+        self._root = sysfs_root
+        self._entry: Entry | None = None
 
-def find(address: str, root: str = sysfs.ROOT, needs_pf: bool = True) -> Device:
-    """Return the VF with this PCI address. Raises CniError (code 7) naming `deviceID` when there is none.
+    def describe(self) -> str:
+        """See `Device`."""
+        return f'deviceID "{self.wanted.address}"'
 
-    needs_pf: whether a PF without a link is an error; if not, `pf` may be empty.
-    """
-    folder = sysfs.pci_device(address, root)
-    path = os.path.realpath(folder)
-    if not os.path.isdir(path):
-        raise invalid_config(f'deviceID: "{address}" is not allowed; there is no such PCI device', f"no {folder}")
-    pf_path = sysfs.physical_function(path)
-    if not pf_path and sysfs.is_physical_function(path):
-        raise invalid_config(
-            f'deviceID: "{address}" is not allowed; it is a physical function, and a virtual one is needed',
-            f"its virtual functions are the virtfn links in {folder}",
+    def find(self) -> None:
+        """See `Device`."""
+        self.vf = vf.find(self.wanted.address, self._root)
+
+    @property
+    def has_link(self) -> bool:
+        """See `Device`."""
+        return not self.vf.is_userspace
+
+    @property
+    def folder(self) -> str:
+        """See `Device`."""
+        return self.vf.path
+
+    def refuse(self) -> None:
+        """See `Device`: what only a PF can set, where none is to be seen."""
+        needing = "" if self.vf.pf else ", ".join(setting.describe() for setting in plan.needs_pf(self.wanted))
+        if needing:
+            raise invalid_config(
+                f"cannot set {needing} on {self.wanted.address}: its physical function is not visible here",
+                "in a virtual machine only the hypervisor can; the VF can be attached without; nothing was changed",
+            )
+
+    def before_sweep(self, call: Call, records: Records) -> None:
+        """See `Device`."""
+        if self.wanted.mac and self.vf.pf:
+            FixedMac(self.wanted.mac, self.vf, call, records, self._root).await_dead()
+
+    def after_sweep(self, call: Call, records: Records) -> None:
+        """See `Device`."""
+        if self.wanted.mac and self.vf.pf:
+            FixedMac(self.wanted.mac, self.vf, call, records, self._root).take(self._ownership)
+
+    def key(self, call: Call, records: Records) -> str:
+        """See `Device`."""
+        return self.wanted.address
+
+    def left_behind(self, call: Call, records: Records) -> Iterator[Attachment]:
+        """See `Device`."""
+        return self._ownership.left_behind(self.wanted.address, call, records)
+
+    def not_back(self, attachment: Attachment) -> CniError:
+        """See `Device`."""
+        owner = attachment.owner.describe()
+        return taken(self.wanted.address, f"it has not come back from the pod of {owner} yet")
+
+    def link(self, call: Call, records: Records) -> Link | None:
+        """See `Device`. A program or its vDPA device may drive the VF. A link that is nowhere may be on its way back
+        from the pod that had it before.
+        """
+        original = self._link(call.host)
+        self._entry = self._entry_at_pf(call)
+        return original
+
+    def _link(self, host: NetNS) -> Link | None:
+        found_vf = self.vf
+        if found_vf.is_userspace:
+            return None
+        found, driver = vf.on_host(found_vf, host), sysfs.driver(found_vf.path)
+        vdpa = found_vf.vdpa
+        if found is None and vdpa is not None and vdpa.driver == "vhost" and not sysfs.has_netdev(found_vf.path):
+            return None
+        if found is None and driver:
+            found = waiting.for_link(lambda: vf.on_host(found_vf, host), PATIENCE_S)
+        if found is not None:
+            return found
+        if not driver:
+            raise invalid_config(
+                f'deviceID: "{found_vf.address}" is not allowed; the VF is bound to no driver',
+                f"see {found_vf.path}/driver",
+            )
+        raise CniError(
+            TRY_AGAIN_LATER,
+            f"VF {found_vf.address} has no link on the host, though it is bound to {driver}",
+            "its link may be in a pod that is going away, or that nobody knows of; nothing was changed",
         )
-    is_userspace, vdpa = sysfs.is_for_userspace(path), sysfs.vdpa(path, root)
-    if not pf_path:
-        return Device(address, path, is_userspace, vdpa)
-    index = sysfs.vf_index(pf_path, address)
-    pf = sysfs.uplink(pf_path)
-    if index < 0 or (needs_pf and not pf):
-        missing = "has no link on the host" if index >= 0 else "does not list it among its virtual functions"
-        raise invalid_config(
-            f'deviceID: "{address}" is not allowed; its physical function {os.path.basename(pf_path)} {missing}',
-            f"the physical function's driver is {sysfs.driver(pf_path) or 'none'}",
-        )
-    return Device(address, path, is_userspace, vdpa, pf_path, pf, index)
 
+    def _entry_at_pf(self, call: Call) -> Entry | None:
+        """Return the VF's entry at its PF, None where no PF is to be seen. Raises CniError."""
+        if not self.vf.pf:
+            return None
+        pf = vf.pf_link(self.vf, call.host)
+        if not pf.up:
+            call.log.warning(f"{self.vf.pf}, the PF of {self.vf.address}, is down: most VFs have no carrier then")
+        return Entry(call.host, pf.name, pf.index, self.vf.address, self.vf.index)
 
-def on_host(device: Device, host: NetNS, parent: str = "") -> Link | None:
-    """Return the VF's link if it is on the host; its first port where it has several, never a representor.
+    def attachment(self, owner: Owner, original: Link | None, call: Call, records: Records) -> VfAttachment:
+        """See `Device`."""
+        entry = self._entry.read() if self._entry is not None else None
+        made = VfAttachment(owner, original, self.wanted, self.vf.pf, self.vf.index, entry)
+        made.beside = self.beside(original, call, records)
+        return made
 
-    parent: the name of the device behind the link that is looked for. Empty for what ADD takes as things are: where a
-    vDPA device is bound to virtio_vdpa, that one's link and not the VF's own.
-    """
-    folders = [_folder(device)]
-    if parent:
-        folders = [device.path, *([device.vdpa.folder] if device.vdpa is not None else [])]
-    found = [link.get(host.netlink, name=name) for folder in folders for name in sysfs.netdevs(folder)]
-    links = [entry for entry in found if entry is not None and not sysfs.is_representor_port(entry.port)]
-    if parent:
-        links = [entry for entry in links if entry.parent == parent]
-    return min(links, key=lambda entry: (entry.port, entry.name), default=None)
+    def beside(self, original: Link | None, call: Call, records: Records) -> Beside | None:
+        """Return what is to be connected besides the VF, as it is now. original: the VF's link, None without one.
 
+        Raises CniError when it cannot be connected.
+        """
+        return None
 
-def is_away(device: Device, host: NetNS) -> bool:
-    """Return whether the VF has a link, and that is in another namespace than the host's."""
-    return sysfs.has_netdev(_folder(device)) and on_host(device, host) is None
+    def interface(self, attachment: Attachment | None, request: Request) -> Interface:
+        """See `Device`. A VF that a program drives has the address that its PF holds for it."""
+        assert isinstance(attachment, VfAttachment)
+        table = attachment.table
+        admin = table.mac if table is not None and table.mac != NO_MAC else ""
+        return Interface(request.ifname, self.wanted.mac or admin, 0, request.netns, pci_id=self.wanted.address)
 
+    def connecting(self, attachment: Attachment, call: Call) -> list[Step]:
+        """See `Device`."""
+        assert isinstance(attachment, VfAttachment)
+        beside = attachment.beside
+        return [] if beside is None else [Step(beside.describe(), lambda: beside.connect(call.host, call.log))]
 
-def is_somewhere(device: Device, parent: str) -> bool:
-    """Return whether the VF has a link of the device that is called so, empty for any of its own, in any namespace.
+    def configuring(self, attachment: Attachment, call: Call, note: Callable[[Attachment], None]) -> list[Step]:
+        """See `Device`. What the driver does not know, and need not, is not asked for any more after that."""
+        assert isinstance(attachment, VfAttachment)
+        entry = self._entry
+        if entry is None:
+            return []
 
-    There is none any more when the VF was bound to another driver, or its driver makes none by now, or the vDPA device
-    whose link it was has gone.
-    """
-    folders = [device.path, *([device.vdpa.folder] if device.vdpa is not None else [])]
-    if not parent:
-        return any(sysfs.has_netdev(folder) for folder in folders)
-    if parent == device.address:
-        return sysfs.has_own_netdev(device.path)
-    return any(sysfs.has_own_netdev(os.path.join(folder, parent)) for folder in folders)
+        def step(setting: Setting) -> Step:
+            def make() -> None:
+                if not entry.make(setting, setting.attribute in self.optional):
+                    call.log.warning(f"{entry.pf} does not support {setting.attribute}: VF {entry.index} goes without")
+                    plan.forget(attachment.wanted, [setting.attribute])
+                    note(attachment)
 
+            return Step(f"set {setting.describe()} on VF {entry.index} of {entry.pf}", make)
 
-def _folder(device: Device) -> str:
-    """Return the folder of the device whose link goes into pods."""
-    is_virtio = device.vdpa is not None and device.vdpa.driver == "virtio"
-    return device.vdpa.folder if device.vdpa is not None and is_virtio else device.path
+        return [step(setting) for setting in plan.to_make(attachment.wanted, attachment.table)]
 
+    def configuring_in_pod(self, attachment: Attachment, inside: PodLink) -> list[Step]:
+        """See `Device`: the VF's own address, then its MTU."""
+        assert isinstance(attachment, VfAttachment)
+        wanted, table, steps = self.wanted, attachment.table, []
+        if wanted.mac:
+            does = f"give {inside.name} the MAC address {wanted.mac}"
+            steps.append(Step(does, lambda: mac.set_effective(inside.netns, inside.index, wanted.mac)))
+        elif table is not None and table.mac == NO_MAC and sysfs.driver(self.vf.path) in mac.REPORTING_WHEN_RESET:
+            steps.append(Step(f"reset {inside.name}", lambda: mac.reset(inside.netns, inside.index)))
+        if wanted.mtu is not None:
+            steps.append(Step(f"give {inside.name} the MTU {wanted.mtu}", lambda: self._set_mtu(attachment, inside)))
+        return steps
 
-def parents(address: str, root: str = sysfs.ROOT) -> tuple[str, ...]:
-    """Return what the kernel may name as the device behind the VF's link: the VF, or a virtio device on it or on its
-    vDPA device.
-    """
-    folder = os.path.realpath(sysfs.pci_device(address, root))
-    vdpa = sysfs.vdpa(folder, root)
-    return (address, *sysfs.virtio_devices(folder), *(sysfs.virtio_devices(vdpa.folder) if vdpa is not None else ()))
+    def _set_mtu(self, attachment: Attachment, inside: PodLink) -> None:
+        try:
+            link.change(inside.netns.netlink, inside.index, mtu=self.wanted.mtu)
+        except RequestError as e:
+            raise CniError(
+                GENERIC,
+                f"cannot set MTU {self.wanted.mtu} on {attachment.name} ({self.wanted.address}): {e.strerror}",
+                f"errno {e.errno}",
+            ) from e
 
+    def bring_up(self, attachment: Attachment, inside: PodLink, interface: Interface) -> None:
+        """See `Device`. Some VFs get their address only when they come up."""
+        try:
+            link.change(inside.netns.netlink, inside.index, up=True)
+            now = link.get(inside.netns.netlink, index=inside.index)
+        except RequestError as e:
+            raise CniError(
+                GENERIC,
+                f"cannot bring up {attachment.name} as {inside.name} in {inside.netns.path}: {e.strerror}",
+                f"errno {e.errno}",
+            ) from e
+        if now is None:
+            raise CniError(GENERIC, f"{inside.name} has vanished from {inside.netns.path} during ADD")
+        if self.wanted.mac and now.mac != self.wanted.mac:
+            raise CniError(
+                GENERIC,
+                f"{attachment.name} has MAC address {now.mac} when it is up, and {self.wanted.mac} was asked for",
+            )
+        interface.mac, interface.mtu = now.mac, now.mtu
 
-def pf_link(vf: Device, host: NetNS) -> Link:
-    """Return the link of the VF's PF. Raises CniError when it is not on the host."""
-    found = link.get(host.netlink, name=vf.pf)
-    if found is None:
-        raise CniError(GENERIC, f"the link {vf.pf} of the PF of {vf.address} is not on the host", "nothing was changed")
-    return found
+    def verify_link(self, found: Link, expected: Interface, pod: NetNS, call: Call) -> None:
+        """See `Device`."""
+        wanted, ifname = self.wanted, expected.name
+        if wanted.mtu is not None and found.mtu not in (wanted.mtu, expected.mtu):
+            raise CniError(GENERIC, f"{ifname} in {pod.path} has MTU {found.mtu}, the network asks for {wanted.mtu}")
+        if found.parent and found.parent not in vf.parents(wanted.address, self._root):
+            raise CniError(GENERIC, f"{ifname} in {pod.path} is {found.parent}, the network gave {wanted.address}")
+
+    def verify(self, call: Call, attachment: Attachment | None) -> None:
+        """See `Device`: what was asked for is compared with the VF's entry in the table of its PF."""
+        if self.vf.pf:
+            self._verify_settings(call.host)
+        if isinstance(attachment, VfAttachment) and attachment.beside is not None:
+            attachment.beside.verify(call.host)
+
+    def _verify_settings(self, host: NetNS) -> None:
+        found = self.vf
+        pf = vf.pf_link(found, host)
+        current = Entry(host, pf.name, pf.index, found.address, found.index).read()
+        for setting in plan.asked(self.wanted, current):
+            now = plan.value_of(setting.attribute, current)
+            if now is not None and now != setting:
+                raise CniError(
+                    GENERIC,
+                    f"VF {found.index} ({found.address}) of {found.pf} has {now.describe()}, ADD set "
+                    f"{setting.describe()}",
+                )
+
+    def status(self, call: Call, records: Records) -> None:
+        """See `Device`."""
+        self.find()
+        if self.vf.pf:
+            vf.pf_link(self.vf, call.host)

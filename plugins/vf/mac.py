@@ -11,7 +11,7 @@ import errno
 import time
 
 from cni.linux.netlink import link
-from cni.linux.netlink.socket import RequestError
+from cni.linux.netlink.socket import NetlinkError, RequestError
 from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, CniError
 
@@ -28,9 +28,11 @@ NOT_YET = (errno.EAGAIN, errno.EBUSY, errno.EADDRNOTAVAIL)
 def set_effective(netns: NetNS, index: int, mac: str) -> None:
     """Give the link this address and make sure that it has it.
 
-    The link is down, and is left so. Raises CniError when it does not get the address within two seconds.
+    The link is down, and is left so. Raises CniError when it does not get the address within two seconds, or when it is
+    not known whether it got it; its cause is what the kernel said.
     """
     reason = "the driver keeps another one"
+    cause: RequestError | None = None
     for attempt in range(ATTEMPTS):
         if attempt:
             time.sleep(INTERVAL_S)
@@ -42,7 +44,7 @@ def set_effective(netns: NetNS, index: int, mac: str) -> None:
             if _address(netns, index) == mac:
                 return
         except RequestError as e:
-            reason = f"{e.strerror} (errno {e.errno})"
+            reason, cause = f"{e.strerror} (errno {e.errno})", e
             if e.errno not in NOT_YET:
                 break
             if reset(netns, index) == mac:
@@ -51,16 +53,23 @@ def set_effective(netns: NetNS, index: int, mac: str) -> None:
         GENERIC,
         f"cannot set MAC address {mac} on {_name(netns, index)}: {reason}",
         f"it has {_address(netns, index) or 'none'}",
-    )
+    ) from cause
 
 
 def reset(netns: NetNS, index: int) -> str:
-    """Take the link up and down, which resets the VF; return its address after that, empty when it did not work."""
+    """Take the link up and down, which resets the VF; return its address after that, empty when the driver refused it.
+
+    Raises CniError where no answer came: nobody knows then whether the VF was reset, and the link may be up.
+    """
     try:
         link.change(netns.netlink, index, up=True)
         link.change(netns.netlink, index, up=False)
-    except RequestError:
+    except NetlinkError:
         return ""
+    except RequestError as e:
+        raise CniError(
+            GENERIC, f"cannot reset {_name(netns, index)}: {e.strerror}", f"errno {e.errno}; no answer came"
+        ) from e
     return _address(netns, index)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import time
+from dataclasses import dataclass
+from typing import Any
 
 from cni.attach.restore import PERMANENT
+from cni.linux.log import Logger
 from cni.linux.netlink import vf
 from cni.linux.netlink.socket import NetlinkError, RequestError
 from cni.linux.netlink.vf import VF
@@ -14,33 +17,25 @@ from cni.protocol.errors import GENERIC, CniError
 from plugins.vf import mac, plan
 from plugins.vf.plan import Setting
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from cni.linux.log import Logger
-
 NO_MAC = "00:00:00:00:00:00"
 
 
+@dataclass(slots=True, frozen=True)
 class Entry:
     """A VF's entry in the table of its PF. pf: the name of the PF's link, pf_index its index. vf: its PCI address and
     index, for messages too.
     """
 
-    __slots__ = ("_host", "address", "index", "pf", "pf_index")
-
-    def __init__(self, host: NetNS, pf: str, pf_index: int, address: str, index: int) -> None:
-        self._host = host
-        self.pf = pf
-        self.pf_index = pf_index
-        self.address = address
-        self.index = index
+    host: NetNS
+    pf: str
+    pf_index: int
+    address: str
+    index: int
 
     def read(self) -> VF | None:
         """Return the entry, None when the driver does not tell it. Raises CniError."""
         try:
-            return vf.get(self._host.netlink, self.pf_index, self.index)
+            return vf.get(self.host.netlink, self.pf_index, self.index)
         except RequestError as e:
             if e.errno == errno.EMSGSIZE:  # a table of more than some 330 VFs does not fit into its attribute
                 return None
@@ -84,7 +79,7 @@ class Entry:
             log.warning(f"{e}; it stays as the pod had it")
 
     def _send(self, attribute: str, value: Any) -> None:
-        target = (self._host.netlink, self.pf_index, self.index)
+        target = (self.host.netlink, self.pf_index, self.index)
         if attribute == plan.TRUST:
             vf.set_trust(*target, value)
         elif attribute == plan.SPOOFCHK:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from cni.linux.netlink.vf import ETH_P_8021AD, VF
 from plugins.vf.config import VfConfig
 
@@ -13,6 +15,7 @@ RATES = "min_tx_rate, max_tx_rate"
 LINK_STATE = "link_state"
 
 
+@dataclass(slots=True, frozen=True, repr=False)
 class Setting:
     """One attribute of a VF and the value that it is to have.
 
@@ -20,14 +23,8 @@ class Setting:
     for the VLAN, (minimum, maximum) in Mbit/s for the rates, else str.
     """
 
-    __slots__ = ("attribute", "value")
-
-    def __init__(self, attribute: str, value: object) -> None:
-        self.attribute = attribute
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Setting) and (self.attribute, self.value) == (other.attribute, other.value)
+    attribute: str
+    value: object
 
     def __repr__(self) -> str:
         return self.describe()
@@ -97,7 +94,7 @@ def to_make(wanted: VfConfig, current: VF | None) -> list[Setting]:
 def to_restore(wanted: VfConfig, original: VF, current: VF | None) -> list[Setting]:
     """Return the settings that DEL has to make, in the reverse order of ADD: those that were asked for and are not what
     they were before. A switch that the driver does not tell was never known. The MAC address is not among them: two
-    have to fit together there (`transfer`).
+    have to fit together there (`returning`).
     """
     settings = []
     for attribute in [x.attribute for x in reversed(asked(wanted, original)) if x.attribute != MAC]:

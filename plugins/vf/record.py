@@ -1,47 +1,16 @@
-"""What the records of all plugins for VFs have in common: the VF's link as it was, and what is ours in them.
-
-"plumbline": {"netns": "/run/netns/pod1", "netnsCookie": 4711, "bootID": "5b3c...",        where the VF went, and when
-              "up": false, "alias": "", "altNames": [], "master": "", "index": 7,          the link, as it was before
-              "permanentMAC": "...", "port": "", "parent": "0000:03:02.6",
-              ...}                                                         what all plugins have (cni.attach.record)
-
-A record that a Go plugin wrote lacks this member; what it tells counts as unknown then.
-"""
+"""What the records of all plugins for VFs have in common, besides what is ours in them (cni.attach.record)."""
 
 from __future__ import annotations
 
 from cni.attach import record
-from cni.attach.record import (
-    MAX_INDEX,
-    MAX_MTU,
-    MAX_U32,
-    alias,
-    altnames,
-    index,
-    link_state,
-    mtu,
-    name,
-    owner_state,
-    read_link_state,
-    read_owner,
-    restored,
-    stored,
-    word,
-)
 from cni.linux import sysfs
-from cni.linux.netlink.link import Link, is_name
+from cni.linux.netlink.link import Link
+from cni.linux.netlink.vf import VF
 from cni.protocol.errors import GENERIC, CniError
 from cni.protocol.section import Section, refused
-from plugins.vf.attachment import Attachment
+from plugins.vf.attachment import VfAttachment
 from plugins.vf.config import VfConfig
 
-__all__ = ["MAX_INDEX", "MAX_MTU", "MAX_U32", "mac", "mtu", "restored", "stored", "word"]
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from cni.linux.netlink.vf import VF
-
-OURS = "plumbline"
 COPIED = ("cniVersion", "name", "type", "logLevel", "logFile")
 """Members of the configuration that are kept as they are."""
 
@@ -87,57 +56,11 @@ def address(section: Section, state: str) -> str:
 
 def attachment(
     section: Section, wanted: VfConfig, pf: str, index: int, original: Link | None, table: VF | None
-) -> Attachment:
+) -> VfAttachment:
     """Return the attachment that a record is about, what is ours read from it, the rest as given. Raises CniError."""
-    ours = section.section(OURS)
-    owner = read_owner(section, "name", restored(ours.string("netns")), ours, ours)
-    found = Attachment(owner, wanted, pf, index, original, table)
-    found.is_ours = section.has(OURS)
-    found.master = link_name(ours, "master")
-    if original is not None:
-        found.pod_index = read_link_state(ours, original)
+    found = VfAttachment(record.read_own_owner(section), original, wanted, pf, index, table)
+    record.read_own(section, found)
     return found
-
-
-def ours(attachment: Attachment) -> dict[str, object]:
-    """Return what only our records have."""
-    link, owner = attachment.original or Link(0, ""), attachment.owner
-    return {
-        "netns": stored(owner.netns),
-        "netnsCookie": owner.netns_cookie,
-        "bootID": owner.boot_id,
-        "up": link.up,
-        "alias": stored(link.alias),
-        "altNames": [stored(altname) for altname in link.altnames],
-        "master": stored(attachment.master),
-        "index": link.index,
-        "permanentMAC": link.permanent_mac,
-        "port": link.port,
-        "parent": link.parent,
-        **owner_state(owner),
-        **link_state(attachment),
-    }
-
-
-def link(host_name: str, mac_address: str, mtu: int, ours: Section) -> Link | None:
-    """Return the VF's link as it was before ADD, None for a VF without one.
-
-    host_name: on the host, as stored; mtu: in bytes; ours: the member that is ours. Raises CniError.
-    """
-    if not host_name:
-        return None
-    if not is_name(restored(host_name)):
-        raise refused("record", host_name, "the name of a link")
-    link = Link(index(ours, "index"), restored(host_name))
-    link.mac = mac_address
-    link.mtu = mtu
-    link.up = ours.boolean("up")
-    link.alias = alias(ours, "alias", restored)
-    link.altnames = altnames(ours, "altNames", restored)
-    link.parent = word(ours, "parent")
-    link.permanent_mac = mac(ours, "permanentMAC")
-    link.port = word(ours, "port")
-    return link
 
 
 def mac(section: Section, key: str) -> str:
@@ -146,11 +69,6 @@ def mac(section: Section, key: str) -> str:
     if text and len(text) < MIN_MAC_LENGTH:
         raise refused(section.name_of(key), text, "a hardware address such as 02:00:00:00:00:2a")
     return text
-
-
-def link_name(section: Section, key: str) -> str:
-    """Return the name of a link, as stored in this member, empty when there is none. Raises CniError."""
-    return name(section, key, restored)
 
 
 MIN_MAC_LENGTH = len("02:00:00:00:00:2a")

@@ -367,6 +367,30 @@ def test_delete_refused(rigs: list[Rig]) -> None:
     assert outcomes.count("failure") >= 10
 
 
+def test_delete_refused_under_another_name(rig: Rig) -> None:
+    """The device is on the host under another name, since a DEL was killed, or its name was taken: it keeps its mark
+    until it has its name back, whatever the kernel refuses meanwhile.
+    """
+
+    def astray() -> None:
+        rig.attachment.add()
+        host = str(os.getpid())
+        rig.pod.ip("link", "set", "net1", "down")
+        rig.pod.ip("link", "set", "net1", "netns", host, "name", "astray7", "alias", rig.device)
+
+    astray()
+    calls = faults.calls(rig.attachment, "DEL", "sendto")
+    rig.assert_clean()
+    assert len(calls) >= 6
+    refused = 0
+    for call in calls:
+        astray()
+        refused += faults.inject(rig.attachment, "DEL", "error=EBUSY", call).status
+        rig.attachment.delete()
+        rig.assert_clean()
+    assert refused > 0
+
+
 def test_gc_refused(make_rig: Callable[[], Rig]) -> None:
     """The kernel has no time for one message of GC: the other device comes back, and the next GC finishes. What is
     restored in one message is tried piece by piece then, and comes back, too.

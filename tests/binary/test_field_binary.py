@@ -5,6 +5,7 @@
 | without CNI_COMMAND: version, commit, CPython, C library, protocol versions | test_says_what_it_is |
 | VERSION answers as the specification has it, and no more | test_version_is_the_specifications |
 | the version stands in pyproject.toml alone; a commit is built once | test_make_builds_when_it_must |
+| a change of the flavour builds | test_make_builds_the_flavour_that_is_asked_for |
 | same sources, same commit: the same interpreter | test_same_sources_same_interpreter |
 | a crash: a stack on stderr, an error on stdout, exit status 1 | test_crash_of_a_plugin_that_waits, test_crash_in_c |
 | DEL puts right what a crash has left | test_crash_in_add, test_crash_in_delete |
@@ -30,9 +31,9 @@ from typing import Any
 
 import pytest
 
-from program import link as program_link
 from program.contents import EXTENSIONS
 from program.link import link
+from program.toolchain import SOURCES
 from tests.binary.test_image import Program
 from tests.support import disk, faults, net
 from tests.support.net import HOST, Space
@@ -54,7 +55,8 @@ def test_says_what_it_is(name: str) -> None:
     assert built.startswith(f"Plumbline {name} {version}, commit ")
     python = net.run("/usr/bin/python3", "-c", "import platform; print(platform.python_version())").strip()
     library = net.run("getconf", "GNU_LIBC_VERSION").split()[1]
-    assert re.search(rf", commit ([0-9a-f]{{12}}(-dirty)?|unknown), CPython {python}, GNU C library {library}$", built)
+    versions = f"CPython {python}, GNU C library {library}"
+    assert re.search(rf", commit ([0-9a-f]{{12}}(-dirty)?|unknown), {versions}(, frozen)?$", built)
     assert protocol == "CNI protocol versions supported: 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0"
 
 
@@ -68,32 +70,46 @@ def test_version_is_the_specifications(name: str) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_make_builds_when_it_must(tmp_path: Path) -> None:
-    """When a source, the version or the commit is another; not for a page, nor twice. What builds is a stub here."""
-    root = tmp_path / "root"
-    root.mkdir()
-    for name in ("Makefile", "build.spec", "pyproject.toml", "requirements.txt", ".gitignore"):
-        shutil.copy(os.path.join(REPOSITORY, name), root)
-    for name in ("cni", "ipam", "plugins", "program", "scripts"):
-        shutil.copytree(os.path.join(REPOSITORY, name), root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (root / ".venv").symlink_to(os.path.realpath(os.path.join(REPOSITORY, ".venv")))
-    stub = tmp_path / "python"
-    stub.write_text(
-        f'#!/bin/sh\ncase "$*" in\n*PyInstaller*) mkdir -p dist; cat build/version >>{tmp_path}/built\n'
-        f'    for name in {" ".join(NAMES)}; do touch dist/$name; done;;\n*) exec {PYTHON} "$@";;\nesac\n'
-    )
-    stub.chmod(0o755)
+class Checkout:
+    """What `make binaries` needs, in a folder of its own. What builds is a stub, which takes note."""
 
-    def git(*arguments: str) -> None:
+    def __init__(self, folder: Path) -> None:
+        self.root, self.notes, self.stub = folder / "root", folder / "built", folder / "python"
+        self.root.mkdir()
+        for name in ("Makefile", "build.spec", "pyproject.toml", "requirements.txt", ".gitignore"):
+            shutil.copy(os.path.join(REPOSITORY, name), self.root)
+        for name in ("cni", "ipam", "plugins", "program", "scripts"):
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(os.path.join(REPOSITORY, name), self.root / name, ignore=ignored)
+        (self.root / ".venv").symlink_to(os.path.realpath(os.path.join(REPOSITORY, ".venv")))
+        self.stub.write_text(
+            '#!/bin/sh\ncase "$*" in\n'
+            f'*PyInstaller*) mkdir -p dist; echo "$FLAVOUR $(cat build/version)" >>{self.notes}\n'
+            f'    for name in {" ".join(NAMES)}; do touch dist/$name; done;;\n*) exec {PYTHON} "$@";;\nesac\n'
+        )
+        self.stub.chmod(0o755)
+
+    def git(self, *arguments: str) -> None:
         identity = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.org")
-        subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True)
+        subprocess.run(["git", *identity, *arguments], cwd=self.root, check=True, capture_output=True)
+
+    def made(self, *arguments: str) -> list[tuple[str, str]]:
+        """Return what `make binaries` has built: flavour, and version and commit."""
+        self.notes.write_text("")
+        command = ["make", "binaries", f"PYTHON={self.stub}", *arguments]
+        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True)
+        assert done.returncode == 0, done
+        built = [line.partition(" ") for line in self.notes.read_text().splitlines()]
+        return [(flavour, version) for flavour, _, version in built]
+
+
+def test_make_builds_when_it_must(tmp_path: Path) -> None:
+    """When a source, the version or the commit is another; not for a page, nor twice."""
+    checkout = Checkout(tmp_path)
+    root, git = checkout.root, checkout.git
 
     def built() -> list[str]:
-        """Return what a `make binaries` has built, as versions and commits."""
-        (tmp_path / "built").write_text("")
-        done = subprocess.run(["make", "binaries", f"PYTHON={stub}"], cwd=root, capture_output=True, text=True)
-        assert done.returncode == 0, done
-        return (tmp_path / "built").read_text().splitlines()
+        return [version for _, version in checkout.made()]
 
     def older(path: str) -> None:
         """Let a change be from before the binaries, so that only what is said of the commit tells of it."""
@@ -353,14 +369,12 @@ NULL, OVERFLOW, ABORT, FATAL, DAMAGE, TOGETHER, TRAP = range(7)
 def crashing(tmp_path_factory: pytest.TempPathFactory) -> str:
     """An interpreter whose setns() crashes in the way that its first argument names."""
     folder = tmp_path_factory.mktemp("crashing")
-    shutil.copytree(os.path.dirname(program_link.__file__), folder / "source")
+    shutil.copytree(SOURCES, folder / "source")
     module = folder / "source/module.c"
     text = module.read_text()
     begin, end = text.index("static PyObject *call_setns"), text.index("/*\n * bpf(command")
     module.write_text(text[:begin] + CRASHES + text[end:])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(program_link, "__file__", str(folder / "source/link.py"))
-        return link(str(folder / "interpreter"), EXTENSIONS)
+    return link(str(folder / "interpreter"), EXTENSIONS, str(folder / "source"))
 
 
 @pytest.fixture

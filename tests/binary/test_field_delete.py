@@ -27,7 +27,7 @@ import pytest
 
 from tests.support import disk, faults, net, node
 from tests.support.net import HOST, Space
-from tests.support.plugin import Attachment
+from tests.support.plugin import REFERENCE, Attachment
 
 IPAM = {"type": "host-local", "subnet": "10.9.0.0/24"}
 VALID_NONE: dict[str, Any] = {"cni.dev/valid-attachments": []}
@@ -174,6 +174,28 @@ def test_addresses_that_cannot_be_released(pod: Space, device: str) -> None:
     one.delete()
     assert disk.reserved("ends") == {}
     assert disk.records() == []
+
+
+def test_addresses_that_cannot_be_released_of_a_pod_that_the_reference_attached_anew(
+    pod: Space, make_device: MakeDevice
+) -> None:
+    """The same where the record's device is on the host already, and the pod has another without a record: DEL ends,
+    the record stays for the addresses, and the next DEL gives the other device back.
+    """
+    first, second = make_device(), make_device()
+    one = attachment(pod, first, cniVersion="1.0.0")
+    one.add()
+    one.delete(folder=REFERENCE)
+    again = attachment(pod, second, cniVersion="1.0.0")
+    again.container_id = one.container_id
+    again.conf["ipam"] = one.conf["ipam"]
+    again.add(folder=REFERENCE)
+    with node.configured(builtinIPAM=5):
+        again.call("DEL", prefix=("timeout", "30")).error(7)
+    assert disk.records() == [f"{one.container_id}-net1"]
+    again.delete()
+    assert {first, second} <= set(HOST.links())
+    assert (pod.links(), disk.records(), disk.reserved("ends")) == ([], [], {})
 
 
 def test_what_cannot_be_restored(pod: Space, make_pod: MakePod, make_device: MakeDevice) -> None:

@@ -1,9 +1,7 @@
 """The kernel's refusals: each answer of netlink is lost after its effect, each socket, thread, process, way into a
 namespace and open file of one is refused, with every command of host-device.
 
-A request whose answer is lost (ENOBUFS) has had its effect: strace does not let the answer be received, so that it is
-in the queue when the next one is asked for, as that of an earlier request. The move, which has a thread of its own,
-is made in the main thread where no thread is to be had, and so is gone through with the rest.
+How that is done is told in tests/support/refusals.py. The same with VFs is tests/lab/test_refusals.py.
 
 | what is refused | test |
 | --- | --- |
@@ -19,12 +17,7 @@ is made in the main thread where no thread is to be had, and so is gone through 
 
 from __future__ import annotations
 
-import errno
-import os
-import re
-import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from difflib import unified_diff
 from pathlib import Path
 from pprint import pformat
@@ -32,10 +25,10 @@ from typing import Any
 
 import pytest
 
-from cni.linux.netlink.socket import ATTEMPTS
-from tests.support import disk, net
+from tests.support import disk, net, refusals
 from tests.support.net import HOST
-from tests.support.plugin import DIST, Attachment, Outcome
+from tests.support.plugin import DIST, Attachment
+from tests.support.refusals import FOR_GOOD, FROM_THEN_ON, PLACES
 from tests.support.untouched import left_on_disk
 
 COMMANDS = ("ADD", "DEL", "CHECK", "GC", "STATUS")
@@ -50,11 +43,6 @@ WITHOUT = {
 }
 """Commands that make no such calls."""
 
-FOR_GOOD = (ATTEMPTS - 1) * ATTEMPTS
-"""How many more looks for an answer, after the first, fail: in each attempt, what is left of the one before is read."""
-
-REFUSALS = ("EAGAIN", "EMFILE", "ENETUNREACH", "ENFILE", "ENOBUFS", "ENOMEM", "EPERM")
-NO_THREAD = "clone,clone3:error=EAGAIN"
 HOST_LOCAL = {
     "type": "host-local",
     "ranges": [[{"subnet": "10.66.0.0/24"}], [{"subnet": "fd00:66::/64"}]],
@@ -66,7 +54,7 @@ CARRIER = ("LOWER_UP", "NO-CARRIER", "M-DOWN")
 """Members and flags in what ip(8) shows that follow carrier and time."""
 
 
-class Rig:
+class Rig(refusals.Rig):
     """A device with settings of its own, a pod, and their attachment to a network of its own. ipam: of the network.
 
     folders: what CNI_PATH has besides the built binaries. carrier: whether the device has it.
@@ -103,13 +91,18 @@ class Rig:
         net.delete_device(self.peer)
         disk.clear()
 
+    def renew(self) -> None:
+        """See `refusals.Rig`."""
+        self.remove()
+        self.make()
+
     def snapshot(self) -> tuple[object, ...]:
         """Return all that has to be as before in the end."""
         ends = [entry for entry in HOST.json("-d", "addr", "show") if entry["ifname"] in (self.device, self.peer)]
         return lasting(ends), self.pod.links(), left_on_disk()
 
     def prepare(self, command: str) -> None:
-        """Make what a command is for; tamper with the device where it is to come back."""
+        """See `refusals.Rig`."""
         if command in ("DEL", "CHECK", "GC"):
             self.attachment.add()
         if command in ("DEL", "GC"):
@@ -119,84 +112,15 @@ class Rig:
                 "link add link net1 name on-top type macvlan mode bridge",
             )
 
-    def call(self, command: str, *injections: str) -> Outcome:
-        """Give a command under strace, with faults."""
-        return self.trace(command, os.devnull, "clone", *injections)
-
-    def trace(self, command: str, log: str, traced: str, *injections: str) -> Outcome:
-        """The same, with those calls in a log."""
-        names = ",".join([traced, *(injection.split(":")[0] for injection in injections)])
-        prefix = ["strace", "-f", "-qq", "-s", "64", "-o", log, "-e", f"trace={names}", "-e", "signal=none"]
-        for injection in injections:
-            prefix += ["-e", f"inject={injection}"]
-        members: dict[str, Any] = {"prevResult": self.attachment.result} if command == "CHECK" else {}
-        if command == "GC":
-            members = {"cni.dev/valid-attachments": []}
-        return self.attachment.call(command, prefix=tuple(prefix), **members)
-
-    def places(self, command: str, calls: str, pattern: str = "", *injections: str) -> list[tuple[str, int]]:
-        """Return the calls of the main thread that look like the pattern: name, and which of this name it is."""
-        self.prepare(command)
-        with tempfile.NamedTemporaryFile() as log:
-            self.trace(command, log.name, calls, *injections)
-            lines = log.read().decode(errors="replace").splitlines()
-        self.attachment.delete()
-        numbers: Counter[str] = Counter()
-        found = []
-        for line in lines:
-            process, _, text = line.partition(" ")
-            called = re.match(r"\s*(\w+)\(", text)
-            if process == lines[0].split()[0] and called:
-                numbers[called[1]] += 1
-                if re.search(pattern, text) and called[1] in calls.split(","):
-                    found.append((called[1], numbers[called[1]]))
-        return found
-
     def assert_works(self) -> None:
-        """Assert that what ADD has answered 0 for is an attachment that works, and has its record."""
+        """See `refusals.Rig`."""
         assert disk.records() == [f"{self.attachment.container_id}-net1"]
         self.attachment.check().ok()
 
     def assert_clean(self) -> None:
-        """Assert that everything is as before, saying in what it is not."""
+        """See `refusals.Rig`."""
         now = self.snapshot()
         assert now == self.before, "\n".join(unified_diff(lines_of(self.before), lines_of(now), "before", "now", n=0))
-
-    def trial(self, command: str, *injections: str, undoes: bool = True) -> Outcome:
-        """Give a command with faults, and assert that it has answered 0 or an error that says what was attempted; that
-        the attachment is there then, or nothing of it; and that after one DEL everything is as before.
-
-        undoes: whether ADD can have undone everything itself.
-        """
-        self.prepare(command)
-        outcome = self.call(command, *injections)
-        if outcome.status == 0:
-            if command == "ADD":
-                self.attachment.result = outcome.ok()
-            if command in ("ADD", "CHECK"):
-                self.assert_works()
-            else:
-                self.assert_clean()
-        else:
-            assert_told(outcome)
-            if command in ("ADD", "STATUS") and undoes:
-                self.assert_clean()
-        self.attachment.delete()
-        self.assert_clean()
-        return outcome
-
-    def sweep(self, trials: Iterable[tuple[str, ...]], undoes: bool = True) -> list[Outcome]:
-        """Make trials, given as command and faults; assert that none failed, listing those that did."""
-        failures, outcomes = [], []
-        for command, *injections in trials:
-            try:
-                outcomes.append(self.trial(command, *injections, undoes=undoes))
-            except AssertionError as e:
-                failures.append(f"{command} {injections}: {e}")
-                self.remove()
-                self.make()
-        assert not failures, "\n\n".join(failures)
-        return outcomes
 
 
 def lines_of(snapshot: tuple[object, ...]) -> list[str]:
@@ -212,16 +136,6 @@ def lasting(told: Any) -> Any:
         kept = [lasting(entry) for entry in told if entry not in CARRIER]
         return [entry for entry in kept if not (isinstance(entry, dict) and entry.get("scope") == "link")]
     return told
-
-
-def assert_told(outcome: Outcome) -> None:
-    """Assert that an error says what was attempted, and with what the kernel refused it."""
-    error = outcome.error()
-    said = error["msg"] + error.get("details", "")
-    assert not [text for text in ("has a fault", "refused a step", "Traceback", "Error:") if text in said], outcome
-    assert "Traceback" not in outcome.stderr
-    assert re.match("cannot |failed to |DEL of net1: |GC of network |restoring ", error["msg"]), outcome
-    assert [name for name in REFUSALS if os.strerror(getattr(errno, name)) in said], outcome
 
 
 @pytest.fixture
@@ -248,11 +162,10 @@ def rig(make_rig: Callable[..., Rig]) -> Rig:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_answer_is_lost(rig: Rig, command: str) -> None:
     """One of them: it is asked for again, or looked at what has come of the request, and nobody notices."""
-    places = rig.places(command, "recvfrom", "", NO_THREAD)
-    assert len(places) >= LEAST_ANSWERS[command]
+    answers = rig.answers(command)
+    assert len(answers) >= LEAST_ANSWERS[command]
     for error in ("ENOBUFS", "EINTR") if command == "ADD" else ("ENOBUFS",):
-        faults = [(command, NO_THREAD, f"recvfrom:error={error}:when={number}") for _, number in places]
-        assert [outcome for outcome in rig.sweep(faults) if outcome.status] == []
+        assert [outcome for outcome in rig.lose(command, answers, error=error) if outcome.status] == []
 
 
 def test_an_answer_to_the_move_is_lost(rig: Rig) -> None:
@@ -264,20 +177,15 @@ def test_an_answer_to_the_move_is_lost(rig: Rig) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_answer_is_lost_for_good(rig: Rig, command: str) -> None:
     """It is, however often it is asked for; what comes after is answered. ADD, if it fails, undoes everything."""
-    places = rig.places(command, "recvfrom", "", NO_THREAD)
-    faults = [(command, NO_THREAD, f"recvfrom:error=ENOBUFS:when={at}..{at + FOR_GOOD}") for _, at in places]
-    outcomes = rig.sweep(faults)
-    assert len([outcome for outcome in outcomes if outcome.status]) > len(places) / 3
+    answers = rig.answers(command)
+    outcomes = rig.lose(command, answers, FOR_GOOD)
+    assert len([outcome for outcome in outcomes if outcome.status]) > len(answers) / 3
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_answer_any_more(rig: Rig, command: str) -> None:
-    """From some point on none is received. An ADD cannot undo then what it has begun: it does not hear where the device
-    is. Its record stays for the next DEL.
-    """
-    places = rig.places(command, "recvfrom", "", NO_THREAD)
-    faults = [(command, NO_THREAD, f"recvfrom:error=ENOBUFS:when={number}+") for _, number in places]
-    outcomes = rig.sweep(faults, undoes=False)
+    """From some point on none is received."""
+    outcomes = rig.lose(command, rig.answers(command), FROM_THEN_ON)
     assert [outcome for outcome in outcomes if outcome.status]
 
 
@@ -285,23 +193,10 @@ def test_an_answer_to_the_undo_is_lost(make_rig: Callable[..., Rig]) -> None:
     """ADD fails at its last step, and is undone all the same."""
     rig = make_rig({"type": "static", "addresses": [{"address": "10.66.0.2/24"}]})
     rig.attachment.conf["ipam"] = {**rig.ipam, "routes": [{"dst": "10.77.0.0/16", "gw": "10.99.0.1"}]}
-    with tempfile.NamedTemporaryFile() as log:
-        rig.trace("ADD", log.name, "recvfrom", NO_THREAD).error()
-        count = log.read().count(b"recvfrom(")
-    faults = [("ADD", NO_THREAD, f"recvfrom:error=ENOBUFS:when={number}") for number in range(count // 2, count + 1)]
-    for outcome in rig.sweep(faults):
+    answers = rig.answers_to_undo()
+    assert len(answers) >= LEAST_ANSWERS["DEL"]
+    for outcome in rig.lose("ADD", answers):
         assert "cannot add route" in outcome.error()["msg"]
-
-
-PLACES = {
-    "socket": (r"", ("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM")),
-    "setns": (r"", ("EPERM", "ENOMEM")),
-    "openat": (r"/ns/net|netns/", ("EMFILE",)),
-    "clone,clone3": (r"", ("EAGAIN", "ENOMEM")),
-    "bpf": (r"", ("EPERM", "ENOMEM")),
-    "ioctl": (r"SIOC|NS_GET", ("ENOMEM",)),
-}
-"""Calls that are refused, which of them, and with what."""
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -310,38 +205,13 @@ def test_refused(rig: Rig, command: str, calls: str) -> None:
     """Each of them. What is a courtesy, or can be done without, is no reason to fail: threads, packet filters, features
     of the NIC, announcements.
     """
-    pattern, errors = PLACES[calls]
-    places = rig.places(command, calls, pattern)
-    assert places or command in WITHOUT[calls]
-    faults = [(command, f"{name}:error={error}:when={number}") for name, number in places for error in errors]
-    outcomes = rig.sweep(faults)
-    if calls in ("clone,clone3", "bpf"):
-        assert [outcome for outcome in outcomes if outcome.status] == []
-    if calls == "bpf":
-        for (*_, fault), outcome in zip(faults, outcomes, strict=True):
-            assert ("cannot detach the " in outcome.stderr) is ("ENOMEM" in fault)
-
-
-IPAM = """#!/bin/sh
-[ "$CNI_COMMAND" = ADD ] || exit 0
-echo '{"cniVersion": "1.1.0", "ips": [{"address": "10.66.0.9/24"}]}'
-"""
+    assert rig.refuse(command, calls) or command in WITHOUT[calls]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_process_for_ipam(make_rig: Callable[..., Rig], tmp_path: Path, command: str) -> None:
     """An IPAM executable that cannot be started: the runtime may try again."""
-    (tmp_path / "by-hand").write_text(IPAM)
-    (tmp_path / "by-hand").chmod(0o755)
-    rig = make_rig({"type": "by-hand"}, str(tmp_path))
-    places = rig.places(command, "clone,clone3,vfork")
-    faults = [
-        (command, f"{name}:error={error}:when={number}") for name, number in places for error in ("EAGAIN", "ENOMEM")
-    ]
-    outcomes = rig.sweep(faults)
-    refused = [outcome.error(11)["msg"] for outcome in outcomes if outcome.status]
-    assert len(refused) == 2
-    assert all("by-hand" in text for text in refused)
+    make_rig(refusals.make_ipam(tmp_path), str(tmp_path)).refuse_ipam(command)
 
 
 def test_no_process_for_the_announcement(make_rig: Callable[..., Rig]) -> None:

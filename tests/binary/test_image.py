@@ -6,15 +6,20 @@ import ctypes
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from program import link as program_link
+from program.circumstances import DIFFERENCES, Difference, different
 from program.contents import EXTENSIONS, WHILE_LOADED, standard_library
 from program.image import make_executable
 from program.link import check_variables, link
+from program.modules import traced
+from program.takes import Takes
+from program.toolchain import SOURCES
+from tests.support.plugin import REPOSITORY
 
 ADDR_NO_RANDOMIZE = 0x0040000  # linux/personality.h
 
@@ -33,14 +38,18 @@ class Program:
         self.folder = folder
         self.path = str(folder / "program")
 
-    def build(self, **modules: str) -> None:
-        """Build the program, with the module `main` as its main program."""
+    def sources(self, **modules: str) -> dict[str, str]:
+        """Return the paths of the program's modules, with the module `main` as its main program."""
         sources = {}
         for name, code in modules.items():
             source = self.folder / f"{name}.py"
             source.write_text(code)
             sources["__main__" if name == "main" else name] = str(source)
-        make_executable(self.path, self.interpreter, {**standard_library(), **sources}, EXTENSIONS)
+        return {**standard_library(), **sources}
+
+    def build(self, **modules: str) -> None:
+        """Build the program."""
+        make_executable(self.path, self.interpreter, self.sources(**modules), EXTENSIONS)
 
     def run(self, code: str, **environ: str) -> str:
         """Build and run a main program, which must succeed; return what it wrote. What it uses is in the image."""
@@ -54,24 +63,120 @@ def program(interpreter: str, tmp_path: Path) -> Program:
     return Program(interpreter, tmp_path)
 
 
-@pytest.mark.parametrize(
-    "code",
-    ["import posix\nPID = posix.getpid()\n", "import time\nNOW = time.monotonic_ns()\n",
-     "import posix\nFOLDER = posix.getcwd()\n", "import posix\nSEED = posix.urandom(8)\n",
-     ],
-    ids=["process", "clock", "folder", "random"],
-)  # fmt: skip
-def test_module_that_keeps_what_is_of_the_process(code: str, program: Program) -> None:
-    with pytest.raises(ValueError, match="depends on the process it was taken in, at"):
+KEPT = {
+    "process": ("import posix\nKEPT = posix.getpid()\n", "the moment, the process or chance"),
+    "clock": ("import time\nKEPT = time.monotonic_ns()\n", "the moment, the process or chance"),
+    "random": ("import posix\nKEPT = posix.urandom(8)\n", "the moment, the process or chance"),
+    "folder": ("import posix\nKEPT = posix.getcwd()\n", "the working directory"),
+    "host": ("import posix\nKEPT = posix.uname().nodename\n", "the host name"),
+    "CPUs": ("import posix\nKEPT = posix.cpu_count()\n", "the number of CPUs"),
+    "affinity": ("import posix\nKEPT = posix.sched_getaffinity(0)\n", "the CPUs that may be used"),
+    # The host name is looked up, too; its length has a say in where other things are.
+    "kernel": ("import posix\nKEPT = posix.uname().release\n", "(the host name, )?the kernel's version"),
+    "user": ("import posix\nKEPT = posix.getuid()\n", "the user"),
+    "user, of a dataclass": (
+        "import posix\nfrom dataclasses import dataclass\n@dataclass(slots=True)\nclass K:\n    who: int\n"
+        "KEPT = K(posix.geteuid())\n", "the user"),
+    "group, of an object": ("import posix\nclass K: pass\nKEPT = K()\nKEPT.who = [posix.getgid()]\n", "the user"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "depends"), KEPT.values(), ids=KEPT)
+def test_module_that_keeps_what_is_of_the_process(code: str, depends: str, program: Program) -> None:
+    """The build fails, and tells which variable of which module, and on what it depends."""
+    if depends == "the CPUs that may be used" and len(os.sched_getaffinity(0)) == 1:
+        pytest.skip("the tests have one CPU, so nothing can have fewer")
+    expected = (
+        f"depends on the process it was taken in, at 0x[0-9a-f]+.*: on {depends}\n  keeps.KEPT is .* in one process"
+    )
+    with pytest.raises(ValueError, match=expected):
         program.build(main="", keeps=code)
     assert not os.path.exists(program.path)
 
 
-@pytest.mark.parametrize("code", ["open('/etc/passwd')", "__import__('_socket').socket(2, 2)"], ids=["file", "socket"])
-def test_module_that_leaves_a_file_open(code: str, program: Program) -> None:
-    """It would be another in the process that goes on, or none."""
+def test_module_that_keeps_the_boot_id(program: Program) -> None:
+    """Where nobody watches what files are opened, the second take sees it."""
+    code = "with open('/proc/sys/kernel/random/boot_id') as file:\n    KEPT = file.read()\n"
+    takes = Takes(program.interpreter, program.sources(main="", keeps=code))
+    with pytest.raises(ValueError, match=r"on the boot ID\n  keeps.KEPT is '[0-9a-f-]{36}\\n' in one process"):
+        takes.image()
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda x: x.what)
+def test_each_difference_can_be_made(difference: Difference, interpreter: str) -> None:
+    """As root, whom the tests need. (One CPU cannot be made fewer.)"""
+    _, excuses = different((difference,), interpreter)
+    assert excuses == () or "CPUs that may be used" in excuses[0]
+
+
+WITHOUT_NAMESPACES = """\
+for kind in user uts mnt; do echo 0 >/proc/sys/user/max_${kind}_namespaces; done
+exec "$@"
+"""
+
+
+def test_where_there_are_no_namespaces(program: Program) -> None:
+    """As in many a container: the rest is different, and what is not is told, with the reason."""
+    code = (
+        "import sys\nfrom program.circumstances import DIFFERENCES, different\nfrom program.takes import Takes\n"
+        "circumstances, excuses = different(DIFFERENCES, sys.argv[1])\nprint(*excuses, sep='\\n')\n"
+        "from program.contents import standard_library\n"
+        "Takes(sys.argv[1], {**standard_library(), '__main__': sys.argv[2]}).image()\n"
+    )
+    command = ["unshare", "--user", "--map-root-user", "sh", "-ec", WITHOUT_NAMESPACES, "sh"]
+    main = program.sources(main="")["__main__"]
+    done = subprocess.run([*command, sys.executable, "-c", code, program.interpreter, main], cwd=REPOSITORY,
+                          capture_output=True, text=True)  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    told = [line.split(": ", 1) for line in done.stdout.splitlines()]
+    assert [what for what, _ in told if what != "the CPUs that may be used"] == [
+        "the host name", "the boot ID", "the number of CPUs", "the user",
+    ]  # fmt: skip
+    assert all("unshare failed: No space left on device" in why for _, why in told[:3])
+
+
+REFUSED = {
+    "file": ("open('/etc/passwd')", r"open\('/etc/passwd'.*line 2, in <module>$"),
+    "file, in the import system": ("import os\nos.scandir('/')", r"os.scandir\('/'\)"),
+    "look at a file": ("import os\nos.path.exists('/etc/passwd')", r"os.stat\('/etc/passwd'\)"),
+    "socket": ("import _socket\n_socket.socket(2, 2)", r"socket.__new__\(2, 2, "),
+    "name of the machine": ("import _socket\n_socket.gethostname()", r"socket.gethostname\(\)"),
+    "variable": ("import os\nos.environ.get('HOME')", r"the environment: b'HOME'"),
+    "variable, by bytes": ("import os\nos.environb[b'HOME']", r"the environment: b'HOME'"),
+    "variable, as posix has it": ("import posix\nlist(posix.environ)", r"the environment:"),
+    "all variables": ("import os\ndict(os.environ)", r"the environment:"),
+    "variable that is set": ("import os\nos.environ['A'] = 'b'", r"os.putenv\(b'A', b'b'\)"),
+    "process": ("import os\nos.posix_spawn('/bin/true', ['true'], {})", r"os.posix_spawn\("),
+}
+
+
+@pytest.mark.parametrize(("code", "said"), REFUSED.values(), ids=REFUSED)
+def test_module_that_does_what_it_may_not(code: str, said: str, program: Program) -> None:
+    """It is named, even where another module does it for it, and where it does not want to know of errors."""
+    lines = "".join(f"    {line}\n" for line in code.splitlines())
+    with pytest.raises(ImportError, match=f"(?ms)keeps may not do this when it is loaded, .*: {said}"):
+        program.build(main="", keeps=f"try:\n{lines}except BaseException:\n    pass\n")
+    assert not os.path.exists(program.path)
+
+
+def test_module_that_may_do_it_later(program: Program) -> None:
+    """What a function does when a plugin calls it is the process's."""
+    program.build(
+        main="import later\nlater.tell()\n",
+        later="import os\nfrom os import environ, stat\nfrom posix import uname\n"
+        "def tell():\n"
+        "    stat('/proc')\n"
+        "    os.write(1, f\"{environ['WHO']} {uname().nodename}\".encode())\n"
+        "    os._exit(0)\n",
+    )
+    done = subprocess.run([program.path], env={"WHO": "me"}, check=True, capture_output=True, text=True)
+    assert done.stdout == f"me {os.uname().nodename}"
+
+
+def test_module_that_leaves_a_file_open(program: Program) -> None:
+    """It would be another in the process that goes on, or none. Of this one no hook is told."""
     with pytest.raises(ImportError, match="a module has left a file open"):
-        program.build(main="", keeps=f"KEPT = {code}\n")
+        program.build(main="", keeps="import select\nKEPT = select.epoll()\n")
     assert not os.path.exists(program.path)
 
 
@@ -90,22 +195,20 @@ def fixed_addresses() -> Iterator[None]:
     library.personality(before)
 
 
-@pytest.mark.parametrize("kept", ["strdup(\"x\")", "alloca(8)", "mmap(NULL, 4096, PROT_NONE, 0x22, -1, 0)"],
+@pytest.mark.parametrize("kept", ["realpath(\"/\", NULL)", "alloca(8)", "mmap(NULL, 4096, PROT_NONE, 0x22, -1, 0)"],
                          ids=["of the C library", "of the stack", "mapped"])  # fmt: skip
-def test_address_outside_of_the_image(
-    kept: str, fixed_addresses: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_address_outside_of_the_image(kept: str, fixed_addresses: None, tmp_path: Path) -> None:
     """It is found, even where the kernel does not choose addresses at random."""
-    shutil.copytree(os.path.dirname(program_link.__file__), tmp_path / "source")
+    shutil.copytree(SOURCES, tmp_path / "source")
     image = tmp_path / "source/image.c"
-    text, place = image.read_text(), "    read_modules(modules);\n"
-    assert text.count(place) == text.count("#define MODULES") == 1
+    text, place, before = image.read_text(), "    read_input(modules);\n", "extern char __start_"
+    assert text.count(place) == text.count(before) == 1
     text = text.replace(place, f"{place}    foreign = {kept};\n")
-    image.write_text(text.replace("#define MODULES", "static void *volatile foreign;\n#define MODULES"))
-    monkeypatch.setattr(program_link, "__file__", str(tmp_path / "source/link.py"))
-    changed = Program(link(str(tmp_path / "interpreter"), EXTENSIONS), tmp_path)
-    with pytest.raises(ValueError, match="depends on the process"):
-        changed.build(main="")
+    image.write_text(text.replace(before, f"static void *volatile foreign;\n{before}"))
+    changed = Program(link(str(tmp_path / "interpreter"), EXTENSIONS, str(tmp_path / "source")), tmp_path)
+    elsewhere = tuple(x for x in DIFFERENCES if x.displacement)  # others would let the kernel choose again
+    with pytest.raises(ValueError, match="on where memory is"):
+        Takes(changed.interpreter, changed.sources(main=""), elsewhere).image()
 
 
 def test_module_that_cannot_be_loaded(program: Program) -> None:
@@ -121,6 +224,15 @@ def test_same_modules_same_binary(program: Program) -> None:
     assert Path(program.path).read_bytes() == first
 
 
+def test_new_function_of_the_c_library(tmp_path: Path) -> None:
+    """What one keeps would be missing in a process. tests/unit/program/test_functions.py has more."""
+    shutil.copytree(SOURCES, tmp_path / "source")
+    with open(tmp_path / "source/run.c", "a") as file:
+        file.write("long draw(void);\nlong draw(void)\n{\n    return random();\n}\n")
+    with pytest.raises(ValueError, match=r"not called before: random\(\) in run\.o\. .*/functions\.toml"):
+        link(str(tmp_path / "interpreter"), EXTENSIONS, str(tmp_path / "source"))
+
+
 def test_variables_that_an_image_would_miss(tmp_path: Path) -> None:
     (tmp_path / "own.c").write_text('int own __attribute__((section("own_data"))) = 1;\n')
     subprocess.run(["gcc", "-c", "own.c"], cwd=tmp_path, check=True)
@@ -129,13 +241,15 @@ def test_variables_that_an_image_would_miss(tmp_path: Path) -> None:
 
 
 def test_modules_are_loaded_at_the_build(program: Program) -> None:
-    """What a module found when it was loaded, it found then; what the main program finds, it finds now."""
+    """What a module did when it was loaded, it did then; what the main program does, it does now."""
     program.build(
-        main="import os, other\nos.write(1, (other.FOUND + os.environ['FOUND']).encode())\nos._exit(0)\n",
-        other="import os\nFOUND = os.environ.get('FOUND', 'nothing, ')\n",
+        main="import os, other\nother.LOADED.append(os.environ['FOUND'])\nos.write(1, repr(other.LOADED).encode())\n"
+        "os._exit(0)\n",
+        other="LOADED = []\nLOADED.append('once')\n",
     )
-    done = subprocess.run([program.path], env={"FOUND": "this"}, capture_output=True, check=True)
-    assert (done.stdout, done.stderr) == (b"nothing, this", b"")
+    for found in ("this", "that"):
+        done = subprocess.run([program.path], env={"FOUND": found}, capture_output=True, check=True)
+        assert (done.stdout, done.stderr) == (f"['once', '{found}']".encode(), b"")
 
 
 def test_environment(program: Program) -> None:
@@ -277,7 +391,9 @@ def test_classes_are_made_at_the_build(program: Program) -> None:
     )
     content = Path(program.path).read_bytes()
     assert b"<classes.py>" in content
-    assert [name for name in WHILE_LOADED if f"<{name.replace('.', '/')}.py>".encode() in content] == []
+    sources = standard_library()
+    passing = {name: sources[name] for name in WHILE_LOADED if name in sources}
+    assert [name for name, source in passing.items() if traced(name, source).encode() in content] == []
 
 
 @pytest.mark.parametrize(

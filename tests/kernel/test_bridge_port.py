@@ -327,10 +327,10 @@ def test_uplinks(machine: Machine, br: str, host: NetNS) -> None:
     assert (joined[0].name, joined[1].name) == (pf, br)
 
 
-def test_an_uplink_that_is_in_no_bridge(machine: Machine, rep: str, host: NetNS, tmp_path: object) -> None:
+def test_an_uplink_that_is_in_no_bridge(machine: Machine, rep: str, host: NetNS) -> None:
     """There is nothing to give back, and no way to set anything."""
     log, port_ = Lines(), found(machine, rep)
-    uplink.remove(port_, [7], 0, lambda _: None, host, str(tmp_path), log)
+    uplink.remove(port_, [7], 0, lambda _: None, host, log)
     assert [line for _, line in log.lines] == [
         f"uplink {rep} has left its bridge, and with that the VLANs that it had there"
     ]

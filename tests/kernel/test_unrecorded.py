@@ -12,14 +12,13 @@ from typing import Any
 
 import pytest
 
+from cni.attach.engine import Engine
 from cni.linux import netns
 from cni.protocol.config import NetConf
 from cni.protocol.errors import CniError
 from cni.protocol.request import Request
-from plugins.accelerated_bridge.kind import AcceleratedBridge
-from plugins.vf.check import check
-from plugins.vf.claims import Claims
-from plugins.vf.delete import delete
+from ipam import delegate
+from plugins.accelerated_bridge.plugin import AcceleratedBridge
 from tests.support import disk, sysfstree
 from tests.support.bridging import Machine
 from tests.support.log import Lines
@@ -76,7 +75,7 @@ def network(**conf: Any) -> NetConf:
 def deleted(root: str, netns_path: str = "", **conf: Any) -> str:
     """DEL, which must succeed; return what was said."""
     log, request = Lines(), Request("DEL", "c0ffee", netns_path, "net1")
-    delete(request, network(**conf), log, Claims(AcceleratedBridge(), log, root))
+    Engine(AcceleratedBridge(root), delegate).delete(request, network(**conf), log)
     assert not os.path.exists(RECORD)
     return log.text()
 
@@ -126,7 +125,7 @@ def test_check(machine: Machine, rep: str, root: str, pod: Space, is_damaged: bo
         damaged()
     log, request = Lines(), Request("CHECK", "c0ffee", pod.path, "net1")
     with pytest.raises(CniError) as caught:
-        check(request, network(), log, Claims(AcceleratedBridge(), log, root))
+        Engine(AcceleratedBridge(root), delegate).check(request, network(), log)
     assert caught.value.msg == f"net1 of c0ffee has no usable record in {disk.ACCELERATED_BRIDGE}"
 
 

@@ -388,7 +388,7 @@ def test_a_record_that_cannot_be_believed(bad: str, vf: VF, neighbour: VF, pod: 
     assert field.record(one)
     outcome = one.call("DEL")
     outcome.ok()
-    assert "is not used: " in outcome.stderr
+    assert "not used: " in outcome.stderr
     assert "fault" not in outcome.stderr
     field.assert_untouched(decoys)
     assert pod.links() == []

@@ -123,8 +123,14 @@ def calls(attachment: Attachment, command: str, syscalls: str = CHANGES) -> list
     with tempfile.NamedTemporaryFile() as log:
         prefix = ("strace", "-f", "-qq", "-s", "64", "-o", log.name, "-e", f"trace={syscalls}", "-e", "signal=none")
         attachment.call(command, prefix=prefix).ok()
-        lines = log.read().decode(errors="replace").splitlines()
-    main = lines[0].split()[0]
+        found = calls_in(log.read().decode(errors="replace"))
+    return [call for call in found if call.matters]
+
+
+def calls_in(log: str) -> list[Call]:
+    """Return the calls of the main thread that are in a log of strace, in order."""
+    lines = log.splitlines()
+    main = lines[0].split()[0] if lines else ""
     numbers: Counter[str] = Counter()
     found = []
     for line in lines:
@@ -133,7 +139,7 @@ def calls(attachment: Attachment, command: str, syscalls: str = CHANGES) -> list
         if process == main and called:
             numbers[called[1]] += 1
             found.append(Call(called[1], numbers[called[1]], text.strip()))
-    return [call for call in found if call.matters]
+    return found
 
 
 def inject(attachment: Attachment, command: str, fault: str, call: Call, order: str = "") -> Outcome:

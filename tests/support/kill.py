@@ -80,7 +80,7 @@ class Rig:
 
     def left_on_disk(self, *attachments: Attachment) -> list[str]:
         """Return the files that tell of these attachments (else of the rig's own), of the network or of the VF."""
-        owners = [attachment.container_id for attachment in attachments or (self.attachment,)]
+        owners = [f"{attachment.container_id}-" for attachment in attachments or (self.attachment,)]
         names = (*owners, f"networks/{self.network}/", self.vf.address)
         return [path for path in remains() if any(name in path for name in names)]
 

@@ -8,7 +8,7 @@ from cni.linux.netlink.link import Link
 from cni.protocol.errors import CniError
 from plugins.accelerated_bridge import uplink
 from plugins.accelerated_bridge.port import RepresentorPort, brought_to
-from plugins.vf.attachment import Attachment
+from plugins.vf.attachment import VfAttachment
 from plugins.vf.config import VfConfig
 from tests.support.bridging import Machine
 from tests.support.log import Lines
@@ -62,9 +62,9 @@ def disconnected(machine: Machine, made: RepresentorPort, others: tuple[Represen
     return log
 
 
-def recorded(made: RepresentorPort) -> Attachment:
+def recorded(made: RepresentorPort) -> VfAttachment:
     """Return an attachment with this port."""
     wanted = VfConfig("0000:03:02.6")
-    attachment = Attachment(Owner("c0ffee", "net1", "blue"), wanted, "", 0, None, None)
+    attachment = VfAttachment(Owner("c0ffee", "net1", "blue"), None, wanted, "", 0, None)
     attachment.beside = made
     return attachment

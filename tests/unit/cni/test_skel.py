@@ -44,7 +44,7 @@ class Recorder:
         self.calls: list[str] = []
         self.conf: NetConf | None = None
         self._error = error
-        self.plugin = skel.Plugin(
+        self.plugin = skel.Program(
             "recorder", "CNI recorder plugin", self._add, self._other, self._other, self._other, self._other,
             check_needs_prev_result=needs_prev_result, has_debug=has_debug,
         )  # fmt: skip
@@ -462,7 +462,7 @@ def add(request, conf, log):
     return Result()
 def other(request, conf, log):
     pass
-skel.main(skel.Plugin("p", "CNI p plugin", add, other, other, other, other))
+skel.main(skel.Program("p", "CNI p plugin", add, other, other, other, other))
 """
 
 

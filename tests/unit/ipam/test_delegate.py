@@ -361,7 +361,7 @@ NONSENSE: tuple[Any, ...] = (
 def test_a_record_that_makes_no_sense(node: Node, memory: Any) -> None:
     """It is said, and nothing is done for it."""
     delegate.delete(node.request("DEL"), conf({}), node.log.logger, node.node_config, remembered=memory)
-    delegate.release_recorded(memory, "net", "c1", "net1", node.log.logger, node.node_config)
+    delegate.release_recorded(memory, ("c1", "net1", "net"), node.log.logger, node.node_config)
     assert node.log.text.count("makes no sense") == 2
 
 
@@ -378,7 +378,7 @@ def test_a_record_that_makes_no_sense(node: Node, memory: Any) -> None:
     ],
 )
 def test_release_recorded_creates_nothing(node: Node, memory: dict[str, object], network: str) -> None:
-    delegate.release_recorded(memory, network, "c1", "net1", node.log.logger, node.node_config)
+    delegate.release_recorded(memory, ("c1", "net1", network), node.log.logger, node.node_config)
     assert not os.path.exists("/none")
     assert not os.path.exists("/var/lib/cni/networks")
 
@@ -386,9 +386,9 @@ def test_release_recorded_creates_nothing(node: Node, memory: dict[str, object],
 def test_release_recorded(node: Node, store: Store) -> None:
     """Only what is the attachment's: container and interface."""
     for container_id, ifname in (("c1", "net2"), ("c", "net1"), ("c1", "net"), ("", "")):
-        delegate.release_recorded(store.remembered(), "net", container_id, ifname, node.log.logger, node.node_config)
+        delegate.release_recorded(store.remembered(), (container_id, ifname, "net"), node.log.logger, node.node_config)
     assert store.has() == ["10.1.0.2", "10.1.0.3", "lock"]
-    delegate.release_recorded(store.remembered(), "net", "c1", "net1", node.log.logger, node.node_config)
+    delegate.release_recorded(store.remembered(), ("c1", "net1", "net"), node.log.logger, node.node_config)
     assert store.has() == ["10.1.0.3", "lock"]
 
 

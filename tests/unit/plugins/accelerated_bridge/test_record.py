@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from cni.attach.attachment import Owner
+from cni.attach.record import OURS
+from cni.attach.records import Records
 from cni.attach.state import Store
 from cni.linux.netlink.link import Link
 from cni.linux.netlink.vf import VF
@@ -17,12 +19,10 @@ from cni.protocol.errors import CniError
 from cni.protocol.section import Section
 from plugins.accelerated_bridge import record
 from plugins.accelerated_bridge.config import BridgeConfig
-from plugins.accelerated_bridge.kind import AcceleratedBridge
+from plugins.accelerated_bridge.plugin import AcceleratedBridge
 from plugins.accelerated_bridge.port import RepresentorPort
-from plugins.vf.attachment import Attachment
-from plugins.vf.claims import Claims
+from plugins.vf.attachment import VfAttachment
 from plugins.vf.config import VfConfig
-from plugins.vf.record import OURS
 from tests.support.log import Lines
 
 NATIVE = 6
@@ -86,7 +86,7 @@ def seen(value: Any) -> Any:
     """Return an object of ours as plain values, to compare and to show."""
     if isinstance(value, BridgeConfig):
         return {name: seen(getattr(value, name)) for name in (*VfConfig.__slots__, *BridgeConfig.__slots__)}
-    if isinstance(value, Attachment | Link | VF | RepresentorPort):
+    if isinstance(value, VfAttachment | Link | VF | RepresentorPort):
         return {name: seen(getattr(value, name)) for name in value.__slots__}
     return value
 
@@ -109,20 +109,20 @@ def _store(folder: Path) -> Store:
     return Store(str(folder), Lines(), foreign=True, by_network=True)
 
 
-def loaded(store: Store, container_id: str = "c0ffee", ifname: str = "net1", network: str = "blue") -> Attachment:
+def loaded(store: Store, container_id: str = "c0ffee", ifname: str = "net1", network: str = "blue") -> VfAttachment:
     """Return the recorded attachment, which is there."""
     found = store.load(container_id, ifname, network)
     assert found is not None
     return record.from_record(found)
 
 
-def port_of(found: Attachment) -> RepresentorPort:
+def port_of(found: VfAttachment) -> RepresentorPort:
     """Return what a record says of the representor, which it has."""
     assert isinstance(found.beside, RepresentorPort)
     return found.beside
 
 
-def _read(given: dict[str, Any]) -> Attachment:
+def _read(given: dict[str, Any]) -> VfAttachment:
     return record.from_record(_owned(given))
 
 
@@ -238,7 +238,7 @@ def conf(**members: Any) -> Section:
     return Section({"cniVersion": "1.0.0", "name": "blue", "type": "accelerated-bridge", **members})
 
 
-def attachment(**other: Any) -> Attachment:
+def attachment(**other: Any) -> VfAttachment:
     """Return an attachment of ours that asks for nothing.
 
     other: attributes that differ; `wanted`, `port` and `rep` are those of what was asked for, of the port, and of the
@@ -263,7 +263,7 @@ def attachment(**other: Any) -> Attachment:
     for name, value in other.pop("port", {}).items():
         setattr(port, name, value)
     owner = Owner("c0ffee", "net1", "blue", "/run/netns/pod1", 4711, "5b3c7e0f")
-    made = Attachment(owner, wanted, "ens2f0", 6, original, table)
+    made = VfAttachment(owner, original, wanted, "ens2f0", 6, table)
     made.master = "br0"
     made.beside = port
     for name, value in other.items():
@@ -307,7 +307,7 @@ OUR_TYPES = {
 }
 
 
-def written(made: Attachment, network: Section | None = None) -> dict[str, Any]:
+def written(made: VfAttachment, network: Section | None = None) -> dict[str, Any]:
     """Return the record as a reader of its JSON sees it."""
     return dict(json.loads(json.dumps(record.to_record(made, network or conf()))))
 
@@ -457,13 +457,14 @@ def test_round_trip(tmp_path: Path, other: dict[str, Any]) -> None:
 
 
 def test_where_things_are(tmp_path: Path) -> None:
-    """A recorded port looks where the claims look that it was loaded by."""
+    """A recorded port looks where the plugin looks that it was loaded by."""
 
     class Elsewhere(AcceleratedBridge):
         state_folder = str(tmp_path / "state")
 
     go_file(tmp_path / "state", "blue", "c0ffee", "net1", GO_PLAIN)
-    (found,) = Claims(Elsewhere(), Lines(), str(tmp_path / "sys")).load_all()
+    (found,) = Records(Elsewhere(str(tmp_path / "sys")), Lines()).all()
+    assert isinstance(found, VfAttachment)
     port = port_of(found)
     assert (port.state_folder, port.sysfs_root) == (str(tmp_path / "state"), str(tmp_path / "sys"))
 

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from cni.attach.call import Call
+from cni.attach.records import Records
 from cni.linux.netlink import codec, link
 from cni.linux.netlink.link import Link
 from cni.linux.netlink.socket import NetlinkError, NetlinkSocket
 from cni.linux.netns import NetNS
+from cni.protocol.config import NetConf
 from cni.protocol.errors import CniError
-from plugins.accelerated_bridge.config import BridgeConfig
-from plugins.accelerated_bridge.kind import AcceleratedBridge
+from cni.protocol.request import Request
+from ipam import delegate
+from plugins.accelerated_bridge.plugin import AcceleratedBridge
 from plugins.accelerated_bridge.port import RepresentorPort
-from plugins.vf import device
-from plugins.vf.claims import Claims
 from tests.support import sysfstree
 from tests.support.log import Lines
 
@@ -66,13 +68,12 @@ def root(tmp_path: Path) -> str:
 
 def beside(root: str, *ports: dict[str, str]) -> RepresentorPort:
     """Return what is to be connected for VF 1. ports: as in `Links`."""
-    kind, log = AcceleratedBridge(), Lines()
-    wanted = BridgeConfig(VF)
-    wanted.bridges = ["br1"]
-    host = NetNS("host", -1, Links(*ports))
-    found = kind.beside(wanted, device.find(VF, root), None, host, Claims(kind, log, root), log)
-    assert isinstance(found, RepresentorPort)
-    return found
+    plugin, log = AcceleratedBridge(root), Lines()
+    conf = NetConf({"cniVersion": "1.1.0", "name": "blue", "deviceID": VF, "bridge": "br1"})
+    call = Call(Request("ADD", "c0ffee", "", "net1"), conf, NetNS("host", -1, Links(*ports)), delegate, log)
+    device = plugin.device(conf, "")
+    device.find()
+    return device.beside(None, call, Records(plugin, log))
 
 
 OTHER, OWN = {"eth0": "pf0vf0"}, {"eth0": "pf0vf1"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cni.attach.steps import attempt
+from cni.attach.step import attempt
 from cni.linux.netlink.socket import NetlinkError
 from cni.protocol.errors import CniError
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from cni.attach.attachment import Owner
+from cni.attach.record import OURS
 from cni.attach.state import Store
 from cni.linux.netlink.link import Link
 from cni.linux.netlink.vf import VF
 from cni.protocol.errors import CniError
 from cni.protocol.section import Section
 from plugins.sriov import record
-from plugins.vf.attachment import Attachment
+from plugins.vf.attachment import VfAttachment
 from plugins.vf.config import VfConfig, Vlan
-from plugins.vf.record import OURS
 from tests.support.log import Lines
 
 Q, AD = 0x8100, 0x88A8
@@ -94,7 +94,7 @@ GO_USERSPACE: dict[str, Any] = {
 
 def seen(value: Any) -> Any:
     """Return an object of ours as plain values, to compare and to show."""
-    if isinstance(value, Attachment | VfConfig | Vlan | Link | VF):
+    if isinstance(value, VfAttachment | VfConfig | Vlan | Link | VF):
         return {name: seen(getattr(value, name)) for name in value.__slots__}
     return value
 
@@ -112,7 +112,7 @@ def go_file(folder: Path, container_id: str, ifname: str, content: Any) -> Store
     return Store(str(folder), Lines(), foreign=True)
 
 
-def loaded(store: Store, container_id: str, ifname: str) -> Attachment:
+def loaded(store: Store, container_id: str, ifname: str) -> VfAttachment:
     """Return the recorded attachment, which is there."""
     found = store.load(container_id, ifname)
     assert found is not None
@@ -245,7 +245,7 @@ def conf(**members: Any) -> Section:
     return Section({"cniVersion": "1.0.0", "name": "blue", "type": "sriov", **members})
 
 
-def attachment(**other: Any) -> Attachment:
+def attachment(**other: Any) -> VfAttachment:
     """Return an attachment of ours that asks for nothing, unless `wanted` does. other: attributes that differ."""
     original = Link(7, "ens2f0v6")
     original.mac, original.mtu, original.up, original.alias = "52:54:00:aa:bb:cc", 1500, True, "an alias"
@@ -257,7 +257,7 @@ def attachment(**other: Any) -> Attachment:
     for name, value in other.pop("wanted", {}).items():
         setattr(wanted, name, value)
     owner = Owner("c0ffee", "net1", "blue", "/run/netns/pod1", 4711, "5b3c7e0f")
-    made = Attachment(owner, wanted, "ens2f0", 6, original, table)
+    made = VfAttachment(owner, original, wanted, "ens2f0", 6, table)
     made.master = "br0"
     for name, value in other.items():
         setattr(owner if name in Owner.__slots__ else made, name, value)
@@ -296,7 +296,7 @@ WHEN_ASKED = {
 }
 
 
-def written(made: Attachment, network: Section | None = None) -> dict[str, Any]:
+def written(made: VfAttachment, network: Section | None = None) -> dict[str, Any]:
     """Return the record as a reader of its JSON sees it."""
     return dict(json.loads(json.dumps(record.to_record(made, network or conf()))))
 

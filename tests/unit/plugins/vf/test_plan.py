@@ -226,7 +226,8 @@ def test_equality() -> None:
     assert Setting(TRUST, True) == Setting(TRUST, True)
     assert Setting(TRUST, True) != Setting(SPOOFCHK, True)
     assert Setting(TRUST, True) != Setting(TRUST, False)
-    assert Setting(TRUST, True) != "trust on"
+    other: object = "trust on"
+    assert Setting(TRUST, True) != other
 
 
 @pytest.mark.parametrize("attribute", [TRUST, SPOOFCHK, MAC, VLAN, RATES, LINK_STATE])

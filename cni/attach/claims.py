@@ -1,0 +1,134 @@
+"""Whose a device is: under its lock it is claimed by a record, given back, and taken over from those who died."""
+
+from __future__ import annotations
+
+from cni.attach import dead
+from cni.attach.attachment import Attachment
+from cni.attach.call import Call
+from cni.attach.dead import Living
+from cni.attach.give_back import Outcome, give_back
+from cni.attach.plugin import LOCK_TIMEOUT_S, Device, Plugin
+from cni.attach.pod import RecordedPod
+from cni.attach.records import Records
+from cni.attach.waiting import PATIENCE_S
+from cni.linux.netns import NetNS
+from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError
+
+
+class Claims:
+    """The attachments of one plugin on this node, for one command."""
+
+    __slots__ = ("call", "plugin", "records")
+
+    def __init__(self, plugin: Plugin, call: Call) -> None:
+        self.plugin = plugin
+        self.call = call
+        self.records = Records(plugin, call.log)
+
+    def make(self, attachment: Attachment) -> None:
+        """Write down, durably, whose the device is and what it was like. Raises CniError."""
+        self.note(attachment)
+        self.plugin.note_owner(attachment)
+
+    def note(self, attachment: Attachment) -> None:
+        """Write the record anew. Raises CniError."""
+        self.records.save(attachment, self.call.conf.section)
+
+    def take_over(self, device: Device) -> None:
+        """Give back what dead pods still have of a device. The caller holds its lock. Raises CniError: code 11 when one
+        who lives has it, or when it has not come back yet.
+        """
+        for attachment in device.left_behind(self.call, self.records):
+            if attachment.is_of_this_boot:
+                who = attachment.owner.describe()
+                self.call.log.warning(f"{attachment.name} was left behind by {who}: taking it over")
+            with RecordedPod(attachment.owner, (), self.call.log) as pod:
+                home = pod if attachment.is_of_this_boot else None
+                if self.give_back(attachment, home, PATIENCE_S) is Outcome.NOT_YET:
+                    raise device.not_back(attachment)
+
+    def detach(
+        self,
+        attachment: Attachment,
+        netns_path: str = "",
+        patience_s: float = 0.0,
+        lock_timeout_s: float = LOCK_TIMEOUT_S,
+        keep: bool = False,
+    ) -> Outcome:
+        """Give the device of a recorded attachment back, under the device's lock, if it is still the attachment's;
+        return what came of it, as `give_back.give_back`.
+
+        netns_path: where the runtime says that the pod's namespace is, if not where the record says. patience_s: as
+        there. lock_timeout_s: how long to wait for the lock. keep: whether the record is to stay nevertheless.
+        Raises CniError; the record stays then.
+        """
+        owner, log = attachment.owner, self.call.log
+        with self.plugin.lock(attachment.key, lock_timeout_s):
+            # Another DEL, or an ADD that took the device over, may have been faster.
+            current = self.records.load(*owner.identity)
+            if current is None:
+                return Outcome.DONE
+            if (current.key, current.netns, current.netns_cookie) != (attachment.key, owner.netns, owner.netns_cookie):
+                raise CniError(TRY_AGAIN_LATER, f"{owner.ifname} of {owner.container_id} has just been attached anew")
+            if self.plugin.is_lost(current, netns_path, self.call, self.records):
+                log.warning(f"{current.name} belongs to another pod by now: left alone")
+                self.plugin.leave(current, self.call, self.records)
+                self.records.forget(current)
+                return Outcome.DONE
+            with RecordedPod(owner, (netns_path, self.plugin.noted_netns(current.key)), log) as pod:
+                return self.give_back(current, pod, patience_s, keep=keep)
+
+    def give_back(
+        self,
+        attachment: Attachment,
+        pod: NetNS | None,
+        patience_s: float = 0.0,
+        was_touched: bool = False,
+        keep: bool = False,
+    ) -> Outcome:
+        """Give the device back and, when nothing is left to do, forget the attachment; return what came of it.
+
+        The arguments are those of `give_back.give_back`, and `keep` as in `detach`. The caller holds the device's lock.
+        """
+        way = self.plugin.returning(attachment, self.call, self.records)
+        outcome = give_back(way, pod, patience_s, was_touched)
+        if outcome is not Outcome.NOT_YET:
+            self.plugin.forget_owner(attachment.key)
+            if not keep:
+                self.records.forget(attachment)
+        return outcome
+
+    def undo(self, attachment: Attachment, pod: NetNS) -> None:
+        """Give the device back, as the undo of an ADD that failed. Raises CniError when it has no link to be found."""
+        if self.give_back(attachment, pod, was_touched=True) is Outcome.NOT_YET:
+            raise CniError(GENERIC, f"{attachment.name} has no link on the host; its record stays")
+
+    def give_back_dead(self, has_own: bool = True) -> None:
+        """Give back what pods that are gone have left, addresses too; never fails (`cni.attach.dead`).
+
+        has_own: whether the command is about an attachment, which sees to itself.
+        """
+        try:
+            found = self.records.all(passing=dead.may_be)
+        except CniError as e:
+            self.call.log.warning(f"what dead pods have left is not looked for: {e}")
+            return
+        others = (x for x in found if not has_own or not self._is_own(x))
+        dead.give_back(others, Living(self.call.log), self._clean_up, self.call.log)
+
+    def _is_own(self, attachment: Attachment) -> bool:
+        """Return whether an attachment is what the command is about, for which DEL may name no network."""
+        *interface, network = self.call.identity
+        of_network = network in ("", attachment.network) or not self.plugin.by_network
+        return of_network and [attachment.container_id, attachment.ifname] == interface
+
+    def _clean_up(self, attachment: Attachment) -> None:
+        """Give back what a dead pod has left. An ADD of the same attachment, whose addresses have the same owner, is
+        kept away meanwhile. Raises CniError.
+        """
+        owner = attachment.owner
+        with self.records.store.adding(owner.container_id, owner.ifname, 0.0):
+            if self.detach(attachment, lock_timeout_s=0.0) is not Outcome.NOT_YET:
+                self.call.ipam.release_recorded(
+                    owner.ipam, owner.identity, self.call.log, timeout_s=dead.STORE_TIMEOUT_S
+                )
