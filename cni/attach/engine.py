@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cni.attach import add, check, delete, sweep
+from cni.attach import add, check, delete, garbage
 from cni.attach.call import Call
 from cni.attach.plugin import Plugin
 from cni.linux import netns
@@ -42,9 +42,9 @@ class Engine:
             delete.delete(Call(request, conf, host, self._ipam, log), self._plugin)
 
     def gc(self, request: Request, conf: NetConf, log: Logger) -> None:
-        """See `cni.attach.sweep`."""
+        """See `cni.attach.garbage`."""
         with netns.own() as host:
-            sweep.collect_garbage(Call(request, conf, host, self._ipam, log), self._plugin)
+            garbage.collect_garbage(Call(request, conf, host, self._ipam, log), self._plugin)
 
     def status(self, request: Request, conf: NetConf, log: Logger) -> None:
         """See `cni.attach.check`."""

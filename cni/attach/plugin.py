@@ -1,6 +1,6 @@
 """What a plugin is for the engine: its parameters, its device on both sides, its settings, and its records.
 
-The engine (`add`, `delete`, `check`, `sweep`) does everything else, for all plugins alike. A plugin is four classes:
+The engine (`add`, `delete`, `check`, `garbage`) does everything else, for all plugins alike. A plugin is four classes:
 
 - `Plugin`: its names and folders, and how a record of it is read;
 - `Device`: what a configuration names, for ADD, CHECK and STATUS: found on the host, configured, verified;
