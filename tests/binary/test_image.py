@@ -320,6 +320,30 @@ def test_memory_of_the_image_is_left_alone(program: Program) -> None:
     assert done.stdout == b"{'a': [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]}"
 
 
+def test_what_was_freed_is_not_in_the_image(program: Program) -> None:
+    """Not even as a hole, in the midst of what stays."""
+    program.build(main="pass\n", other="A = [[i] for i in range(100)]\n")
+    before = os.path.getsize(program.path)
+    program.build(main="pass\n", other="A = [[bytes(9999), [i]] for i in range(100)]\nA = [x[1] for x in A]\n")
+    assert os.path.getsize(program.path) - before < 20_000
+
+
+def test_order_that_depends_on_addresses(program: Program) -> None:
+    """That of a set of classes. Which blocks of memory stay is not the same then, when some are elsewhere."""
+    program.build(
+        main="import os, other\nos.write(1, repr(sorted(map(len, other.KEPT))).encode())\nos._exit(0)\n",
+        other="KEPT, CLASSES = [], {type(f'C{i}', (), {}) for i in range(100)}\n"
+        "for one in CLASSES:\n"
+        "    number = int(one.__name__[1:])\n"
+        "    if number % 3 == 0:\n"
+        "        KEPT.append(bytes(number * 50))\n"
+        "    else:\n"
+        "        KEPT = [bytes(len(x)) for x in KEPT]\n",
+    )
+    done = subprocess.run([program.path], capture_output=True, check=True)
+    assert done.stdout.decode() == repr([number * 50 for number in range(0, 100, 3)])
+
+
 def test_main_program_fails(program: Program) -> None:
     """The runtime gets an error object, the operator a stack trace."""
     program.build(main="raise ValueError('whatever')\n")
