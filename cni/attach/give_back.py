@@ -225,7 +225,7 @@ def _arrival(way: Return, pod: NetNS | None, patience_s: float, was_touched: boo
             in_pod = way.before_leaving(in_pod, pod, errors)
             fetched = fetch.fetched(way.sought(), in_pod, links, host, pod, way.log)
             if fetched is not None:
-                return Arrival(fetched, Outcome.FETCHED)
+                return _named(way, Arrival(fetched, Outcome.FETCHED), errors)
     outcome = Outcome.FETCHED if found is not None and pod is not None else Outcome.DONE
     if found is None and way.may_come():
         found = waiting.for_link(way.on_host, patience_s)
@@ -233,12 +233,20 @@ def _arrival(way: Return, pod: NetNS | None, patience_s: float, was_touched: boo
         found = way.left_behind()
     if found is None:
         return Arrival(seen=seen)
-    found = way.after_arriving(found, errors)
-    if found.name == original.name:
-        return Arrival(found, outcome)
-    # The kernel saved it from the dying pod, under the name that it had there last.
-    try:
-        return Arrival(restore.rename(host, found, original.name, way.log), outcome)
-    except CniError as e:
-        errors.append(e)
-        return Arrival(found, outcome, is_named=False)
+    return _named(way, Arrival(way.after_arriving(found, errors), outcome), errors)
+
+
+def _named(way: Return, arrival: Arrival, errors: list[CniError]) -> Arrival:
+    """Give a link that is on the host its name back. The kernel saves it from a dying pod under the name that it had
+    there last, and a pod may have kept a move from naming it.
+    """
+    found, original = arrival.link, way.attachment.original
+    assert found is not None
+    assert original is not None
+    if found.name != original.name:
+        try:
+            arrival.link = restore.rename(way.call.host, found, original.name, way.log)
+        except CniError as e:
+            errors.append(e)
+            arrival.is_named = False
+    return arrival

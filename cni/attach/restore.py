@@ -232,7 +232,7 @@ def _rename(host: NetNS, device: Link, name: str, log: Logger) -> Link:
             link.change(host.netlink, device.index, up=False)
             device.up = False
         link.change(host.netlink, device.index, name=target)
-    if target != name:
-        log.warning(f"the name {name} is taken on the host: the device that had it is called {target} now")
+        if target != name:
+            log.warning(f"the name {name} is taken on the host: the device that had it is called {target} now")
     device.name = target
     return device

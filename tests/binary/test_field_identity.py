@@ -227,6 +227,32 @@ def test_the_device_vanishes(pod: Space, device: str) -> None:
     assert disk.reserved("whose") == {}
 
 
+@pytest.mark.parametrize("name", ["its name on the host", "another name"])
+def test_a_name_that_the_pod_gives_meanwhile(pod: Space, device: str, name: str) -> None:
+    """The pod gives the device another name while DEL is at work, at each of its requests: the host's own name for one,
+    which is in the way then. It is on the host under its name, and with those that it had.
+    """
+    before = HOST.settings(device)
+    one = attachment(pod, device=device)
+    altname = device if name == "its name on the host" else "another7"
+    one.add()
+    stops = faults.calls(one, "DEL", "sendto")
+    assert len(stops) >= 6
+    given = 0
+    for stop in stops:
+        one.add()
+
+        def give() -> None:
+            nonlocal given
+            pod.ip("link", "property", "add", "dev", "net1", "altname", altname, check=False)
+            given += altname in ((pod.link("net1") or {}).get("altnames") or ())
+
+        stopped.at(one, "DEL", stop, give).ok()
+        assert HOST.settings(device) == before, stop
+        assert (pod.links(), disk.records(), disk.reserved("whose")) == ([], [], {})
+    assert given > 0
+
+
 def test_hwaddr_of_a_bridge_and_its_port(pod: Space, device: str) -> None:
     """A bridge has the address of its port: the port is meant, and the bridge keeps what it has."""
     bridge = net.unique("br")
