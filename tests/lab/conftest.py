@@ -13,6 +13,8 @@ from tests.support.net import Space
 from tests.support.plugin import Attachment
 from tests.support.vfs import PF, VF
 
+pytest.register_assert_rewrite("tests.support.unlucky_vfs")  # a failure there says what differs, too
+
 
 def pytest_configure() -> None:
     """Refuse to run anywhere else: these tests remove and reset VFs."""

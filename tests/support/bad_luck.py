@@ -1,4 +1,7 @@
-"""What goes wrong on nodes between ADD and DEL, as tests of both plugins for VFs have it happen."""
+"""What goes wrong on nodes between ADD and DEL, as tests of both plugins for VFs have it happen.
+
+The stories that are told of both are in `tests.support.unlucky_vfs`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,12 @@ from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 from tests.support.vfs import PF, VF, settle, wait_for
 
-# What becomes of the namespace. Each gets pod and attachment, after ADD.
+Happening = Callable[[Space, Attachment], None]
+"""What becomes of the namespace. Each of these gets pod and attachment, after ADD."""
+
+
+def lives(_: Space, one: Attachment) -> None:
+    """Nothing."""
 
 
 def deleted(pod: Space, _: Attachment) -> None:
@@ -51,15 +59,32 @@ def the_hosts_own(pod: Space, one: Attachment) -> None:
     one.netns = "/proc/1/ns/net"
 
 
-NAMESPACES = [deleted, deleted_and_not_named, not_named, plain_file, given_to_another, the_hosts_own]
+NAMESPACES = [lives, deleted, deleted_and_not_named, not_named, plain_file, given_to_another, the_hosts_own]
 
 
-def wait_for_the_vf(happens: Callable[[Space, Attachment], None], vf: VF) -> None:
+def wait_for_the_vf(happens: Happening, vf: VF) -> None:
     """Wait until the kernel has saved the VF from a namespace of which one of these became something. Where it was just
     deleted, do not: there, DEL itself waits.
     """
     if happens in (deleted_and_not_named, plain_file, given_to_another, the_hosts_own):
         wait_for(lambda: bool(vf.name), "link on the host")
+
+
+def change_boot(record: str) -> None:
+    """Make a record one of another boot. record: its path."""
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        now = file.read().strip()
+    with open(record) as file:
+        content = file.read()
+    assert now in content
+    with open(record, "w") as file:
+        file.write(content.replace(now, "00000000-0000-4000-8000-00000000000a"))
+
+
+def collect_garbage(one: Attachment, *valid: Attachment) -> None:
+    """GC of an attachment's network, with these attachments as the valid ones."""
+    named = [{"containerID": x.container_id, "ifname": x.ifname} for x in valid]
+    Attachment({**one.conf, "cni.dev/valid-attachments": named}, "", "").call("GC").ok()
 
 
 # What becomes of links of the host.

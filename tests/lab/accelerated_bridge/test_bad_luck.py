@@ -1,53 +1,160 @@
 """What goes wrong on nodes between ADD and DEL: VF, representor, bridge and uplink are as before, whatever it was.
 
-The stories are those of tests/lab/test_bad_luck.py, with bridge, uplink and representor in what must be as before, but
-for those about allocations, which only sriov has; and those that only a representor has.
+The stories that are told of both plugins for VFs, with representor, bridge and uplink in what must be as before; and
+those that only a representor has.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support import disk, net, switchdev, vfs
-from tests.support.bad_luck import (
-    ANSWERS,
-    NAMESPACES,
-    bind_again,
-    bind_to_none,
-    bind_to_stub,
-    bind_to_vfio,
-    given_to_another,
-    make_pool,
-    plain_file,
-    remove_vfs,
-    renamed,
-    wait_for_the_vf,
-    without_mac,
-)
+from tests.support.bad_luck import Happening, change_boot, collect_garbage, deleted, lives, remove_vfs, renamed
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment, Outcome
 from tests.support.switchdev import NATIVE, Nic
-from tests.support.vfs import VF, wait_for, without_permanent_mac
+from tests.support.unlucky_vfs import IPAM, MAC, OTHER_MAC, Asked, BadLuck, Rig, wait_for_carrier
+from tests.support.vfs import VF, wait_for
 
 Attach = Callable[..., Attachment]
 MakePod = Callable[[], Space]
 
-MAC, OTHER_MAC = "02:00:00:00:00:2a", "02:00:00:00:00:2b"
-IPAM = {"type": "host-local", "subnet": "10.6.0.0/24", "routes": [{"dst": "10.60.0.0/16"}]}
-WITHOUT_MAC: dict[str, Any] = {
-    **{"mtu": 1400, "trust": "on", "spoofchk": "off", "ipam": IPAM},
+TRUNK: dict[int, set[str]] = {7: set(), 200: set(), 201: set(), 202: set(), 203: set()}
+SETTINGS: dict[str, Any] = {
+    **{"mtu": 1400, "trust": "on", "spoofchk": "off", "ipam": IPAM, "mac": MAC},
     **{"vlan": 100, "trunk": [{"id": 7}, {"minID": 200, "maxID": 203}], "setUplinkVlan": True},
 }
-SETTINGS: dict[str, Any] = {**WITHOUT_MAC, "mac": MAC}
 OTHERS: dict[str, Any] = {"mac": OTHER_MAC, "vlan": 100, "setUplinkVlan": True, "ipam": IPAM}
 """What another pod asks for."""
+
+
+class BridgeRig(Rig):
+    """A VF and its representor, which becomes a port of the NIC's bridge; that gets VLANs on the uplink."""
+
+    folder = disk.ACCELERATED_BRIDGE
+    settings = Asked(
+        SETTINGS,
+        {
+            **{"trust": True, "spoofchk": False, "mac": MAC, "mtu": 1400},
+            **{"vlans": {**TRUNK, 100: NATIVE}, "uplink": {1, 100, *TRUNK}},
+        },
+    )
+    others = Asked(
+        OTHERS, {"trust": False, "spoofchk": True, "mac": OTHER_MAC, "vlans": {100: NATIVE}, "uplink": {1, 100}}
+    )
+    changed = Asked(
+        {"mtu": 1300, "spoofchk": "off", "ipam": IPAM, "vlan": 300, "setUplinkVlan": True},
+        {"trust": False, "spoofchk": False, "mtu": 1300, "vlans": {300: NATIVE}, "uplink": {1, 300}},
+    )
+    damage = ('"vlans":{}', '"vlans": {"x": 1}')
+
+    def __init__(self, vf: VF, attach: Attach, nics: list[Nic], bridges: tuple[str, str]) -> None:
+        super().__init__(vf, attach)
+        self.links = [*(nic.pf.name for nic in nics), *bridges]
+        (number,) = (number for number, nic in enumerate(nics) if nic.pf is vf.pf)
+        self.nic, self.bridge, self.bridges = nics[number], bridges[number], bridges
+        self.representor = self.nic.representor(vf)
+
+    @property
+    def around(self) -> dict[str, Any]:
+        """See `Rig`."""
+        return {"bridge": self.bridge}
+
+    @property
+    def namesake(self) -> str:
+        """See `Rig`."""
+        return self.representor
+
+    def set_up(self) -> None:
+        """See `Rig`."""
+        super().set_up()
+        HOST.ip("link", "set", self.representor, "up", "mtu", "1700")
+
+    def change(self) -> None:
+        """See `Rig`. The representor is in the very bridge that the network names."""
+        super().change()
+        HOST.batch(f"link set {self.representor} master {self.bridge} mtu 1600")
+        in_vlans = f"{self.representor} vid 100 pvid untagged", f"{self.nic.pf.name} vid 100"
+        HOST.batch(*(f"vlan add dev {x}" for x in in_vlans), program=("bridge",))
+
+    def snapshot(self) -> str:
+        """See `Rig`."""
+        return self.nic.snapshot(self.vf, *self.bridges)
+
+    def beside(self) -> dict[str, Any]:
+        """See `Rig`."""
+        port = {"representor": HOST.settings(self.representor), "master": self._port().get("master")}
+        return {**super().beside(), **port, "vlans": switchdev.vlans_shown()}
+
+    def seen(self) -> dict[str, Any]:
+        """See `Rig`."""
+        port = self._port()
+        assert port["master"] == self.bridge
+        vlans = {"vlans": switchdev.vlans(self.representor), "uplink": set(switchdev.vlans(self.nic.pf.name))}
+        return {**super().seen(), "mtu": port["mtu"], **vlans}
+
+    def everything(self, pod: Space) -> dict[str, Any]:
+        """See `Rig`."""
+        return {**super().everything(pod), "vlans of all": switchdev.vlans_shown()}
+
+    def records(self, *attached: Attachment) -> list[str]:
+        """See `Rig`."""
+        return sorted(f"{one.conf['name']}-{one.container_id}-{one.ifname}" for one in attached)
+
+    def wait_for_carriers(self) -> None:
+        """See `Rig`. The NICs are wired to each other."""
+        for link in self.links:
+            wait_for_carrier(link)
+
+    def assert_kept(self, one: Attachment) -> None:
+        """See `Rig`. As long as the pod can send, its representor is in no bridge, nor where it was before."""
+        super().assert_kept(one)
+        self._assert_no_port()
+        assert set(switchdev.vlans(self.nic.pf.name)) == {1}
+
+    def assert_free(self) -> None:
+        """See `Rig`."""
+        super().assert_free()
+        self._assert_no_port()
+
+    def _assert_no_port(self) -> None:
+        port = self._port()
+        assert ("master" in port, "UP" in port["flags"]) == (False, False)
+
+    def assert_unrecorded(self, check: Outcome) -> None:
+        """See `Rig`."""
+        assert check.error(999)["msg"].endswith(f"has no usable record in {self.folder}")
+
+    def _port(self) -> dict[str, Any]:
+        return switchdev.port(self.representor)
+
+
+@pytest.fixture
+def make_rig(nics: list[Nic], bridges: tuple[str, str], attach: Attach) -> Callable[[VF], Rig]:
+    """A function that returns the rig of a VF."""
+    return lambda vf: BridgeRig(vf, attach, nics, bridges)
+
+
+class TestAcceleratedBridge(BadLuck):
+    """All of it, and what it is like with a representor that was in a bridge before."""
+
+    @pytest.fixture(params=[deleted, lives], ids=lambda x: x.__name__)
+    def happens_at_boot(self, request: pytest.FixtureRequest) -> Happening:
+        """See `BadLuck`. Only records tell whose a VF is: the namespace may as well be the very one."""
+        happens: Happening = request.param
+        return happens
+
+    @pytest.mark.parametrize("number", [0, 1], ids=["the same bridge", "another bridge"])
+    def test_a_process_keeps_the_namespace_of_a_port(
+        self, number: int, rig: Rig, nic: Nic, bridges: tuple[str, str], make_pod: MakePod
+    ) -> None:
+        """As the test without a port, which looks at both bridges, too."""
+        HOST.ip("link", "set", nic.representor(rig.vf), "master", bridges[number])
+        self.test_a_process_keeps_the_namespace(rig, make_pod)
 
 
 def nothing_left() -> bool:
@@ -60,51 +167,6 @@ def nic(nic: Nic, vf: VF, bridge: str) -> Nic:
     """A NIC whose representor an administrator has set up: what was there has to be restored, not what is usual."""
     HOST.ip("link", "set", nic.representor(vf), "up", "mtu", "1700")
     return nic
-
-
-def lives(_: Space, one: Attachment) -> None:
-    """Nothing becomes of the namespace."""
-
-
-@pytest.mark.parametrize("happens", [lives, *NAMESPACES], ids=lambda x: x.__name__)
-def test_the_namespace(
-    happens: Callable[[Space, Attachment], None], nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach
-) -> None:
-    """One DEL, wherever the namespace has got to; two more find nothing to do. Another pod keeps its link."""
-    before = nic.snapshot(vf, bridge)
-    one = attach(vf, **SETTINGS)
-    one.add()
-    assert switchdev.vlans(nic.representor(vf)).keys() == {7, 100, 200, 201, 202, 203}
-    happens(pod, one)
-    wait_for_the_vf(happens, vf)
-    links = pod.json("link", "show") if happens is given_to_another else []
-    for _ in range(3):
-        one.delete()
-        assert nic.snapshot(vf, bridge) == before
-        assert nothing_left()
-    if happens is given_to_another:
-        assert pod.links() == ["other", "net1"]
-        assert pod.json("link", "show") == links
-    elif happens is plain_file:
-        os.unlink(pod.path)
-
-
-def test_del_three_times(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
-    """The first gives all back. The others leave alone what an administrator has done with it since."""
-    rep, before = nic.representor(vf), nic.snapshot(vf, bridge)
-    one = attach(vf, **SETTINGS)
-    one.add()
-    one.delete()
-    assert nic.snapshot(vf, bridge) == before
-    vf.pf.set(vf.index, "vlan", "9")
-    HOST.batch(f"link set {vf.name} mtu 1350", f"link set {rep} master {bridge} mtu 1600")
-    net.run("bridge", "vlan", "add", "dev", rep, "vid", "100", "pvid", "untagged")
-    net.run("bridge", "vlan", "add", "dev", nic.pf.name, "vid", "100")
-    changed = nic.snapshot(vf, bridge)
-    for _ in range(2):
-        one.delete()
-        assert nic.snapshot(vf, bridge) == changed
-    assert nothing_left()
 
 
 def test_the_bridge_is_gone(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
@@ -173,6 +235,33 @@ def set_mode(nic: Nic, mode: str) -> None:
     vfs.settle()
 
 
+def test_vfs_and_representors_are_gone(nics: list[Nic], bridges: tuple[str, str], far_vf: VF, attach: Attach) -> None:
+    """The uplink loses the VLANs all the same. Where VF and representor have been made anew, they are usable."""
+    nic, pf, rep, before = nics[1], far_vf.pf, nics[1].representor(far_vf), switchdev.vlans_shown()
+    one = attach(far_vf, bridge=bridges[1], **SETTINGS)
+    try:
+        one.add()
+        remove_vfs(pf)
+        set_mode(nic, "legacy")
+        assert HOST.link(rep) is None
+        one.delete()
+        assert switchdev.vlans_shown() == before
+        assert nothing_left()
+        set_mode(nic, "switchdev")
+        pf.make_vfs(2)
+        for link in (pf.name, bridges[1]):  # making VFs resets the PF, whose carrier comes back some time later
+            wait_for_carrier(link)
+        anew = nic.snapshot(far_vf, bridges[1])
+        one.add()
+        one.check().ok()
+        one.delete()
+        assert nic.snapshot(far_vf, bridges[1]) == anew
+    finally:
+        set_mode(nic, "switchdev")
+        pf.make_vfs()
+        vfs.reset(*pf.vfs)
+
+
 def test_the_representor_was_put_elsewhere(
     nic: Nic, vf: VF, bridge: str, bridges: tuple[str, str], attach: Attach
 ) -> None:
@@ -208,67 +297,6 @@ def test_the_representor_was_in_a_bridge_before(
         assert nic.snapshot(vf, *bridges) == before
 
 
-@pytest.mark.parametrize("number", [0, 1], ids=["the same bridge", "another bridge"])
-def test_a_process_keeps_the_namespace(
-    number: int, nic: Nic, vf: VF, bridge: str, bridges: tuple[str, str], pod: Space, attach: Attach
-) -> None:
-    """As long as the pod can send, its representor is in no bridge, and not where it was before either."""
-    rep = nic.representor(vf)
-    HOST.ip("link", "set", rep, "master", bridges[number])
-    before = nic.snapshot(vf, *bridges)
-    one = attach(vf, **SETTINGS)
-    one.add()
-    with subprocess.Popen(["ip", "netns", "exec", str(pod.name), "sleep", "600"]) as holder:
-        try:
-            inside = os.stat(pod.path).st_ino
-            wait_for(lambda: os.stat(f"/proc/{holder.pid}/ns/net").st_ino == inside, "process in the pod")
-            pod.delete()
-            one.delete()
-            assert (vf.name, len(disk.records(disk.ACCELERATED_BRIDGE))) == ("", 1)
-            port = switchdev.port(rep)
-            assert ("master" in port, "UP" in port["flags"]) == (False, False)
-            assert set(switchdev.vlans(nic.pf.name)) == {1}
-        finally:
-            holder.kill()
-    wait_for(lambda: bool(vf.name), "link on the host")
-    one.delete()
-    assert nic.snapshot(vf, *bridges) == before
-    assert nothing_left()
-
-
-@pytest.mark.parametrize("ifname", ["net1", "net2"], ids=["another pod", "the same pod"])
-def test_the_vf_of_a_living_pod(
-    ifname: str, nic: Nic, vf: VF, bridge: str, pod: Space, make_pod: MakePod, attach: Attach
-) -> None:
-    """ADD is refused in the words users know, for other pods and for the one that has it; the DEL after it is idle."""
-    before = nic.snapshot(vf, bridge)
-    one = attach(vf, **SETTINGS)
-    one.add()
-
-    def held() -> tuple[Any, ...]:
-        rep = HOST.settings(nic.representor(vf))
-        return (
-            switchdev.vlans_shown(),
-            rep,
-            vf.table(),
-            pod.settings("net1"),
-            disk.records(disk.ACCELERATED_BRIDGE),
-            disk.reserved("lab"),
-        )
-
-    now = held()
-    other = pod if ifname == "net2" else make_pod()
-    two = attach(vf, other, one.container_id if ifname == "net2" else "", ifname, **OTHERS)
-    assert two.call("ADD").error(11)["msg"] == f"pci address {vf.address} is already allocated"
-    two.delete()
-    assert held() == now
-    assert other.links() == (["net1"] if other is pod else [])
-    one.check().ok()
-    one.delete()
-    assert nic.snapshot(vf, bridge) == before
-    assert nothing_left()
-
-
 def test_a_refused_add_changes_nothing(nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach) -> None:
     """The owner has put its VF into a namespace within its own: nobody sees it, and it is the owner's all the same."""
     pods = make_pod(), make_pod()
@@ -294,32 +322,6 @@ def test_a_refused_add_changes_nothing(nic: Nic, vf: VF, bridge: str, make_pod: 
     one.delete()
     inner.delete()
     assert nic.snapshot(vf, bridge) == before
-
-
-@pytest.mark.parametrize("left", [None, "", '"vlans": {"x": 1}'], ids=["no record", "empty", "damaged"])
-def test_del_without_a_record(left: str | None, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
-    """CHECK says it. The VF comes back, and its representor leaves the bridge: the next pod can have both."""
-    one, name = attach(vf, **SETTINGS), vf.name
-    one.add()
-    (record,) = disk.records(disk.ACCELERATED_BRIDGE)
-    path = f"{disk.ACCELERATED_BRIDGE}/{record}"
-    with open(path) as file:
-        content = file.read()
-    os.unlink(path)
-    if left is not None:
-        with open(path, "w") as file:
-            file.write(left and content.replace('"vlans":{}', left))
-    assert left is None or '"vlans":{}' in content
-    assert one.check().error(999)["msg"].endswith(f"has no usable record in {disk.ACCELERATED_BRIDGE}")
-    outcome = one.call("DEL")
-    outcome.ok()
-    assert "has no record" in outcome.stderr
-    assert pod.links() == []
-    assert vf.name not in ("", "net1")
-    assert "master" not in switchdev.port(nic.representor(vf))
-    assert nothing_left()
-    if vf.name != name:
-        HOST.batch(f"link set {vf.name} down", f"link set {vf.name} name {name}")
 
 
 @pytest.mark.parametrize(
@@ -363,14 +365,8 @@ def test_a_record_of_another_boot_blocks_nobody(
     one, two = attach(vf, make_pod(), ipam=IPAM), attach(vf, make_pod(), vlan=100)
     one.add()
     (record,) = disk.records(disk.ACCELERATED_BRIDGE)
-    path = f"{disk.ACCELERATED_BRIDGE}/{record}"
-    with open(path) as file:
-        content = file.read()
-    with open("/proc/sys/kernel/random/boot_id") as file:
-        now = file.read().strip()
     assert two.call("ADD").error(11)["msg"] == f"pci address {vf.address} is already allocated"
-    with open(path, "w") as file:
-        file.write(content.replace(now, "00000000-0000-0000-0000-000000000000"))
+    change_boot(f"{disk.ACCELERATED_BRIDGE}/{record}")
     two.add()
     assert switchdev.vlans(nic.representor(vf)) == {100: NATIVE}
     two.delete()
@@ -402,357 +398,6 @@ def test_the_uplink_left_the_bridge(nic: Nic, vf: VF, bridge: str, attach: Attac
     assert nothing_left()
 
 
-@pytest.mark.parametrize(
-    ("bind", "conf"),
-    [
-        *((bind_to_none, SETTINGS), (bind_to_none, WITHOUT_MAC), (bind_again, WITHOUT_MAC)),
-        *((bind_to_vfio, SETTINGS), (bind_to_stub, SETTINGS)),
-    ],
-    ids=["unbound", "unbound, no mac", "bound again", "vfio-pci", "pci-stub"],
-)
-def test_the_driver_was_unbound(
-    bind: Callable[[VF], None], conf: dict[str, Any], nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach
-) -> None:
-    """CHECK says it. Representor, uplink and the PF's table are as before, and the next pod can have the VF."""
-    before, table, name = nic.snapshot(vf, bridge), vf.pf.shown(), vf.name
-    one = attach(vf, **conf)
-    one.add()
-    bind(vf)
-    driver = vf.driver
-    assert one.check().error(999)["msg"] == f"net1 is missing in {pod.path}"
-    one.delete()
-    assert vf.pf.shown() == table
-    assert nothing_left()
-    assert vf.driver == driver
-    if bind is bind_again:
-        assert vf.name == name
-    else:
-        vf.bind("igbvf")
-    again = nic.snapshot(vf, bridge)
-    assert without_permanent_mac(again) == without_permanent_mac(before)  # igbvf makes one up each time
-    one.add()
-    one.check().ok()
-    one.delete()
-    assert nic.snapshot(vf, bridge) == again
-
-
-def test_the_vfs_were_removed(nics: list[Nic], bridges: tuple[str, str], far_vf: VF, attach: Attach) -> None:
-    """The representor leaves the bridge, its VLANs the uplink, the last time though the representor has gone as well.
-    Where the VF has been made anew, it is usable.
-    """
-    nic, pf, name = nics[1], far_vf.pf, far_vf.name
-    rep, fresh = nic.representor(far_vf), without_mac(far_vf)
-    before = switchdev.vlans_shown(), HOST.settings(rep)
-    one = attach(far_vf, bridge=bridges[1], **SETTINGS)
-    try:
-        one.add()
-        remove_vfs(pf)
-        one.delete()
-        assert (switchdev.vlans_shown(), HOST.settings(rep)) == before
-        assert "master" not in switchdev.port(rep)
-        assert nothing_left()
-        pf.make_vfs(1)
-        one.add()
-        pf.make_vfs(2)
-        one.delete()
-        assert (switchdev.vlans_shown(), HOST.settings(rep)) == before
-        assert "master" not in switchdev.port(rep)
-        assert nothing_left()
-        assert (far_vf.name, without_mac(far_vf)) == (name, fresh)
-        one.add()
-        remove_vfs(pf)
-        set_mode(nic, "legacy")
-        assert HOST.link(rep) is None
-        one.delete()
-        assert switchdev.vlans_shown() == before[0]
-        assert nothing_left()
-        set_mode(nic, "switchdev")
-        pf.make_vfs(2)
-        for link in (pf.name, bridges[1]):  # making VFs resets the PF, whose carrier comes back some time later
-            wait_for(lambda name=link: "LOWER_UP" in (HOST.link(name) or {})["flags"], f"carrier of {link}")
-        anew = nic.snapshot(far_vf, bridges[1])
-        one.add()
-        one.check().ok()
-        one.delete()
-        assert nic.snapshot(far_vf, bridges[1]) == anew
-    finally:
-        set_mode(nic, "switchdev")
-        pf.make_vfs()
-        for each in pf.vfs:
-            each.reset()
-
-
-@pytest.mark.parametrize("is_gone", [False, True], ids=["living", "gone"])
-@pytest.mark.parametrize("conf", [SETTINGS, WITHOUT_MAC], ids=["mac", "without mac"])
-def test_the_pod_changed_everything(
-    conf: dict[str, Any], is_gone: bool, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach
-) -> None:
-    """Name, address, MTU, alias, alternative name, addresses: DEL finds the link and restores it all.
-
-    The name is that of its representor, so that the kernel cannot let the link keep it on the host.
-    """
-    before, links = nic.snapshot(vf, bridge), sorted(HOST.links())
-    one = attach(vf, **conf)
-    one.add()
-    name = nic.representor(vf)
-    pod.batch(
-        "link set net1 down",
-        f"link set net1 name {name}",
-        f"link set {name} mtu 1280",
-        f"link set {name} alias mine",
-        f"link property add dev {name} altname mine-too",
-        f"link set {name} up",
-        f"addr add 10.77.0.9/16 dev {name}",
-        "route add 10.78.0.0/16 via 10.77.0.1",
-    )
-    # igb refuses it to a VF that was given an address through the PF.
-    pod.ip("link", "set", name, "address", OTHER_MAC, check="mac" not in conf)
-    if "mac" not in conf:
-        assert vf.table()["address"] == OTHER_MAC
-    if is_gone:
-        pod.delete()
-        wait_for(lambda: bool(vf.name), "link on the host")
-    one.delete()
-    assert nic.snapshot(vf, bridge) == before
-    assert sorted(HOST.links()) == links
-    assert nothing_left()
-
-
-@pytest.mark.parametrize("is_gone", [False, True], ids=["living", "gone"])
-@pytest.mark.parametrize("as_altname", [False, True], ids=["name", "altname"])
-def test_the_host_name_is_taken(
-    as_altname: bool, is_gone: bool, nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach
-) -> None:
-    """The VF gets another name on the host, which is logged; representor, uplink and all else are as before."""
-    before, name = nic.snapshot(vf, bridge), vf.name
-    one = attach(vf, **SETTINGS)
-    one.add()
-    taker = "taker" if as_altname else name
-    HOST.ip("link", "add", taker, "type", "dummy")
-    try:
-        if as_altname:
-            HOST.ip("link", "property", "add", "dev", taker, "altname", name)
-        vfs.settle()
-        taken = HOST.settings(taker)
-        if is_gone:
-            pod.delete()
-            wait_for(lambda: bool(vf.name), "link on the host")
-        outcome = one.call("DEL")
-        outcome.ok()
-        assert vf.name not in ("", name, "net1")
-        assert any(name in line and vf.name in line for line in outcome.stderr.splitlines())
-        assert HOST.settings(taker) == taken
-        assert nothing_left()
-    finally:
-        vfs.settle()  # udev, which wants to give the VF the name as well, must not meet it free while we do
-        HOST.ip("link", "del", taker)
-        if vf.name not in ("", name):
-            HOST.ip("link", "set", vf.name, "name", name)
-    assert nic.snapshot(vf, bridge) == before
-
-
-def test_del_without_add(nic: Nic, vf: VF, bridge: str, attach: Attach) -> None:
-    """An administrator has put the representor into the very bridge that the network names: nothing changes."""
-    rep = nic.representor(vf)
-    HOST.ip("link", "set", rep, "master", bridge)
-    net.run("bridge", "vlan", "add", "dev", rep, "vid", "100", "pvid", "untagged")
-    net.run("bridge", "vlan", "add", "dev", nic.pf.name, "vid", "100")
-    before = nic.snapshot(vf, bridge)
-    attach(vf, **SETTINGS).delete()
-    assert nic.snapshot(vf, bridge) == before
-    assert nothing_left()
-
-
-@pytest.mark.parametrize(
-    ("path", "is_recorded"), [("its own", False), ("its own", True), ("the new pod's", True), ("none", True)]
-)
-def test_a_late_del(
-    path: str, is_recorded: bool, nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach
-) -> None:
-    """The VF went from a pod that was killed to another: the first pod's DELs change nothing for the second.
-
-    The first pod's record may still be there, and its path may be the second pod's.
-    """
-    before = nic.snapshot(vf, bridge)
-    pods = [make_pod(), make_pod()]
-    one = attach(vf, pods[0], **SETTINGS)
-    one.add()
-    (name,) = disk.records(disk.ACCELERATED_BRIDGE)
-    record = f"{disk.ACCELERATED_BRIDGE}/{name}"
-    content, written = disk.files(disk.ACCELERATED_BRIDGE)[name], os.stat(record).st_mtime_ns
-    assert attach(vf, pods[1], **OTHERS).call("ADD").error(11)["msg"] == (
-        f"pci address {vf.address} is already allocated"
-    )
-    pods[0].delete()
-    wait_for(lambda: bool(vf.name), "link on the host")
-    if path == "the new pod's":
-        net.run("ip", "netns", "add", str(pods[0].name))
-        pods[1] = pods[0]
-    two = attach(vf, pods[1], **OTHERS)
-    two.add()
-    held = vf.table(), pods[1].settings("net1"), pods[1].addresses("net1"), switchdev.vlans_shown()
-    assert switchdev.vlans(nic.representor(vf)) == {100: NATIVE}
-    assert set(switchdev.vlans(nic.pf.name)) == {1, 100}
-    if is_recorded:
-        with open(record, "wb") as file:
-            file.write(content)
-        os.utime(record, ns=(written, written))
-    if path == "none":
-        one.netns = ""
-    for _ in range(2):
-        one.delete()
-        now = vf.table(), pods[1].settings("net1"), pods[1].addresses("net1"), switchdev.vlans_shown()
-        assert now == held
-        assert list(disk.reserved("lab").values()) == [f"{two.container_id}\r\nnet1"]
-    two.check().ok()
-    two.delete()
-    assert nic.snapshot(vf, bridge) == before
-    assert nothing_left()
-
-
-@pytest.mark.parametrize("answer", ANSWERS)
-def test_add_fails_late(answer: str, nic: Nic, vf: VF, bridge: str, pod: Space, tmp_path: Path, attach: Attach) -> None:
-    """IPAM that is executed, after VF, representor and uplink were set: all is undone, and IPAM is told."""
-    log = make_pool(tmp_path, answer)
-    before = nic.snapshot(vf, bridge)
-    one = attach(vf, **{**SETTINGS, "ipam": {"type": "pool"}})
-    one.path = str(tmp_path)
-    _, code, message = ANSWERS[answer]
-    error = one.call("ADD").error(code)
-    assert message in error["msg"] + error.get("details", "")
-    assert log.read_text().split() == ["ADD", "DEL"]
-    assert nic.snapshot(vf, bridge) == before
-    assert pod.links() == []
-    assert nothing_left()
-    one.delete()
-    assert nic.snapshot(vf, bridge) == before
-
-
-def test_the_pod_has_such_a_link(nic: Nic, vf: VF, bridge: str, pod: Space, attach: Attach) -> None:
-    """CNI_IFNAME is taken in the pod: nothing is changed, here or there."""
-    before = nic.snapshot(vf, bridge)
-    pod.ip("link", "add", "net1", "type", "veth", "peer", "name", "other")
-    there = pod.json("link", "show")
-    one = attach(vf, **SETTINGS)
-    assert "net1" in one.call("ADD").error(4)["msg"]
-    assert nothing_left()
-    one.delete()
-    assert nic.snapshot(vf, bridge) == before
-    assert pod.json("link", "show") == there
-    assert nothing_left()
-
-
-@pytest.mark.parametrize("where", ["the same", "another", "another, the first gone"])
-def test_add_is_repeated(where: str, nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach) -> None:
-    """The runtime has forgotten the first ADD. Only what the second asks for is set; DEL restores what was before the
-    first.
-    """
-    before = nic.snapshot(vf, bridge)
-    pods = make_pod(), make_pod()
-    one = attach(vf, pods[0], **SETTINGS)
-    one.add()
-    target = pods[0]
-    if where != "the same":
-        one.netns, target = pods[1].path, pods[1]
-    if where == "another, the first gone":
-        pods[0].delete()
-        wait_for(lambda: bool(vf.name), "link on the host")
-    one.conf.update(vlan=300, mtu=1300)
-    del one.conf["trunk"], one.conf["trust"], one.conf["mac"]
-    result = one.add()
-    table, link, rep = vf.table(), target.settings("net1"), nic.representor(vf)
-    assert (table["trust"], table["spoofchk"]) == (False, False)
-    assert table["address"] == link["mac"] != MAC
-    assert (link["mtu"], switchdev.port(rep)["mtu"]) == (1300, 1300)
-    assert switchdev.vlans(rep) == {300: NATIVE}
-    assert set(switchdev.vlans(nic.pf.name)) == {1, 300}
-    assert target.addresses("net1") == [result["ips"][0]["address"]]
-    assert len(disk.reserved("lab")) == len(disk.records(disk.ACCELERATED_BRIDGE)) == 1
-    if where == "another":
-        assert pods[0].links() == []
-    one.check().ok()
-    one.delete()
-    assert nic.snapshot(vf, bridge) == before
-    assert nothing_left()
-
-
-@pytest.mark.at_once
-def test_two_adds_at_once(nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach) -> None:
-    """One gets VF and representor, the other is told, and its DEL, which the runtime gives then, takes nothing away."""
-    before = nic.snapshot(vf, bridge)
-    pods = make_pod(), make_pod()
-    both = [attach(vf, pod, **conf) for pod, conf in zip(pods, (SETTINGS, OTHERS), strict=True)]
-    with ThreadPoolExecutor(2) as crowd:
-        outcomes: list[Outcome] = list(crowd.map(lambda one: one.call("ADD"), both))
-    assert sorted(outcome.status for outcome in outcomes) == [0, 1]
-    winner, loser = sorted((0, 1), key=lambda number: outcomes[number].status)
-    assert outcomes[loser].error(11)["msg"] == f"pci address {vf.address} is already allocated"
-    held = nic.snapshot(vf, bridge), pods[winner].settings("net1")
-    assert switchdev.port(nic.representor(vf))["master"] == bridge
-    both[loser].delete()
-    assert (nic.snapshot(vf, bridge), pods[winner].settings("net1")) == held
-    both[winner].result = outcomes[winner].ok()
-    both[winner].check().ok()
-    both[winner].delete()
-    assert nic.snapshot(vf, bridge) == before
-    assert nothing_left()
-
-
-@pytest.fixture
-def before_reboot(nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach) -> Attachment:
-    """An attachment of before a reboot: its files are there, all that they tell of is as the boot has made it."""
-    one = attach(vf, make_pod(), **SETTINGS)
-    one.add()
-    (name,) = disk.records(disk.ACCELERATED_BRIDGE)
-    content = disk.files(disk.ACCELERATED_BRIDGE)[name].decode()
-    one.delete()
-    with open("/proc/sys/kernel/random/boot_id") as file:
-        now = file.read().strip()
-    assert now in content
-    with open(f"{disk.ACCELERATED_BRIDGE}/{name}", "w") as file:
-        file.write(content.replace(now, "00000000-0000-0000-0000-000000000000"))
-    HOST.ip("link", "set", nic.representor(vf), "mtu", "1650")
-    return one
-
-
-def test_del_after_a_reboot(before_reboot: Attachment, nic: Nic, vf: VF, bridge: str) -> None:
-    """DEL forgets the attachment, and changes nothing."""
-    before = nic.snapshot(vf, bridge)
-    assert len(disk.records(disk.ACCELERATED_BRIDGE)) == 1
-    before_reboot.delete()
-    assert nic.snapshot(vf, bridge) == before
-    assert nothing_left()
-
-
-def test_add_after_a_reboot(
-    before_reboot: Attachment, nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach
-) -> None:
-    """A new pod gets the VF, and DEL gives it back as it was after the boot and not as it was before."""
-    before = nic.snapshot(vf, bridge)
-    two = attach(vf, make_pod(), **SETTINGS)
-    two.add()
-    held = switchdev.vlans_shown(), HOST.settings(nic.representor(vf)), vf.table()
-    before_reboot.delete()
-    assert (switchdev.vlans_shown(), HOST.settings(nic.representor(vf)), vf.table()) == held
-    two.check().ok()
-    two.delete()
-    assert nic.snapshot(vf, bridge) == before
-    assert nothing_left()
-
-
-def test_gc(nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach) -> None:
-    """What is valid stays, what is not is given back, other networks' attachments are no matter."""
-    before = nic.snapshot(vf, bridge)
-    one = attach(vf, make_pod(), **SETTINGS)
-    one.add()
-    collect_garbage(one, {"containerID": one.container_id, "ifname": "net1"})
-    collect_garbage(attach(vf, name="others", ipam=IPAM))
-    one.check().ok()
-    collect_garbage(one)
-    assert nic.snapshot(vf, bridge) == before
-    assert nothing_left()
-
-
 def test_gc_among_three(three: list[VF], nic: Nic, vf: VF, bridge: str, make_pod: MakePod, attach: Attach) -> None:
     """VFs that share VLANs on the uplink: one is valid, one is not though it lives, the pod of one is dead. The uplink
     keeps what the valid one needs, until a GC for which nothing is valid.
@@ -772,7 +417,7 @@ def test_gc_among_three(three: list[VF], nic: Nic, vf: VF, bridge: str, make_pod
     assert set(switchdev.vlans(nic.pf.name)) == {1, 7, 100, 200}
     pods[2].delete()
     wait_for(lambda: bool(three[2].name), "link on the host")
-    collect_garbage(valid, {"containerID": valid.container_id, "ifname": "net1"})
+    collect_garbage(valid, valid)
     assert set(switchdev.vlans(nic.pf.name)) == {1, 7, 100}
     assert [bool(x.name) for x in three] == [False, True, True]
     assert len(disk.records(disk.ACCELERATED_BRIDGE)) == len(disk.reserved("lab")) == 1
@@ -780,8 +425,3 @@ def test_gc_among_three(three: list[VF], nic: Nic, vf: VF, bridge: str, make_pod
     collect_garbage(valid)
     assert [nic.snapshot(x, bridge) for x in three] == before
     assert nothing_left()
-
-
-def collect_garbage(one: Attachment, *valid: dict[str, str]) -> None:
-    """GC of the attachment's network, with these attachments as the valid ones."""
-    Attachment({**one.conf, "cni.dev/valid-attachments": list(valid)}, "", "").call("GC").ok()
