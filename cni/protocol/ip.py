@@ -38,17 +38,22 @@ def address_or_none(text: str) -> IPAddress | None:
 
 def parse_interface(text: str) -> IPInterface:
     """Return an address with its prefix length. Raises ValueError."""
+    return interface(*_parsed(text))
+
+
+def parse_network(text: str) -> IPNetwork:
+    """Return a subnet; bits right of the prefix are cleared. Raises ValueError."""
+    address, prefixlen = _parsed(text)
+    return (IPv4Network if address.version == 4 else IPv6Network)((int(address), prefixlen), strict=False)
+
+
+def _parsed(text: str) -> tuple[IPAddress, int]:
     written, _, length = text.partition("/")
     if not (length.isascii() and length.isdecimal()):
         raise ValueError(f"{text!a} is not an IP address with its prefix length")
     address, prefixlen = _as_written(written), int(length)
     mapped = getattr(address, "ipv4_mapped", None)
-    return interface(mapped, prefixlen - MAPPED_BITS) if mapped else interface(address, prefixlen)
-
-
-def parse_network(text: str) -> IPNetwork:
-    """Return a subnet; bits right of the prefix are cleared. Raises ValueError."""
-    return parse_interface(text).network
+    return (mapped, prefixlen - MAPPED_BITS) if mapped else (address, prefixlen)
 
 
 def _as_written(text: str) -> IPAddress:
