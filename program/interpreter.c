@@ -5,6 +5,7 @@
 #include "program.h"
 
 #include <marshal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,13 @@
  * might find names that collide, to make a dictionary slow; a configuration is small.
  */
 #define HASH_SEED 1
+
+/*
+ * So often in a row nobody asks for memory who takes a no for an answer. CPython 3.11 does not when it enters the handler
+ * of an exception and has no memory for the number of the instruction: it tries again for ever (exception_unwind in
+ * Python/ceval.c).
+ */
+#define REFUSALS 100000
 
 extern const struct _frozen *_PyImport_FrozenBootstrap; /* tables.c, as CPython's Python/frozen.c */
 
@@ -54,6 +62,20 @@ void die_of_exception(const char *where)
     die(where);
 }
 
+static PyMemAllocatorEx objects; /* what has CPython's objects allocated */
+
+static void *allocate_object(void *context, size_t size)
+{
+    static int refusals;
+    void *const object = objects.malloc(context, size);
+    refusals = object == NULL ? refusals + 1 : 0;
+    if (refusals == REFUSALS) {
+        fputs("there is no memory left, not even to go on from an error\n", stderr);
+        abort(); /* which is a crash (crash.c) */
+    }
+    return object;
+}
+
 void configure_interpreter(void)
 {
     PyPreConfig preconfig;
@@ -61,6 +83,10 @@ void configure_interpreter(void)
     preconfig.allocator = PYMEM_ALLOCATOR_MALLOC;
     preconfig.utf8_mode = 1; /* file names and configurations are UTF-8, whatever the locale */
     check(Py_PreInitialize(&preconfig));
+
+    PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &objects);
+    PyMem_SetAllocator(PYMEM_DOMAIN_OBJ, &(PyMemAllocatorEx){
+        objects.ctx, allocate_object, objects.calloc, objects.realloc, objects.free});
 }
 
 void start_interpreter(const struct _frozen *modules)

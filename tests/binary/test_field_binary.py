@@ -10,7 +10,8 @@
 | a crash: a stack on stderr, an error on stdout, exit status 1 | test_crash_of_a_plugin_that_waits, test_crash_in_c |
 | DEL puts right what a crash has left | test_crash_in_add, test_crash_in_delete |
 | there are never two answers | test_crash_after_the_answer, test_two_threads_crash_at_once |
-| the stack of a thread is used up, or memory is damaged | test_crash_in_c |
+| the stack of a thread is used up, or memory is damaged | test_crash_in_c, test_memory_is_damaged |
+| there is no memory to go on from an error, and CPython would never end | test_no_memory_to_go_on_from_an_error |
 | whatever the caller did to signals; nothing of it is inherited | test_signals_of_the_caller, test_executed_ipam |
 """
 
@@ -435,3 +436,21 @@ def test_crash_after_a_part_of_the_answer(run_crashing: Callable[[str], Outcome]
     outcome = run_crashing(f"os.write(1, b'{{')\ncrash({NULL}, 0)")
     assert (outcome.status, outcome.stdout) == (1, "{")
     assert "segmentation fault" in outcome.stderr
+
+
+def test_no_memory_to_go_on_from_an_error(crashing: str, tmp_path: Path) -> None:
+    """CPython would try for ever: to leave `with`, it wants memory for a number that is not a small one."""
+    program = Program(crashing, tmp_path)
+    lines = "\n".join("        number = 0" for _ in range(200))
+    program.build(
+        main="class Context:\n    def __enter__(self): pass\n    def __exit__(self, *_): pass\n"
+        "def use_up():\n    used = [None] * 1_000_000\n    with Context():\n"
+        f"{lines}\n        while True:\n            used[number] = number = number + 1\n"
+        "use_up()\n"
+    )
+    command = ["sh", "-c", f"ulimit -v 50000; exec {program.path}"]
+    done = subprocess.run(command, capture_output=True, timeout=60)
+    outcome = Outcome(done.returncode, done.stdout, done.stderr)
+    assert "aborted" in outcome.error(999)["msg"]
+    assert outcome.stderr.startswith("there is no memory left, not even to go on from an error\n")
+    assert " in use_up\n" in outcome.stderr
