@@ -93,7 +93,7 @@ class BridgeRig(Rig):
     def seen(self) -> dict[str, Any]:
         """See `Rig`."""
         port = self._port()
-        assert port["master"] == self.bridge
+        assert port.get("master") == self.bridge
         vlans = {"vlans": switchdev.vlans(self.representor), "uplink": set(switchdev.vlans(self.nic.pf.name))}
         return {**super().seen(), "mtu": port["mtu"], **vlans}
 
