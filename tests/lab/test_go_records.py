@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.support import disk
+from tests.support.bad_luck import collect_garbage
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 from tests.support.vfs import VF, without_permanent_mac
@@ -72,12 +73,6 @@ def write(path: str, text: str) -> None:
         file.write(text)
 
 
-def collect_garbage(one: Attachment, valid: list[dict[str, str]]) -> None:
-    """GC with these attachments as the valid ones."""
-    one.conf["cni.dev/valid-attachments"] = valid
-    one.call("GC").ok()
-
-
 def nothing_is_left() -> bool:
     """Return whether no record and no allocation is left; lock files stay."""
     return not [path for path in disk.files(disk.SRIOV) if not path.startswith("pci/vf_lock/")]
@@ -109,10 +104,9 @@ def test_gc_takes_back_what_sriov_cni_attached(vf: VF, pod: Space, attach: Calla
     before = vf.snapshot()
     one = attach(vf)
     attached_by_sriov_cni(vf, one, pod)
-    valid = {"containerID": one.container_id, "ifname": "net1"}
-    collect_garbage(one, [valid])
+    collect_garbage(one, one)
     assert pod.links() == ["net1"]
-    collect_garbage(one, [])
+    collect_garbage(one)
     assert pod.links() == []
     assert without_permanent_mac(vf.snapshot()) == without_permanent_mac(before)
     assert nothing_is_left()

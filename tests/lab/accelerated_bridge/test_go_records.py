@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support import disk, net, switchdev
-from tests.support.bad_luck import bind_to_stub
+from tests.support.bad_luck import bind_to_stub, collect_garbage
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 from tests.support.switchdev import Nic
@@ -374,13 +374,12 @@ def test_gc_takes_back_what_accelerated_bridge_cni_attached(
     before = nic.snapshot(vf, bridge)
     one = attach(vf)
     attached_by_go(nic, vf, bridge, one, pod)
-    valid = [{"containerID": one.container_id, "ifname": "net1"}]
-    Attachment({**one.conf, "cni.dev/valid-attachments": valid}, "", "").call("GC").ok()
+    collect_garbage(one, one)
     assert pod.links() == ["net1"]
     assert len(disk.records(disk.ACCELERATED_BRIDGE)) == 1
     pod.delete()
     wait_for(lambda: bool(vf.name), "link on the host")
-    Attachment({**one.conf, "cni.dev/valid-attachments": []}, "", "").call("GC").ok()
+    collect_garbage(one)
     assert without_permanent_mac(nic.snapshot(vf, bridge)) == without_permanent_mac(before)
     assert disk.records(disk.ACCELERATED_BRIDGE) == []
 
