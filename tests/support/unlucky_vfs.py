@@ -109,7 +109,7 @@ class Rig(ABC):
         return self.vf.snapshot()
 
     def beside(self) -> dict[str, Any]:
-        """Return what has to be as before though the VF is not there any more."""
+        """Return what has to be as before though the VF is not there any more. Nothing is connected to it."""
         return {"pf": HOST.settings(self.vf.pf.name)}
 
     def seen(self) -> dict[str, Any]:
@@ -298,7 +298,7 @@ class BadLuck:
             assert pod.links() == ["net1"]
             each.check().ok()
             each.delete()
-            assert rig.snapshot() == again
+            rig.assert_as(again)
 
     def test_the_vfs_were_removed(self, far_rig: Rig) -> None:
         """DEL succeeds where the VF is gone. Where it has been made anew, nothing is left set on it, and it is usable.

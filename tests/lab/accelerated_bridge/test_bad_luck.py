@@ -87,8 +87,9 @@ class BridgeRig(Rig):
 
     def beside(self) -> dict[str, Any]:
         """See `Rig`."""
-        port = {"representor": HOST.settings(self.representor), "master": self._port().get("master")}
-        return {**super().beside(), **port, "vlans": switchdev.vlans_shown()}
+        assert "master" not in self._port()
+        port = HOST.settings(self.representor)
+        return {**super().beside(), "representor": port, "vlans": switchdev.vlans_shown()}
 
     def seen(self) -> dict[str, Any]:
         """See `Rig`."""
