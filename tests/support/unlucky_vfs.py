@@ -109,7 +109,7 @@ class Rig(ABC):
         return self.vf.snapshot()
 
     def beside(self) -> dict[str, Any]:
-        """Return what has to be as before though the VF is gone; assert that nothing is connected to it any more."""
+        """Return what has to be as before though the VF is not there any more. Nothing is connected to it."""
         return {"pf": HOST.settings(self.vf.pf.name)}
 
     def seen(self) -> dict[str, Any]:
