@@ -62,20 +62,20 @@ class Living:
         self._log = log
         self._inodes: dict[int, int] | None = None
 
-    def has(self, claim: Attachment) -> bool:
+    def has(self, attachment: Attachment) -> bool:
         """Return whether the namespace of an attachment lives: at its path, or because a process is in it. The caller
         may see other paths than the one who attached, and a process may outlive the path. Raises CniError.
         """
-        if not claim.is_of_this_boot:
+        if not attachment.is_of_this_boot:
             return False
-        if not claim.home:
+        if not attachment.home:
             return True  # nobody knows
-        with RecordedPod(claim.owner, (claim.home,), self._log) as pod:
+        with RecordedPod(attachment.owner, (attachment.home,), self._log) as pod:
             if pod is not None:
                 return True
         if self._inodes is None:
             self._inodes = _of_processes()
-        process = self._inodes.get(claim.owner.netns_inode)
+        process = self._inodes.get(attachment.owner.netns_inode)
         if process is None:
             return False
         # The kernel gives the number of a namespace that has died to the next one.
@@ -83,7 +83,7 @@ class Living:
         if pod is None:
             return False
         with pod:
-            return claim.owner.may_have(pod)
+            return attachment.owner.may_have(pod)
 
 
 def _of_processes() -> dict[int, int]:
