@@ -524,7 +524,9 @@ def _create(c: Choice) -> str:
         c.space.create(kind, name, *parts, data=attribute(1, 4), index=index)
     else:
         c.space.create(kind, name, *parts, index=index)
-    made = next(link for link in c.space.links() if link.name == name)
+    made = next((link for link in c.space.links() if link.name == name), None)
+    if made is None:  # upon the device, which DEL is fetching, and so deleted
+        return f"new {kind} {name}, deleted at once"
     if parts and c.random.random() < 0.7:  # what a new link's message does not always set
         c.space.change(made.index, attribute(links.IFALIAS, c.random.choice(c.names)))
     if c.random.random() < 0.3:
