@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cni.attach.add import Attaching
+from cni.attach.attaching import Attaching
 from cni.attach.attachment import Attachment, Owner
 from cni.attach.call import Call
 from cni.attach.claims import Claims

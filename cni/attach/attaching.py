@@ -1,0 +1,202 @@
+"""What ADD decides to do with a device of which all is known, and the doing.
+
+A list of steps says what will be done, in order; nothing is asked or done for that. Three undos are enough: the device
+is given back as DEL does it, the addresses are released, and a move that is under way is waited for.
+"""
+
+from __future__ import annotations
+
+from cni.attach import identity, ifconfig, information, move, restore
+from cni.attach.attachment import Attachment
+from cni.attach.call import Call
+from cni.attach.claims import Claims
+from cni.attach.ifconfig import PodLink
+from cni.attach.plugin import Device
+from cni.attach.rollback import Rollback
+from cni.attach.step import Step, carry_out
+from cni.linux.background import Background
+from cni.linux.netlink import link, nsid
+from cni.linux.netns import NetNS
+from cni.linux.signals import Deferred, ignore_termination
+from cni.protocol.errors import GENERIC, CniError
+from cni.protocol.result import Result
+
+
+class Attaching:
+    """One ADD on its way: what its steps know of each other, and the steps.
+
+    attachment: what was recorded, None for a device that needs no record. result: what ADD returns, when it is done.
+    """
+
+    __slots__ = (
+        *("_addresses", "_announced", "_announcing", "_inside", "_interface", "_moving", "_steps"),
+        *("attachment", "call", "claims", "device", "pod", "result"),
+    )
+
+    def __init__(self, call: Call, device: Device, attachment: Attachment | None, pod: NetNS, claims: Claims) -> None:
+        self.call = call
+        self.device = device
+        self.attachment = attachment
+        self.pod = pod
+        self.claims = claims
+        self.result: Result | None = None
+        self._inside = PodLink(pod, 0, call.request.ifname)
+        self._interface = device.interface(attachment, call.request)
+        self._steps: list[Step] = []
+        self._moving: Background | None = None
+        self._addresses: Result | None = None
+        self._announcing = self._announced = False
+
+    def claiming(self) -> list[Step]:
+        """Return the steps that are taken under the shared lock."""
+        attachment, claims = self.attachment, self.claims
+        assert attachment is not None
+        return [
+            Step(
+                f"record what {attachment.name} is like",
+                lambda: claims.make(attachment),
+                (f"give {attachment.name} back", lambda: claims.undo(attachment, self.pod)),
+            ),
+            *self.device.connecting(attachment, self.call),
+        ]
+
+    def steps(self) -> list[Step]:
+        """Return all steps after that, in order. Nothing is done for it, and neither host nor pod is asked."""
+        conf, call, attachment = self.call.conf, self.call, self.attachment
+        kind = conf.ipam.string("type") if conf.ipam is not None else ""
+        releasing = ("release the addresses", call.release_addresses)
+        publish = [Step("publish device information", self._publish)] * information.is_wanted(conf)
+        configuring = self.device.configuring(attachment, call, self.claims.note) if attachment is not None else []
+        if attachment is None or attachment.original is None:
+            asking = [Step(f"take addresses from {kind}", self._choose, releasing)] * bool(kind)
+            return [*configuring, *asking, Step("make the result", self._make_result), *publish]
+        name, ifname, path = attachment.name, call.request.ifname, self.pod.path
+        moving, built_in = ("end the move", self._end_move), bool(kind) and call.ipam.is_built_in(conf)
+        if built_in:
+            # The kernel takes its time over the move. Meanwhile addresses are chosen.
+            into_pod = Step(f"move {name} into {path} as {ifname} and take addresses from {kind} meanwhile",
+                            self._move_and_choose, releasing, moving)  # fmt: skip
+        else:
+            into_pod = Step(f"move {name} into {path} as {ifname}", self._move, moving)
+        inside = self._inside
+        return [
+            *configuring,
+            into_pod,
+            Step(f"detach what sees the packets of {ifname}", self._arrive),
+            *self.device.configuring_in_pod(attachment, inside),
+            # Before it comes up, so that the kernel announces them.
+            *[Step(f"give {ifname} its addresses", self._add_addresses)] * built_in,
+            Step(f"bring {ifname} up", self._bring_up),
+            # A plugin such as dhcp talks through the link, which therefore is there and up.
+            *[
+                Step(f"take addresses from {kind}", self._choose, releasing),
+                Step(f"give {ifname} its addresses", self._add_addresses),
+            ]
+            * (bool(kind) and not built_in),
+            Step("make the result", self._make_result),
+            Step(f"give {ifname} its routes", self._add_routes),
+            Step(f"announce the addresses of {ifname}", self._announce),
+            *publish,
+        ]
+
+    def claim(self, undo: Rollback) -> None:
+        """Take the first steps, under the shared lock. undo: takes back what was done. Raises CniError."""
+        claiming, self._steps = self.claiming(), self.steps()
+        self._log_plan(*claiming, *self._steps)
+        carry_out(claiming, undo, self.call.log)
+
+    def _log_plan(self, *steps: Step) -> None:
+        self.call.log.debug(f"plan: {', '.join(step.does for step in steps)}")
+
+    def finish(self, undo: Rollback) -> Result:
+        """Take all other steps, and return the result. undo: takes back what was done until then. Raises CniError."""
+        if self.attachment is None:
+            self._steps = self.steps()
+            self._log_plan(*self._steps)
+        carry_out(self._steps, undo, self.call.log)
+        ignore_termination()  # from here on the attachment stands: an error would say that it does not
+        undo.commit()
+        assert self.result is not None
+        if self.attachment is not None:
+            self.call.log.debug(f"{self.attachment.name} is {self.call.request.ifname} in {self.pod.path} now")
+        return self.result
+
+    def _start_move(self) -> Background:
+        attachment, call = self.attachment, self.call
+        assert attachment is not None
+        assert attachment.original is not None
+        with Deferred():  # were we told to end in between, the undo would run beside the move, on the same socket
+            self._moving = Background(
+                move.into_pod,
+                *(call.host, self.pod, attachment.original, call.request.ifname, attachment.pod_index, call.log),
+            )
+        return self._moving
+
+    def _move(self) -> None:
+        self._start_move().wait()
+
+    def _move_and_choose(self) -> None:
+        moving = self._start_move()
+        self._choose()
+        moving.wait()
+
+    def _end_move(self) -> None:
+        if self._moving is not None:
+            self._moving.join()
+
+    def _choose(self) -> None:
+        self._addresses = self.call.ask_ipam()
+
+    def _arrive(self) -> None:
+        """Find the link that was moved into the pod, known by the index that the move gave it, and detach the programs
+        that see its packets. Raises CniError when it is not there any more.
+        """
+        attachment, pod, host = self.attachment, self.pod, self.call.host
+        assert attachment is not None
+        index, sought = attachment.pod_index, attachment.sought()
+        found = link.get(pod.netlink, index=index, known_as=attachment.ifname) if index else None
+        if found is None or sought.contradiction(found, nsid.UNKNOWN):
+            found, seen = identity.in_pod(sought, host, pod, knows_index=index > 0)
+            if found is None:
+                raise CniError(GENERIC, f"{attachment.ifname} has vanished from {pod.path} during ADD", seen)
+            attachment.pod_index = found.index
+            self.claims.note(attachment)  # the kernel has chosen another one (before Linux 5.13)
+        with pod.entered():
+            restore.without_filters(pod, found, self.call.log)
+        self._inside.index = found.index
+        self._interface.mac, self._interface.mtu = found.mac, found.mtu
+
+    def _add_addresses(self) -> None:
+        assert self._addresses is not None
+        self._announcing = ifconfig.add_addresses(self._inside, self._addresses, self.call.log)
+
+    def _bring_up(self) -> None:
+        assert self.attachment is not None
+        self.device.bring_up(self.attachment, self._inside, self._interface)
+        self._announced = self._announcing and ifconfig.kernel_announced(self._inside)
+
+    def _make_result(self) -> None:
+        """Make IPAM's result one for our interface. As in the reference plugins, DNS is the network configuration's and
+        not IPAM's, and a network without IPAM has none. Raises CniError when IPAM gave no address, in the words users
+        know.
+        """
+        addresses, interfaces = self._addresses, [self._interface]
+        if addresses is None:
+            self.result = Result(interfaces)
+            return
+        if not addresses.ips:
+            raise CniError(GENERIC, "IPAM plugin returned missing IP config", "everything is undone")
+        for ip in addresses.ips:
+            ip.interface = 0
+        self.result = Result(interfaces, addresses.ips, addresses.routes, self.call.conf.dns)
+
+    def _add_routes(self) -> None:
+        assert self.result is not None
+        ifconfig.add_routes(self._inside, self.result, self.call.log)
+
+    def _announce(self) -> None:
+        assert self.result is not None
+        ifconfig.announce(self._inside, self.result, self._announced, self.call.log)
+
+    def _publish(self) -> None:
+        information.publish(self.call.conf, self.device.folder, self.claims.plugin.sysfs_root, self.call.log)
