@@ -138,7 +138,10 @@ def onto_host(
                 in_pod = _is_at(pod, device)
                 if in_pod:
                     altnames = _drop_altnames(pod, device, altnames, _names(host), log)
-                elif not _arrived(host, back, device):
+                elif (there := _arrived(host, back, device)) is not None:
+                    # The pod may have given it this name as an alternative one after we looked: it is in its own way.
+                    _drop_altnames(host, there, there.altnames, [name], log)
+                else:
                     back = _index_of(host, device.name)
     except RequestError as e:
         raise CniError(

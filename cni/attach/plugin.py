@@ -94,7 +94,11 @@ class Device:
     def not_back(self, attachment: Attachment) -> CniError:
         """Return the error for one of these that cannot be given back yet."""
         owner = attachment.owner.describe()
-        return CniError(TRY_AGAIN_LATER, f"{attachment.name} has not come back from the pod of {owner} yet")
+        return CniError(
+            TRY_AGAIN_LATER,
+            f"{attachment.name} has not come back from the pod of {owner} yet",
+            "its record stays; nothing was changed",
+        )
 
     def link(self, call: Call, records: Records) -> Link | None:
         """Return its link on the host, None when it has none. Raises CniError."""

@@ -253,6 +253,23 @@ def test_a_name_that_the_pod_gives_meanwhile(pod: Space, device: str, name: str)
     assert given > 0
 
 
+def test_a_name_that_the_pod_gives_meanwhile_without_a_record(pod: Space, device: str) -> None:
+    """The same for what the reference plugin attached."""
+    one = attachment(pod, device=device, cniVersion="1.0.0")
+    one.add(folder=REFERENCE)
+    stops = faults.calls(one, "DEL", "sendto")
+    assert len(stops) >= 6
+
+    def give() -> None:
+        pod.ip("link", "property", "add", "dev", "net1", "altname", device, check=False)
+
+    for stop in stops:
+        one.add(folder=REFERENCE)
+        stopped.at(one, "DEL", stop, give).ok()
+        assert device in HOST.links(), stop
+        assert pod.links() == []
+
+
 def test_hwaddr_of_a_bridge_and_its_port(pod: Space, device: str) -> None:
     """A bridge has the address of its port: the port is meant, and the bridge keeps what it has."""
     bridge = net.unique("br")
