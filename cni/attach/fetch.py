@@ -7,7 +7,7 @@ from cni.attach.identity import Sought
 from cni.linux.log import Logger
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
-from cni.linux.netlink.socket import RequestError
+from cni.linux.netlink.socket import NetlinkError, RequestError
 from cni.linux.netns import NetNS
 
 
@@ -19,6 +19,7 @@ def fetched(sought: Sought, found: Link, links: list[Link], host: NetNS, pod: Ne
     """
     original = sought.original
     stacked.remove(found, host, pod, log, links)
+    _drop_given_names(found, sought.original, pod)
     back = move.onto_host(host, pod, found, original.name, log, alias=original.name, index=original.index)
     reason = sought.on_host(back) if back is not None else ""
     if back is not None and reason and (back.kind, back.peer) == (found.kind, found.peer):
@@ -33,3 +34,17 @@ def fetched(sought: Sought, found: Link, links: list[Link], host: NetNS, pod: Ne
     except RequestError as e:
         log.error(f"{back.name}, which is a link of {pod.path}, stays on the host: {e.strerror} (errno {e.errno})")
     return None
+
+
+def _drop_given_names(device: Link, original: Link, pod: NetNS) -> None:
+    """Take the alternative names off that the pod gave. They would come with the link and be names of the host until it
+    is restored: another device that has such a name could not come back under it, and who asks for that one would get
+    this. What the kernel refuses, `restore` asks again.
+    """
+    given = [altname for altname in device.altnames if altname not in original.altnames]
+    try:
+        if given:
+            link.delete_altnames(pod.netlink, device.index, given)
+    except NetlinkError:
+        return
+    device.altnames = [altname for altname in device.altnames if altname not in given]

@@ -253,6 +253,33 @@ def test_a_name_that_the_pod_gives_meanwhile(pod: Space, device: str, name: str)
     assert given > 0
 
 
+def test_a_name_that_the_pod_gave_is_never_one_of_the_host(
+    pod: Space, make_pod: Callable[[], Space], device: str, make_device: Callable[..., str]
+) -> None:
+    """The pod gives its device the name of another pod's device, which comes back while the first is on its way: each
+    is on the host under its own name, and nobody finds the one by the other's.
+    """
+    second = make_device()
+    one, other = attachment(pod, device=device), attachment(make_pod(), device=second)
+    one.add()
+    stops = faults.calls(one, "DEL", "sendto")
+    seen = 0
+    for stop in stops:
+        one.add()
+        other.add()
+        pod.ip("link", "property", "add", "dev", "net1", "altname", second)
+
+        def give_back_the_other() -> None:
+            nonlocal seen
+            seen += device in HOST.links()
+            assert HOST.link(second) is None
+            other.delete()
+
+        stopped.at(one, "DEL", stop, give_back_the_other).ok()
+        assert {device, second} <= set(HOST.links()), stop
+    assert seen > 0
+
+
 def test_a_name_that_the_pod_gives_meanwhile_without_a_record(pod: Space, device: str) -> None:
     """The same for what the reference plugin attached."""
     one = attachment(pod, device=device, cniVersion="1.0.0")

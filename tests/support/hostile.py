@@ -25,7 +25,7 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from random import Random
@@ -148,10 +148,14 @@ class World:
         with self._lock:
             names = dict(self._names)
         return [
-            f"{link.name} ({link.kind}, index {link.index}, alias {link.alias!r}, queues {link.queues})"
+            told(link)
             for link in self.host.links()
             if names.get(link.queues) != link.name and (link.index, link.name) not in self._others
         ]
+
+    def named(self, *names: str) -> list[str]:
+        """Return the links on the host that have one of these names."""
+        return [told(link) for link in self.host.links() if {link.name, *link.altnames} & {*names}]
 
     def disturbed(self) -> dict[str, tuple[object, object]]:
         """Return what has changed of that which must not."""
@@ -167,6 +171,12 @@ class World:
         for program in self.programs:
             os.close(program)
         self.host.forget()
+
+
+def told(link: Link) -> str:
+    """Return what a link is, for a message."""
+    altnames = f", also {', '.join(link.altnames)}" if link.altnames else ""
+    return f"{link.name} ({link.kind}, index {link.index}, alias {link.alias!r}, queues {link.queues}{altnames})"
 
 
 def queues(number: int) -> bytes:
@@ -278,12 +288,12 @@ class Device:
         if kind == "macvlan":
             lower = f"l-{name}"
             self._numbers += world.register(lower)
-            host.veth(lower, self.peer, queues(self._numbers[2]), of_peer=[queues(self._numbers[1])])
+            self._veth(lower, queues(self._numbers[2]), of_peer=[queues(self._numbers[1])])
             below = self._index_of(lower)
             host.change(below, flags=links.UP, mask=links.UP)
             host.create("macvlan", name, attribute(links.LINK, below), *parts, data=attribute(1, 4))  # MODE_BRIDGE
         else:
-            host.veth(name, self.peer, *parts, of_peer=[queues(self._numbers[1]), attribute(links.MTU, mtu)])
+            self._veth(name, *parts, of_peer=[queues(self._numbers[1]), attribute(links.MTU, mtu)])
         peer = self._index_of(self.peer)
         if kind == "far":
             host.change(peer, attribute(links.NET_NS_FD, far.fd))
@@ -303,6 +313,21 @@ class Device:
         self.mac = ""
         self.before = self.seen() or {}
         assert self.before, f"{name} was not made"
+
+    def _veth(self, name: str, *parts: bytes, of_peer: Iterable[bytes]) -> None:
+        """Make a pair on the host. A pod that gives its device this name as an alternative one, while DEL takes it to
+        the host, has taken it for the moment until DEL drops it. Raises AssertionError if it stays taken.
+        """
+
+        def made() -> bool:
+            try:
+                self.world.host.veth(name, self.peer, *parts, of_peer=of_peer)
+            except FileExistsError:
+                return False
+            return True
+
+        taken = f"{name} or {self.peer} is the name of another link of the host"
+        assert links.settled(made, SETTLING_S), f"{taken}: {self.world.named(name, self.peer)}"
 
     def _index_of(self, name: str) -> int:
         return next(link for link in self.world.host.links() if link.name == name).index
