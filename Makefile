@@ -4,9 +4,9 @@
 .PHONY: always help binaries demo lab test lab-first lab-second lab-at-once fuzz lint bench profile scale lock clean
 
 PYTHON := .venv/bin/python
-BINARIES := dist/accelerated-bridge dist/host-device dist/sriov dist/host-local dist/static
+BINARIES := dist/accelerated-bridge dist/host-device dist/sriov dist/host-local dist/static dist/plumbline
 SOURCES := build.spec requirements.txt build/version build/flavour $(wildcard program/*.py program/*/*.py program/*.[ch] program/*.toml) \
-    $(shell find cni ipam plugins -name '*.py')
+    $(shell find cni ipam plugins plumbline -name '*.py')
 
 # How a binary starts: from an image, or frozen (docs/architecture.md, The single file).
 FLAVOUR := image

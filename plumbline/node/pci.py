@@ -1,0 +1,125 @@
+"""PFs and their VFs as sysfs has them: PCI devices with the SR-IOV capability, and the kernel's simulated NICs.
+
+Read are /sys/bus/pci/devices (Documentation/ABI/testing/sysfs-bus-pci) and /sys/bus/netdevsim/devices.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cni.linux import sysfs
+from plumbline.node.model import Pf, Vdpa, Vf
+
+PCI, NETDEVSIM = "pci", "netdevsim"
+
+
+def pfs(root: str) -> list[Pf]:
+    """Return all PFs with their VFs, by address; links and settings are not looked up. root: where sysfs is mounted.
+
+    Raises CniError where nothing more can be opened.
+    """
+    return [*_pci(root), *_simulated(root)]
+
+
+def folder(pf: Pf, root: str) -> str:
+    """Return a PF's real folder."""
+    return os.path.realpath(os.path.join(root, "bus", pf.bus, "devices", pf.address))
+
+
+def representor(pf: Pf, index: int, root: str) -> str:
+    """Return the name of the link that stands for a VF at its PF in switchdev mode, empty where there is none."""
+    device = folder(pf, root)
+    if pf.bus == PCI:
+        return sysfs.representor(device, index, root)
+    ports = ((name, sysfs.vf_of_port(text(device, "net", name, "phys_port_name"))) for name in sysfs.netdevs(device))
+    return next((name for name, port in ports if port is not None and port[2] == index), "")
+
+
+def _pci(root: str) -> list[Pf]:
+    devices = os.path.join(root, "bus/pci/devices")
+    addresses = sorted(x for x in entries(devices) if sysfs.is_physical_function(os.path.join(devices, x)))
+    return [_pf(os.path.realpath(os.path.join(devices, address)), address, root) for address in addresses]
+
+
+def _pf(device: str, address: str, root: str) -> Pf:
+    autoprobe = text(device, "sriov_drivers_autoprobe")
+    found = Pf(
+        name=sysfs.uplink(device) or address,
+        address=address,
+        bus=PCI,
+        driver=sysfs.driver(device),
+        vendor=text(device, "vendor").removeprefix("0x"),
+        model=text(device, "device").removeprefix("0x"),
+        possible=number(device, "sriov_totalvfs"),
+        numa=_numa(device),
+        autoprobe=autoprobe == "1" if autoprobe else None,
+    )
+    indices = sorted(int(x.removeprefix("virtfn")) for x in entries(device) if x.startswith("virtfn"))
+    found.vfs = [_vf(found, index, os.path.realpath(os.path.join(device, f"virtfn{index}")), root) for index in indices]
+    return found
+
+
+def _vf(pf: Pf, index: int, device: str, root: str) -> Vf:
+    vdpa = sysfs.vdpa(device, root)
+    group = os.path.basename(target(device, "iommu_group"))
+    return Vf(
+        pf=pf.name,
+        index=index,
+        address=os.path.basename(device),
+        driver=sysfs.driver(device),
+        vdpa=Vdpa(vdpa.name, vdpa.driver, vdpa.path) if vdpa is not None else None,
+        rdma=sysfs.rdma_device(device),
+        iommu_group=int(group) if group.isdecimal() else None,
+    )
+
+
+def _simulated(root: str) -> list[Pf]:
+    """Return netdevsim's PFs. Their VFs are entries of the PF's table and no devices."""
+    devices = os.path.join(root, "bus/netdevsim/devices")
+    found = []
+    for address in sorted(entries(devices)):
+        device = os.path.realpath(os.path.join(devices, address))
+        name = sysfs.uplink(device) or address
+        pf = Pf(name=name, address=address, bus=NETDEVSIM, driver=NETDEVSIM)
+        count = number(device, "sriov_numvfs") or 0
+        pf.vfs = [Vf(pf=name, index=index, address=None, driver=NETDEVSIM) for index in range(count)]
+        found.append(pf)
+    return found
+
+
+def _numa(device: str) -> int | None:
+    node = number(device, "numa_node")
+    return node if node is not None and node >= 0 else None  # -1: the firmware does not tell
+
+
+def text(*path: str) -> str:
+    """Return an attribute's text, empty where there is none or its driver does not support it."""
+    try:
+        with open(os.path.join(*path), encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def number(*path: str) -> int | None:
+    """Return an attribute's number, None where there is none."""
+    try:
+        return int(text(*path), 0)
+    except ValueError:
+        return None
+
+
+def target(*path: str) -> str:
+    """Return what a link of sysfs points to, empty where there is none."""
+    try:
+        return os.readlink(os.path.join(*path))
+    except OSError:
+        return ""
+
+
+def entries(folder: str) -> list[str]:
+    """Return the names in a folder, none where there is no such folder."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []

@@ -1,0 +1,75 @@
+"""The attachments that the plugins have recorded, and in sriov-cni's way allocated."""
+
+from __future__ import annotations
+
+import os
+from io import BytesIO
+
+from cni.attach.attachment import POD_KEYS, Attachment
+from cni.attach.dead import Living
+from cni.attach.plugin import Plugin
+from cni.attach.records import Records
+from cni.linux.log import Logger
+from cni.linux.sysfs import is_pci_address
+from plugins.accelerated_bridge.plugin import AcceleratedBridge
+from plugins.host_device.plugin import HostDevicePlugin
+from plugins.sriov.plugin import Sriov
+from plugins.vf.attachment import VfAttachment
+from plumbline.node import pci
+from plumbline.node.model import Owner, Pod, Source
+
+PLUGINS: tuple[type[Plugin], ...] = (Sriov, AcceleratedBridge, HostDevicePlugin)
+
+
+def attachments(sysfs_root: str) -> tuple[list[tuple[Plugin, Attachment]], list[str]]:
+    """Return all recorded attachments with their plugins, and what the plugins say of damaged records.
+
+    Raises CniError when a folder cannot be listed.
+    """
+    said = BytesIO()
+    log = Logger("warning", said)
+    found = [
+        (plugin, attachment)
+        for plugin in (make(sysfs_root) for make in PLUGINS)
+        for attachment in Records(plugin, log).all()
+    ]
+    return found, [line.decode(errors="replace") for line in said.getvalue().splitlines()]
+
+
+def owner(plugin: Plugin, attachment: Attachment, living: Living) -> Owner:
+    """Return whose an attachment is. Raises CniError."""
+    told = attachment.owner
+    return Owner(
+        source=Source.RECORD,
+        pod=Pod(*(told.pod.get(key, "") for key in POD_KEYS)),
+        container_id=told.container_id,
+        interface=told.ifname,
+        network=told.network,
+        plugin=plugin.name,
+        netns=attachment.home,
+        alive=living.has(attachment),
+    )
+
+
+def living() -> Living:
+    """Return what tells which pods live."""
+    return Living(Logger("error", BytesIO()))
+
+
+def address_of(attachment: Attachment) -> str:
+    """Return the PCI address of an attachment's device, empty where it is on no PCI bus."""
+    if isinstance(attachment, VfAttachment):
+        return attachment.address
+    parent = attachment.original.parent if attachment.original is not None else ""
+    return next((text for text in (parent, attachment.key) if is_pci_address(text)), "")
+
+
+def allocations() -> dict[str, Owner]:
+    """Return whose VFs are in sriov-cni's way, by PCI address: a file names the path of the pod's namespace."""
+    folder = os.path.join(Sriov.state_folder, "pci")
+    found = {}
+    for address in pci.entries(folder):
+        if is_pci_address(address):
+            netns = pci.text(folder, address)
+            found[address] = Owner(Source.ALLOCATION, netns=netns, alive=os.path.exists(netns))
+    return found

@@ -1,0 +1,22 @@
+"""Where everything that is read lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """The folders and files that tell of a node.
+
+    sysfs, proc: where these are mounted. run: of named network namespaces, `netns` below it. results: libcni's caches
+    of results. checkpoint: what the kubelet's device manager has given to which pod. pod_logs: the kubelet's folders of
+    logs, which name pods.
+    """
+
+    sysfs: str = "/sys"
+    proc: str = "/proc"
+    run: str = "/run"
+    results: tuple[str, ...] = ("/var/lib/cni/results", "/var/lib/cni/multus/results")
+    checkpoint: str = "/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint"
+    pod_logs: str = "/var/log/pods"
