@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import os
 
-from cni.linux import files, sysfs
+from cni.linux import eswitch, files, pci, vdpa
 from cni.linux.log import Logger
 from cni.protocol import jsontext
 from cni.protocol.errors import CniError
@@ -41,7 +41,7 @@ _FILE_MODE = 0o444
 _FOLDER_MODE = 0o755
 
 
-def describe(device: str, sysfs_root: str = sysfs.ROOT) -> tuple[str, dict[str, str]]:
+def describe(device: str, sysfs_root: str = pci.ROOT) -> tuple[str, dict[str, str]]:
     """Return the kind of a device, PCI or VDPA, and the members of its map as far as known; none for a device that is
     on no PCI bus.
 
@@ -50,22 +50,22 @@ def describe(device: str, sysfs_root: str = sysfs.ROOT) -> tuple[str, dict[str, 
     folder = device
     if os.path.basename(folder).startswith("virtio"):
         folder = os.path.dirname(folder)
-        if not sysfs.is_pci_address(os.path.basename(folder)):  # a vDPA device is in between
+        if not pci.is_address(os.path.basename(folder)):  # a vDPA device is in between
             folder = os.path.dirname(folder)
     address = os.path.basename(folder)
-    if not sysfs.is_pci_address(address):
+    if not pci.is_address(address):
         return PCI, {}
-    pf = sysfs.physical_function(folder)
-    index = sysfs.vf_index(pf, address) if pf else -1
+    pf = pci.physical_function(folder)
+    index = pci.vf_index(pf, address) if pf else -1
     fields = {
         "pci-address": address,
         "pf-pci-address": os.path.basename(pf),
-        REPRESENTOR: sysfs.representor(pf, index, sysfs_root) if index >= 0 else "",
+        REPRESENTOR: eswitch.representor(pf, index, sysfs_root) if index >= 0 else "",
     }
-    vdpa = sysfs.vdpa(folder, sysfs_root)
-    if vdpa is None or not vdpa.driver:
-        return PCI, {**fields, "rdma-device": sysfs.rdma_device(folder)}
-    return VDPA, {**fields, "parent-device": vdpa.name, "driver": vdpa.driver, "path": vdpa.path}
+    found = vdpa.find(folder, sysfs_root)
+    if found is None or not found.driver:
+        return PCI, {**fields, "rdma-device": pci.rdma_device(folder)}
+    return VDPA, {**fields, "parent-device": found.name, "driver": found.driver, "path": found.path}
 
 
 def publish(path: str, kind: str, fields: dict[str, str], log: Logger, folder: str = FOLDER) -> None:

@@ -20,7 +20,7 @@ from cni.attach.give_back import Return
 from cni.attach.ifconfig import PodLink
 from cni.attach.records import Format, Records
 from cni.attach.step import Step
-from cni.linux import files, lock, sysfs
+from cni.linux import files, lock, pci
 from cni.linux.lock import EphemeralLock, FileLock
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
@@ -164,7 +164,7 @@ class Plugin(Format):
     about = ""
     has_debug = False
 
-    def __init__(self, sysfs_root: str = sysfs.ROOT) -> None:
+    def __init__(self, sysfs_root: str = pci.ROOT) -> None:
         self.sysfs_root = sysfs_root
 
     def device(self, conf: NetConf, args: str) -> Device:

@@ -9,7 +9,7 @@ from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.move import RACES
 from cni.attach.records import Records
-from cni.linux import sysfs
+from cni.linux import eswitch, pci
 from cni.linux.log import Logger
 from cni.linux.netlink import bridge, link
 from cni.linux.netlink.bridge import Port
@@ -72,7 +72,7 @@ class BridgeVf(VfDevice):
         mtu = wanted.mtu or (original.mtu if original is not None else 0)
         port = RepresentorPort(rep, into.name, wanted.vlans(), mtu, pf.name, self._state_folder, self._root)
         port.vf, port.vf_index, port.bridge_index = found.address, found.index, into.index
-        if port.vlans and sysfs.bridge_setting(into.name, "vlan_filtering", self._root) != "1":
+        if port.vlans and pci.attribute(self._root, "class/net", into.name, "bridge", "vlan_filtering") != "1":
             log.warning(f"bridge {into.name} does not filter VLANs: those of {rep.name} have no effect")
         ports = bridge.ports(host.netlink) if rep.master or wanted.on_uplink else {}
         master = link.get(host.netlink, index=rep.master) if rep.master else None
@@ -112,7 +112,7 @@ class BridgeVf(VfDevice):
 def _representor(known: Vf, host: NetNS, sysfs_root: str) -> Link:
     """Return the VF's representor. Raises CniError (code 7)."""
     pf_address = os.path.basename(known.pf_path)
-    if not sysfs.switch_id(known.pf_path):
+    if not eswitch.switch_id(known.pf_path):
         raise invalid_config(
             f'deviceID: "{known.address}" is not allowed; its PF {known.pf} ({pf_address}) is not in switchdev mode',
             f"`devlink dev eswitch set pci/{pf_address} mode switchdev` sets it; nothing was changed",
@@ -132,7 +132,7 @@ def find_representor(known: Vf, host: NetNS, sysfs_root: str) -> Link | None:
     kernel give its name to the next one.
     """
     for _ in range(RACES):
-        name = sysfs.representor(known.pf_path, known.index, sysfs_root)
+        name = eswitch.representor(known.pf_path, known.index, sysfs_root)
         found = link.get(host.netlink, name=name) if name else None
         if not name or (found is not None and not is_another_vfs(found, known.index)):
             return found

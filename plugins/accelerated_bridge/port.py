@@ -8,7 +8,7 @@ from typing import Any
 
 from cni.attach import restore
 from cni.attach.step import attempt
-from cni.linux import boot, sysfs
+from cni.linux import boot, eswitch, pci
 from cni.linux.log import Logger
 from cni.linux.netlink import bridge, link
 from cni.linux.netlink.bridge import Port
@@ -38,7 +38,7 @@ class RepresentorPort(Beside):
     mtu: int
     pf: str
     state_folder: str
-    sysfs_root: str = sysfs.ROOT
+    sysfs_root: str = pci.ROOT
     master: str = ""
     original_vlans: dict[int, int] = field(default_factory=dict)
     bridge_index: int = 0
@@ -86,7 +86,7 @@ class RepresentorPort(Beside):
         """Return the VLANs that a bridge gives every port: one that was in the bridge before may have others. A bridge
         whose default is 0 gives none; None is for one that does not tell.
         """
-        pvid = sysfs.bridge_setting(into.name, "default_pvid", self.sysfs_root)
+        pvid = pci.attribute(self.sysfs_root, "class/net", into.name, "bridge", "default_pvid")
         if not pvid.isdecimal():
             return None
         return {int(pvid): bridge.PVID | bridge.UNTAGGED} if int(pvid) else {}
@@ -166,8 +166,8 @@ class RepresentorPort(Beside):
                 known = by_name.get(representor.name, [])
             if known:  # several know it where a dead pod has left its record
                 return {vlan for x in known for vlan in x.needed_on(port, host, joined)}
-            is_physical = sysfs.netdev_device(representor.name, self.sysfs_root)
-            return set() if is_physical and not sysfs.is_representor_port(representor.port) else None
+            is_physical = pci.folder_of_netdev(representor.name, self.sysfs_root)
+            return set() if is_physical and not eswitch.is_representor(representor.port) else None
 
         uplink.remove(port, self.uplink_vlans, self.bridge_index, needed_by, host, log)
 
@@ -195,14 +195,14 @@ class RepresentorPort(Beside):
     def _joined(self, host: NetNS) -> Link | None:
         """Return the port by which the VF's PF, which may have got another name since, is in a bridge."""
         folder = self._pf_folder()
-        name = (sysfs.uplink(folder) if folder else "") or self.pf
+        name = (eswitch.uplink(folder) if folder else "") or self.pf
         pf = link.get(host.netlink, name=name) if name else None
         found = uplink.find(pf, host) if pf is not None else None
         return found[0] if found is not None else None
 
     def _pf_folder(self) -> str:
         """Return the folder of the VF's PF in sysfs, empty when it is not to be seen."""
-        return sysfs.physical_function(sysfs.pci_device(self.vf, self.sysfs_root)) if self.vf else ""
+        return pci.physical_function(pci.folder(self.vf, self.sysfs_root)) if self.vf else ""
 
     def is_uplink(self, port: Link, host: NetNS) -> bool:
         """Return whether a link is the uplink. Of many records, only accelerated-bridge-cni's cost a question each."""
@@ -232,8 +232,8 @@ class RepresentorPort(Beside):
         as long as its PF is to be seen; empty when there is none any more.
         """
         pf = self._pf_folder() if not self.original.index else ""
-        index = sysfs.vf_index(pf, self.vf) if pf else -1
-        return sysfs.representor(pf, index, self.sysfs_root) if index >= 0 else self.original.name
+        index = pci.vf_index(pf, self.vf) if pf else -1
+        return eswitch.representor(pf, index, self.sysfs_root) if index >= 0 else self.original.name
 
     def _master(self, host: NetNS, rep: Link) -> Link | None:
         return link.get(host.netlink, index=rep.master) if rep.master else None
@@ -327,7 +327,7 @@ class RepresentorPort(Beside):
 
 def is_another_vfs(found: Link, index: int) -> bool:
     """Return whether a link says that it stands for another VF than the one with this index at its PF."""
-    stands_for = sysfs.vf_of_port(found.port)
+    stands_for = eswitch.vf_of(found.port)
     return stands_for is not None and stands_for[2] != index
 
 

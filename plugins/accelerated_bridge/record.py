@@ -21,7 +21,7 @@ another name, `trunk_vlan_list`. `vlans` are those of `cni.linux.netlink.bridge.
 from __future__ import annotations
 
 from cni.attach import record
-from cni.linux import sysfs
+from cni.linux import pci
 from cni.linux.netlink.link import Link, is_name
 from cni.linux.netlink.vf import VF
 from cni.protocol.section import Section, refused
@@ -84,7 +84,7 @@ def to_record(attachment: VfAttachment, conf: Section) -> dict[str, object]:
     return whole
 
 
-def from_record(raw: dict[str, object], state_folder: str = STATE_FOLDER, sysfs_root: str = sysfs.ROOT) -> VfAttachment:
+def from_record(raw: dict[str, object], state_folder: str = STATE_FOLDER, sysfs_root: str = pci.ROOT) -> VfAttachment:
     """Return the attachment of a record, ours or accelerated-bridge-cni's. Raises CniError naming what is wrong.
 
     state_folder, sysfs_root: as in `RepresentorPort`.

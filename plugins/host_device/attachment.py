@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from cni.attach import record
 from cni.attach.attachment import Attachment
-from cni.linux import sysfs
+from cni.linux import pci
 from cni.linux.netlink.link import Link
 from cni.protocol.errors import GENERIC, CniError
 from cni.protocol.section import Section, refused
@@ -109,15 +109,15 @@ def _restored(text: str) -> str:
     return os.fsdecode(text.encode("latin-1", "replace"))
 
 
-def device_path(link: Link, folder: str, root: str = sysfs.ROOT) -> str:
+def device_path(link: Link, folder: str, root: str = pci.ROOT) -> str:
     """Return the real sysfs folder of the device behind a link on the host, empty for a virtual link.
 
     folder: the sysfs folder that the configuration names, if it names one.
     """
-    return os.path.realpath(folder) if folder else sysfs.netdev_device(link.name, root)
+    return os.path.realpath(folder) if folder else pci.folder_of_netdev(link.name, root)
 
 
-def key_of_unrecorded(found: Link, folder: str, root: str = sysfs.ROOT) -> str:
+def key_of_unrecorded(found: Link, folder: str, root: str = pci.ROOT) -> str:
     """Return the name of the lock for a device in a pod that has no record.
 
     found: its link, with the host's name as its alias. folder: the sysfs folder that the configuration names, if it

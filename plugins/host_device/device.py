@@ -11,7 +11,7 @@ from cni.attach.identity import LOOPBACK
 from cni.attach.plugin import Device
 from cni.attach.pod import RecordedPod
 from cni.attach.records import Records
-from cni.linux import sysfs
+from cni.linux import eswitch, pci
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
 from cni.linux.netns import NetNS
@@ -107,11 +107,11 @@ class HostDevice(Device):
         """See `Device`."""
         assert original is not None
         self._path = device_path(original, self.wanted.folder(self._root), self._root)
-        return HostAttachment(owner, original, self._path, len(sysfs.netdevs(self._path)) == 1)
+        return HostAttachment(owner, original, self._path, len(pci.netdevs(self._path)) == 1)
 
     def interface(self, attachment: Attachment | None, request: Request) -> Interface:
         """See `Device`."""
-        pci_id = sysfs.pci_address_of(self._path) if attachment is not None else self.wanted.pci_address
+        pci_id = pci.address_of(self._path) if attachment is not None else self.wanted.pci_address
         return Interface(request.ifname, sandbox=request.netns, pci_id=pci_id)
 
     def verify_link(self, found: Link, expected: Interface, pod: NetNS, call: Call) -> None:
@@ -126,7 +126,7 @@ class HostDevice(Device):
             self.key(call, records)
 
 
-def find(config: DeviceConfig, host: NetNS, root: str = sysfs.ROOT) -> Link:
+def find(config: DeviceConfig, host: NetNS, root: str = pci.ROOT) -> Link:
     """Return the link on the host that the configuration names.
 
     Raises CniError (code 7) when there is none: the configuration asks for something that the host does not have, or
@@ -168,8 +168,8 @@ def _find_by_address(config: DeviceConfig, host: NetNS) -> Link | None:
 def _find_in_folder(config: DeviceConfig, host: NetNS, path: str) -> Link | None:
     if not os.path.isdir(path):
         raise _missing(config, f"{path} does not exist")
-    found = [link.get(host.netlink, name=name) for name in sysfs.netdevs(path)]
-    links = [entry for entry in found if entry is not None and not sysfs.is_representor_port(entry.port)]
+    found = [link.get(host.netlink, name=name) for name in pci.netdevs(path)]
+    links = [entry for entry in found if entry is not None and not eswitch.is_representor(entry.port)]
     # Several links of one device are its ports: the first one is the one with the lowest port.
     return min(links, key=lambda entry: (entry.port, entry.name), default=None)
 

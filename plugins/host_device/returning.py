@@ -8,7 +8,7 @@ from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.give_back import Return
 from cni.attach.identity import in_pod
-from cni.linux import sysfs
+from cni.linux import pci
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
 from cni.linux.netns import NetNS
@@ -34,7 +34,7 @@ class HostDeviceReturn(Return):
         host, original, sought = self.call.host, self._link, self.sought()
         if not self._device_path:
             return super().on_host()
-        entries = [link.get(host.netlink, name=name) for name in sysfs.netdevs(self._device_path)]
+        entries = [link.get(host.netlink, name=name) for name in pci.netdevs(self._device_path)]
         found = [entry for entry in entries if entry is not None and not sought.on_host(entry)]
         signs: tuple[Callable[[Link], bool], ...] = (
             lambda x: x.alias == original.name,
@@ -63,9 +63,9 @@ class HostDeviceReturn(Return):
         says that the old one is gone.
         """
         path = self._device_path
-        if not path or not sysfs.driver(path) or sysfs.is_for_userspace(path):
+        if not path or not pci.driver(path) or pci.is_for_userspace(path):
             return False
-        return not (self._sole and sysfs.netdevs(path))
+        return not (self._sole and pci.netdevs(path))
 
     def left_behind(self) -> Link | None:
         """See `Return`."""

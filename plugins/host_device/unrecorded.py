@@ -13,7 +13,7 @@ from cni.attach import identity, move, stacked
 from cni.attach.call import Call
 from cni.attach.records import Records
 from cni.attach.restore import change, without_filters
-from cni.linux import netns, sysfs
+from cni.linux import netns, pci
 from cni.linux.lock import FileLock
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
@@ -99,10 +99,10 @@ def _doubt(found: Link, wanted: DeviceConfig, folder: str, host: NetNS, pod: Net
         return f'its alias "{found.alias}" is no name of a link'
     if folder or found.parent:
         # A virtio device is one level below.
-        parents = (os.path.basename(os.path.realpath(folder)), *sysfs.virtio_devices(folder)) if folder else ()
+        parents = (os.path.basename(os.path.realpath(folder)), *pci.virtio_devices(folder)) if folder else ()
         if folder and not os.path.isdir(folder):
             return f"{folder} does not exist"
-        if folder and sysfs.netdevs(folder):
+        if folder and pci.netdevs(folder):
             return f"the device {folder} is on the host"
         if folder and found.parent and found.parent not in parents:
             return f"the device behind it is {found.parent}"

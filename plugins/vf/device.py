@@ -12,7 +12,7 @@ from cni.attach.plugin import Device
 from cni.attach.records import Records
 from cni.attach.step import Step
 from cni.attach.waiting import PATIENCE_S
-from cni.linux import sysfs
+from cni.linux import pci
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
 from cni.linux.netlink.socket import RequestError
@@ -109,9 +109,9 @@ class VfDevice(Device):
         found_vf = self.vf
         if found_vf.is_userspace:
             return None
-        found, driver = vf.on_host(found_vf, host), sysfs.driver(found_vf.path)
+        found, driver = vf.on_host(found_vf, host), pci.driver(found_vf.path)
         vdpa = found_vf.vdpa
-        if found is None and vdpa is not None and vdpa.driver == "vhost" and not sysfs.has_netdev(found_vf.path):
+        if found is None and vdpa is not None and vdpa.driver == "vhost" and not pci.has_netdev(found_vf.path):
             return None
         if found is None and driver:
             found = waiting.for_link(lambda: vf.on_host(found_vf, host), PATIENCE_S)
@@ -189,7 +189,7 @@ class VfDevice(Device):
         if wanted.mac:
             does = f"give {inside.name} the MAC address {wanted.mac}"
             steps.append(Step(does, lambda: mac.set_effective(inside.netns, inside.index, wanted.mac)))
-        elif table is not None and table.mac == NO_MAC and sysfs.driver(self.vf.path) in mac.REPORTING_WHEN_RESET:
+        elif table is not None and table.mac == NO_MAC and pci.driver(self.vf.path) in mac.REPORTING_WHEN_RESET:
             steps.append(Step(f"reset {inside.name}", lambda: mac.reset(inside.netns, inside.index)))
         if wanted.mtu is not None:
             steps.append(Step(f"give {inside.name} the MTU {wanted.mtu}", lambda: self._set_mtu(attachment, inside)))

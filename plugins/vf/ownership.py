@@ -17,7 +17,7 @@ from cni.attach.plugin import LOCK_TIMEOUT_S
 from cni.attach.pod import RecordedPod
 from cni.attach.records import Records
 from cni.attach.waiting import PATIENCE_S
-from cni.linux import files, netns, sysfs
+from cni.linux import files, netns, pci
 from cni.linux.lock import FileLock
 from cni.linux.log import Logger
 from cni.linux.netns import NetNS
@@ -123,7 +123,7 @@ class Ownership:
         """Remove allocations whose owners are gone and that no record tells of (GC). Raises CniError."""
         recorded = {attachment.key for attachment in records.all()}
         for address in files.names(self._pci):
-            if not sysfs.is_pci_address(address) or address in recorded:
+            if not pci.is_address(address) or address in recorded:
                 continue
             with self.lock(address, LOCK_TIMEOUT_S):
                 pod = netns.if_there(self.noted(address), log)

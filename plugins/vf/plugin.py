@@ -6,7 +6,7 @@ from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.plugin import LOCK_TIMEOUT_S, Plugin
 from cni.attach.records import Records
-from cni.linux import boot, sysfs
+from cni.linux import boot, pci
 from cni.linux.lock import FileLock
 from cni.protocol.config import NetConf
 from cni.protocol.errors import CniError
@@ -27,7 +27,7 @@ class VfPlugin(Plugin):
     is_shared = True
     allocates = True
 
-    def __init__(self, sysfs_root: str = sysfs.ROOT) -> None:
+    def __init__(self, sysfs_root: str = pci.ROOT) -> None:
         super().__init__(sysfs_root)
         self.ownership = Ownership(self.state_folder, self.allocates, sysfs_root)
 
@@ -76,7 +76,7 @@ class VfPlugin(Plugin):
         attachment.allocated_to = self.ownership.noted(attachment.address) if self.allocates else ""
         if written_ns >= boot.began_ns() or attachment.original is None:
             return
-        if attachment.original.name in sysfs.netdevs(sysfs.pci_device(attachment.address, self.sysfs_root)):
+        if attachment.original.name in pci.netdevs(pci.folder(attachment.address, self.sysfs_root)):
             attachment.owner.boot_id = boot.EARLIER
 
     def is_lost(self, attachment: Attachment, netns_path: str, call: Call, records: Records) -> bool:

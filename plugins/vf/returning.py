@@ -11,7 +11,7 @@ from cni.attach.give_back import Return
 from cni.attach.identity import Sought
 from cni.attach.records import Records
 from cni.attach.step import attempt
-from cni.linux import sysfs
+from cni.linux import pci
 from cni.linux.log import Logger
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
@@ -55,7 +55,7 @@ class VfReturn(Return):
 
     def is_removed(self) -> bool:
         """See `Return`."""
-        if os.path.isdir(sysfs.pci_device(self._attachment.address, self._root)):
+        if os.path.isdir(pci.folder(self._attachment.address, self._root)):
             return False
         name, address = self.attachment.name, self._attachment.address
         self.log.info(f"VF {address}, which was {name}, has been removed: nothing to give back")
@@ -108,7 +108,7 @@ class VfReturn(Return):
 
     def is_over(self, pod: NetNS | None, seen: str) -> bool:
         """See `Return`."""
-        name, address, driver = self.attachment.name, self._attachment.address, sysfs.driver(self._vf.path)
+        name, address, driver = self.attachment.name, self._attachment.address, pci.driver(self._vf.path)
         if not vf.is_somewhere(self._vf, self.original_parent):
             self.log.info(f"{address}, which was {name}, has no such link any more: its driver is {driver or 'none'}")
             return True
@@ -190,7 +190,7 @@ def without_mac(attachment: VfAttachment, host: NetNS, sysfs_root: str, log: Log
 def is_back(attachment: VfAttachment, host: NetNS, patience_s: float, sysfs_root: str) -> bool:
     """Return whether the VF's link is on the host, or comes back within the time, in seconds. A VF without one is."""
     original = attachment.original
-    if original is None or not os.path.isdir(sysfs.pci_device(attachment.address, sysfs_root)):
+    if original is None or not os.path.isdir(pci.folder(attachment.address, sysfs_root)):
         return True
     found_vf = vf.find(attachment.address, sysfs_root, needs_pf=False)
     if not _may_come(original, found_vf, sysfs_root):
@@ -204,7 +204,7 @@ def _may_come(original: Link, found: Vf, sysfs_root: str) -> bool:
     may be about to make it anew, and the device behind it is there. That of a vDPA device comes and goes.
     """
     is_there = original.parent in ("", *vf.parents(found.address, sysfs_root))
-    return is_there and bool(sysfs.driver(found.path)) and not found.is_userspace
+    return is_there and bool(pci.driver(found.path)) and not found.is_userspace
 
 
 def sought(attachment: VfAttachment, sysfs_root: str) -> Sought:
