@@ -13,6 +13,7 @@ from io import BufferedIOBase
 from select import select
 from typing import NoReturn
 
+from cni.linux.files import io_failure
 from cni.linux.log import Logger
 from cni.linux.netlink.socket import RequestError
 from cni.linux.signals import Terminated, ignore_termination, raise_on_termination
@@ -32,7 +33,7 @@ from cni.protocol.jsontext import dumps
 from cni.protocol.limits import CONFIG_BYTES, DETAILS_CHARACTERS, LATER_CONFIG_BYTES, MESSAGE_CHARACTERS
 from cni.protocol.request import Request
 from cni.protocol.result import Result
-from cni.protocol.section import VALID_ATTACHMENTS
+from cni.protocol.section import VALID_ATTACHMENTS, Section
 
 SINCE = {"CHECK": "0.4.0", "GC": "1.1.0", "STATUS": "1.1.0"}
 """Commands that younger versions of the specification brought."""
@@ -78,8 +79,8 @@ def main(program: Program) -> NoReturn:
     _open_missing_streams()
     status = 1
     try:
-        stdin, stdout, stderr = _standard_input(), open(1, "wb"), open(2, "wb")  # noqa: SIM115  (never closed)
-        status = run(program, os.environ, stdin, stdout, stderr)
+        stdout, stderr = open(1, "wb"), open(2, "wb")  # noqa: SIM115  (never closed)
+        status = run(program, os.environ, lambda: open(0, "rb", closefd=False), stdout, stderr)  # noqa: SIM115
     finally:
         # Everything is flushed; the interpreter's teardown would only cost time.
         os._exit(status)
@@ -94,40 +95,16 @@ def _open_missing_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is fd
 
 
-def _standard_input() -> BufferedIOBase | _Unreadable:
-    try:
-        return open(0, "rb")
-    except OSError as e:
-        return _Unreadable(e)
-
-
-class _Unreadable:
-    """Standard input that cannot be opened, as a directory: whoever reads it is told."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: OSError) -> None:
-        self.error = error
-
-    def read(self, _: int) -> bytes:
-        raise self.error
-
-    read1 = read
-
-    def fileno(self) -> int:
-        return 0
-
-
 def run(
     program: Program,
     environ: Mapping[str, str],
-    stdin: BufferedIOBase | _Unreadable,
+    stdin: Callable[[], BufferedIOBase],
     stdout: BufferedIOBase,
     stderr: BufferedIOBase,
 ) -> int:
     """Serve one request and return the exit status: 0, or 1 after an error object was written to stdout.
 
-    Whatever is raised, stdout gets either one JSON document or nothing.
+    Whatever is raised, stdout gets either one JSON document or nothing. stdin: opens standard input.
     """
     if not environ.get("CNI_COMMAND"):
         supported = ", ".join(version.SUPPORTED)
@@ -163,7 +140,7 @@ class _Call:
         self.cni_version = version.CURRENT
         self.log = log
 
-    def serve(self, stdin: BufferedIOBase | _Unreadable) -> str:
+    def serve(self, stdin: Callable[[], BufferedIOBase]) -> str:
         """Return what is to be written to standard output."""
         req = request.parse(self.environ)
         if self.command == "VERSION":
@@ -172,12 +149,9 @@ class _Call:
         limit = CONFIG_LIMITS.get(self.command, LATER_CONFIG_BYTES)
         req.stdin = _read(stdin, limit)
         conf = self._configuration(req.stdin, limit)
-        log = self.log = Logger(
-            conf.section.string("logLevel") or self._default_level(conf),
-            self.log.stream,
-            conf.section.string("logFile"),
-            _context(req),
-        )
+        is_debug = self.program.has_debug and conf.section.get("debug") is True
+        level = conf.section.string("logLevel") or ("debug" if is_debug else "info")
+        log = self.log = Logger(level, self.log.stream, conf.section.string("logFile"), _context(req))
         unread = (req.warnings, conf.warnings)
         try:
             _warn(log, unread)
@@ -189,9 +163,6 @@ class _Call:
         if result is None:
             return ""
         return dumps(render_result(result, self.cni_version)) + "\n"
-
-    def _default_level(self, conf: NetConf) -> str:
-        return "debug" if self.program.has_debug and conf.section.get("debug") is True else "info"
 
     def _configuration(self, data: bytes, limit: int) -> NetConf:
         lenient, needed = self.command in NEEDED, NEEDED.get(self.command, ())
@@ -244,14 +215,13 @@ class _Call:
         if self.log.is_debug():
             for line in _stack(error):
                 self.log.debug(line)
-        details = "; ".join(getattr(error, "__notes__", ()))
+        about_errno = [f"errno {error.errno}"] if isinstance(error, OSError) else []
+        details = "; ".join(about_errno + getattr(error, "__notes__", []))
         if isinstance(error, RequestError):  # a mere question, as a rule: what a change was for, its caller says
-            details = f"errno {error.errno}" + (f"; {details}" if details else "")
             attempted = f"cannot {error.question}" if error.question else "the kernel refused a step"
             return CniError(GENERIC, f"{attempted}: {error.strerror}", details)
         if isinstance(error, OSError):  # no descriptor, no memory: whatever it was for, it is not the plugin's fault
             on = f" on {error.filename}" if error.filename else ""
-            details = f"errno {error.errno}" + (f"; {details}" if details else "")
             return CniError(IO_FAILURE, f"the kernel refused a step{on}: {error.strerror or error}", details)
         if isinstance(error, MemoryError):
             return CniError(TRY_AGAIN_LATER, f"no memory is left for {self.command}", details)
@@ -291,29 +261,28 @@ def _warn(log: Logger, lists: tuple[list[str], ...]) -> None:
         warnings.clear()
 
 
-def _read(stdin: BufferedIOBase | _Unreadable, limit: int) -> bytes:
+def _read(stdin: Callable[[], BufferedIOBase], limit: int) -> bytes:
     """Return what standard input holds, of which one byte more than the limit is enough. Raises CniError (code 5)."""
     try:
-        return stdin.read(limit + 1)
-    except OSError as e:
-        raise CniError(IO_FAILURE, f"cannot read standard input: {e.strerror}", f"errno {e.errno}") from e
+        return stdin().read(limit + 1)
+    except OSError as e:  # it may be a directory
+        raise io_failure("read", "standard input", e) from e
 
 
-def _version_asked(stdin: BufferedIOBase | _Unreadable) -> str:
+def _version_asked(stdin: Callable[[], BufferedIOBase]) -> str:
     """Return the cniVersion that came with VERSION, if any did.
 
     The answer repeats it (specification 1.1.0, section "Version success"). The reference reads no input here and is
     called without any by hand, so that neither silence nor nonsense is an error.
     """
     try:
-        if not _has_input(stdin):
-            return ""
-        return config.Section(config.decode(stdin.read1(CONFIG_BYTES))).string("cniVersion")
+        stream = stdin()
+        return Section(config.decode(stream.read1(CONFIG_BYTES))).string("cniVersion") if _has_input(stream) else ""
     except (OSError, CniError):
         return ""
 
 
-def _has_input(stdin: BufferedIOBase | _Unreadable) -> bool:
+def _has_input(stdin: BufferedIOBase) -> bool:
     try:
         fd = stdin.fileno()
     except OSError:  # not a file: all of it is in memory

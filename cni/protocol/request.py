@@ -57,7 +57,7 @@ class Request:
         self.pod = pod_of(self.args)
 
 
-def parse(environ: Mapping[str, str], stdin: bytes = b"") -> Request:
+def parse(environ: Mapping[str, str]) -> Request:
     """Return the request that the environment describes.
 
     Raises CniError (code 4) that names all variables that are missing, or the one that is not allowed and its value.
@@ -81,22 +81,18 @@ def parse(environ: Mapping[str, str], stdin: bytes = b"") -> Request:
         environ.get("CNI_ARGS", ""),
         [folder for folder in environ.get("CNI_PATH", "").split(os.pathsep) if folder],
         environ,
-        stdin,
     )
-    for excess, reason in (
-        (len(found.container_id) > CONTAINER_ID_BYTES, _too_long_id(found.container_id)),
-        (len(found.path) > PATH_FOLDERS, f"CNI_PATH names {len(found.path)} folders; {PATH_FOLDERS} is the limit"),
+    for what, size, limit in (
+        ("CNI_CONTAINERID has {} bytes", len(found.container_id), CONTAINER_ID_BYTES),
+        ("CNI_PATH names {} folders", len(found.path), PATH_FOLDERS),
     ):
-        if excess and command in ("DEL", "VERSION"):  # ADD refused it: there is nothing that DEL might miss
+        reason = f"{what.format(size)}; {limit} is the limit"
+        if size > limit and command in ("DEL", "VERSION"):  # ADD refused it: there is nothing that DEL might miss
             found.warnings.append(reason)
-        elif excess:
+        elif size > limit:
             raise CniError(BAD_ENVIRONMENT, reason, "nothing was changed")
     del found.path[PATH_FOLDERS:]
     return found
-
-
-def _too_long_id(value: str) -> str:
-    return f"CNI_CONTAINERID has {len(value)} bytes; {CONTAINER_ID_BYTES} is the limit"
 
 
 def pod_of(args: str) -> Pod:
@@ -163,25 +159,23 @@ def parse_args(text: str, known: frozenset[str] = frozenset()) -> dict[str, str]
     for pair in text.split(";") if text else []:
         key, _, value = pair.partition("=")
         if pair.count("=") != 1:
-            raise _bad_args(f"invalid pair {pair!a}; it must be KEY=VALUE")
+            raise bad_args(f"invalid pair {pair!a}; it must be KEY=VALUE")
         pairs[key] = value
     known = known | ALWAYS_KNOWN
-    unknown = [key for key in pairs if key not in known]
-    if unknown and not _flag("IgnoreUnknown", pairs.get("IgnoreUnknown", "0")):
-        listed = ", ".join(ascii(key) for key in unknown)
-        raise _bad_args(
-            f"unknown args {listed}; known are {', '.join(sorted(known, key=str.lower))}, or set IgnoreUnknown=1"
-        )
+    unknown = [ascii(key) for key in pairs if key not in known]
+    if unknown and not _ignores_unknown(pairs.get("IgnoreUnknown", "0")):
+        listed = ", ".join(unknown)
+        names = ", ".join(sorted(known, key=str.lower))
+        raise bad_args(f"unknown args {listed}; known are {names}, or set IgnoreUnknown=1")
     return {key: value for key, value in pairs.items() if key in known}
 
 
-def _flag(key: str, value: str) -> bool:
-    if value.lower() in ("1", "true"):
-        return True
-    if value.lower() in ("0", "false"):
-        return False
-    raise _bad_args(f"invalid value {value!a} of {key}; it must be 1, true, 0 or false")
+def _ignores_unknown(value: str) -> bool:
+    if value.lower() not in ("1", "true", "0", "false"):
+        raise bad_args(f"invalid value {value!a} of IgnoreUnknown; it must be 1, true, 0 or false")
+    return value.lower() in ("1", "true")
 
 
-def _bad_args(reason: str) -> CniError:
+def bad_args(reason: str) -> CniError:
+    """Return the error (code 4) for what is wrong with CNI_ARGS."""
     return CniError(BAD_ENVIRONMENT, f"CNI_ARGS: {reason}")
