@@ -8,9 +8,9 @@ queueing discipline, which a move destroys.
 from __future__ import annotations
 
 import errno
-import os
 import struct
 
+from cni.linux.files import closing
 from cni.linux.libc import bpf
 
 PROG_DETACH = 9
@@ -50,9 +50,7 @@ def detach_classifiers(index: int) -> int:
 
 def _detach_classifiers(index: int, direction: int) -> int:
     programs, links = bytearray(4 * MAX_CLASSIFIERS), bytearray(4 * MAX_CLASSIFIERS)
-    query = bytearray(
-        _QUERY.pack(index, direction, 0, 0, 0, MAX_CLASSIFIERS, 0, 0, 0, 0, 0).ljust(_ATTRIBUTES_BYTES, b"\0")
-    )
+    query = _attributes(_QUERY.format, index, direction, 0, 0, 0, MAX_CLASSIFIERS, 0, 0, 0, 0, 0)
     try:
         bpf(PROG_QUERY, query, ((16, programs), (40, links)))
     except OSError as e:
@@ -65,11 +63,8 @@ def _detach_classifiers(index: int, direction: int) -> int:
         if link:
             _detach_link(link)
             continue
-        fd = bpf(PROG_GET_FD_BY_ID, _attributes("=I", program))
-        try:
+        with closing(bpf(PROG_GET_FD_BY_ID, _attributes("=I", program))) as fd:
             bpf(PROG_DETACH, _attributes("=III", index, fd, direction))
-        finally:
-            os.close(fd)
     return int(count)
 
 
@@ -104,18 +99,13 @@ def _links() -> list[tuple[int, tuple[int, int, int]]]:
         except OSError:  # it has gone
             continue
         info = bytearray(_INFO_BYTES)
-        try:
+        with closing(fd):
             bpf(OBJ_GET_INFO_BY_FD, _attributes("=IIQ", fd, _INFO_BYTES, 0), ((8, info),))
-            kind, _, program, index = _LINK_INFO.unpack_from(info)
-            found.append((last, (kind, program, index)))
-        finally:
-            os.close(fd)
+        kind, _, program, index = _LINK_INFO.unpack_from(info)
+        found.append((last, (kind, program, index)))
     return found
 
 
 def _detach_link(link: int) -> None:
-    fd = bpf(LINK_GET_FD_BY_ID, _attributes("=I", link))
-    try:
+    with closing(bpf(LINK_GET_FD_BY_ID, _attributes("=I", link))) as fd:
         bpf(LINK_DETACH, _attributes("=I", fd))
-    finally:
-        os.close(fd)
