@@ -32,15 +32,12 @@ class HostLocal:
 
     def _store(self, conf: NetConf, log: Logger) -> Store:
         """Return the network's store. Raises CniError (code 7) where none may be."""
-        return self._store_in(self._places.of(conf), log)
-
-    def _store_in(self, folder: str, log: Logger) -> Store:
-        return Store(folder, self._boot, log)
+        return Store(self._places.store(_data_dir(conf), conf.name), self._boot, log)
 
     def validate(self, request: Request, conf: NetConf) -> None:
         """Find out what can be known to be wrong before ADD changes anything."""
         prepare(request, conf, self._node_config)
-        self._places.of(conf)
+        self._places.store(_data_dir(conf), conf.name)
 
     def add(self, request: Request, conf: NetConf, log: Logger) -> Result:
         """Take one address from each range set; return them with gateways, routes and DNS settings.
@@ -60,49 +57,30 @@ class HostLocal:
             return
         try:
             store = self._store(conf, log)
-        except CniError as e:
-            self._release_in(self._places.of_anyone(conf), request.container_id, request.ifname, log, e)
+        except CniError:
+            self.release(_data_dir(conf), (request.container_id, request.ifname, conf.name), log)
             return
         release_attachment(request.container_id, request.ifname, store)
 
     def release(
-        self,
-        data_dir: str,
-        network: str,
-        container_id: str,
-        ifname: str,
-        log: Logger,
-        timeout_s: float = LOCK_TIMEOUT_S,
+        self, data_dir: str, identity: tuple[str, str, str], log: Logger, timeout_s: float = LOCK_TIMEOUT_S
     ) -> None:
         """Release the addresses that an attachment holds in the network's store below a `dataDir`, empty for the
-        default. Nothing is created, and no argument is believed: where no store may be, as in `delete`. timeout_s: how
-        long to wait for the store, in seconds.
+        default. Nothing is created, and no argument is believed: where no store may be, as in `delete`.
+
+        identity: container ID, interface name, network. timeout_s: how long to wait for the store, in seconds.
         """
+        container_id, ifname, network = identity
         if not network:
             return
-        refusal = None
+        store = Store(self._places.anyones(data_dir, network), self._boot, log)
+        if released := release_where_found(container_id, ifname, store, timeout_s):
+            log.info(f"released {', '.join(released)} of {ifname} in {store.folder}")
+            return
         try:
             self._places.store(data_dir, network)
         except CniError as e:
-            refusal = e
-        folder = self._places.store_of_anyone(data_dir, network)
-        self._release_in(folder, container_id, ifname, log, refusal, timeout_s)
-
-    def _release_in(
-        self,
-        folder: str,
-        container_id: str,
-        ifname: str,
-        log: Logger,
-        refusal: CniError | None,
-        timeout_s: float = LOCK_TIMEOUT_S,
-    ) -> None:
-        store = self._store_in(folder, log) if folder else None
-        released = release_where_found(container_id, ifname, store, timeout_s) if store is not None else []
-        if released:
-            log.info(f"released {', '.join(released)} of {ifname} in {folder}")
-        elif refusal is not None:
-            log.warning(f"{refusal}; {ifname} of {container_id} holds no address there: nothing is released")
+            log.warning(f"{e}; {ifname} of {container_id} holds no address there: nothing is released")
 
     def check(self, request: Request, conf: NetConf, log: Logger) -> None:
         """Verify that the attachment holds an address, and each of its prevResult that is in our ranges."""
@@ -110,13 +88,8 @@ class HostLocal:
             store = self._store(conf, log)
         except CniError as e:
             # The reference plugin may have attached the pod, and it works: what is there is looked at, no more.
-            folder = self._places.of_anyone(conf)
-            store = self._store_in(folder, log)
-            if (
-                not folder
-                or not store.is_locked_by_file()
-                or not any(store.held_by(request.container_id, request.ifname, store.names()))
-            ):
+            store = Store(self._places.anyones(_data_dir(conf), conf.name), self._boot, log)
+            if not any(store.held_if_store(request.container_id, request.ifname)):
                 raise
             log.warning(f"{e}; the next ADD will fail")
         check(request, conf, store)
@@ -134,3 +107,7 @@ class HostLocal:
         """Say whether ADD could work: the configuration is good, the store can be used, no range set is full."""
         members.warn_of_unknown(conf, log)
         status(request, conf, self._store(conf, log), self._node_config)
+
+
+def _data_dir(conf: NetConf) -> str:
+    return conf.ipam.string("dataDir") if conf.ipam is not None else ""

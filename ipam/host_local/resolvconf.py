@@ -46,9 +46,8 @@ def read(path: str, node_config: str = nodeconfig.PATH) -> DNS:
             raise refused("ipam.resolvConf", path, wanted) from None
         raise files.io_failure("read", f"ipam.resolvConf {path}", e) from e
     # Of a file with another name, to be read at all would tell that it is there.
-    if not dns.nameservers and "resolv" not in os.path.basename(path):
-        raise refused("ipam.resolvConf", path, wanted)
-    if max(len(dns.nameservers), len(dns.search), len(dns.options)) > DNS_ENTRIES:
+    is_strange = not dns.nameservers and "resolv" not in os.path.basename(path)
+    if is_strange or max(len(dns.nameservers), len(dns.search), len(dns.options)) > DNS_ENTRIES:
         raise refused("ipam.resolvConf", path, wanted)
     return dns
 
@@ -56,11 +55,8 @@ def read(path: str, node_config: str = nodeconfig.PATH) -> DNS:
 def _content(path: str, folders: list[str]) -> str:
     if not path.startswith("/") or any(part in (".", "..") for part in path.split("/")):
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
-    fd = files.open_beneath(path, folders)
-    try:
+    with files.closing(files.open_beneath(path, folders)) as fd:
         return files.read_all(fd, RESOLV_CONF_BYTES).decode("utf-8", "replace")
-    finally:
-        os.close(fd)
 
 
 def _parsed(text: str) -> DNS:

@@ -20,7 +20,7 @@ from cni.linux.netlink.socket import NetlinkError, NetlinkSocket
 from cni.linux.netns import NetNS
 from cni.protocol.config import NetConf
 from cni.protocol.request import Request
-from ipam import delegate
+from ipam.delegate import Delegate
 from plugins.accelerated_bridge.config import BridgeConfig
 from plugins.accelerated_bridge.plugin import AcceleratedBridge
 from plugins.accelerated_bridge.port import RepresentorPort
@@ -78,7 +78,7 @@ def test_a_switch_that_the_driver_shows_and_cannot_set(tmp_path: Path, refuses: 
     claim.beside = port
     plugin, conf = Here(), NetConf({"cniVersion": "1.1.0", "name": "blue", "deviceID": ADDRESS})
     host = NetNS("host", -1, driver)
-    call = Call(Request("ADD", "c0ffee", "", "net1"), conf, host, delegate, log)
+    call = Call(Request("ADD", "c0ffee", "", "net1"), conf, host, Delegate(), log)
     claims = Claims(plugin, call)
     claims.make(claim)
     device = plugin.device(conf, "")
