@@ -69,16 +69,17 @@ def run(path: str, environ: Mapping[str, str], stdin: bytes) -> Completed:
     Raises CniError when it cannot be run: code 11 where the node has no room for a process now, else 999.
     """
     _keep_zombies()
-    pipes = _Pipes()
+    ends: dict[str, int] = {}
     try:
-        pid = _spawn(path, environ, pipes)
+        _make_pipes(ends)
+        pid = _spawn(path, environ, ends)
         try:
-            return _converse(pid, pipes, stdin)
+            return _converse(pid, ends, stdin)
         except BaseException:  # told to end: the child must not go on taking addresses that nobody will hear of
             _end(pid)
             raise
     finally:
-        pipes.close()
+        _close(ends, *ends)
 
 
 def _keep_zombies() -> None:
@@ -91,40 +92,31 @@ def _keep_zombies() -> None:
         pass
 
 
-class _Pipes:
-    """Three pipes; each end is -1 once it is closed. Making them raises CniError."""
-
-    __slots__ = ("ends",)
-
-    def __init__(self) -> None:
-        self.ends: dict[str, int] = {}
-        for stream in _STREAMS:
-            try:
-                reading, writing = os.pipe2(os.O_CLOEXEC)
-            except OSError as e:
-                self.close()
-                raise _refused("make a pipe to an IPAM plugin", e) from e
-            theirs = reading if stream == "stdin" else writing
-            self.ends[stream] = writing if stream == "stdin" else reading
-            self.ends[f"their {stream}"] = theirs
-            os.set_blocking(self.ends[stream], False)
-
-    def close(self, *names: str) -> None:
-        """Close some ends, or all."""
-        for name in names or tuple(self.ends):
-            if self.ends[name] >= 0:
-                os.close(self.ends[name])
-                self.ends[name] = -1
+def _make_pipes(ends: dict[str, int]) -> None:
+    """Make three pipes. ends: takes their descriptors, ours by the name of the stream."""
+    for stream in _STREAMS:
+        try:
+            reading, writing = os.pipe2(os.O_CLOEXEC)
+        except OSError as e:
+            raise _refused("make a pipe to an IPAM plugin", e) from e
+        ours, theirs = (writing, reading) if stream == "stdin" else (reading, writing)
+        ends |= {stream: ours, f"their {stream}": theirs}
+        os.set_blocking(ours, False)
 
 
-def _spawn(path: str, environ: Mapping[str, str], pipes: _Pipes) -> int:
+def _close(ends: dict[str, int], *names: str) -> None:
+    for name in names:
+        os.close(ends.pop(name))
+
+
+def _spawn(path: str, environ: Mapping[str, str], ends: dict[str, int]) -> int:
     theirs = [f"their {stream}" for stream in _STREAMS]
-    actions = [(os.POSIX_SPAWN_DUP2, pipes.ends[end], fd) for fd, end in enumerate(theirs)]
+    actions = [(os.POSIX_SPAWN_DUP2, ends[end], fd) for fd, end in enumerate(theirs)]
     retries = BUSY_RETRIES
     while True:
         try:
             pid = os.posix_spawn(path, [path], environ, file_actions=actions, setsigmask=(), setsigdef=IGNORED)
-            pipes.close(*theirs)
+            _close(ends, *theirs)
             return pid
         except OSError as e:
             if e.errno != errno.ETXTBSY or not retries:
@@ -139,7 +131,7 @@ def _refused(attempt: str, error: OSError) -> CniError:
     return CniError(code, f"cannot {attempt}: {error.strerror}", f"errno {error.errno}")
 
 
-def _converse(pid: int, pipes: _Pipes, stdin: bytes) -> Completed:
+def _converse(pid: int, ends: dict[str, int], stdin: bytes) -> Completed:
     """Feed the process and listen to it until it has ended.
 
     Its end closes its streams, which is heard at once. Only where a process that it left behind holds them, it is
@@ -148,7 +140,7 @@ def _converse(pid: int, pipes: _Pipes, stdin: bytes) -> Completed:
     kept = {"stdout": bytearray(), "stderr": bytearray()}
     unsent = memoryview(stdin)
     waiting = poll()
-    streams = {pipes.ends[name]: name for name in _STREAMS}
+    streams = {ends[name]: name for name in _STREAMS}
     for fd, name in streams.items():
         waiting.register(fd, POLLOUT if name == "stdin" else POLLIN)
     pause_ms, alive = FIRST_LOOK_MS, True
@@ -168,7 +160,7 @@ def _converse(pid: int, pipes: _Pipes, stdin: bytes) -> Completed:
             if not more:
                 waiting.unregister(fd)
                 del streams[fd]
-                pipes.close(name)
+                _close(ends, name)
     _, status = os.waitpid(pid, 0)
     stdout, stderr = (bytes(kept[name][:MAX_OUTPUT_BYTES]) for name in ("stdout", "stderr"))
     return Completed(os.waitstatus_to_exitcode(status), stdout, stderr, len(kept["stdout"]) > MAX_OUTPUT_BYTES)

@@ -6,27 +6,14 @@ import errno
 import os
 import stat
 import time
-from enum import IntEnum
 from io import BufferedIOBase
 
 from cni.linux.files import closing
 from cni.protocol.errors import told
 from cni.protocol.limits import LOG_LINE_CHARACTERS
 
-
-class Level(IntEnum):
-    """How much a line matters."""
-
-    DEBUG = 0
-    INFO = 1
-    WARNING = 2
-    ERROR = 3
-
-
-_LABELS = [level.name.lower() for level in Level]
-_LEVELS = dict(zip(_LABELS, Level, strict=True)) | {"warn": Level.WARNING, "fatal": Level.ERROR, "panic": Level.ERROR}
+_LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3, "warn": 2, "fatal": 3, "panic": 3}
 """By what a configuration may say. The last three are words of the Go plugins; for the last two we have no use."""
-
 
 FOLDER = "/var/log"
 """Where log files may be: whoever may write a network configuration must not thereby write to any file of the host."""
@@ -58,7 +45,7 @@ class Logger:
         context: str = "",
         folder: str = FOLDER,
     ) -> None:
-        self._level = _LEVELS.get(level.lower(), Level.INFO)
+        self._level = _LEVELS.get(level.lower(), _LEVELS["info"])
         self.stream, self.context = stream, context
         self._path, self._folder, self._fd = path, folder, -1
         if path and not _parts_below(folder, path):
@@ -66,31 +53,31 @@ class Logger:
 
     def debug(self, msg: str) -> None:
         """Say what only matters to somebody who looks for a fault."""
-        self._log(Level.DEBUG, msg)
+        self._log("debug", msg)
 
     def info(self, msg: str) -> None:
         """Say what an operator may want to know of the normal course."""
-        self._log(Level.INFO, msg)
+        self._log("info", msg)
 
     def warning(self, msg: str) -> None:
         """Say what is not as it should be, though the command goes on."""
-        self._log(Level.WARNING, msg)
+        self._log("warning", msg)
 
     def error(self, msg: str) -> None:
         """Say what failed."""
-        self._log(Level.ERROR, msg)
+        self._log("error", msg)
 
     def is_debug(self) -> bool:
         """Return whether debug lines are written, for what is costly to put in words."""
-        return self._level == Level.DEBUG
+        return self._level == _LEVELS["debug"]
 
-    def _log(self, level: Level, msg: str) -> None:
-        if level >= self._level:
-            self._write(self._line(level, msg))
+    def _log(self, label: str, msg: str) -> None:
+        if _LEVELS[label] >= self._level:
+            self._write(self._line(label, msg))
 
-    def _line(self, level: Level, msg: str) -> bytes:
+    def _line(self, label: str, msg: str) -> bytes:
         context = f" [{self.context}]" if self.context else ""
-        line = told(f"{_timestamp()} {_LABELS[level]}{context} {msg}", LOG_LINE_CHARACTERS)
+        line = told(f"{_timestamp()} {label}{context} {msg}", LOG_LINE_CHARACTERS)
         return (line + "\n").encode("utf-8", "backslashreplace")
 
     def _write(self, line: bytes) -> None:
@@ -116,7 +103,7 @@ class Logger:
             os.close(self._fd)
             self._fd = -1
         what = f"below {self._folder}/ as a log of plugins or a new file, without symbolic links on the way"
-        self._write(self._line(Level.WARNING, f"logFile {path} is not {what}: logging to standard error"))
+        self._write(self._line("warning", f"logFile {path} is not {what}: logging to standard error"))
 
 
 def _timestamp() -> str:
@@ -195,7 +182,7 @@ def _is_marked(fd: int) -> bool:
 _SECONDS = "0000-00-00T00:00:00"
 _ZONES = ("Z", "+00:00", "-00:00")
 _BEGINNINGS = (
-    *(f"{_SECONDS}.000Z {label} " for label in _LABELS),
+    *(f"{_SECONDS}.000Z {label} " for label in ("debug", "info", "warning", "error")),
     *(f"{_SECONDS}{zone} [{x}]" for zone in _ZONES for x in ("panic", "error", "warning", "info", "debug", "verbose")),
     *(f'time="{_SECONDS}{zone}" level="' for zone in _ZONES),
 )

@@ -10,7 +10,7 @@ from cni.protocol.errors import DECODING_FAILURE, INCOMPATIBLE_VERSION, CniError
 from cni.protocol.jsontext import JSONError, loads
 from cni.protocol.limits import CONFIG_BYTES, NETWORK_NAME_BYTES
 from cni.protocol.result import DNS, Result
-from cni.protocol.section import VALID_ATTACHMENTS, VALID_ATTACHMENTS_ONCE, LenientSection, Section, note, refused
+from cni.protocol.section import VALID_ATTACHMENTS, VALID_ATTACHMENTS_ONCE, Section, note, refused
 from cni.protocol.version import CURRENT, OLDEST, SUPPORTED
 
 A = TypeVar("A")
@@ -54,7 +54,7 @@ class NetConf:
         self.raw = raw
         self.warnings: list[str] = []
         self._lenient = lenient
-        self.section = LenientSection(raw, "", self.warnings) if lenient else Section(raw)
+        self.section = Section(raw, "", self.warnings if lenient else None)
         strict = Section(raw)
         self.cni_version = self._read(CURRENT, version_of, raw, "cniVersion" in needed)
         self.name = self._read("", _network_name, strict, "name" in needed)

@@ -63,9 +63,6 @@ def read_dns(section: Section) -> DNS:
                section.strings("search", DNS_ENTRIES), section.strings("options", DNS_ENTRIES))  # fmt: skip
 
 
-# The current form and its JSON object -------------------------------------------------------------------------------
-
-
 def _read(section: Section) -> Result:
     return Result(
         [_read_interface(interface) for interface in section.sections("interfaces", INTERFACES)],
@@ -138,9 +135,6 @@ def _written_route(route: Route) -> Document:
 def _present(**members: object) -> Document:
     """Return the members that are not empty."""
     return {name: value for name, value in members.items() if value}
-
-
-# The steps ----------------------------------------------------------------------------------------------------------
 
 
 def _up_from_020(top: Section) -> Document:

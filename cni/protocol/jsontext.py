@@ -266,12 +266,8 @@ def _encode(value: object, newline: str, indent: str, write: Callable[[str], Non
     """newline: what starts a line at the current level, empty when all goes in one line. write: takes the parts."""
     if isinstance(value, str):
         write(_quoted(value))
-    elif value is None:
-        write("null")
-    elif value is True:
-        write("true")
-    elif value is False:
-        write("false")
+    elif value is None or isinstance(value, bool):
+        write({None: "null", True: "true", False: "false"}[value])
     elif isinstance(value, int):
         write(int.__repr__(value))
     elif isinstance(value, float):

@@ -68,10 +68,10 @@ def parse(environ: Mapping[str, str]) -> Request:
     missing = [variable for variable, commands, _ in VARIABLES if command in commands and not environ.get(variable)]
     if missing:
         raise CniError(BAD_ENVIRONMENT, f"required env variables [{','.join(missing)}] missing", f"command {command}")
-    for variable, _, validate in VARIABLES:
+    for variable, _, fault in VARIABLES:
         value = environ.get(variable, "")
         # VERSION has no use for any of them, so none can be wrong.
-        if value and command != "VERSION" and (reason := validate(value)):
+        if value and command != "VERSION" and fault is not None and (reason := fault(value)):
             raise CniError(BAD_ENVIRONMENT, reason, f"{variable}={value!a}")
     found = Request(
         command,
@@ -101,13 +101,9 @@ def pod_of(args: str) -> Pod:
     A value that is no name is left out: one with white space, brackets or what is not printable could pass for another
     part of a log line.
     """
-    found: dict[str, str] = {}
-    for pair in args.split(";"):
-        key, _, value = pair.partition("=")
-        if key.startswith("K8S_POD_"):
-            found[key] = value if len(value) <= POD_NAME_BYTES and _NAME_CHARACTERS.issuperset(value) else ""
-    namespace, name, uid = (found.get(key, "") for key in ("K8S_POD_NAMESPACE", "K8S_POD_NAME", "K8S_POD_UID"))
-    return Pod(namespace, name, uid)
+    said = dict(pair.partition("=")[::2] for pair in args.split(";"))
+    values = [said.get(f"K8S_POD_{key}", "") for key in ("NAMESPACE", "NAME", "UID")]
+    return Pod(*(x if len(x) <= POD_NAME_BYTES and _NAME_CHARACTERS.issuperset(x) else "" for x in values))
 
 
 _NAME_CHARACTERS = frozenset(map(chr, range(0x21, 0x7F))) - frozenset("[]")
@@ -136,18 +132,14 @@ def ifname_fault(value: str) -> str:
     return ""
 
 
-def _no_fault(_: str) -> str:
-    return ""
-
-
-VARIABLES: tuple[tuple[str, frozenset[str], Callable[[str], str]], ...] = (
+VARIABLES: tuple[tuple[str, frozenset[str], Callable[[str], str] | None], ...] = (
     ("CNI_CONTAINERID", frozenset(("ADD", "CHECK", "DEL")), container_id_fault),
     # The runtime may have lost the namespace before DEL. Whether it is one is found out by whoever opens it.
-    ("CNI_NETNS", frozenset(("ADD", "CHECK")), _no_fault),
+    ("CNI_NETNS", frozenset(("ADD", "CHECK")), None),
     ("CNI_IFNAME", frozenset(("ADD", "CHECK", "DEL")), ifname_fault),
-    ("CNI_PATH", frozenset(("ADD", "CHECK", "DEL", "GC", "STATUS")), _no_fault),
+    ("CNI_PATH", frozenset(("ADD", "CHECK", "DEL", "GC", "STATUS")), None),
 )
-"""Variable; the commands that need it; what says what is wrong with its value, when there is one."""
+"""Variable; the commands that need it; what says what is wrong with a value, if any can be."""
 
 
 def parse_args(text: str, known: frozenset[str] = frozenset()) -> dict[str, str]:

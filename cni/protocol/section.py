@@ -55,13 +55,17 @@ class Section:
     No conversion between types takes place: a boolean is not an integer, nor is 1.0, nor "1". A getter raises CniError
     (code 7) when the value has the wrong type or is out of bounds; bounds are inclusive. at_most: how many entries a
     list may have, if not as many as MOST_ITEMS says.
+
+    warnings: for commands that have to succeed whatever stands there. What would be refused counts as absent then, in
+    the objects inside as well, and that is noted here.
     """
 
-    __slots__ = ("_folded", "raw", "where")
+    __slots__ = ("_folded", "_warnings", "raw", "where")
 
-    def __init__(self, raw: dict[str, object], where: str = "") -> None:
+    def __init__(self, raw: dict[str, object], where: str = "", warnings: list[str] | None = None) -> None:
         self.raw = raw
         self.where = where
+        self._warnings = warnings
         self._folded: dict[str, object] | None = None
 
     def name_of(self, key: str) -> str:
@@ -150,34 +154,18 @@ class Section:
     def _read(self, key: str, read: Callable[[str, object], T], otherwise: U) -> T | U:
         """Return what is read of a member, `otherwise` when it is absent. read: takes its full name and its value."""
         value = self.get(key)
-        return otherwise if value is None else read(self.name_of(key), value)
-
-    def _child(self, where: str, value: object) -> Section:
-        return Section(_object(where, value), where)
-
-
-class LenientSection(Section):
-    """The same, for commands that have to succeed whatever stands there: what a Section would refuse counts as absent,
-    and that is noted. So it is with the objects inside.
-
-    warnings: takes what was noted, in words.
-    """
-
-    __slots__ = ("_warnings",)
-
-    def __init__(self, raw: dict[str, object], where: str, warnings: list[str]) -> None:
-        super().__init__(raw, where)
-        self._warnings = warnings
-
-    def _read(self, key: str, read: Callable[[str, object], T], otherwise: U) -> T | U:
         try:
-            return super()._read(key, read, otherwise)
+            return otherwise if value is None else read(self.name_of(key), value)
         except CniError as e:
+            if self._warnings is None:
+                raise
             note(self._warnings, e)
             return otherwise
 
     def _child(self, where: str, value: object) -> Section:
-        return LenientSection(_object(where, value), where, self._warnings)
+        if not isinstance(value, dict):
+            raise refused(where, value, "an object")
+        return Section(value, where, self._warnings)
 
 
 def note(warnings: list[str], error: CniError) -> None:
@@ -217,12 +205,6 @@ def _integer(minimum: int | None, maximum: int | None) -> Callable[[str, object]
         return value
 
     return read
-
-
-def _object(field: str, value: object) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise refused(field, value, "an object")
-    return value
 
 
 def _list_of(read: Callable[[str, object], T], wanted: str, at_most: int) -> Callable[[str, object], list[T]]:

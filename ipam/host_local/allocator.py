@@ -101,14 +101,21 @@ def _choose_wanted(one: RangeSet, wanted: IPAddress, container_id: str, known: K
 
 def _choose_next(index: int, one: RangeSet, container_id: str, known: Knowledge) -> Allocation:
     _refuse_duplicate(one, container_id, known)
-    address = one.next_free(known.last(index), known.taken)
+    return find_next(one, known.last(index), known.taken, known.abandoned)
+
+
+def find_next(
+    one: RangeSet, last: IPAddress | None, taken: Collection[str], abandoned: Callable[[list[str]], list[str]]
+) -> Allocation:
+    """Return what an attachment would get from the set; the rest as in Knowledge. Raises CniError when it is full."""
+    address = one.next_free(last, taken)
     if address is not None:
         return Allocation(address, one.range_of(address))
-    for name in known.abandoned([name for name in known.taken if _is_usable(name, one)]):
+    for name in abandoned([name for name in taken if _is_usable(name, one)]):
         address = address_or_none(name)
         if address is not None:
             return Allocation(address, one.range_of(address), abandoned=True)
-    raise exhausted(one)
+    raise CniError(GENERIC, f"no IP addresses available in range set: {one}")
 
 
 def _refuse_duplicate(one: RangeSet, container_id: str, known: Knowledge) -> None:
@@ -124,13 +131,3 @@ def _refuse_duplicate(one: RangeSet, container_id: str, known: Knowledge) -> Non
 def _is_usable(name: str, one: RangeSet) -> bool:
     address = address_or_none(name)
     return address is not None and address in one and not one.range_of(address).is_reserved(address)
-
-
-def exhausted(one: RangeSet) -> CniError:
-    """Return the error for a range set without a free address."""
-    return CniError(GENERIC, f"no IP addresses available in range set: {one}")
-
-
-def is_full(one: RangeSet, taken: set[str], abandoned: Callable[[list[str]], list[str]]) -> bool:
-    """Return whether an attachment would get no address from the set; `taken` and `abandoned` as in Knowledge."""
-    return one.next_free(None, taken) is None and not abandoned([name for name in taken if _is_usable(name, one)])

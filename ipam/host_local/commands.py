@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from cni.linux.log import Logger
 from cni.protocol.config import NetConf
-from cni.protocol.errors import CniError
+from cni.protocol.errors import GENERIC, PLUGIN_UNAVAILABLE, CniError
 from cni.protocol.request import Request
 from cni.protocol.result import Result
 from ipam import members, nodeconfig
+from ipam.host_local import config, resolvconf
 from ipam.host_local.add import add, prepare
+from ipam.host_local.allocator import find_next
 from ipam.host_local.boot import Boot
 from ipam.host_local.place import DEFAULT, Places
+from ipam.host_local.ranges import RangeSet
 from ipam.host_local.release import collect_garbage, release_attachment, release_where_found
 from ipam.host_local.store import LOCK_TIMEOUT_S, Store
-from ipam.host_local.verify import check, status
 
 
 class HostLocal:
@@ -83,7 +85,12 @@ class HostLocal:
             log.warning(f"{e}; {ifname} of {container_id} holds no address there: nothing is released")
 
     def check(self, request: Request, conf: NetConf, log: Logger) -> None:
-        """Verify that the attachment holds an address, and each of its prevResult that is in our ranges."""
+        """Verify that the attachment holds an address, and each of its prevResult that is in our ranges. No lock is
+        taken.
+
+        The reference plugin is content with any address. One of prevResult in our ranges that another attachment has,
+        or nobody, is a conflict to come, so that is an error here.
+        """
         try:
             store = self._store(conf, log)
         except CniError as e:
@@ -92,7 +99,22 @@ class HostLocal:
             if not any(store.held_if_store(request.container_id, request.ifname)):
                 raise
             log.warning(f"{e}; the next ADD will fail")
-        check(request, conf, store)
+        range_sets = config.parse(request, conf).range_sets
+        mine, of_container = store.held_by(request.container_id, request.ifname, store.names())
+        held = mine + of_container
+        if not held:
+            raise CniError(
+                GENERIC,
+                f"host-local: Failed to find address added by container {request.container_id}",
+                f"{store.folder} has no file of its interface {request.ifname}",
+            )
+        for address in [ip.address.ip for ip in conf.prev_result.ips] if conf.prev_result else []:
+            if any(address in one for one in range_sets) and str(address) not in held:
+                raise CniError(
+                    GENERIC,
+                    f"host-local: {address} is not reserved for container {request.container_id}",
+                    f"prevResult has it; for interface {request.ifname}, {store.folder} has {', '.join(held)}",
+                )
 
     def gc(self, request: Request, conf: NetConf, log: Logger) -> None:
         """Release the addresses of all attachments of this network that are not valid."""
@@ -104,9 +126,23 @@ class HostLocal:
         collect_garbage(conf, store, log)
 
     def status(self, request: Request, conf: NetConf, log: Logger) -> None:
-        """Say whether ADD could work: the configuration is good, the store can be used, no range set is full."""
+        """Say whether ADD could work: the configuration is good, the store can be used, no range set is full. No lock
+        is taken. The code is 50 for the store and for a full range set, since pods that are attached go on working.
+        """
         members.warn_of_unknown(conf, log)
-        status(request, conf, self._store(conf, log), self._node_config)
+        store = self._store(conf, log)
+        range_sets: list[RangeSet] = []
+        if not config.is_left_to_runtime(conf):
+            wanted = config.parse(request, conf)
+            resolvconf.read(wanted.resolv_conf, self._node_config)
+            range_sets = wanted.range_sets
+        try:
+            store.check_usable()
+            taken = set(store.names()) if range_sets else set()
+            for one in range_sets:
+                find_next(one, None, taken, store.abandoned)
+        except CniError as e:
+            raise CniError(PLUGIN_UNAVAILABLE, e.msg, e.details) from e
 
 
 def _data_dir(conf: NetConf) -> str:

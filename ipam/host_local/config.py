@@ -43,9 +43,6 @@ def parse(request: Request, conf: NetConf) -> HostLocalConfig:
     return HostLocalConfig(ranges, requested, read_routes(ipam), ipam.string("resolvConf"))
 
 
-# Range sets ---------------------------------------------------------------------------------------------------------
-
-
 def _range_sets(conf: NetConf, ipam: Section) -> list[RangeSet]:
     """Return the runtime's range sets, then the one in the old single form, then those of `ranges`."""
     groups = conf.runtime_config.section_lists("ipRanges", RANGE_SETS, RANGES)
@@ -124,9 +121,6 @@ def _check_families(sets: list[RangeSet], cni_version: str) -> None:
     if len(set(families)) < len(families) and not at_least(cni_version, "0.3.0"):
         msg = f"CNI version {cni_version} does not support more than 1 address per family"
         raise invalid_config(msg, f"there are {len(sets)} range sets: {'; '.join(map(str, sets))}")
-
-
-# Requested addresses ------------------------------------------------------------------------------------------------
 
 
 def _requested(request: Request, conf: NetConf) -> list[IPAddress]:

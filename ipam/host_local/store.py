@@ -99,8 +99,6 @@ class Store:
             files.ensure_folder(self.folder, FOLDER_MODE)
         return FileLock(self._path(LOCK), timeout_s, LOCK_MODE if create else None)
 
-    # Reading ---------------------------------------------------------------------------------------------------------
-
     def names(self) -> list[str]:
         """Return the names of all address files, in no order; none when there is no folder.
 
@@ -273,8 +271,6 @@ class Store:
         if address is None and data is not None:
             self._log.info(f"{path} holds no address: starting with the first")
         return address
-
-    # Writing ---------------------------------------------------------------------------------------------------------
 
     def reserve(self, name: str, container_id: str, ifname: str) -> None:
         """Make the address the attachment's. It must be free. On an error nothing is left."""
