@@ -42,7 +42,9 @@ SHOWN_BYTES = 200
 
 
 class Delegate:
-    """What IPAM does for the engine (`cni.attach.call.IPAM`). node_config: path of the administrator's file.
+    """What IPAM does for the engine, which says what each method is for (`cni.attach.call.IPAM`).
+
+    node_config: path of the administrator's file.
 
     Its methods raise CniError, with an executable's own code and message, or saying that it said nothing sensible.
     """
@@ -54,7 +56,6 @@ class Delegate:
         self._host_local = HostLocal(node_config=node_config)
 
     def is_built_in(self, conf: NetConf) -> bool:
-        """Return whether the configuration's IPAM runs in-process."""
         return self._built_in(conf) is not None
 
     def _built_in(self, conf: NetConf) -> HostLocal | ModuleType | None:
@@ -106,15 +107,12 @@ class Delegate:
         return given
 
     def check(self, request: Request, conf: NetConf, log: Logger) -> None:
-        """Have IPAM verify that the attachment still holds its addresses."""
         self._serve("CHECK", request, conf, log)
 
     def gc(self, request: Request, conf: NetConf, log: Logger) -> None:
-        """Have IPAM release what attachments that are not valid any more hold."""
         self._serve("GC", request, conf, log)
 
     def status(self, request: Request, conf: NetConf, log: Logger) -> None:
-        """Have IPAM say whether ADD could work."""
         self._serve("STATUS", request, conf, log)
 
     def _serve(self, command: str, request: Request, conf: NetConf, log: Logger) -> None:
@@ -264,16 +262,14 @@ def _failure(name: str, command: str, done: Completed) -> CniError:
         code, msg, details = said.get("code"), said.get("msg"), said.get("details", "")
         if isinstance(code, int) and isinstance(msg, str) and (code or msg):
             return CniError(code or GENERIC, msg, details if isinstance(details, str) else "")
-    how = f"exit status {done.status}" if done.status > 0 else f"killed by {_signal_name(-done.status)}"
+    signals = {-known: known.name for known in Signals}
+    killer = signals.get(done.status, f"signal {-done.status}")
+    how = f"exit status {done.status}" if done.status > 0 else f"killed by {killer}"
     return CniError(
         GENERIC,
         f"IPAM plugin {name} failed at {command}: {how}",
         f"standard output {_shown(done.stdout)}, standard error {_shown(done.stderr)}",
     )
-
-
-def _signal_name(number: int) -> str:
-    return next((known.name for known in Signals if known == number), f"signal {number}")
 
 
 def _shown(output: bytes) -> str:

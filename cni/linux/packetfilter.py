@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import struct
+from collections.abc import Iterator
 
 from cni.linux.files import closing
 from cni.linux.libc import bpf
@@ -81,9 +82,8 @@ def detach_xdp_link(index: int, program: int) -> bool:
     return True
 
 
-def _links() -> list[tuple[int, tuple[int, int, int]]]:
-    """Return the ID of each bpf_link, and its type, its program's ID, and the index of its link if it is of XDP."""
-    found = []
+def _links() -> Iterator[tuple[int, tuple[int, int, int]]]:
+    """Give the ID of each bpf_link, and its type, its program's ID, and the index of its link if it is of XDP."""
     last = 0
     for _ in range(MAX_LINKS):
         following = _attributes("=II", last, 0)
@@ -91,7 +91,7 @@ def _links() -> list[tuple[int, tuple[int, int, int]]]:
             bpf(LINK_GET_NEXT_ID, following)
         except OSError as e:
             if e.errno == errno.ENOENT:
-                break
+                return
             raise
         last = struct.unpack_from("=I", following, 4)[0]
         try:
@@ -102,8 +102,7 @@ def _links() -> list[tuple[int, tuple[int, int, int]]]:
         with closing(fd):
             bpf(OBJ_GET_INFO_BY_FD, _attributes("=IIQ", fd, _INFO_BYTES, 0), ((8, info),))
         kind, _, program, index = _LINK_INFO.unpack_from(info)
-        found.append((last, (kind, program, index)))
-    return found
+        yield last, (kind, program, index)
 
 
 def _detach_link(link: int) -> None:

@@ -120,8 +120,5 @@ def _compressed(vlans: dict[int, int]) -> list[tuple[int, int]]:
             runs.append((vlan, vlan, flags))
     found = []
     for first, last, flags in runs:
-        if first == last:
-            found.append((first, flags))
-        else:
-            found += [(first, flags | _RANGE_BEGIN), (last, flags | _RANGE_END)]
+        found += [(first, flags)] if first == last else [(first, flags | _RANGE_BEGIN), (last, flags | _RANGE_END)]
     return found

@@ -21,59 +21,36 @@ RTM_NEWLINKPROP = 108
 RTM_DELLINKPROP = 109
 
 IFLA_ADDRESS = 1
-IFLA_BROADCAST = 2
 IFLA_IFNAME = 3
 IFLA_MTU = 4
 IFLA_LINK = 5
 IFLA_MASTER = 10
-IFLA_TXQLEN = 13
-IFLA_LINKMODE = 17
 IFLA_LINKINFO = 18
 IFLA_IFALIAS = 20
-IFLA_GROUP = 27
 IFLA_NET_NS_FD = 28
 IFLA_EXT_MASK = 29
 IFLA_CARRIER = 33
 IFLA_LINK_NETNSID = 37
 IFLA_PHYS_PORT_NAME = 38
-IFLA_PROTO_DOWN = 39
-IFLA_GSO_MAX_SEGS = 40
-IFLA_GSO_MAX_SIZE = 41
 IFLA_XDP = 43
 IFLA_NEW_IFINDEX = 49
 IFLA_PROP_LIST = 52
 IFLA_ALT_IFNAME = 53
 IFLA_PERM_ADDRESS = 54
 IFLA_PARENT_DEV_NAME = 56
-IFLA_GRO_MAX_SIZE = 58
-IFLA_GSO_IPV4_MAX_SIZE = 63
-IFLA_GRO_IPV4_MAX_SIZE = 64
 IFLA_NETNS_IMMUTABLE = 67
-IFLA_INFO_KIND = 1
-IFLA_INFO_DATA = 2
-IFLA_XDP_FD = 1
-IFLA_XDP_ATTACHED = 2
-IFLA_XDP_FLAGS = 3
-IFLA_XDP_PROG_ID = 4
+IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2  # in IFLA_LINKINFO
+IFLA_XDP_FD, IFLA_XDP_ATTACHED, IFLA_XDP_FLAGS, IFLA_XDP_PROG_ID = 1, 2, 3, 4  # in IFLA_XDP
 IFLA_TARGET_NETNSID = 46
 RTEXT_FILTER_SKIP_STATS = 8
 
 IFF_UP = 0x1
-IFF_DEBUG = 0x4
-IFF_NOTRAILERS = 0x20
 IFF_RUNNING = 0x40
 IFF_NOARP = 0x80
-IFF_PROMISC = 0x100
-IFF_ALLMULTI = 0x200
 IFF_MULTICAST = 0x1000
-IFF_PORTSEL = 0x2000
-IFF_AUTOMEDIA = 0x4000
-IFF_DYNAMIC = 0x8000
-SETTABLE = (
-    IFF_DEBUG | IFF_NOTRAILERS | IFF_NOARP | IFF_PROMISC | IFF_ALLMULTI
-    | IFF_MULTICAST | IFF_PORTSEL | IFF_AUTOMEDIA | IFF_DYNAMIC
-)  # fmt: skip
-"""The flags besides IFF_UP that a user can set (net/core/dev.c, __dev_change_flags); a move leaves them alone."""
+SETTABLE = IFF_NOARP | IFF_MULTICAST | 0x4 | 0x20 | 0x100 | 0x200 | 0x2000 | 0x4000 | 0x8000
+"""The flags besides IFF_UP that a user can set (net/core/dev.c, __dev_change_flags); a move leaves them alone. Those
+without a name here are debug, notrailers, promisc, allmulti, portsel, automedia and dynamic (linux/if.h)."""
 
 IFNAMSIZ = 16
 
@@ -83,16 +60,16 @@ FLAGS = "flags"
 KIND_DATA = "kindData"
 FEATURES = "features"
 PROPERTIES: dict[str, tuple[int, int]] = {
-    "group": (IFLA_GROUP, 4),
-    "txQueueLength": (IFLA_TXQLEN, 4),
-    "linkMode": (IFLA_LINKMODE, 1),
-    "broadcast": (IFLA_BROADCAST, 0),
-    "gsoMaxSegs": (IFLA_GSO_MAX_SEGS, 4),
-    "gsoMaxSize": (IFLA_GSO_MAX_SIZE, 4),
-    "groMaxSize": (IFLA_GRO_MAX_SIZE, 4),
-    "gsoIPv4MaxSize": (IFLA_GSO_IPV4_MAX_SIZE, 4),
-    "groIPv4MaxSize": (IFLA_GRO_IPV4_MAX_SIZE, 4),
-    "protoDown": (IFLA_PROTO_DOWN, 1),
+    "group": (27, 4),  # IFLA_GROUP
+    "txQueueLength": (13, 4),  # IFLA_TXQLEN
+    "linkMode": (17, 1),  # IFLA_LINKMODE
+    "broadcast": (2, 0),  # IFLA_BROADCAST
+    "gsoMaxSegs": (40, 4),  # IFLA_GSO_MAX_SEGS
+    "gsoMaxSize": (41, 4),  # IFLA_GSO_MAX_SIZE
+    "groMaxSize": (58, 4),  # IFLA_GRO_MAX_SIZE
+    "gsoIPv4MaxSize": (63, 4),  # IFLA_GSO_IPV4_MAX_SIZE
+    "groIPv4MaxSize": (64, 4),  # IFLA_GRO_IPV4_MAX_SIZE
+    "protoDown": (39, 1),  # IFLA_PROTO_DOWN
 }
 """What else of a link a user can set and a move between namespaces leaves as it is: the attribute, and its width in
 bytes, 0 for a hardware address. That nothing is missing, tests/binary/test_field_restored.py finds out. With them in

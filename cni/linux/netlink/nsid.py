@@ -44,11 +44,14 @@ def translated(socket: NetlinkSocket, nsid: int, reader: int) -> int:
 def known(socket: NetlinkSocket) -> list[int]:
     """Return the numbers of all namespaces that the socket's knows. Raises RequestError."""
     answers = socket.dump(RTM_GETNSID, _RTGENMSG.pack(0), "list the numbers of network namespaces")
-    found = (dict(codec.attributes(body, _RTGENMSG.size)).get(NETNSA_NSID) for body in answers)
-    return [codec.signed(value) for value in found if value]
+    return [nsid for nsid in map(_told, answers) if nsid != UNKNOWN]
 
 
 def _asked(socket: NetlinkSocket, attributes: bytes) -> int:
-    body = socket.get(RTM_GETNSID, _RTGENMSG.pack(0) + attributes, "look up the number of a network namespace")
+    question = "look up the number of a network namespace"
+    return _told(socket.get(RTM_GETNSID, _RTGENMSG.pack(0) + attributes, question))
+
+
+def _told(body: bytes) -> int:
     value = dict(codec.attributes(body, _RTGENMSG.size)).get(NETNSA_NSID)
     return codec.signed(value) if value else UNKNOWN
