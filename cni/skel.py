@@ -17,18 +17,10 @@ from cni.linux.files import io_failure
 from cni.linux.log import Logger
 from cni.linux.netlink.socket import RequestError
 from cni.linux.signals import Terminated, ignore_termination, raise_on_termination
-from cni.protocol import config, request, version
+from cni.protocol import config, errors, request, version
 from cni.protocol.config import NetConf
 from cni.protocol.convert import render_result
-from cni.protocol.errors import (
-    GENERIC,
-    INCOMPATIBLE_VERSION,
-    INVALID_CONFIG,
-    IO_FAILURE,
-    TRY_AGAIN_LATER,
-    CniError,
-    told,
-)
+from cni.protocol.errors import CniError, invalid_config, told
 from cni.protocol.jsontext import dumps
 from cni.protocol.limits import CONFIG_BYTES, DETAILS_CHARACTERS, LATER_CONFIG_BYTES, MESSAGE_CHARACTERS
 from cni.protocol.request import Request
@@ -172,7 +164,7 @@ class _Call:
             since = SINCE.get(self.command, version.OLDEST)
             if not version.at_least(self.cni_version, since):
                 raise CniError(
-                    INCOMPATIBLE_VERSION,
+                    errors.INCOMPATIBLE_VERSION,
                     f"config version does not allow {self.command}",
                     f"cniVersion is {self.cni_version}, {self.command} needs {since} or later",
                 )
@@ -181,7 +173,7 @@ class _Call:
         if self.command in ("ADD", "CHECK"):  # the others have to succeed whatever came before
             conf.read_results()
         if self.command == "CHECK" and self.program.check_needs_prev_result and conf.prev_result is None:
-            raise CniError(INVALID_CONFIG, "missing prevResult", 'CHECK compares with what ADD gave, in "prevResult"')
+            raise invalid_config("missing prevResult", 'CHECK compares with what ADD gave, in "prevResult"')
         return conf
 
     def _dispatch(self, req: Request, conf: NetConf, log: Logger) -> Result | None:
@@ -211,7 +203,7 @@ class _Call:
             return error
         if isinstance(error, Terminated | KeyboardInterrupt):
             first = f"after: {error.__context__}" if isinstance(error.__context__, CniError) else ""
-            return CniError(TRY_AGAIN_LATER, f"{self.command} was terminated by {str(error) or 'SIGINT'}", first)
+            return CniError(errors.TRY_AGAIN_LATER, f"{self.command} was terminated by {str(error) or 'SIGINT'}", first)
         if self.log.is_debug():
             for line in _stack(error):
                 self.log.debug(line)
@@ -219,32 +211,31 @@ class _Call:
         details = "; ".join(about_errno + getattr(error, "__notes__", []))
         if isinstance(error, RequestError):  # a mere question, as a rule: what a change was for, its caller says
             attempted = f"cannot {error.question}" if error.question else "the kernel refused a step"
-            return CniError(GENERIC, f"{attempted}: {error.strerror}", details)
+            return CniError(errors.GENERIC, f"{attempted}: {error.strerror}", details)
         if isinstance(error, OSError):  # no descriptor, no memory: whatever it was for, it is not the plugin's fault
             on = f" on {error.filename}" if error.filename else ""
-            return CniError(IO_FAILURE, f"the kernel refused a step{on}: {error.strerror or error}", details)
+            return CniError(errors.IO_FAILURE, f"the kernel refused a step{on}: {error.strerror or error}", details)
         if isinstance(error, MemoryError):
-            return CniError(TRY_AGAIN_LATER, f"no memory is left for {self.command}", details)
-        return CniError(GENERIC, f"{self.program.name} has a fault: {type(error).__name__}: {error}", details)
+            return CniError(errors.TRY_AGAIN_LATER, f"no memory is left for {self.command}", details)
+        return CniError(errors.GENERIC, f"{self.program.name} has a fault: {type(error).__name__}: {error}", details)
 
 
-def _stack(error: BaseException) -> list[str]:
+def _stack(error: BaseException | None) -> list[str]:
     """Return where an error was raised, innermost last, and then the same of the error that it came from.
 
     The module `traceback` shows lines of the source as well, which a binary does not have.
     """
     lines: list[str] = []
-    cause: BaseException | None = error
-    seen = set()
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        lines.append(f"Traceback of {type(cause).__name__}: {cause}")
-        frames = cause.__traceback__
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        lines.append(f"Traceback of {type(error).__name__}: {error}")
+        frames = error.__traceback__
         while frames is not None:
             code = frames.tb_frame.f_code
             lines.append(f"  {code.co_filename}, line {frames.tb_lineno}, in {code.co_name}")
             frames = frames.tb_next
-        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return lines
 
 

@@ -97,15 +97,6 @@ def ensure_folder(path: str, mode: int = 0o700) -> None:
         raise io_failure("create folder", path, e) from e
 
 
-def sync_folder(path: str) -> None:
-    """Make the folder's entries durable (fsync(2), notes). Raises CniError (code 5)."""
-    try:
-        with closing(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as fd:
-            os.fsync(fd)
-    except OSError as e:
-        raise io_failure("sync folder", path, e) from e
-
-
 def write_atomic(path: str, data: bytes, mode: int = 0o600, durable: bool = True) -> None:
     """Put `data` at `path` so that a reader sees the old content or all of the new, never a part.
 
@@ -113,7 +104,7 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600, durable: bool = True
     case the old content stands and no temporary file is left. Writers of one path must exclude each other: they share
     the name of the temporary file, so that the next writer, or `remove`, finds what a killed one left.
     """
-    temporary = temporary_path(path)
+    folder, temporary = os.path.dirname(path), temporary_path(path)
     try:
         fd = create(temporary, mode)
         try:
@@ -127,8 +118,12 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600, durable: bool = True
             raise
     except OSError as e:
         raise io_failure("write", path, e) from e
-    if durable:
-        sync_folder(os.path.dirname(path))
+    if durable:  # the folder's entry, too (fsync(2), notes)
+        try:
+            with closing(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as fd:
+                os.fsync(fd)
+        except OSError as e:
+            raise io_failure("sync folder", folder, e) from e
 
 
 def create(path: str, mode: int) -> int:

@@ -16,11 +16,11 @@ from collections.abc import Callable
 from ipaddress import ip_interface, ip_network
 from itertools import pairwise
 
-from cni.protocol.errors import GENERIC, CniError
+from cni.protocol.errors import GENERIC, CniError, invalid_config
 from cni.protocol.limits import ADDRESSES, DNS_ENTRIES, INTERFACES, ROUTES
 from cni.protocol.result import DNS, Interface, IPConfig, Result, Route
 from cni.protocol.section import Section, refused
-from cni.protocol.version import OLDEST, SUPPORTED
+from cni.protocol.version import OLDEST, SUPPORTED, at_least
 
 Document = dict[str, object]
 
@@ -55,6 +55,14 @@ def _converted(document: Document, versions: tuple[str, ...], where: str = "") -
         if step in _STEPS:
             document = _STEPS[step](Section(document, where))
     return document
+
+
+def refuse_several(families: list[int], version: str, details: str) -> None:
+    """Refuse several addresses of an IP version, one of `families` each, for a result before 0.3.0, which has room for
+    one of each. Raises CniError (code 7).
+    """
+    if len(set(families)) < len(families) and not at_least(version, "0.3.0"):
+        raise invalid_config(f"CNI version {version} does not support more than 1 address per family", details)
 
 
 def read_dns(section: Section) -> DNS:

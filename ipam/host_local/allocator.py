@@ -80,10 +80,11 @@ def choose(
     allocations = []
     for index, (one, wanted) in enumerate(zip(range_sets, assigned, strict=True)):
         try:
-            if wanted is None:
-                allocations.append(_choose_next(index, one, container_id, known))
-            else:
+            if wanted is not None:
                 allocations.append(_choose_wanted(one, wanted, container_id, known))
+                continue
+            _refuse_duplicate(one, container_id, known)
+            allocations.append(find_next(one, known.last(index), known.taken, known.abandoned))
         except CniError as e:
             raise CniError(e.code, f"failed to allocate for range {index}: {e.msg}", e.details) from None
     return allocations
@@ -97,11 +98,6 @@ def _choose_wanted(one: RangeSet, wanted: IPAddress, container_id: str, known: K
         raise CniError(GENERIC, f"requested IP address {wanted} is not available in range set {one}", holder)
     _refuse_duplicate(one, container_id, known)
     return Allocation(wanted, one.range_of(wanted), abandoned)
-
-
-def _choose_next(index: int, one: RangeSet, container_id: str, known: Knowledge) -> Allocation:
-    _refuse_duplicate(one, container_id, known)
-    return find_next(one, known.last(index), known.taken, known.abandoned)
 
 
 def find_next(

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 from cni.protocol import ip
 from cni.protocol.config import NetConf
-from cni.protocol.convert import read_routes
+from cni.protocol.convert import read_routes, refuse_several
 from cni.protocol.errors import CniError, invalid_config
 from cni.protocol.ip import IPAddress, IPNetwork
 from cni.protocol.limits import ADDRESSES, RANGE_SETS, RANGES
 from cni.protocol.request import Request, bad_args, parse_args
 from cni.protocol.result import Route
 from cni.protocol.section import NETWORK, Section, refused, too_many
-from cni.protocol.version import at_least
 from ipam.host_local.ranges import SHOWN_RANGES, Range, RangeSet, find_overlap
 
 
@@ -54,12 +53,12 @@ def _range_sets(conf: NetConf, ipam: Section) -> list[RangeSet]:
     if not groups:
         raise invalid_config("no IP ranges specified", 'the configuration has neither "ipam.ranges" nor "ipam.subnet"')
     sets = [_range_set(index, group) for index, group in enumerate(groups)]
-    _check_families(sets, conf.cni_version)
+    details = f"there are {len(sets)} range sets: {'; '.join(map(str, sets))}"
+    refuse_several([one.version for one in sets], conf.cni_version, details)
     found = find_overlap([(index, range_) for index, one in enumerate(sets) for range_ in one.ranges])
     if found is not None:
         (one, _), (other, _) = found
-        details = f"the sets are {sets[one]} and {sets[other]}"
-        raise invalid_config(f"range set {one} overlaps with {other}", details)
+        raise invalid_config(f"range set {one} overlaps with {other}", f"the sets are {sets[one]} and {sets[other]}")
     return sets
 
 
@@ -113,14 +112,6 @@ def _bound(section: Section, key: str, label: str, subnet: IPNetwork) -> IPAddre
         wanted = f"an address of the subnet; {label} {address} not in network {subnet}"
         raise refused(section.name_of(key), str(address), wanted)
     return address
-
-
-def _check_families(sets: list[RangeSet], cni_version: str) -> None:
-    """Results before 0.3.0 have room for one address of each family."""
-    families = [one.version for one in sets]
-    if len(set(families)) < len(families) and not at_least(cni_version, "0.3.0"):
-        msg = f"CNI version {cni_version} does not support more than 1 address per family"
-        raise invalid_config(msg, f"there are {len(sets)} range sets: {'; '.join(map(str, sets))}")
 
 
 def _requested(request: Request, conf: NetConf) -> list[IPAddress]:

@@ -42,8 +42,7 @@ class Range:
         if subnet.prefixlen < subnet.max_prefixlen - 1:
             self._reserved.add(int(first))
             first += 1
-            if gateway is None:
-                gateway = first
+            gateway = gateway or first
             if subnet.version == 4:
                 self._reserved.add(int(last))
                 last -= 1

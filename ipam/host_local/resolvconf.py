@@ -61,16 +61,13 @@ def _content(path: str, folders: list[str]) -> str:
 
 def _parsed(text: str) -> DNS:
     dns = DNS()
+    lists = {"search": dns.search, "options": dns.options}
     for line in text.splitlines():
-        keyword, *values = line.split() or [""]
-        if not values or keyword[0] in "#;":
-            continue
+        keyword, *values = line.split() or [""]  # a comment's is no keyword
         if keyword == "nameserver":
-            dns.nameservers.append(values[0])
+            dns.nameservers += values[:1]
         elif keyword == "domain":
-            dns.domain = values[0]
-        elif keyword == "search":
-            dns.search.extend(values)
-        elif keyword == "options":
-            dns.options.extend(values)
+            dns.domain = values[0] if values else dns.domain
+        elif keyword in lists:
+            lists[keyword] += values
     return dns

@@ -174,7 +174,8 @@ class Store:
         if not names:
             return []
         try:
-            irregular = self._irregular(names)
+            with os.scandir(self.folder) as entries:
+                irregular = {entry.name for entry in entries if not entry.is_file(follow_symlinks=False)}
             folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as e:
             raise files.io_failure("read folder", self.folder, e) from e
@@ -205,13 +206,6 @@ class Store:
         if not data:
             self._log.warning(f"address file {self._path(name)} is empty: no attachment holds the address")
         return data
-
-    def _irregular(self, names: list[str]) -> set[str]:
-        """Return those of the names that are there and not of regular files, and maybe others. Raises OSError."""
-        if len(names) == 1:
-            return {name for name in names if os.path.lexists(self._path(name)) and not _is_regular(self._path(name))}
-        with os.scandir(self.folder) as entries:
-            return {entry.name for entry in entries if not entry.is_file(follow_symlinks=False)}
 
     def _parsed(self, name: str, data: bytes) -> Owner | None:
         container_id, separator, ifname = data.strip().partition(SEPARATOR)

@@ -12,13 +12,12 @@ from typing import TypeVar
 
 from cni.protocol import ip
 from cni.protocol.config import NetConf
-from cni.protocol.convert import read_dns, read_routes
+from cni.protocol.convert import read_dns, read_routes, refuse_several
 from cni.protocol.errors import invalid_config
 from cni.protocol.limits import ADDRESSES
 from cni.protocol.request import Request, bad_args, parse_args
 from cni.protocol.result import DNS, IPConfig, Route
 from cni.protocol.section import INTERFACE, Section, too_many
-from cni.protocol.version import at_least
 
 T = TypeVar("T")
 
@@ -38,10 +37,8 @@ def parse(request: Request, conf: NetConf) -> StaticConfig:
     if ipam is None:
         raise invalid_config("IPAM config missing 'ipam' key", 'the configuration has no "ipam" with a "type"')
     addresses = _addresses(request, conf, ipam)
-    families = {one.address.version for one in addresses}
-    if len(families) < len(addresses) and not at_least(conf.cni_version, "0.3.0"):
-        msg = f"CNI version {conf.cni_version} does not support more than 1 address per family"
-        raise invalid_config(msg, f"the addresses are {', '.join(str(one.address) for one in addresses)}")
+    details = f"the addresses are {', '.join(str(one.address) for one in addresses)}"
+    refuse_several([one.address.version for one in addresses], conf.cni_version, details)
     return StaticConfig(addresses, read_routes(ipam), read_dns(ipam.section("dns")))
 
 
