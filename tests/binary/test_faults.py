@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import queue
 import re
 import shutil
 import stat
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import disk, faults, net
+from tests.support import disk, faults, net, sweep
 from tests.support.faults import MOVE_FIRST, MOVE_LAST, THREAD_END, THREAD_ENDS, Call
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment, Outcome, binary, environment
@@ -47,6 +46,15 @@ class Rig:
             "ipam": {"type": "host-local", "subnet": "10.66.0.0/24"},
         }
         self.attachment = Attachment(conf, net.unique("container"), self.pod.path)
+
+    def __repr__(self) -> str:
+        return self.device
+
+    def repair(self) -> None:
+        """See `sweep.Rig`."""
+        self.pod.ip("link", "del", "net1", check=False)
+        self.remove()
+        self.make()
 
     def remove(self) -> None:
         """Delete all."""
@@ -124,28 +132,7 @@ Case = tuple[Call, str]
 
 def go_through(rigs: list[Rig], cases: Iterable[Case], trial: Callable[[Rig, Call, str], None]) -> None:
     """Try every case, each on a rig that is free; assert that none failed, listing those that did."""
-    free: queue.SimpleQueue[Rig] = queue.SimpleQueue()
-    for rig in rigs:
-        free.put(rig)
-    failures: list[str] = []
-
-    def run(case: Case) -> None:
-        call, order = case
-        rig = free.get()
-        try:
-            trial(rig, call, order)
-        except AssertionError as e:
-            failures.append(f"{call!r} {order}: {e}")
-            # Make the rig good for the next case, whatever it takes.
-            rig.pod.ip("link", "del", "net1", check=False)
-            rig.remove()
-            rig.make()
-        finally:
-            free.put(rig)
-
-    with ThreadPoolExecutor(len(rigs)) as pool:
-        list(pool.map(run, cases))
-    assert not failures, "\n\n".join(failures)
+    sweep.go_through(rigs, cases, lambda rig, case: trial(rig, *case))
     assert left_on_disk() == {}
 
 
@@ -337,8 +324,7 @@ def test_messages_of_add_refused(rigs: list[Rig], error: str) -> None:
 
 def test_no_thread_is_to_be_had(rig: Rig) -> None:
     """A cgroup may limit how many there are. Then the move and the choice of addresses come one after the other."""
-    prefix = ("strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=clone,clone3", "-e",
-              "inject=clone,clone3:error=EAGAIN")  # fmt: skip
+    prefix = faults.strace("clone", "clone,clone3:error=EAGAIN")
     rig.attachment.call("ADD", prefix=prefix).ok()
     rig.assert_attached()
     rig.attachment.call("DEL", prefix=prefix).ok()
@@ -812,8 +798,7 @@ def test_move_that_the_kernel_refuses(rig: Rig) -> None:
     before = HOST.settings(rig.device)
     stdin = json.dumps(rig.attachment.conf).encode()
     variables = environment("ADD", rig.attachment.container_id, rig.pod.path, "net1", path=rig.attachment.path)
-    delayed = ["-e", "trace=sendto", "-e", "inject=sendto:delay_enter=2000000:when=1"]
-    command = ["strace", "-f", "-qq", "-o", "/dev/null", *delayed, binary("host-device")]
+    command = [*faults.strace("sendto", "sendto:delay_enter=2000000:when=1"), binary("host-device")]
     with subprocess.Popen(command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as adding:
         assert adding.stdin is not None
         assert adding.stdout is not None

@@ -91,7 +91,10 @@ class Rig(refusals.Rig):
         net.delete_device(self.peer)
         disk.clear()
 
-    def renew(self) -> None:
+    def __repr__(self) -> str:
+        return self.device
+
+    def repair(self) -> None:
         """See `refusals.Rig`."""
         self.remove()
         self.make()
