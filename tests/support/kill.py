@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from tests.support import disk, faults, net, sweep
+from tests.support.bad_luck import collect_garbage
 from tests.support.faults import THREAD_END, THREAD_ENDS, Call
 from tests.support.net import Space
 from tests.support.plugin import Attachment, Outcome
@@ -65,6 +66,10 @@ class Rig:
         self.attachment.add()
         self.attachment.delete()
         self.assert_clean()
+
+    def collect_garbage(self) -> None:
+        """GC for which nothing of the network is valid."""
+        collect_garbage(self.attachment)
 
     def attach(self, pod: Space, **settings: Any) -> Attachment:
         """Return an attachment of the VF to a pod."""
