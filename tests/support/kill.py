@@ -140,7 +140,7 @@ def go_through(rigs: list[AnyRig], cases: Iterable[Case], trial: Callable[[AnyRi
         call, order = case
         trial(rig, rig.own.get(id(call), call), order)
 
-    sweep.go_through(rigs, cases, on_its_own)
+    assert sweep.go_through(rigs, cases, on_its_own)
     assert remains() == []
 
 
