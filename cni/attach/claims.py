@@ -48,16 +48,17 @@ class Claims:
                     raise device.not_back(attachment)
             try:
                 self._forget_taken(attachment)
-            except CniError as e:
+            except (CniError, OSError) as e:
                 self.call.log.warning(f"addresses of {attachment.owner.describe()} are not released yet: {e}")
 
     def _forget_taken(self, attachment: Attachment) -> None:
         """Release the addresses of an attachment whose device was taken over, and forget it. A pod that lives keeps its
-        addresses until DEL, which needs no record for them. Raises CniError; the record stays then, for the next sweep.
+        addresses until DEL, which needs no record for them. Raises CniError and OSError; the record stays then, for the
+        next sweep.
         """
         owner = attachment.owner
         with self.records.store.adding(owner.container_id, owner.ifname, 0.0):
-            if self.records.lives(attachment):
+            if Living(self.call.log).has(attachment):
                 self.records.forget(attachment)
             else:
                 self._release(attachment)
