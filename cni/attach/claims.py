@@ -35,8 +35,8 @@ class Claims:
         self.records.save(attachment, self.call.conf.section)
 
     def take_over(self, device: Device) -> None:
-        """Give back what dead pods still have of a device. The caller holds its lock. Raises CniError: code 11 when one
-        who lives has it, or when it has not come back yet.
+        """Give back what dead pods still have of a device, addresses too. The caller holds its lock. Raises CniError:
+        code 11 when one who lives has it, or when it has not come back yet.
         """
         for attachment in device.left_behind(self.call, self.records):
             if attachment.is_of_this_boot:
@@ -44,8 +44,24 @@ class Claims:
                 self.call.log.warning(f"{attachment.name} was left behind by {who}: taking it over")
             with RecordedPod(attachment.owner, (), self.call.log) as pod:
                 home = pod if attachment.is_of_this_boot else None
-                if self.give_back(attachment, home, PATIENCE_S) is Outcome.NOT_YET:
+                if self.give_back(attachment, home, PATIENCE_S, keep=True) is Outcome.NOT_YET:
                     raise device.not_back(attachment)
+            try:
+                self._forget_taken(attachment)
+            except (CniError, OSError) as e:
+                self.call.log.warning(f"addresses of {attachment.owner.describe()} are not released yet: {e}")
+
+    def _forget_taken(self, attachment: Attachment) -> None:
+        """Release the addresses of an attachment whose device was taken over, and forget it. A pod that lives keeps its
+        addresses until DEL, which needs no record for them. Raises CniError and OSError; the record stays then, for the
+        next sweep.
+        """
+        owner = attachment.owner
+        with self.records.store.adding(owner.container_id, owner.ifname, 0.0):
+            if Living(self.call.log).has(attachment):
+                self.records.forget(attachment)
+            else:
+                self._release(attachment)
 
     def detach(
         self,
@@ -73,7 +89,8 @@ class Claims:
             if self.plugin.is_lost(current, netns_path, self.call, self.records):
                 log.warning(f"{current.name} belongs to another pod by now: left alone")
                 self.plugin.leave(current, self.call, self.records)
-                self.records.forget(current)
+                if not keep:
+                    self.records.forget(current)
                 return Outcome.DONE
             with RecordedPod(owner, (netns_path, self.plugin.noted_netns(current.key)), log) as pod:
                 return self.give_back(current, pod, patience_s, keep=keep)
@@ -124,11 +141,15 @@ class Claims:
 
     def _clean_up(self, attachment: Attachment) -> None:
         """Give back what a dead pod has left. An ADD of the same attachment, whose addresses have the same owner, is
-        kept away meanwhile. Raises CniError.
+        kept away meanwhile. The record goes last: it alone tells of the addresses. Raises CniError.
         """
         owner = attachment.owner
         with self.records.store.adding(owner.container_id, owner.ifname, 0.0):
-            if self.detach(attachment, lock_timeout_s=0.0) is not Outcome.NOT_YET:
-                self.call.ipam.release_recorded(
-                    owner.ipam, owner.identity, self.call.log, timeout_s=dead.STORE_TIMEOUT_S
-                )
+            if self.detach(attachment, lock_timeout_s=0.0, keep=True) is not Outcome.NOT_YET:
+                self._release(attachment)
+
+    def _release(self, attachment: Attachment) -> None:
+        """Release the addresses of a dead pod's attachment, then forget it. Raises CniError; the record stays then."""
+        owner = attachment.owner
+        self.call.ipam.release_recorded(owner.ipam, owner.identity, self.call.log, timeout_s=dead.STORE_TIMEOUT_S)
+        self.records.forget(attachment)

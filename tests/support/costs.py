@@ -7,6 +7,7 @@ import struct
 import tempfile
 from collections import Counter
 
+from tests.support.faults import strace
 from tests.support.plugin import Attachment
 
 TRACED = "openat,open,execve,sendto,sendmsg,write,pwrite64,fsync,fdatasync,clone,clone3,?fork,?vfork"
@@ -82,21 +83,7 @@ def _has_namespace(body: bytes) -> bool:
 def of(attachment: Attachment, command: str) -> Costs:
     """Give a command, which must succeed, and return what it cost."""
     with tempfile.NamedTemporaryFile() as log:
-        prefix = (
-            "strace",
-            "-f",
-            "-qq",
-            "-xx",
-            "-s",
-            "512",
-            "-o",
-            log.name,
-            "-e",
-            f"trace={TRACED}",
-            "-e",
-            "signal=none",
-        )
-        attachment.call(command, prefix=prefix).ok()
+        attachment.call(command, prefix=(*strace(TRACED, log=log.name), "-xx", "-s", "512")).ok()
         return Costs(_readable(log.read().decode()))
 
 

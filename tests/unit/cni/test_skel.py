@@ -311,6 +311,7 @@ def test_long_messages_are_cut() -> None:
     assert found["details"].endswith("undone: all")
     assert (len(found["msg"]), len(found["details"])) == (1024, 4096)
     assert stdout.isascii()
+    assert "cannot x" in stderr
     assert all(len(line) <= LOG_LINE_CHARACTERS for line in stderr.splitlines())
 
 
