@@ -89,32 +89,26 @@ class Attachment:
 
     @property
     def container_id(self) -> str:
-        """See `Owner`."""
         return self.owner.container_id
 
     @property
     def ifname(self) -> str:
-        """See `Owner`."""
         return self.owner.ifname
 
     @property
     def network(self) -> str:
-        """See `Owner`."""
         return self.owner.network
 
     @property
     def netns(self) -> str:
-        """See `Owner`."""
         return self.owner.netns
 
     @property
     def netns_cookie(self) -> int:
-        """See `Owner`."""
         return self.owner.netns_cookie
 
     @property
     def boot_id(self) -> str:
-        """See `Owner`."""
         return self.owner.boot_id
 
     @property

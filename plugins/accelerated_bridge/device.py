@@ -28,7 +28,7 @@ from plugins.vf.vf import Vf
 
 
 class BridgeVf(VfDevice):
-    """See `VfDevice`. state_folder: where the lock for uplinks' VLANs is."""
+    """A VF whose representor becomes a port. state_folder: where the lock for uplinks' VLANs is."""
 
     __slots__ = ("_state_folder",)
 
@@ -40,13 +40,11 @@ class BridgeVf(VfDevice):
         self._state_folder = state_folder
 
     def shared_lock(self) -> AbstractContextManager[object]:
-        """See `Device`."""
         wanted = self.wanted
         assert isinstance(wanted, BridgeConfig)
         return uplink.lock(self._state_folder) if wanted.on_uplink and wanted.vlans() else super().shared_lock()
 
     def require(self, recorded: Attachment | None, call: Call) -> None:
-        """See `Device`."""
         if not isinstance(recorded, VfAttachment) or recorded.beside is None:
             raise CniError(
                 GENERIC,
@@ -58,7 +56,7 @@ class BridgeVf(VfDevice):
         self.wanted.trust, self.wanted.spoofchk = recorded.wanted.trust, recorded.wanted.spoofchk
 
     def beside(self, original: Link | None, call: Call, records: Records) -> RepresentorPort:
-        """See `VfDevice`. The representor is looked for in sysfs, by the switch's ID and the name of the port."""
+        """The representor is looked for in sysfs, by the switch's ID and the name of the port."""
         wanted, found, host, log = self.wanted, self.vf, call.host, call.log
         assert isinstance(wanted, BridgeConfig)
         pf = vf.pf_link(found, host) if found.pf else None

@@ -32,24 +32,20 @@ class AcceleratedBridge(VfPlugin):
     allocates = False
 
     def parse(self, conf: NetConf, args: str) -> BridgeConfig:
-        """See `VfPlugin`."""
         return config.parse(conf, args)
 
     def device(self, conf: NetConf, args: str) -> BridgeVf:
-        """See `Plugin`."""
         return BridgeVf(self.parse(conf, args), self.ownership, self.state_folder, self.sysfs_root)
 
     def to_record(self, attachment: Attachment, conf: Section) -> dict[str, object]:
-        """See `Format`."""
         assert isinstance(attachment, VfAttachment)
         return record.to_record(attachment, conf)
 
     def from_record(self, raw: dict[str, object]) -> VfAttachment:
-        """See `Format`."""
         return record.from_record(raw, self.state_folder, self.sysfs_root)
 
     def disconnect_unrecorded(self, found: Vf, was_attached: bool, call: Call) -> None:
-        """See `VfPlugin`: the representor leaves the bridge. What the uplink was given cannot be told.
+        """The representor leaves the bridge. What the uplink was given cannot be told.
 
         Where nothing else tells that there was an attachment, the VLANs have to: those that the network asks for, and
         no others. In a bridge alone, an administrator may have put it.
@@ -82,7 +78,7 @@ class AcceleratedBridge(VfPlugin):
         log.warning(f"VF {found.address} has no record: {rep.name} was taken out of {master.name}")
 
     def check_host(self, call: Call) -> None:
-        """See `Plugin`. Of several bridges one has to be there: which one is needed, the VF says."""
+        """Of several bridges one has to be there: which one is needed, the VF says."""
         names = config.bridges(call.conf.section)
         found = [link.get(call.host.netlink, name=name) for name in names]
         if not any(entry is not None and entry.kind == "bridge" for entry in found):

@@ -50,11 +50,10 @@ class RepresentorPort(Beside):
     vf_index: int = -1
 
     def describe(self) -> str:
-        """See `Beside`."""
         return f"make representor {self.original.name} a port of bridge {self.bridge}"
 
     def connect(self, host: NetNS, log: Logger) -> None:
-        """See `Beside`. The caller holds the lock for uplinks' VLANs if there are any."""
+        """The caller holds the lock for uplinks' VLANs if there are any."""
         # By what was recorded of them: udev may have given their names to others since.
         rep = link.get(host.netlink, index=self.original.index, known_as=self.original.name)
         into = link.get(host.netlink, index=self.bridge_index, known_as=self.bridge)
@@ -124,7 +123,7 @@ class RepresentorPort(Beside):
     def disconnect(
         self, host: NetNS, others: Callable[[], list[VfAttachment]], errors: list[CniError], log: Logger
     ) -> None:
-        """See `Beside`. Takes the lock for uplinks' VLANs if there are any to give back."""
+        """Takes the lock for uplinks' VLANs if there are any to give back."""
         rep = self._find(host)
         if rep is None:
             log.info(f"representor {self.original.name} is gone: nothing to take out of {self.bridge}")
@@ -137,7 +136,7 @@ class RepresentorPort(Beside):
         self.release(host, others, log)
 
     def release(self, host: NetNS, others: Callable[[], list[VfAttachment]], log: Logger) -> None:
-        """See `Beside`: the uplink's VLANs."""
+        """The uplink's VLANs."""
         if self.uplink_vlans:
             with uplink.lock(self.state_folder):
                 self._release_uplink(host, others(), log)
@@ -243,7 +242,7 @@ class RepresentorPort(Beside):
         return current if current is not None and not self._is_ours(current) and current.name != self.master else None
 
     def restore(self, host: NetNS, errors: list[CniError], log: Logger) -> None:
-        """See `Beside`. Where somebody has put the representor elsewhere since, it stays a port there."""
+        """Where somebody has put the representor elsewhere since, it stays a port there."""
         rep = self._find(host)
         if rep is None:
             return
@@ -284,7 +283,6 @@ class RepresentorPort(Beside):
         return current.name == self.bridge or current.index == self.bridge_index
 
     def verify(self, host: NetNS) -> None:
-        """See `Beside`."""
         rep = self._find(host)
         if rep is None:
             raise CniError(GENERIC, f"representor {self.original.name} is missing on the host")

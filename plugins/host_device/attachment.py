@@ -41,7 +41,6 @@ class HostAttachment(Attachment):
 
     @property
     def key(self) -> str:
-        """See `Attachment`."""
         return key_of(self.original, self.device_path)
 
 

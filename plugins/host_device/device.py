@@ -24,7 +24,7 @@ from plugins.host_device.returning import HostDeviceReturn, is_in
 
 
 class HostDevice(Device):
-    """See `Device`. wanted: how the configuration names it. sysfs_root: where sysfs is mounted."""
+    """One device of the host. wanted: how the configuration names it. sysfs_root: where sysfs is mounted."""
 
     __slots__ = ("_key", "_path", "_root", "needs_record", "wanted")
 
@@ -37,18 +37,14 @@ class HostDevice(Device):
         self.needs_record = not wanted.is_userspace(sysfs_root)
 
     def describe(self) -> str:
-        """See `Device`."""
         return self.wanted.describe()
 
     @property
     def folder(self) -> str:
-        """See `Device`."""
         return self._path or self.wanted.folder(self._root)
 
     def key(self, call: Call, records: Records) -> str:
-        """See `Device`. A device that is in a pod, or that an earlier pod left behind under another name, is known by
-        its record only.
-        """
+        """A device in a pod, or that an earlier pod left behind under another name, is known by its record only."""
         try:
             found = find(self.wanted, call.host, self._root)
         except CniError:
@@ -80,7 +76,7 @@ class HostDevice(Device):
         return None
 
     def left_behind(self, call: Call, records: Records) -> Iterator[Attachment]:
-        """See `Device`: those whose device lies on the host as a dead pod left it. The caller holds its lock, so that
+        """Those whose device lies on the host as a dead pod left it. The caller holds its lock, so that
         no other command is at work on it.
         """
         for attachment in records.of_device(self._key):
@@ -93,7 +89,7 @@ class HostDevice(Device):
             yield attachment
 
     def link(self, call: Call, records: Records) -> Link:
-        """See `Device`. The error says who has the device, if a record says so."""
+        """The error says who has the device, if a record says so."""
         try:
             return find(self.wanted, call.host, self._root)
         except CniError:
@@ -104,24 +100,21 @@ class HostDevice(Device):
             raise _missing(self.wanted, f"it is attached to {owner}") from None
 
     def attachment(self, owner: Owner, original: Link | None, call: Call, records: Records) -> Attachment:
-        """See `Device`."""
         assert original is not None
         self._path = device_path(original, self.wanted.folder(self._root), self._root)
         return HostAttachment(owner, original, self._path, len(sysfs.netdevs(self._path)) == 1)
 
     def interface(self, attachment: Attachment | None, request: Request) -> Interface:
-        """See `Device`."""
         pci_id = sysfs.pci_address_of(self._path) if attachment is not None else self.wanted.pci_address
         return Interface(request.ifname, sandbox=request.netns, pci_id=pci_id)
 
     def verify_link(self, found: Link, expected: Interface, pod: NetNS, call: Call) -> None:
-        """See `Device`."""
         if expected.mtu and expected.mtu != found.mtu:
             # A plugin later in the chain, such as tuning, changes it and does not say so in the result.
             call.log.info(f"{expected.name} in {pod.path} has MTU {found.mtu}, ADD gave {expected.mtu}")
 
     def status(self, call: Call, records: Records) -> None:
-        """See `Device`. A device in a pod is no fault: it has a record, and comes back."""
+        """A device in a pod is no fault: it has a record, and comes back."""
         if self.needs_record:
             self.key(call, records)
 

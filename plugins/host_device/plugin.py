@@ -17,8 +17,6 @@ from plugins.host_device.returning import HostDeviceReturn
 
 
 class HostDevicePlugin(Plugin):
-    """See `Plugin`."""
-
     __slots__ = ()
 
     name = "host-device"
@@ -26,30 +24,24 @@ class HostDevicePlugin(Plugin):
     state_folder = "/var/lib/cni/host-device"
 
     def device(self, conf: NetConf, args: str) -> HostDevice:
-        """See `Plugin`."""
         return HostDevice(config.parse(conf), self.sysfs_root)
 
     def named(self, conf: NetConf) -> HostDevice | None:
-        """See `Plugin`."""
         wanted = config.parse(conf, required=False)
         return None if wanted.is_empty else HostDevice(wanted, self.sysfs_root)
 
     def returning(self, attachment: Attachment, call: Call, records: Records) -> HostDeviceReturn:
-        """See `Plugin`."""
         assert isinstance(attachment, HostAttachment)
         return HostDeviceReturn(attachment, call)
 
     def to_record(self, attachment: Attachment, conf: Section) -> dict[str, object]:
-        """See `Format`."""
         assert isinstance(attachment, HostAttachment)
         return record.to_record(attachment)
 
     def from_record(self, raw: dict[str, object]) -> Attachment:
-        """See `Format`."""
         return record.from_record(raw)
 
     def release_unrecorded(self, call: Call, records: Records, was_recorded: bool) -> bool:
-        """See `Plugin`."""
         if super().release_unrecorded(call, records, was_recorded):
             return True
         try:

@@ -16,8 +16,6 @@ from plugins.host_device.attachment import HostAttachment
 
 
 class HostDeviceReturn(Return):
-    """See `Return`."""
-
     __slots__ = ("_device_path", "_sole")
 
     def __init__(self, attachment: HostAttachment, call: Call) -> None:
@@ -26,9 +24,7 @@ class HostDeviceReturn(Return):
         self._sole = attachment.sole
 
     def on_host(self) -> Link | None:
-        """See `Return`.
-
-        A device on a bus is looked for in its folder in sysfs, where other links of the same device may be: ours has
+        """A device on a bus is looked for in its folder in sysfs, where other links of the same device may be: ours has
         the mark in its alias, the permanent address, the name and index that it had, or is known to be the only one.
         """
         host, original, sought = self.call.host, self._link, self.sought()
@@ -54,12 +50,12 @@ class HostDeviceReturn(Return):
         )
 
     def was_left_alone(self, found: Link, pod: NetNS | None, was_touched: bool) -> bool:
-        """See `Return`. A device that the kernel has saved from its pod may have any name, and any index."""
+        """A device that the kernel has saved from its pod may have any name, and any index."""
         may_be_saved = pod is None and bool(self._device_path)
         return not may_be_saved and super().was_left_alone(found, pod, was_touched)
 
     def may_come(self) -> bool:
-        """See `Return`: it is still there and bound to a driver that makes links. A link of another address there now
+        """As long as it is there and bound to a driver that makes links. A link of another address there now
         says that the old one is gone.
         """
         path = self._device_path
@@ -68,11 +64,10 @@ class HostDeviceReturn(Return):
         return not (self._sole and sysfs.netdevs(path))
 
     def left_behind(self) -> Link | None:
-        """See `Return`."""
         return None if self._device_path else super().left_behind()
 
     def is_over(self, pod: NetNS | None, seen: str) -> bool:
-        """See `Return`. One whose folder in sysfs is gone was unplugged."""
+        """One whose folder in sysfs is gone was unplugged."""
         name, path = self.attachment.name, self._device_path
         if path and self.may_come():
             where = f" nor in {pod.path}: {seen}" if pod is not None else ""

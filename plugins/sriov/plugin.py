@@ -21,14 +21,11 @@ class Sriov(VfPlugin):
     state_folder = "/var/lib/cni/sriov"
 
     def parse(self, conf: NetConf, args: str) -> VfConfig:
-        """See `VfPlugin`."""
         return config.parse(conf, args)
 
     def to_record(self, attachment: Attachment, conf: Section) -> dict[str, object]:
-        """See `Format`."""
         assert isinstance(attachment, VfAttachment)
         return record.to_record(attachment, conf)
 
     def from_record(self, raw: dict[str, object]) -> VfAttachment:
-        """See `Format`."""
         return record.from_record(raw)

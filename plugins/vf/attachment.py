@@ -73,12 +73,10 @@ class VfAttachment(Attachment):
 
     @property
     def home(self) -> str:
-        """See `Attachment`."""
         return self.netns or self.allocated_to
 
     @property
     def key(self) -> str:
-        """See `Attachment`."""
         return self.wanted.address
 
     @property

@@ -31,7 +31,7 @@ from plugins.vf.vf import Vf
 
 
 class VfDevice(Device):
-    """See `Device`. wanted: what is asked for. ownership: whose VFs are. vf: as sysfs shows it, after `find`.
+    """One VF. wanted: what is asked for. ownership: whose VFs are. vf: as sysfs shows it, after `find`.
 
     optional: settings (attributes of `plan`) that are left out where the PF's driver does not know them.
     """
@@ -48,25 +48,21 @@ class VfDevice(Device):
         self._entry: Entry | None = None
 
     def describe(self) -> str:
-        """See `Device`."""
         return f'deviceID "{self.wanted.address}"'
 
     def find(self) -> None:
-        """See `Device`."""
         self.vf = vf.find(self.wanted.address, self._root)
 
     @property
     def has_link(self) -> bool:
-        """See `Device`."""
         return not self.vf.is_userspace
 
     @property
     def folder(self) -> str:
-        """See `Device`."""
         return self.vf.path
 
     def refuse(self) -> None:
-        """See `Device`: what only a PF can set, where none is to be seen."""
+        """What only a PF can set, where none is to be seen."""
         needing = "" if self.vf.pf else ", ".join(setting.describe() for setting in plan.needs_pf(self.wanted))
         if needing:
             raise invalid_config(
@@ -75,30 +71,25 @@ class VfDevice(Device):
             )
 
     def before_sweep(self, call: Call, records: Records) -> None:
-        """See `Device`."""
         if self.wanted.mac and self.vf.pf:
             FixedMac(self.wanted.mac, self.vf, call, records, self._root).await_dead()
 
     def after_sweep(self, call: Call, records: Records) -> None:
-        """See `Device`."""
         if self.wanted.mac and self.vf.pf:
             FixedMac(self.wanted.mac, self.vf, call, records, self._root).take(self._ownership)
 
     def key(self, call: Call, records: Records) -> str:
-        """See `Device`."""
         return self.wanted.address
 
     def left_behind(self, call: Call, records: Records) -> Iterator[Attachment]:
-        """See `Device`."""
         return self._ownership.left_behind(self.wanted.address, call, records)
 
     def not_back(self, attachment: Attachment) -> CniError:
-        """See `Device`."""
         owner = attachment.owner.describe()
         return taken(self.wanted.address, f"it has not come back from the pod of {owner} yet")
 
     def link(self, call: Call, records: Records) -> Link | None:
-        """See `Device`. A program or its vDPA device may drive the VF. A link that is nowhere may be on its way back
+        """A program or its vDPA device may drive the VF. A link that is nowhere may be on its way back
         from the pod that had it before.
         """
         original = self._link(call.host)
@@ -138,7 +129,6 @@ class VfDevice(Device):
         return Entry(call.host, pf.name, pf.index, self.vf.address, self.vf.index)
 
     def attachment(self, owner: Owner, original: Link | None, call: Call, records: Records) -> VfAttachment:
-        """See `Device`."""
         entry = self._entry.read() if self._entry is not None else None
         made = VfAttachment(owner, original, self.wanted, self.vf.pf, self.vf.index, entry)
         made.beside = self.beside(original, call, records)
@@ -152,20 +142,19 @@ class VfDevice(Device):
         return None
 
     def interface(self, attachment: Attachment | None, request: Request) -> Interface:
-        """See `Device`. A VF that a program drives has the address that its PF holds for it."""
+        """A VF that a program drives has the address that its PF holds for it."""
         assert isinstance(attachment, VfAttachment)
         table = attachment.table
         admin = table.mac if table is not None and table.mac != NO_MAC else ""
         return Interface(request.ifname, self.wanted.mac or admin, 0, request.netns, pci_id=self.wanted.address)
 
     def connecting(self, attachment: Attachment, call: Call) -> list[Step]:
-        """See `Device`."""
         assert isinstance(attachment, VfAttachment)
         beside = attachment.beside
         return [] if beside is None else [Step(beside.describe(), lambda: beside.connect(call.host, call.log))]
 
     def configuring(self, attachment: Attachment, call: Call, note: Callable[[Attachment], None]) -> list[Step]:
-        """See `Device`. What the driver does not know, and need not, is not asked for any more after that."""
+        """What the driver does not know, and need not, is not asked for any more after that."""
         assert isinstance(attachment, VfAttachment)
         entry = self._entry
         if entry is None:
@@ -183,7 +172,7 @@ class VfDevice(Device):
         return [step(setting) for setting in plan.to_make(attachment.wanted, attachment.table)]
 
     def configuring_in_pod(self, attachment: Attachment, inside: PodLink) -> list[Step]:
-        """See `Device`: the VF's own address, then its MTU."""
+        """The VF's own address, then its MTU."""
         assert isinstance(attachment, VfAttachment)
         wanted, table, steps = self.wanted, attachment.table, []
         if wanted.mac:
@@ -206,7 +195,7 @@ class VfDevice(Device):
             ) from e
 
     def bring_up(self, attachment: Attachment, inside: PodLink, interface: Interface) -> None:
-        """See `Device`. Some VFs get their address only when they come up."""
+        """Some VFs get their address only when they come up."""
         try:
             link.change(inside.netns.netlink, inside.index, up=True)
             now = link.get(inside.netns.netlink, index=inside.index)
@@ -226,7 +215,6 @@ class VfDevice(Device):
         interface.mac, interface.mtu = now.mac, now.mtu
 
     def verify_link(self, found: Link, expected: Interface, pod: NetNS, call: Call) -> None:
-        """See `Device`."""
         wanted, ifname = self.wanted, expected.name
         if wanted.mtu is not None and found.mtu not in (wanted.mtu, expected.mtu):
             raise CniError(GENERIC, f"{ifname} in {pod.path} has MTU {found.mtu}, the network asks for {wanted.mtu}")
@@ -234,7 +222,7 @@ class VfDevice(Device):
             raise CniError(GENERIC, f"{ifname} in {pod.path} is {found.parent}, the network gave {wanted.address}")
 
     def verify(self, call: Call, attachment: Attachment | None) -> None:
-        """See `Device`: what was asked for is compared with the VF's entry in the table of its PF."""
+        """What was asked for is compared with the VF's entry in the table of its PF."""
         if self.vf.pf:
             self._verify_settings(call.host)
         if isinstance(attachment, VfAttachment) and attachment.beside is not None:
@@ -254,7 +242,6 @@ class VfDevice(Device):
                 )
 
     def status(self, call: Call, records: Records) -> None:
-        """See `Device`."""
         self.find()
         if self.vf.pf:
             vf.pf_link(self.vf, call.host)

@@ -20,7 +20,7 @@ from plugins.vf.vf import Vf
 
 
 class VfPlugin(Plugin):
-    """See `Plugin`. allocates: whether owners are noted beside the records, as sriov-cni does."""
+    """A plugin for VFs. allocates: whether owners are noted beside the records, as sriov-cni does."""
 
     __slots__ = ("ownership",)
 
@@ -36,40 +36,31 @@ class VfPlugin(Plugin):
         raise NotImplementedError
 
     def device(self, conf: NetConf, args: str) -> VfDevice:
-        """See `Plugin`."""
         return VfDevice(self.parse(conf, args), self.ownership, self.sysfs_root)
 
     def named(self, conf: NetConf) -> VfDevice | None:
-        """See `Plugin`."""
         address = config.address_of(conf)
         return VfDevice(VfConfig(address), self.ownership, self.sysfs_root) if address else None
 
     def returning(self, attachment: Attachment, call: Call, records: Records) -> VfReturn:
-        """See `Plugin`."""
         assert isinstance(attachment, VfAttachment)
         return VfReturn(attachment, call, records, self.sysfs_root)
 
     def lock(self, key: str, timeout_s: float) -> FileLock:
-        """See `Plugin`."""
         return self.ownership.lock(key, timeout_s)
 
     def note_owner(self, attachment: Attachment) -> None:
-        """See `Plugin`."""
         assert isinstance(attachment, VfAttachment)
         self.ownership.note(attachment)
 
     def forget_owner(self, key: str) -> None:
-        """See `Plugin`."""
         self.ownership.forget(key)
 
     def noted_netns(self, key: str) -> str:
-        """See `Plugin`."""
         return self.ownership.noted(key)
 
     def complete(self, attachment: Attachment, written_ns: int) -> None:
-        """See `Format`.
-
-        A record that does not name its boot was written before this one if it is older, and the VF's link is on the
+        """A record that does not name its boot was written before this one if it is older, and the VF's link is on the
         host under its name, where a boot puts it: the clock may have been wrong, and a link that is away is in a pod.
         """
         assert isinstance(attachment, VfAttachment)
@@ -80,18 +71,15 @@ class VfPlugin(Plugin):
             attachment.owner.boot_id = boot.EARLIER
 
     def is_lost(self, attachment: Attachment, netns_path: str, call: Call, records: Records) -> bool:
-        """See `Plugin`."""
         assert isinstance(attachment, VfAttachment)
         return self.ownership.is_lost(attachment, netns_path, records, call.log)
 
     def leave(self, attachment: Attachment, call: Call, records: Records) -> None:
-        """See `Plugin`."""
         assert isinstance(attachment, VfAttachment)
         if attachment.beside is not None and attachment.is_of_this_boot:
             attachment.beside.release(call.host, lambda: others(attachment, records), call.log)
 
     def release_unrecorded(self, call: Call, records: Records, was_recorded: bool) -> bool:
-        """See `Plugin`."""
         if was_recorded:
             return False
         request, log = call.request, call.log
@@ -131,5 +119,4 @@ class VfPlugin(Plugin):
         """
 
     def sweep(self, call: Call, records: Records) -> None:
-        """See `Plugin`."""
         self.ownership.sweep(records, call.log)

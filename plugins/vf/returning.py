@@ -27,7 +27,7 @@ from plugins.vf.vf import Vf
 
 
 class VfReturn(Return):
-    """See `Return`. records: of all attachments, which may share what is connected. sysfs_root: as in `Plugin`."""
+    """A VF on its way back. records: of all attachments, which may share what is connected. sysfs_root: see `Plugin`."""
 
     __slots__ = ("_attachment", "_entry", "_records", "_root", "_vf")
 
@@ -42,19 +42,16 @@ class VfReturn(Return):
 
     @property
     def title(self) -> str:
-        """See `Return`."""
         return f"{self.attachment.name} ({self._attachment.address})"
 
     def _others(self) -> list[VfAttachment]:
         return [x for x in self._records.all() if isinstance(x, VfAttachment)]
 
     def disconnect(self, errors: list[CniError]) -> None:
-        """See `Return`."""
         if self._attachment.beside is not None:
             self._attachment.beside.disconnect(self.call.host, self._others, errors, self.log)
 
     def is_removed(self) -> bool:
-        """See `Return`."""
         if os.path.isdir(sysfs.pci_device(self._attachment.address, self._root)):
             return False
         name, address = self.attachment.name, self._attachment.address
@@ -62,12 +59,10 @@ class VfReturn(Return):
         return True
 
     def look(self) -> None:
-        """See `Return`."""
         self._vf = vf.find(self._attachment.address, self._root, needs_pf=False)
         self._entry = _entry(self._attachment, self._vf, self.call.host, self.log)
 
     def on_host(self) -> Link | None:
-        """See `Return`."""
         return vf.on_host(self._vf, self.call.host, self.original_parent)
 
     @property
@@ -76,21 +71,18 @@ class VfReturn(Return):
         return self.attachment.original.parent if self.attachment.original is not None else ""
 
     def was_left_alone(self, found: Link, pod: NetNS | None, was_touched: bool) -> bool:
-        """See `Return`. What a VF is like tells nobody who made it so."""
+        """What a VF is like tells nobody who made it so."""
         return False
 
     def left_behind(self) -> Link | None:
-        """See `Return`. Its address tells a VF's link, whatever its name is."""
+        """Its address tells a VF's link, whatever its name is."""
         return None
 
     def sought(self) -> Sought:
-        """See `Return`."""
         return sought(self._attachment, self._root)
 
     def before_leaving(self, found: Link, pod: NetNS, errors: list[CniError]) -> Link:
-        """See `Return`. What the driver may reset the VF for is done as long as the link is in the pod and the VF in
-        its VLAN.
-        """
+        """What the driver may reset the VF for is done as long as the link is in the pod and the VF in its VLAN."""
         if found.up:
             # First of all: nothing is sent any more, and what the driver changes on it is seen below.
             link.change(pod.netlink, found.index, up=False)
@@ -98,16 +90,13 @@ class VfReturn(Return):
         return self._with_hardware_restored(found, pod, errors)
 
     def may_come(self) -> bool:
-        """See `Return`."""
         original = self.attachment.original
         return original is not None and _may_come(original, self._vf, self._root)
 
     def after_arriving(self, found: Link, errors: list[CniError]) -> Link:
-        """See `Return`."""
         return self._with_hardware_restored(found, self.call.host, errors)
 
     def is_over(self, pod: NetNS | None, seen: str) -> bool:
-        """See `Return`."""
         name, address, driver = self.attachment.name, self._attachment.address, sysfs.driver(self._vf.path)
         if not vf.is_somewhere(self._vf, self.original_parent):
             self.log.info(f"{address}, which was {name}, has no such link any more: its driver is {driver or 'none'}")
@@ -120,12 +109,11 @@ class VfReturn(Return):
         return False
 
     def reconnect(self, errors: list[CniError]) -> None:
-        """See `Return`."""
         if self._attachment.beside is not None:
             self._attachment.beside.restore(self.call.host, errors, self.log)
 
     def restore_settings(self, errors: list[CniError]) -> None:
-        """See `Return`: those at the PF, as far as ADD changed them."""
+        """Those at the PF, as far as ADD changed them."""
         entry = self._entry
         if entry is None:
             return
@@ -134,7 +122,7 @@ class VfReturn(Return):
             attempt(errors, entry.make_or_warn, setting, self.log)
 
     def original_for(self, found: Link) -> Link:
-        """See `Return`. The Go plugins note less of it."""
+        """The Go plugins note less of it."""
         original = super().original_for(found)
         if not self.attachment.is_ours:
             original.up, original.altnames = found.up, found.altnames
@@ -142,7 +130,6 @@ class VfReturn(Return):
         return original
 
     def finish(self, errors: list[CniError]) -> None:
-        """See `Return`."""
         if self._entry is not None:
             _restore_admin_mac(self._attachment, self._entry, self.log)
 
