@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from cni.attach import announcer
 from cni.attach.announce import announce as send_announcements
 from cni.attach.announce import can_be_announced
+from cni.attach.step import trying
 from cni.linux import sysctl
 from cni.linux.log import Logger
 from cni.linux.netlink import addr, link, route
 from cni.linux.netlink.addr import Address
 from cni.linux.netlink.monitor import RTMGRP_IPV6_IFADDR, Monitor
-from cni.linux.netlink.socket import RequestError
 from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, CniError
 from cni.protocol.ip import IPAddress, IPNetwork
@@ -50,12 +50,8 @@ def add_addresses(pod: PodLink, result: Result, log: Logger) -> bool:
         # The kernel announces IPv4 addresses when the link comes up (net/ipv4/devinet.c, inetdev_event).
         announcing = _prefer(pod, "ipv4", "arp_notify", log)
     for ip in ours:
-        try:
+        with trying(f"add address {ip.address} to {pod.name}"):
             addr.add(pod.netns.netlink, pod.index, ip.address)
-        except RequestError as e:
-            raise CniError(
-                GENERIC, f"cannot add address {ip.address} to {pod.name}: {e.strerror}", f"errno {e.errno}"
-            ) from e
     return announcing
 
 
@@ -100,14 +96,8 @@ def add_routes(pod: PodLink, result: Result, log: Logger) -> None:
         _wait_for_dad(pod, log)
     for wanted in result.routes:
         gateway = gateway_of(wanted, gateways)
-        try:
+        with trying(f"add route {describe(wanted, gateway)} through {pod.name}"):
             route.add(pod.netns.netlink, pod.index, wanted, gateway)
-        except RequestError as e:
-            raise CniError(
-                GENERIC,
-                f"cannot add route {describe(wanted, gateway)} through {pod.name}: {e.strerror}",
-                f"errno {e.errno}",
-            ) from e
 
 
 def addresses_of(result: Result) -> list[IPConfig]:

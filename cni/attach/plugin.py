@@ -19,15 +19,14 @@ from cni.attach.call import Call
 from cni.attach.give_back import Return
 from cni.attach.ifconfig import PodLink
 from cni.attach.records import Format, Records
-from cni.attach.step import Step
+from cni.attach.step import Step, trying
 from cni.linux import files, lock, sysfs
 from cni.linux.lock import EphemeralLock, FileLock
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
-from cni.linux.netlink.socket import RequestError
 from cni.linux.netns import NetNS
 from cni.protocol.config import NetConf
-from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError
+from cni.protocol.errors import TRY_AGAIN_LATER, CniError
 from cni.protocol.request import Request
 from cni.protocol.result import Interface
 
@@ -133,14 +132,8 @@ class Device:
 
         By itself this marks it: its name on the host is its alias, by which `Return` knows a link that came back.
         """
-        try:
+        with trying(f"bring up {attachment.name} as {inside.name} in {inside.netns.path}"):
             link.change(inside.netns.netlink, inside.index, alias=attachment.name, up=True)
-        except RequestError as e:
-            raise CniError(
-                GENERIC,
-                f"cannot bring up {attachment.name} as {inside.name} in {inside.netns.path}: {e.strerror}",
-                f"errno {e.errno}",
-            ) from e
 
     def require(self, recorded: Attachment | None, call: Call) -> None:
         """Raise CniError for CHECK where a record is missing without which it cannot tell."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cni.attach.move import RACES, free_name
-from cni.attach.step import attempt
+from cni.attach.step import attempt, trying
 from cni.linux import features, packetfilter
 from cni.linux.log import Logger
 from cni.linux.netlink import link
@@ -203,18 +203,14 @@ def rename(host: NetNS, device: Link, name: str, log: Logger) -> Link:
     """
     if device.name == name:
         return device
-    try:
-        for attempt in range(RACES):
+    with trying(f"rename {device.name} back to {name}", "repeat DEL"):
+        for _ in range(RACES - 1):
             try:
                 return _rename(host, device, name, log)
             except NetlinkError as e:
-                if e.errno != errno.EEXIST or attempt == RACES - 1:
+                if e.errno != errno.EEXIST:
                     raise
-    except RequestError as e:
-        raise CniError(
-            GENERIC, f"cannot rename {device.name} back to {name}: {e.strerror}", f"errno {e.errno}; repeat DEL"
-        ) from e
-    return device
+        return _rename(host, device, name, log)
 
 
 def _rename(host: NetNS, device: Link, name: str, log: Logger) -> Link:

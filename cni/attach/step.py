@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from cni.attach.rollback import Rollback
 from cni.linux.log import Logger
@@ -41,6 +42,17 @@ def carry_out(steps: Sequence[Step], undo: Rollback, log: Logger) -> None:
         except OSError as e:
             e.add_note(f"failed step: {step.does}")
             raise
+
+
+@contextmanager
+def trying(to: str, then: str = "") -> Iterator[None]:
+    """Raise CniError for what the kernel refuses, or does not answer to, in the block. to: what is tried there, in the
+    infinitive; then: what becomes of it, for the details.
+    """
+    try:
+        yield
+    except RequestError as e:
+        raise CniError(GENERIC, f"cannot {to}: {e.strerror}", f"errno {e.errno}" + (f"; {then}" if then else "")) from e
 
 
 def attempt(errors: list[CniError], function: Callable[..., object], *arguments: object, **options: object) -> None:

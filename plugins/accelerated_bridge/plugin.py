@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
+from cni.attach.step import trying
 from cni.linux.netlink import bridge, link
-from cni.linux.netlink.socket import RequestError
 from cni.protocol.config import NetConf
 from cni.protocol.errors import GENERIC, CniError
 from cni.protocol.section import Section
@@ -67,14 +67,8 @@ class AcceleratedBridge(VfPlugin):
             if not vlans or port is None or port.vlans != vlans:
                 log.info(f"{rep.name} stays a port of {master.name}: that ADD made it one cannot be told")
                 return
-        try:
+        with trying(f"take {rep.name} out of {master.name}", f"VF {found.address} has no record"):
             link.change(host.netlink, rep.index, master=0, up=False)
-        except RequestError as e:
-            raise CniError(
-                GENERIC,
-                f"cannot take {rep.name} out of {master.name}: {e.strerror}",
-                f"errno {e.errno}; VF {found.address} has no record",
-            ) from e
         log.warning(f"VF {found.address} has no record: {rep.name} was taken out of {master.name}")
 
     def check_host(self, call: Call) -> None:

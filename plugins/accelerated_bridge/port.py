@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cni.attach import restore
-from cni.attach.step import attempt
+from cni.attach.step import attempt, trying
 from cni.linux import boot, sysfs
 from cni.linux.log import Logger
 from cni.linux.netlink import bridge, link
 from cni.linux.netlink.bridge import Port
 from cni.linux.netlink.link import Link
-from cni.linux.netlink.socket import RequestError
 from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, CniError
 from plugins.accelerated_bridge import uplink
@@ -91,11 +90,8 @@ class RepresentorPort(Beside):
         return {int(pvid): bridge.PVID | bridge.UNTAGGED} if int(pvid) else {}
 
     def _change(self, host: NetNS, rep: Link, changes: dict[str, Any], attempted: str) -> None:
-        try:
+        with trying(attempted + (f" with MTU {self.mtu}" if "mtu" in changes else "")):
             link.change(host.netlink, rep.index, **changes)
-        except RequestError as e:
-            given = f" with MTU {self.mtu}" if "mtu" in changes else ""
-            raise CniError(GENERIC, f"cannot {attempted}{given}: {e.strerror}", f"errno {e.errno}") from e
 
     def _set_vlans(self, host: NetNS, index: int, vlans: dict[int, int], where: str) -> None:
         """Have the port take part in these VLANs and no others. where: the name of its bridge.
@@ -104,7 +100,7 @@ class RepresentorPort(Beside):
         """
         port = bridge.ports(host.netlink).get(index)
         present = port.vlans if port is not None else {}
-        try:
+        with trying(f"set VLANs {listed(vlans) or '(none)'} on representor {self.original.name} in {where}"):
             # First those to come: a port never is without the VLAN that both have.
             missing = {vlan: flags for vlan, flags in vlans.items() if present.get(vlan) != flags}
             if missing:
@@ -112,13 +108,6 @@ class RepresentorPort(Beside):
             extra = [vlan for vlan in present if vlan not in vlans]
             if extra:
                 bridge.delete_vlans(host.netlink, index, extra)
-        except RequestError as e:
-            raise CniError(
-                GENERIC,
-                f"cannot set VLANs {listed(vlans) or '(none)'} on representor {self.original.name} in {where}: "
-                f"{e.strerror}",
-                f"errno {e.errno}",
-            ) from e
 
     def disconnect(
         self, host: NetNS, others: Callable[[], list[VfAttachment]], errors: list[CniError], log: Logger

@@ -13,15 +13,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 
+from cni.attach.step import trying
 from cni.linux import files
 from cni.linux.lock import FileLock
 from cni.linux.log import Logger
 from cni.linux.netlink import bridge, link
 from cni.linux.netlink.bridge import Port
 from cni.linux.netlink.link import Link
-from cni.linux.netlink.socket import RequestError
 from cni.linux.netns import NetNS
-from cni.protocol.errors import GENERIC, CniError
 
 LOCK = "vlan-uplink.lock"
 LOCK_TIMEOUT_S = 60.0
@@ -73,12 +72,8 @@ def add(port: Link, vlans: list[int], host: NetNS) -> None:
     missing = [vlan for vlan in vlans if vlan not in present]
     if not missing:
         return
-    try:
+    with trying(f"set VLANs {listed(missing)} on uplink {port.name}"):
         bridge.add_vlans(host.netlink, port.index, dict.fromkeys(missing, 0))
-    except RequestError as e:
-        raise CniError(
-            GENERIC, f"cannot set VLANs {listed(missing)} on uplink {port.name}: {e.strerror}", f"errno {e.errno}"
-        ) from e
 
 
 def remove(
@@ -110,14 +105,8 @@ def remove(
             left -= _used(common, other.index, needed_by, host)
     if not left:
         return
-    try:
+    with trying(f"take VLANs {listed(left)} from uplink {port.name}", "repeat DEL"):
         bridge.delete_vlans(host.netlink, uplink.index, sorted(left))
-    except RequestError as e:
-        raise CniError(
-            GENERIC,
-            f"cannot take VLANs {listed(left)} from uplink {port.name}: {e.strerror}",
-            f"errno {e.errno}; repeat DEL",
-        ) from e
 
 
 def _used(vlans: set[int], index: int, needed_by: Callable[[Link], set[int] | None], host: NetNS) -> set[int]:

@@ -10,12 +10,11 @@ from cni.attach.call import Call
 from cni.attach.ifconfig import PodLink
 from cni.attach.plugin import Device
 from cni.attach.records import Records
-from cni.attach.step import Step
+from cni.attach.step import Step, trying
 from cni.attach.waiting import PATIENCE_S
 from cni.linux import sysfs
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
-from cni.linux.netlink.socket import RequestError
 from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError, invalid_config
 from cni.protocol.request import Request
@@ -185,26 +184,14 @@ class VfDevice(Device):
         return steps
 
     def _set_mtu(self, attachment: Attachment, inside: PodLink) -> None:
-        try:
+        with trying(f"set MTU {self.wanted.mtu} on {attachment.name} ({self.wanted.address})"):
             link.change(inside.netns.netlink, inside.index, mtu=self.wanted.mtu)
-        except RequestError as e:
-            raise CniError(
-                GENERIC,
-                f"cannot set MTU {self.wanted.mtu} on {attachment.name} ({self.wanted.address}): {e.strerror}",
-                f"errno {e.errno}",
-            ) from e
 
     def bring_up(self, attachment: Attachment, inside: PodLink, interface: Interface) -> None:
         """Some VFs get their address only when they come up."""
-        try:
+        with trying(f"bring up {attachment.name} as {inside.name} in {inside.netns.path}"):
             link.change(inside.netns.netlink, inside.index, up=True)
             now = link.get(inside.netns.netlink, index=inside.index)
-        except RequestError as e:
-            raise CniError(
-                GENERIC,
-                f"cannot bring up {attachment.name} as {inside.name} in {inside.netns.path}: {e.strerror}",
-                f"errno {e.errno}",
-            ) from e
         if now is None:
             raise CniError(GENERIC, f"{inside.name} has vanished from {inside.netns.path} during ADD")
         if self.wanted.mac and now.mac != self.wanted.mac:

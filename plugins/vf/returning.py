@@ -27,7 +27,7 @@ from plugins.vf.vf import Vf
 
 
 class VfReturn(Return):
-    """A VF on its way back. records: of all attachments, which may share what is connected. sysfs_root: see `Plugin`."""
+    """A VF on its way back. records: of all attachments, which may share what is connected."""
 
     __slots__ = ("_attachment", "_entry", "_records", "_root", "_vf")
 
