@@ -8,7 +8,7 @@ from cni.attach.call import Call
 from cni.attach.dead import Living
 from cni.attach.give_back import Outcome, give_back
 from cni.attach.plugin import LOCK_TIMEOUT_S, Device, Plugin
-from cni.attach.pod import RecordedPod
+from cni.attach.pod import recorded_pod
 from cni.attach.records import Records
 from cni.attach.waiting import PATIENCE_S
 from cni.linux.netns import NetNS
@@ -42,7 +42,7 @@ class Claims:
             if attachment.is_of_this_boot:
                 who = attachment.owner.describe()
                 self.call.log.warning(f"{attachment.name} was left behind by {who}: taking it over")
-            with RecordedPod(attachment.owner, (), self.call.log) as pod:
+            with recorded_pod(attachment.owner, self.call.log) as pod:
                 home = pod if attachment.is_of_this_boot else None
                 if self.give_back(attachment, home, PATIENCE_S) is Outcome.NOT_YET:
                     raise device.not_back(attachment)
@@ -75,7 +75,7 @@ class Claims:
                 self.plugin.leave(current, self.call, self.records)
                 self.records.forget(current)
                 return Outcome.DONE
-            with RecordedPod(owner, (netns_path, self.plugin.noted_netns(current.key)), log) as pod:
+            with recorded_pod(owner, log, netns_path, self.plugin.noted_netns(current.key)) as pod:
                 return self.give_back(current, pod, patience_s, keep=keep)
 
     def give_back(

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from cni.attach.attachment import Attachment
-from cni.attach.pod import RecordedPod
+from cni.attach.pod import recorded_pod
 from cni.linux import netns
 from cni.linux.log import Logger
 from cni.protocol.errors import CniError
@@ -70,7 +70,7 @@ class Living:
             return False
         if not attachment.home:
             return True  # nobody knows
-        with RecordedPod(attachment.owner, (attachment.home,), self._log) as pod:
+        with recorded_pod(attachment.owner, self._log, attachment.home) as pod:
             if pod is not None:
                 return True
         if self._inodes is None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 from cni.attach.attachment import Attachment, Owner
 from cni.attach.call import Call
@@ -32,18 +32,6 @@ from cni.protocol.result import Interface
 
 LOCK_TIMEOUT_S = 60.0
 """How long, in seconds, a command waits for a device's lock."""
-
-
-class Unlocked:
-    """A lock where none is needed."""
-
-    __slots__ = ()
-
-    def __enter__(self) -> Unlocked:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 class Device:
@@ -105,7 +93,7 @@ class Device:
 
     def shared_lock(self) -> AbstractContextManager[object]:
         """Return what is to be held while it is looked at, recorded and connected. Entering it raises CniError."""
-        return Unlocked()
+        return nullcontext()
 
     def attachment(self, owner: Owner, original: Link | None, call: Call, records: Records) -> Attachment:
         """Return what is to be recorded of it before anything is done with it. Raises CniError."""

@@ -9,7 +9,7 @@ from cni.attach.attachment import Attachment, Owner
 from cni.attach.call import Call
 from cni.attach.identity import LOOPBACK
 from cni.attach.plugin import Device
-from cni.attach.pod import RecordedPod
+from cni.attach.pod import recorded_pod
 from cni.attach.records import Records
 from cni.linux import sysfs
 from cni.linux.netlink import link
@@ -83,7 +83,7 @@ class HostDevice(Device):
             assert isinstance(attachment, HostAttachment)
             if HostDeviceReturn(attachment, call).on_host() is None:
                 continue
-            with RecordedPod(attachment.owner, (), call.log) as pod:
+            with recorded_pod(attachment.owner, call.log) as pod:
                 if pod is not None and is_in(attachment, call.host, pod) is not None:
                     continue  # what lies on the host is another link of the same device
             yield attachment

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from cni.attach.call import Call
 from cni.attach.identity import in_pod
 from cni.attach.plugin import LOCK_TIMEOUT_S
-from cni.attach.pod import RecordedPod
+from cni.attach.pod import recorded_pod
 from cni.attach.records import Records
 from cni.attach.waiting import PATIENCE_S
 from cni.linux import files, netns, sysfs
@@ -90,7 +90,7 @@ class Ownership:
 
     def _refuse_if_in_use(self, attachment: VfAttachment, call: Call) -> None:
         who = f"{attachment.owner.describe()} has it as {attachment.ifname}"
-        with RecordedPod(attachment.owner, (), call.log) as home:
+        with recorded_pod(attachment.owner, call.log) as home:
             if home is not None and self._is_in(attachment, call.host, home):
                 raise taken(attachment.address, f"{who} in {home.path}")
         # Where the pod lives, or nobody knows where it is, only a link on the host tells that it lost the VF.
