@@ -30,12 +30,12 @@ def add(call: Call, plugin: Plugin) -> Result:
     device.find()
     device.refuse()
     claims = Claims(plugin, call)
-    adding = claims.records.store.adding(request.container_id, request.ifname)
+    adding = call.records.store.adding(request.container_id, request.ifname)
     with netns.of_pod(request.netns) as pod, adding:
-        device.before_sweep(call, claims.records)
+        device.before_sweep(call)
         claims.give_back_dead()
-        device.after_sweep(call, claims.records)
-        before = claims.records.of_interface(*call.identity)
+        device.after_sweep(call)
+        before = call.records.of_interface(*call.identity)
         if before is not None:
             earlier.undo(call, before, claims)
         if not device.needs_record:
@@ -48,11 +48,11 @@ def add(call: Call, plugin: Plugin) -> Result:
             raise CniError(
                 BAD_ENVIRONMENT, f'CNI_IFNAME "{request.ifname}" exists already in {pod.path}', "nothing was changed"
             )
-        key = device.key(call, claims.records)
+        key = device.key(call)
         with plugin.lock(key, LOCK_TIMEOUT_S):
             claims.take_over(device)
             # What may take a while is done without the shared lock, for which all of the node wait.
-            original = device.link(call, claims.records)
+            original = device.link(call)
             with Rollback(call.log) as undo:
                 with device.shared_lock():
                     attachment = _claim(call, device, original, pod, claims)
@@ -81,7 +81,7 @@ def _claim(call: Call, device: Device, original: Link | None, pod: NetNS, claims
         if master is not None:
             call.log.warning(f"{original.name} is a port of {master.name}, which it leaves until DEL")
     owner = owner_of(call.request, call.conf, pod, call.ipam.remember(call.conf))
-    attachment = device.attachment(owner, original, call, claims.records)
+    attachment = device.attachment(owner, original, call)
     attachment.master = master.name if master is not None else ""
     if original is not None:
         attachment.pod_index = move.index_to_be(pod, original.index, call.host)

@@ -9,7 +9,6 @@ from cni.attach.dead import Living
 from cni.attach.give_back import Outcome, give_back
 from cni.attach.plugin import LOCK_TIMEOUT_S, Device, Plugin
 from cni.attach.pod import recorded_pod
-from cni.attach.records import Records
 from cni.attach.waiting import PATIENCE_S
 from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError
@@ -18,12 +17,11 @@ from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError
 class Claims:
     """The attachments of one plugin on this node, for one command."""
 
-    __slots__ = ("call", "plugin", "records")
+    __slots__ = ("call", "plugin")
 
     def __init__(self, plugin: Plugin, call: Call) -> None:
         self.plugin = plugin
         self.call = call
-        self.records = Records(plugin, call.log)
 
     def make(self, attachment: Attachment) -> None:
         """Write down, durably, whose the device is and what it was like. Raises CniError."""
@@ -32,13 +30,13 @@ class Claims:
 
     def note(self, attachment: Attachment) -> None:
         """Write the record anew. Raises CniError."""
-        self.records.save(attachment, self.call.conf.section)
+        self.call.records.save(attachment, self.call.conf.section)
 
     def take_over(self, device: Device) -> None:
         """Give back what dead pods still have of a device. The caller holds its lock. Raises CniError: code 11 when one
         who lives has it, or when it has not come back yet.
         """
-        for attachment in device.left_behind(self.call, self.records):
+        for attachment in device.left_behind(self.call):
             if attachment.is_of_this_boot:
                 who = attachment.owner.describe()
                 self.call.log.warning(f"{attachment.name} was left behind by {who}: taking it over")
@@ -65,15 +63,15 @@ class Claims:
         owner, log = attachment.owner, self.call.log
         with self.plugin.lock(attachment.key, lock_timeout_s):
             # Another DEL, or an ADD that took the device over, may have been faster.
-            current = self.records.load(*owner.identity)
+            current = self.call.records.load(*owner.identity)
             if current is None:
                 return Outcome.DONE
             if (current.key, current.netns, current.netns_cookie) != (attachment.key, owner.netns, owner.netns_cookie):
                 raise CniError(TRY_AGAIN_LATER, f"{owner.ifname} of {owner.container_id} has just been attached anew")
-            if self.plugin.is_lost(current, netns_path, self.call, self.records):
+            if self.plugin.is_lost(current, netns_path, self.call):
                 log.warning(f"{current.name} belongs to another pod by now: left alone")
-                self.plugin.leave(current, self.call, self.records)
-                self.records.forget(current)
+                self.plugin.leave(current, self.call)
+                self.call.records.forget(current)
                 return Outcome.DONE
             with recorded_pod(owner, log, netns_path, self.plugin.noted_netns(current.key)) as pod:
                 return self.give_back(current, pod, patience_s, keep=keep)
@@ -90,12 +88,12 @@ class Claims:
 
         The arguments are those of `give_back.give_back`, and `keep` as in `detach`. The caller holds the device's lock.
         """
-        way = self.plugin.returning(attachment, self.call, self.records)
+        way = self.plugin.returning(attachment, self.call)
         outcome = give_back(way, pod, patience_s, was_touched)
         if outcome is not Outcome.NOT_YET:
             self.plugin.forget_owner(attachment.key)
             if not keep:
-                self.records.forget(attachment)
+                self.call.records.forget(attachment)
         return outcome
 
     def undo(self, attachment: Attachment, pod: NetNS) -> None:
@@ -109,7 +107,7 @@ class Claims:
         has_own: whether the command is about an attachment, which sees to itself.
         """
         try:
-            found = self.records.all(passing=dead.may_be)
+            found = self.call.records.all(passing=dead.may_be)
         except CniError as e:
             self.call.log.warning(f"what dead pods have left is not looked for: {e}")
             return
@@ -127,7 +125,7 @@ class Claims:
         kept away meanwhile. Raises CniError.
         """
         owner = attachment.owner
-        with self.records.store.adding(owner.container_id, owner.ifname, 0.0):
+        with self.call.records.store.adding(owner.container_id, owner.ifname, 0.0):
             if self.detach(attachment, lock_timeout_s=0.0) is not Outcome.NOT_YET:
                 self.call.ipam.release_recorded(
                     owner.ipam, owner.identity, self.call.log, timeout_s=dead.STORE_TIMEOUT_S

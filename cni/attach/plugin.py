@@ -18,7 +18,7 @@ from cni.attach.attachment import Attachment, Owner
 from cni.attach.call import Call
 from cni.attach.give_back import Return
 from cni.attach.ifconfig import PodLink
-from cni.attach.records import Format, Records
+from cni.attach.records import Format
 from cni.attach.step import Step, trying
 from cni.linux import files, lock, sysfs
 from cni.linux.lock import EphemeralLock, FileLock
@@ -62,17 +62,17 @@ class Device:
         """Its folder in sysfs, for device information; empty for a virtual one."""
         return ""
 
-    def before_sweep(self, call: Call, records: Records) -> None:
+    def before_sweep(self, call: Call) -> None:
         """Prepare ADD, before what dead pods have left is given back. Raises CniError."""
 
-    def after_sweep(self, call: Call, records: Records) -> None:
+    def after_sweep(self, call: Call) -> None:
         """The same after that."""
 
-    def key(self, call: Call, records: Records) -> str:
+    def key(self, call: Call) -> str:
         """Return the name of its lock. Raises CniError when nobody knows the device."""
         raise NotImplementedError
 
-    def left_behind(self, call: Call, records: Records) -> Iterator[Attachment]:
+    def left_behind(self, call: Call) -> Iterator[Attachment]:
         """Give the attachments of dead pods that still have it, for the caller to give them back. The caller holds its
         lock. Raises CniError: code 11 when one who lives has it.
         """
@@ -87,7 +87,7 @@ class Device:
             "its record stays; nothing was changed",
         )
 
-    def link(self, call: Call, records: Records) -> Link | None:
+    def link(self, call: Call) -> Link | None:
         """Return its link on the host, None when it has none. Raises CniError."""
         raise NotImplementedError
 
@@ -95,7 +95,7 @@ class Device:
         """Return what is to be held while it is looked at, recorded and connected. Entering it raises CniError."""
         return nullcontext()
 
-    def attachment(self, owner: Owner, original: Link | None, call: Call, records: Records) -> Attachment:
+    def attachment(self, owner: Owner, original: Link | None, call: Call) -> Attachment:
         """Return what is to be recorded of it before anything is done with it. Raises CniError."""
         return Attachment(owner, original)
 
@@ -132,7 +132,7 @@ class Device:
     def verify_link(self, found: Link, expected: Interface, pod: NetNS, call: Call) -> None:
         """The same for its link in the pod. expected: the interface that ADD gave."""
 
-    def status(self, call: Call, records: Records) -> None:
+    def status(self, call: Call) -> None:
         """Raise CniError when this host does not have it."""
 
 
@@ -162,7 +162,7 @@ class Plugin(Format):
     def check_host(self, call: Call) -> None:
         """Raise CniError when something on the host would keep ADD from working, whatever the device is."""
 
-    def returning(self, attachment: Attachment, call: Call, records: Records) -> Return:
+    def returning(self, attachment: Attachment, call: Call) -> Return:
         """Return how a recorded device finds back to the host."""
         return Return(attachment, call)
 
@@ -186,17 +186,17 @@ class Plugin(Format):
         """Return the path of the namespace that `note_owner` wrote, empty when there is none."""
         return ""
 
-    def is_lost(self, attachment: Attachment, netns_path: str, call: Call, records: Records) -> bool:
+    def is_lost(self, attachment: Attachment, netns_path: str, call: Call) -> bool:
         """Return whether the device is another attachment's by now. The caller holds its lock.
 
         netns_path: where the runtime says that the pod's namespace is, empty if it does not.
         """
         return False
 
-    def leave(self, attachment: Attachment, call: Call, records: Records) -> None:
+    def leave(self, attachment: Attachment, call: Call) -> None:
         """Give back what a lost attachment shares with others, and nothing else. Raises CniError."""
 
-    def release_unrecorded(self, call: Call, records: Records, was_recorded: bool) -> bool:
+    def release_unrecorded(self, call: Call, was_recorded: bool) -> bool:
         """Give back, for DEL, what can be known to be this attachment's without a record, and remove what is left of
         one that cannot be read; return whether there is a record by now, which is to be given back then.
 
@@ -205,8 +205,8 @@ class Plugin(Format):
         if was_recorded:
             return False
         lock.sweep(self._locks)
-        return records.forget_remains(*call.identity)
+        return call.records.forget_remains(*call.identity)
 
-    def sweep(self, call: Call, records: Records) -> None:
+    def sweep(self, call: Call) -> None:
         """Remove what killed commands have left of locks and owners, for GC. Raises CniError."""
         lock.sweep(self._locks)

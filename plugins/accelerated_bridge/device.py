@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.move import RACES
-from cni.attach.records import Records
 from cni.linux import sysfs
 from cni.linux.log import Logger
 from cni.linux.netlink import bridge, link
@@ -55,7 +54,7 @@ class BridgeVf(VfDevice):
         # What ADD could not set is not there.
         self.wanted.trust, self.wanted.spoofchk = recorded.wanted.trust, recorded.wanted.spoofchk
 
-    def beside(self, original: Link | None, call: Call, records: Records) -> RepresentorPort:
+    def beside(self, original: Link | None, call: Call) -> RepresentorPort:
         """The representor is looked for in sysfs, by the switch's ID and the name of the port."""
         wanted, found, host, log = self.wanted, self.vf, call.host, call.log
         assert isinstance(wanted, BridgeConfig)
@@ -86,12 +85,10 @@ class BridgeVf(VfDevice):
             if master.index != into.index:
                 log.warning(f"{rep.name} is a port of {master.name}, which it leaves until DEL")
         if wanted.on_uplink and port.vlans:
-            self._add_uplink(port, pf, into, ports, call, records)
+            self._add_uplink(port, pf, into, ports, call)
         return port
 
-    def _add_uplink(
-        self, port: RepresentorPort, pf: Link, into: Link, ports: dict[int, Port], call: Call, records: Records
-    ) -> None:
+    def _add_uplink(self, port: RepresentorPort, pf: Link, into: Link, ports: dict[int, Port], call: Call) -> None:
         """Note the uplink, and which of the VLANs are not the administrator's there. Raises CniError (code 7)."""
         found = uplink.find(pf, call.host)
         if found is None or found[1].index != into.index:
@@ -102,7 +99,7 @@ class BridgeVf(VfDevice):
             )
         joined = found[0]
         port.uplink, port.uplink_index = joined.name, joined.index
-        recorded = [x for x in records.all() if isinstance(x, VfAttachment)]
+        recorded = [x for x in call.records.all() if isinstance(x, VfAttachment)]
         brought = brought_to(joined, recorded_ports(recorded), call.host)
         port.uplink_vlans = uplink.share(port.vlans, ports.get(joined.index), brought)
 

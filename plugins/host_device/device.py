@@ -10,7 +10,6 @@ from cni.attach.call import Call
 from cni.attach.identity import LOOPBACK
 from cni.attach.plugin import Device
 from cni.attach.pod import recorded_pod
-from cni.attach.records import Records
 from cni.linux import sysfs
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
@@ -43,12 +42,12 @@ class HostDevice(Device):
     def folder(self) -> str:
         return self._path or self.wanted.folder(self._root)
 
-    def key(self, call: Call, records: Records) -> str:
+    def key(self, call: Call) -> str:
         """A device in a pod, or that an earlier pod left behind under another name, is known by its record only."""
         try:
             found = find(self.wanted, call.host, self._root)
         except CniError:
-            recorded = self._recorded(records)
+            recorded = self._recorded(call)
             if recorded is None:
                 raise
             self._key = recorded.key
@@ -56,12 +55,12 @@ class HostDevice(Device):
             self._key = key_of(found, device_path(found, self.wanted.folder(self._root), self._root))
         return self._key
 
-    def _recorded(self, records: Records) -> HostAttachment | None:
+    def _recorded(self, call: Call) -> HostAttachment | None:
         """Return the recorded attachment that has the device, which still can be on anything: a virtual link dies with
         its pod, and all do with a boot.
         """
         wanted, folder = self.wanted, self.wanted.folder(self._root)
-        for attachment in records.all():
+        for attachment in call.records.all():
             assert isinstance(attachment, HostAttachment)
             original = attachment.original
             if folder:
@@ -70,16 +69,18 @@ class HostDevice(Device):
                 has_it = wanted.device in (original.name, *original.altnames)
             else:
                 has_it = wanted.hwaddr in (original.mac, original.permanent_mac)
-            stands = attachment.is_of_this_boot and (records.lives(attachment) or os.path.isdir(attachment.device_path))
+            stands = attachment.is_of_this_boot and (
+                call.records.lives(attachment) or os.path.isdir(attachment.device_path)
+            )
             if has_it and stands:
                 return attachment
         return None
 
-    def left_behind(self, call: Call, records: Records) -> Iterator[Attachment]:
+    def left_behind(self, call: Call) -> Iterator[Attachment]:
         """Those whose device lies on the host as a dead pod left it. The caller holds its lock, so that
         no other command is at work on it.
         """
-        for attachment in records.of_device(self._key):
+        for attachment in call.records.of_device(self._key):
             assert isinstance(attachment, HostAttachment)
             if HostDeviceReturn(attachment, call).on_host() is None:
                 continue
@@ -88,18 +89,18 @@ class HostDevice(Device):
                     continue  # what lies on the host is another link of the same device
             yield attachment
 
-    def link(self, call: Call, records: Records) -> Link:
+    def link(self, call: Call) -> Link:
         """The error says who has the device, if a record says so."""
         try:
             return find(self.wanted, call.host, self._root)
         except CniError:
-            recorded = self._recorded(records)
+            recorded = self._recorded(call)
             if recorded is None:
                 raise
             owner = f"container {recorded.owner.describe()}, which has it as {recorded.ifname} in {recorded.netns}"
             raise _missing(self.wanted, f"it is attached to {owner}") from None
 
-    def attachment(self, owner: Owner, original: Link | None, call: Call, records: Records) -> Attachment:
+    def attachment(self, owner: Owner, original: Link | None, call: Call) -> Attachment:
         assert original is not None
         self._path = device_path(original, self.wanted.folder(self._root), self._root)
         return HostAttachment(owner, original, self._path, len(sysfs.netdevs(self._path)) == 1)
@@ -113,10 +114,10 @@ class HostDevice(Device):
             # A plugin later in the chain, such as tuning, changes it and does not say so in the result.
             call.log.info(f"{expected.name} in {pod.path} has MTU {found.mtu}, ADD gave {expected.mtu}")
 
-    def status(self, call: Call, records: Records) -> None:
+    def status(self, call: Call) -> None:
         """A device in a pod is no fault: it has a record, and comes back."""
         if self.needs_record:
-            self.key(call, records)
+            self.key(call)
 
 
 def find(config: DeviceConfig, host: NetNS, root: str = sysfs.ROOT) -> Link:

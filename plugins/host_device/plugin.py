@@ -5,7 +5,6 @@ from __future__ import annotations
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.plugin import LOCK_TIMEOUT_S, Plugin
-from cni.attach.records import Records
 from cni.protocol.config import NetConf
 from cni.protocol.errors import CniError
 from cni.protocol.section import Section
@@ -30,7 +29,7 @@ class HostDevicePlugin(Plugin):
         wanted = config.parse(conf, required=False)
         return None if wanted.is_empty else HostDevice(wanted, self.sysfs_root)
 
-    def returning(self, attachment: Attachment, call: Call, records: Records) -> HostDeviceReturn:
+    def returning(self, attachment: Attachment, call: Call) -> HostDeviceReturn:
         assert isinstance(attachment, HostAttachment)
         return HostDeviceReturn(attachment, call)
 
@@ -41,12 +40,12 @@ class HostDevicePlugin(Plugin):
     def from_record(self, raw: dict[str, object]) -> Attachment:
         return record.from_record(raw)
 
-    def release_unrecorded(self, call: Call, records: Records, was_recorded: bool) -> bool:
-        if super().release_unrecorded(call, records, was_recorded):
+    def release_unrecorded(self, call: Call, was_recorded: bool) -> bool:
+        if super().release_unrecorded(call, was_recorded):
             return True
         try:
             wanted = config.parse(call.conf, required=False)
         except CniError as e:
             call.log.warning(f"{e}; without a record, this DEL has no device to give back")
             return False
-        return unrecorded.release(wanted, call, records, lambda key: self.lock(key, LOCK_TIMEOUT_S), self.sysfs_root)
+        return unrecorded.release(wanted, call, lambda key: self.lock(key, LOCK_TIMEOUT_S), self.sysfs_root)

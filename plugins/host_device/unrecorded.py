@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 from cni.attach import identity, move, stacked
 from cni.attach.call import Call
-from cni.attach.records import Records
 from cni.attach.restore import change, without_filters
 from cni.linux import netns, sysfs
 from cni.linux.lock import FileLock
@@ -23,9 +22,7 @@ from plugins.host_device.config import DeviceConfig
 from plugins.host_device.returning import is_in
 
 
-def release(
-    wanted: DeviceConfig, call: Call, records: Records, lock: Callable[[str], FileLock], sysfs_root: str
-) -> bool:
+def release(wanted: DeviceConfig, call: Call, lock: Callable[[str], FileLock], sysfs_root: str) -> bool:
     """Give back what the reference plugin attached, unless it is ours and another attachment's: the namespace's path
     may have been given to a new pod since. Return whether the attachment has a record by now: then an ADD of it has
     been at work. lock: returns the lock of a device. Raises CniError.
@@ -39,19 +36,19 @@ def release(
         if found is None:
             return False
         with lock(key_of_unrecorded(found, wanted.folder(sysfs_root), sysfs_root)):
-            if records.store.has(*call.identity):
+            if call.records.store.has(*call.identity):
                 return True
-            if not _is_of_another(found, pod, call, records):
+            if not _is_of_another(found, pod, call):
                 _give_back(found, host, pod, call)
     return False
 
 
-def _is_of_another(found: Link, pod: NetNS, call: Call, records: Records) -> bool:
+def _is_of_another(found: Link, pod: NetNS, call: Call) -> bool:
     """Return whether a link in a pod is that of a recorded attachment, or calls itself what another pod's is called on
     the host, which is said.
     """
-    for attachment in records.all():
-        if attachment.name == found.alias and records.lives(attachment):
+    for attachment in call.records.all():
+        if attachment.name == found.alias and call.records.lives(attachment):
             owner = attachment.owner.describe()
             call.log.warning(f"{found.name} in {pod.path} is left alone: {owner} has {found.alias}")
             return True

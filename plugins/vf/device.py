@@ -9,7 +9,6 @@ from cni.attach.attachment import Attachment, Owner
 from cni.attach.call import Call
 from cni.attach.ifconfig import PodLink
 from cni.attach.plugin import Device
-from cni.attach.records import Records
 from cni.attach.step import Step, trying
 from cni.attach.waiting import PATIENCE_S
 from cni.linux import sysfs
@@ -19,10 +18,9 @@ from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError, invalid_config
 from cni.protocol.request import Request
 from cni.protocol.result import Interface
-from plugins.vf import mac, plan, vf
+from plugins.vf import fixed_mac, mac, plan, vf
 from plugins.vf.attachment import Beside, VfAttachment
 from plugins.vf.config import VfConfig
-from plugins.vf.fixed_mac import FixedMac
 from plugins.vf.ownership import Ownership, taken
 from plugins.vf.pf import NO_MAC, Entry
 from plugins.vf.plan import Setting
@@ -69,25 +67,25 @@ class VfDevice(Device):
                 "in a virtual machine only the hypervisor can; the VF can be attached without; nothing was changed",
             )
 
-    def before_sweep(self, call: Call, records: Records) -> None:
+    def before_sweep(self, call: Call) -> None:
         if self.wanted.mac and self.vf.pf:
-            FixedMac(self.wanted.mac, self.vf, call, records, self._root).await_dead()
+            fixed_mac.await_dead(self.wanted.mac, self.vf, call, self._root)
 
-    def after_sweep(self, call: Call, records: Records) -> None:
+    def after_sweep(self, call: Call) -> None:
         if self.wanted.mac and self.vf.pf:
-            FixedMac(self.wanted.mac, self.vf, call, records, self._root).take(self._ownership)
+            fixed_mac.take(self.wanted.mac, self.vf, call, self._ownership, self._root)
 
-    def key(self, call: Call, records: Records) -> str:
+    def key(self, call: Call) -> str:
         return self.wanted.address
 
-    def left_behind(self, call: Call, records: Records) -> Iterator[Attachment]:
-        return self._ownership.left_behind(self.wanted.address, call, records)
+    def left_behind(self, call: Call) -> Iterator[Attachment]:
+        return self._ownership.left_behind(self.wanted.address, call)
 
     def not_back(self, attachment: Attachment) -> CniError:
         owner = attachment.owner.describe()
         return taken(self.wanted.address, f"it has not come back from the pod of {owner} yet")
 
-    def link(self, call: Call, records: Records) -> Link | None:
+    def link(self, call: Call) -> Link | None:
         """A program or its vDPA device may drive the VF. A link that is nowhere may be on its way back
         from the pod that had it before.
         """
@@ -127,13 +125,13 @@ class VfDevice(Device):
             call.log.warning(f"{self.vf.pf}, the PF of {self.vf.address}, is down: most VFs have no carrier then")
         return Entry(call.host, pf.name, pf.index, self.vf.address, self.vf.index)
 
-    def attachment(self, owner: Owner, original: Link | None, call: Call, records: Records) -> VfAttachment:
+    def attachment(self, owner: Owner, original: Link | None, call: Call) -> VfAttachment:
         entry = self._entry.read() if self._entry is not None else None
         made = VfAttachment(owner, original, self.wanted, self.vf.pf, self.vf.index, entry)
-        made.beside = self.beside(original, call, records)
+        made.beside = self.beside(original, call)
         return made
 
-    def beside(self, original: Link | None, call: Call, records: Records) -> Beside | None:
+    def beside(self, original: Link | None, call: Call) -> Beside | None:
         """Return what is to be connected besides the VF, as it is now. original: the VF's link, None without one.
 
         Raises CniError when it cannot be connected.
@@ -228,7 +226,7 @@ class VfDevice(Device):
                     f"{setting.describe()}",
                 )
 
-    def status(self, call: Call, records: Records) -> None:
+    def status(self, call: Call) -> None:
         self.find()
         if self.vf.pf:
             vf.pf_link(self.vf, call.host)

@@ -15,11 +15,9 @@ from cni.attach.call import Call
 from cni.attach.identity import in_pod
 from cni.attach.plugin import LOCK_TIMEOUT_S
 from cni.attach.pod import recorded_pod
-from cni.attach.records import Records
 from cni.attach.waiting import PATIENCE_S
 from cni.linux import files, netns, sysfs
 from cni.linux.lock import FileLock
-from cni.linux.log import Logger
 from cni.linux.netns import NetNS
 from cni.protocol.errors import TRY_AGAIN_LATER, CniError
 from plugins.vf import returning
@@ -66,12 +64,12 @@ class Ownership:
     def _allocation(self, address: str) -> str:
         return os.path.join(self._pci, address)
 
-    def left_behind(self, address: str, call: Call, records: Records) -> Iterator[VfAttachment]:
+    def left_behind(self, address: str, call: Call) -> Iterator[VfAttachment]:
         """Give the attachments of dead pods that still have a VF. The caller holds its lock.
 
         Raises CniError (code 11) when another attachment has the VF.
         """
-        attachments = of_vf(address, records)
+        attachments = of_vf(address, call)
         path = self.noted(address)
         pod = netns.if_there(path, call.log)
         if pod is not None:
@@ -105,28 +103,28 @@ class Ownership:
         sought = returning.sought(attachment, self._root)
         return in_pod(sought, host, home, attachment.knows(home))[0] is not None
 
-    def is_lost(self, attachment: VfAttachment, netns_path: str, records: Records, log: Logger) -> bool:
+    def is_lost(self, attachment: VfAttachment, netns_path: str, call: Call) -> bool:
         """Return whether somebody else has claimed the VF since. The caller holds its lock."""
-        written = records.written_ns(attachment)
-        if any(records.written_ns(other) > written for other in others(attachment, records, attachment.address)):
+        written = call.records.written_ns(attachment)
+        if any(call.records.written_ns(other) > written for other in others(attachment, call, attachment.address)):
             return True
         path = self.noted(attachment.address)
         if path in ("", attachment.netns, netns_path) or not (attachment.netns or netns_path):
             return False
-        pod = netns.if_there(path, log)
+        pod = netns.if_there(path, call.log)
         if pod is None:
             return False
         with pod:
             return pod.cookie == 0 or pod.cookie != attachment.netns_cookie
 
-    def sweep(self, records: Records, log: Logger) -> None:
+    def sweep(self, call: Call) -> None:
         """Remove allocations whose owners are gone and that no record tells of (GC). Raises CniError."""
-        recorded = {attachment.key for attachment in records.all()}
+        recorded = {attachment.key for attachment in call.records.all()}
         for address in files.names(self._pci):
             if not sysfs.is_pci_address(address) or address in recorded:
                 continue
             with self.lock(address, LOCK_TIMEOUT_S):
-                pod = netns.if_there(self.noted(address), log)
+                pod = netns.if_there(self.noted(address), call.log)
                 if pod is None:
                     self.forget(address)
                 else:
@@ -138,13 +136,13 @@ def taken(address: str, details: str) -> CniError:
     return CniError(TRY_AGAIN_LATER, f"pci address {address} is already allocated", details)
 
 
-def of_vf(address: str, records: Records) -> list[VfAttachment]:
+def of_vf(address: str, call: Call) -> list[VfAttachment]:
     """Return all recorded attachments of a VF. Raises CniError (code 5)."""
-    return [attachment for attachment in records.of_device(address) if isinstance(attachment, VfAttachment)]
+    return [attachment for attachment in call.records.of_device(address) if isinstance(attachment, VfAttachment)]
 
 
-def others(attachment: VfAttachment, records: Records, address: str = "") -> list[VfAttachment]:
+def others(attachment: VfAttachment, call: Call, address: str = "") -> list[VfAttachment]:
     """Return all other recorded attachments, or those of the VF with this address only. Raises CniError (code 5)."""
-    found = records.of_device(address) if address else records.all()
+    found = call.records.of_device(address) if address else call.records.all()
     identity = attachment.owner.identity
     return [x for x in found if isinstance(x, VfAttachment) and x.owner.identity != identity]

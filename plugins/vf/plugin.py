@@ -5,7 +5,6 @@ from __future__ import annotations
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.plugin import LOCK_TIMEOUT_S, Plugin
-from cni.attach.records import Records
 from cni.linux import boot, sysfs
 from cni.linux.lock import FileLock
 from cni.protocol.config import NetConf
@@ -42,9 +41,9 @@ class VfPlugin(Plugin):
         address = config.address_of(conf)
         return VfDevice(VfConfig(address), self.ownership, self.sysfs_root) if address else None
 
-    def returning(self, attachment: Attachment, call: Call, records: Records) -> VfReturn:
+    def returning(self, attachment: Attachment, call: Call) -> VfReturn:
         assert isinstance(attachment, VfAttachment)
-        return VfReturn(attachment, call, records, self.sysfs_root)
+        return VfReturn(attachment, call, self.sysfs_root)
 
     def lock(self, key: str, timeout_s: float) -> FileLock:
         return self.ownership.lock(key, timeout_s)
@@ -70,16 +69,16 @@ class VfPlugin(Plugin):
         if attachment.original.name in sysfs.netdevs(sysfs.pci_device(attachment.address, self.sysfs_root)):
             attachment.owner.boot_id = boot.EARLIER
 
-    def is_lost(self, attachment: Attachment, netns_path: str, call: Call, records: Records) -> bool:
+    def is_lost(self, attachment: Attachment, netns_path: str, call: Call) -> bool:
         assert isinstance(attachment, VfAttachment)
-        return self.ownership.is_lost(attachment, netns_path, records, call.log)
+        return self.ownership.is_lost(attachment, netns_path, call)
 
-    def leave(self, attachment: Attachment, call: Call, records: Records) -> None:
+    def leave(self, attachment: Attachment, call: Call) -> None:
         assert isinstance(attachment, VfAttachment)
         if attachment.beside is not None and attachment.is_of_this_boot:
-            attachment.beside.release(call.host, lambda: others(attachment, records), call.log)
+            attachment.beside.release(call.host, lambda: others(attachment, call), call.log)
 
-    def release_unrecorded(self, call: Call, records: Records, was_recorded: bool) -> bool:
+    def release_unrecorded(self, call: Call, was_recorded: bool) -> bool:
         if was_recorded:
             return False
         request, log = call.request, call.log
@@ -92,14 +91,14 @@ class VfPlugin(Plugin):
         # Without allocations the namespace is not needed: nobody is known by it.
         if address and (request.netns or not self.allocates):
             with self.lock(address, LOCK_TIMEOUT_S):
-                self._release(address, call, records)
+                self._release(address, call)
         # Last: even a damaged record tells the next DEL that there was an attachment.
-        return super().release_unrecorded(call, records, was_recorded)
+        return super().release_unrecorded(call, was_recorded)
 
-    def _release(self, address: str, call: Call, records: Records) -> None:
-        if of_vf(address, records) or (self.allocates and self.ownership.noted(address) != call.request.netns):
+    def _release(self, address: str, call: Call) -> None:
+        if of_vf(address, call) or (self.allocates and self.ownership.noted(address) != call.request.netns):
             return
-        was_attached = records.store.has(*call.identity)
+        was_attached = call.records.store.has(*call.identity)
         was_attached = unrecorded.fetch_from_named(address, call, self.sysfs_root) or was_attached
         try:
             found = vf.find(address, self.sysfs_root, needs_pf=False)
@@ -118,5 +117,5 @@ class VfPlugin(Plugin):
         or after another DEL. Raises CniError.
         """
 
-    def sweep(self, call: Call, records: Records) -> None:
-        self.ownership.sweep(records, call.log)
+    def sweep(self, call: Call) -> None:
+        self.ownership.sweep(call)

@@ -9,7 +9,6 @@ from cni.attach import restore, waiting
 from cni.attach.call import Call
 from cni.attach.give_back import Return
 from cni.attach.identity import Sought
-from cni.attach.records import Records
 from cni.attach.step import attempt
 from cni.linux import sysfs
 from cni.linux.log import Logger
@@ -29,14 +28,13 @@ from plugins.vf.vf import Vf
 class VfReturn(Return):
     """A VF on its way back. records: of all attachments, which may share what is connected."""
 
-    __slots__ = ("_attachment", "_entry", "_records", "_root", "_vf")
+    __slots__ = ("_attachment", "_entry", "_root", "_vf")
 
     _vf: Vf
 
-    def __init__(self, attachment: VfAttachment, call: Call, records: Records, sysfs_root: str) -> None:
+    def __init__(self, attachment: VfAttachment, call: Call, sysfs_root: str) -> None:
         super().__init__(attachment, call)
         self._attachment = attachment
-        self._records = records
         self._root = sysfs_root
         self._entry: Entry | None = None
 
@@ -45,7 +43,7 @@ class VfReturn(Return):
         return f"{self.attachment.name} ({self._attachment.address})"
 
     def _others(self) -> list[VfAttachment]:
-        return [x for x in self._records.all() if isinstance(x, VfAttachment)]
+        return [x for x in self.call.records.all() if isinstance(x, VfAttachment)]
 
     def disconnect(self, errors: list[CniError]) -> None:
         if self._attachment.beside is not None:
