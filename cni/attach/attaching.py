@@ -154,11 +154,11 @@ class Attaching:
         attachment, pod, host = self.attachment, self.pod, self.call.host
         assert attachment is not None
         index, sought = attachment.pod_index, attachment.sought()
-        found = link.get(pod.netlink, index=index, known_as=attachment.ifname) if index else None
+        found = link.get(pod.netlink, index=index, known_as=attachment.owner.ifname) if index else None
         if found is None or sought.contradiction(found, nsid.UNKNOWN):
             found, seen = identity.in_pod(sought, host, pod, knows_index=index > 0)
             if found is None:
-                raise CniError(GENERIC, f"{attachment.ifname} has vanished from {pod.path} during ADD", seen)
+                raise CniError(GENERIC, f"{attachment.owner.ifname} has vanished from {pod.path} during ADD", seen)
             attachment.pod_index = found.index
             self.claims.note(attachment)  # the kernel has chosen another one (before Linux 5.13)
         with pod.entered():

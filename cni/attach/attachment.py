@@ -88,30 +88,6 @@ class Attachment:
         return self.name
 
     @property
-    def container_id(self) -> str:
-        return self.owner.container_id
-
-    @property
-    def ifname(self) -> str:
-        return self.owner.ifname
-
-    @property
-    def network(self) -> str:
-        return self.owner.network
-
-    @property
-    def netns(self) -> str:
-        return self.owner.netns
-
-    @property
-    def netns_cookie(self) -> int:
-        return self.owner.netns_cookie
-
-    @property
-    def boot_id(self) -> str:
-        return self.owner.boot_id
-
-    @property
     def home(self) -> str:
         """The path of the pod's namespace, empty where nobody knows it."""
         return self.owner.netns
@@ -121,7 +97,7 @@ class Attachment:
         """Whether what it describes can still be so: links, and what is set on them, do not outlive a boot. A record
         that does not say when it was written counts as one of this boot.
         """
-        return self.boot_id in ("", boot.current())
+        return self.owner.boot_id in ("", boot.current())
 
     @property
     def name(self) -> str:
@@ -131,11 +107,11 @@ class Attachment:
     def sought(self, parents: tuple[str, ...] = ()) -> Sought:
         """Return what the link is known by. parents: as in `Sought`. There has to be one."""
         assert self.original is not None
-        return Sought(self.original, parents, self.ifname, self.pod_index)
+        return Sought(self.original, parents, self.owner.ifname, self.pod_index)
 
     def knows(self, pod: NetNS) -> bool:
         """Return whether a namespace is known to be the one that the link went to. Before Linux 5.14, which has no
         cookies, the path has to do.
         """
-        is_told = self.netns_cookie == pod.cookie if pod.cookie else bool(self.owner.netns_inode)
-        return bool(self.netns) and is_told and self.owner.may_have(pod)
+        is_told = self.owner.netns_cookie == pod.cookie if pod.cookie else bool(self.owner.netns_inode)
+        return bool(self.owner.netns) and is_told and self.owner.may_have(pod)

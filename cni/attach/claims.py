@@ -66,7 +66,11 @@ class Claims:
             current = self.call.records.load(*owner.identity)
             if current is None:
                 return Outcome.DONE
-            if (current.key, current.netns, current.netns_cookie) != (attachment.key, owner.netns, owner.netns_cookie):
+            if (current.key, current.owner.netns, current.owner.netns_cookie) != (
+                attachment.key,
+                owner.netns,
+                owner.netns_cookie,
+            ):
                 raise CniError(TRY_AGAIN_LATER, f"{owner.ifname} of {owner.container_id} has just been attached anew")
             if self.plugin.is_lost(current, netns_path, self.call):
                 log.warning(f"{current.name} belongs to another pod by now: left alone")
@@ -117,8 +121,8 @@ class Claims:
     def _is_own(self, attachment: Attachment) -> bool:
         """Return whether an attachment is what the command is about, for which DEL may name no network."""
         *interface, network = self.call.identity
-        of_network = network in ("", attachment.network) or not self.plugin.by_network
-        return of_network and [attachment.container_id, attachment.ifname] == interface
+        of_network = network in ("", attachment.owner.network) or not self.plugin.by_network
+        return of_network and [attachment.owner.container_id, attachment.owner.ifname] == interface
 
     def _clean_up(self, attachment: Attachment) -> None:
         """Give back what a dead pod has left. An ADD of the same attachment, whose addresses have the same owner, is

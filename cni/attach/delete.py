@@ -29,11 +29,12 @@ def delete(call: Call, plugin: Plugin) -> None:
     attempt(errors, lambda: found.append(call.records.of_delete(*call.identity)))
     recorded = found[0] if found else None
     is_known = bool(found) or is_unusable(errors[-1])
-    if recorded is not None and recorded.network != conf.name != "" and call.records.lives(recorded):
+    if recorded is not None and recorded.owner.network != conf.name != "" and call.records.lives(recorded):
+        owner = recorded.owner
         # As a runtime does after the ADD that was refused for it (`earlier`).
         log.warning(
-            f'{request.ifname} of {recorded.owner.describe()} is attached to network "{recorded.network}", not to '
-            f'"{conf.name}": it stays attached'
+            f'{request.ifname} of {owner.describe()} is attached to network "{owner.network}", not to "{conf.name}": '
+            "it stays attached"
         )
         attempt(errors, call.ipam.delete, request, conf, log, attached=False)
     else:

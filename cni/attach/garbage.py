@@ -43,6 +43,6 @@ def _detach_invalid(claims: Claims, errors: list[CniError]) -> None:
         return f"{owner.container_id}-{owner.ifname}" in joined
 
     for attachment in claims.call.records.all():
-        if attachment.network == conf.name and not is_valid(attachment):
+        if attachment.owner.network == conf.name and not is_valid(attachment):
             claims.call.log.info(f"giving back {attachment.name}, which {attachment.owner.describe()} no longer needs")
             attempt(errors, claims.detach, attachment)

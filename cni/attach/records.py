@@ -39,7 +39,7 @@ class Format:
         assert original is not None
         link = {"mac": original.mac, "mtu": original.mtu, "kind": original.kind}
         return {
-            "name": attachment.network,
+            "name": attachment.owner.network,
             "link": {"name": record.stored(original.name), **link},
             record.OURS: record.own(attachment),
         }

@@ -326,7 +326,7 @@ def _has_index(recorded: RepresentorPort, found: Link) -> bool:
 def recorded_ports(attachments: Iterable[VfAttachment]) -> list[RepresentorPort]:
     """Return the ports of recorded attachments, without those from before the machine's last boot, which reset them."""
     now = boot.current()
-    return [x.beside for x in attachments if x.boot_id in ("", now) and isinstance(x.beside, RepresentorPort)]
+    return [x.beside for x in attachments if x.owner.boot_id in ("", now) and isinstance(x.beside, RepresentorPort)]
 
 
 def brought_to(port: Link, ports: Iterable[RepresentorPort], host: NetNS) -> set[int]:

@@ -54,7 +54,7 @@ def to_record(attachment: VfAttachment, conf: Section) -> dict[str, object]:
         "vfid": attachment.index,
         "actual_bridge": record.stored(port.bridge),
         "representor": record.stored(port.original.name),
-        "cont_if_names": attachment.ifname,
+        "cont_if_names": attachment.owner.ifname,
         "IsUserspaceDriver": original is None,
         **vf_record.switches(wanted),
         "orig_vf_state": {

@@ -97,8 +97,9 @@ class HostDevice(Device):
             recorded = self._recorded(call)
             if recorded is None:
                 raise
-            owner = f"container {recorded.owner.describe()}, which has it as {recorded.ifname} in {recorded.netns}"
-            raise _missing(self.wanted, f"it is attached to {owner}") from None
+            owner = recorded.owner
+            whose = f"container {owner.describe()}, which has it as {owner.ifname} in {owner.netns}"
+            raise _missing(self.wanted, f"it is attached to {whose}") from None
 
     def attachment(self, owner: Owner, original: Link | None, call: Call) -> Attachment:
         assert original is not None

@@ -44,7 +44,7 @@ class HostDeviceReturn(Return):
         """Return whether a link has at least one thing in common with the attachment's."""
         original = self._link
         return bool(original.parent and found.parent == original.parent) or (
-            found.name in (self.attachment.ifname, original.name)
+            found.name in (self.attachment.owner.ifname, original.name)
             or found.mac == original.mac
             or found.index == original.index
         )

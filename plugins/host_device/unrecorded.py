@@ -52,7 +52,7 @@ def _is_of_another(found: Link, pod: NetNS, call: Call) -> bool:
             owner = attachment.owner.describe()
             call.log.warning(f"{found.name} in {pod.path} is left alone: {owner} has {found.alias}")
             return True
-        owned = is_in(attachment, call.host, pod) if attachment.netns_cookie in (0, pod.cookie) else None
+        owned = is_in(attachment, call.host, pod) if attachment.owner.netns_cookie in (0, pod.cookie) else None
         if owned is not None and owned.index == found.index:
             owner = attachment.owner.describe()
             call.log.warning(f"{found.name} in {pod.path} belongs to {owner} by now: left alone")

@@ -73,7 +73,7 @@ class VfAttachment(Attachment):
 
     @property
     def home(self) -> str:
-        return self.netns or self.allocated_to
+        return self.owner.netns or self.allocated_to
 
     @property
     def key(self) -> str:

@@ -49,7 +49,7 @@ class Ownership:
         """Write down whose the VF is. Raises CniError (code 5)."""
         if self.allocates:
             path = self._allocation(attachment.address)
-            files.write_atomic(path, attachment.netns.encode("utf-8", "surrogateescape"))
+            files.write_atomic(path, attachment.owner.netns.encode("utf-8", "surrogateescape"))
 
     def forget(self, address: str) -> None:
         """Remove a VF's allocation, and what a killed ADD left of it. The caller holds the VF's lock."""
@@ -76,8 +76,8 @@ class Ownership:
             with pod:
                 cookie = pod.cookie
             # A path may have been given to another pod since; then a record of ours knows the namespace as another one.
-            recycled = any(cookie not in (0, x.netns_cookie) for x in attachments if x.netns == path and x.netns_cookie)
-            if not recycled:
+            known = {x.owner.netns_cookie for x in attachments if x.owner.netns == path} - {0}
+            if cookie == 0 or known <= {cookie}:
                 names = [x.owner.describe() for x in attachments if x.home == path]
                 whose = ", ".join(["the pod in " + path, *names])
                 raise taken(address, f"it belongs to {whose}; nothing was changed")
@@ -87,12 +87,12 @@ class Ownership:
             yield attachment
 
     def _refuse_if_in_use(self, attachment: VfAttachment, call: Call) -> None:
-        who = f"{attachment.owner.describe()} has it as {attachment.ifname}"
+        who = f"{attachment.owner.describe()} has it as {attachment.owner.ifname}"
         with recorded_pod(attachment.owner, call.log) as home:
             if home is not None and self._is_in(attachment, call.host, home):
                 raise taken(attachment.address, f"{who} in {home.path}")
         # Where the pod lives, or nobody knows where it is, only a link on the host tells that it lost the VF.
-        is_dead = attachment.netns and home is None
+        is_dead = attachment.owner.netns and home is None
         if not is_dead and not returning.is_back(attachment, call.host, PATIENCE_S, self._root):
             raise taken(attachment.address, f"{who}; nothing was changed")
 
@@ -109,13 +109,13 @@ class Ownership:
         if any(call.records.written_ns(other) > written for other in others(attachment, call, attachment.address)):
             return True
         path = self.noted(attachment.address)
-        if path in ("", attachment.netns, netns_path) or not (attachment.netns or netns_path):
+        if path in ("", attachment.owner.netns, netns_path) or not (attachment.owner.netns or netns_path):
             return False
         pod = netns.if_there(path, call.log)
         if pod is None:
             return False
         with pod:
-            return pod.cookie == 0 or pod.cookie != attachment.netns_cookie
+            return pod.cookie == 0 or pod.cookie != attachment.owner.netns_cookie
 
     def sweep(self, call: Call) -> None:
         """Remove allocations whose owners are gone and that no record tells of (GC). Raises CniError."""
