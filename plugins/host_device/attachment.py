@@ -59,17 +59,10 @@ def to_record(attachment: HostAttachment) -> dict[str, object]:
             "name": _stored(original.name),
             "mac": original.mac,
             "mtu": original.mtu,
-            "up": original.up,
-            "alias": _stored(original.alias),
-            "altNames": [_stored(altname) for altname in original.altnames],
-            "master": _stored(attachment.master),
-            "index": original.index,
             "kind": original.kind,
-            "parent": original.parent,
-            "permanentMAC": original.permanent_mac,
-            "port": original.port,
+            **record.link_state(attachment, _stored),
         },
-        record.OURS: {**record.owner_state(owner), **record.link_state(attachment)},
+        record.OURS: record.shared(attachment),
     }
 
 
@@ -77,26 +70,20 @@ def from_record(raw: dict[str, object]) -> HostAttachment:
     """Return the attachment of a record. Raises CniError (code 7) naming a field that is wrong."""
     section = Section(raw, "record")
     ours, state = section.section(record.OURS), section.section("original")
-    owner = record.read_owner(section, "network", record.restored(section.string("netns")), section, ours)
-    original = Link(record.index(state, "index"), record.name(state, "name", _restored))
-    original.mac = record.mac(state, "mac")
-    original.mtu = record.mtu(state, "mtu")
-    original.up = state.boolean("up")
-    original.alias = record.alias(state, "alias", _restored)
-    original.altnames = record.altnames(state, "altNames", _restored)
+    owner = record.read_owner(section, "network", section, ours)
+    mac, mtu = record.mac(state, "mac"), record.mtu(state, "mtu")
+    original = record.read_link(state.string("name"), mac, mtu, state, _restored)
+    if original is None:
+        raise CniError(GENERIC, "it does not say which device it is about")
     original.kind = record.word(state, "kind")
-    original.parent = record.word(state, "parent")
-    original.permanent_mac = record.mac(state, "permanentMAC")
-    original.port = record.word(state, "port")
-    pod_index = record.read_link_state(ours, original)
     path = _restored(section.string("devicePath"))
     if path and (not path.startswith("/") or os.path.normpath(path) != path or len(path) > record.MAX_PATH_BYTES):
         raise refused("record.devicePath", path, "an absolute path")
     found = HostAttachment(owner, original, path, section.boolean("sole"))
-    found.master, found.pod_index = record.name(state, "master", _restored), pod_index
-    key = _restored(section.string("key"))
-    if not original.name or found.key != key:
-        raise CniError(GENERIC, "it does not say which device it is about")
+    found.master = record.link_name(state, "master", _restored)
+    found.pod_index = record.read_shared_link(ours, original)
+    if found.key != _restored(section.string("key")):
+        raise CniError(GENERIC, "its key is another device's")
     return found
 
 
