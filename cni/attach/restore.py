@@ -36,35 +36,26 @@ def restore(host: NetNS, device: Link, original: Link, master: str, log: Logger)
     errors: list[CniError] = []
     attempt(errors, restore_altnames, host, device, original, log)
     attempt(errors, restore_master, host, device, master, log)
-    for step in (_address_and_mtu, _properties, _features, _up, _alias):
-        attempt(errors, step, host, device, original, log)
+    known = {"mac": original.mac or device.mac, "mtu": original.mtu or device.mtu}
+    attempt(errors, change, host, device, known, log)
+    attempt(errors, _properties, host, device, original, log)
+    attempt(errors, _features, device, original, log)
+    attempt(errors, change, host, device, {"up": original.up}, log)
+    attempt(errors, change, host, device, {"alias": original.alias}, log)
     if errors:
         raise combined(f"restoring {device.name}", errors)
 
 
-def _address_and_mtu(host: NetNS, device: Link, original: Link, log: Logger) -> None:
-    changes: dict[str, Any] = {}
-    if device.mac != original.mac and original.mac:
-        changes["mac"] = original.mac
-    if device.mtu != original.mtu and original.mtu:
-        changes["mtu"] = original.mtu
-    if changes:
-        change(host, device, changes, log)
-
-
 def _properties(host: NetNS, device: Link, original: Link, log: Logger) -> None:
     """Give the link its properties back, those that are known and not as they were."""
-    changes = differing(device, original)
-    if not changes:
-        return
 
     def make(wanted: dict[str, int | str]) -> None:
         link.change_property(host.netlink, device.index, wanted, original.kind)
 
-    _one_by_one(device, changes, make, log)
+    _one_by_one(device, differing(device, original), make, log)
 
 
-def _features(host: NetNS, device: Link, original: Link, log: Logger) -> None:
+def _features(device: Link, original: Link, log: Logger) -> None:
     wanted = original.properties.get(FEATURES)
     try:
         if wanted:
@@ -76,16 +67,6 @@ def _features(host: NetNS, device: Link, original: Link, log: Logger) -> None:
 def differing(device: Link, original: Link) -> dict[str, int | str]:
     """Return the properties of a link that are not what they were, with what they were."""
     return {name: was for name, was in original.properties.items() if device.properties.get(name, was) != was}
-
-
-def _up(host: NetNS, device: Link, original: Link, log: Logger) -> None:
-    if device.up != original.up:
-        change(host, device, {"up": original.up}, log)
-
-
-def _alias(host: NetNS, device: Link, original: Link, log: Logger) -> None:
-    if device.alias != original.alias:
-        change(host, device, {"alias": original.alias}, log)
 
 
 def without_filters(netns: NetNS, device: Link, log: Logger) -> None:
@@ -122,8 +103,7 @@ def restore_place(host: NetNS, device: Link, original: Link, master: str, log: L
     """
     restore_altnames(host, device, original, log)
     restore_master(host, device, master, log)
-    if original.up and not device.up:
-        change(host, device, {"up": True}, log)
+    change(host, device, {"up": original.up or device.up}, log)
 
 
 def restore_altnames(host: NetNS, device: Link, original: Link, log: Logger) -> None:
@@ -164,13 +144,17 @@ def _refused(what: str, error: RequestError, log: Logger) -> None:
 def change(host: NetNS, device: Link, changes: dict[str, Any], log: Logger) -> None:
     """Make all changes in one message; when the kernel refuses one, make each in a message of its own.
 
-    changes: keyword arguments of `link.change`. What it refuses for good is a warning. Raises CniError naming
+    changes: keyword arguments of `link.change` that are called as in `Link`; what `device` is already is left alone.
+    What the kernel refuses for good is a warning. Raises CniError naming
     everything else that it refused.
     """
-    _one_by_one(device, changes, lambda wanted: link.change(host.netlink, device.index, **wanted), log)
+    needed = {field: value for field, value in changes.items() if getattr(device, field) != value}
+    _one_by_one(device, needed, lambda wanted: link.change(host.netlink, device.index, **wanted), log)
 
 
 def _one_by_one(device: Link, changes: dict[str, Any], make: Callable[[dict[str, Any]], None], log: Logger) -> None:
+    if not changes:
+        return
     try:
         make(changes)
         return

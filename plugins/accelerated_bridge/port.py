@@ -241,13 +241,8 @@ class RepresentorPort(Beside):
             log.info(f"representor {rep.name} is a port of {elsewhere.name} by now, and stays one")
         elif self.master:
             attempt(errors, self._rejoin, host, rep, current, log)
-        changes: dict[str, Any] = {}
-        if self.original.mtu and rep.mtu != self.original.mtu:
-            changes["mtu"] = self.original.mtu
-        if elsewhere is None and rep.up != self.original.up:
-            changes["up"] = self.original.up
-        if changes:
-            attempt(errors, restore.change, host, rep, changes, log)
+        known = {"mtu": self.original.mtu or rep.mtu, "up": self.original.up if elsewhere is None else rep.up}
+        attempt(errors, restore.change, host, rep, known, log)
 
     def _rejoin(self, host: NetNS, rep: Link, current: Link | None, log: Logger) -> None:
         """Make the representor a port again of the bridge that it was in, with the VLANs that it had. A bridge that is

@@ -28,37 +28,37 @@ from plugins.vf.vf import Vf
 class VfReturn(Return):
     """A VF on its way back. records: of all attachments, which may share what is connected."""
 
-    __slots__ = ("_attachment", "_entry", "_root", "_vf")
+    __slots__ = ("_entry", "_root", "_vf")
 
+    attachment: VfAttachment
     _vf: Vf
 
     def __init__(self, attachment: VfAttachment, call: Call, sysfs_root: str) -> None:
         super().__init__(attachment, call)
-        self._attachment = attachment
         self._root = sysfs_root
         self._entry: Entry | None = None
 
     @property
     def title(self) -> str:
-        return f"{self.attachment.name} ({self._attachment.address})"
+        return f"{self.attachment.name} ({self.attachment.address})"
 
     def _others(self) -> list[VfAttachment]:
         return [x for x in self.call.records.all() if isinstance(x, VfAttachment)]
 
     def disconnect(self, errors: list[CniError]) -> None:
-        if self._attachment.beside is not None:
-            self._attachment.beside.disconnect(self.call.host, self._others, errors, self.log)
+        if self.attachment.beside is not None:
+            self.attachment.beside.disconnect(self.call.host, self._others, errors, self.log)
 
     def is_removed(self) -> bool:
-        if os.path.isdir(sysfs.pci_device(self._attachment.address, self._root)):
+        if os.path.isdir(sysfs.pci_device(self.attachment.address, self._root)):
             return False
-        name, address = self.attachment.name, self._attachment.address
+        name, address = self.attachment.name, self.attachment.address
         self.log.info(f"VF {address}, which was {name}, has been removed: nothing to give back")
         return True
 
     def look(self) -> None:
-        self._vf = vf.find(self._attachment.address, self._root, needs_pf=False)
-        self._entry = _entry(self._attachment, self._vf, self.call.host, self.log)
+        self._vf = vf.find(self.attachment.address, self._root, needs_pf=False)
+        self._entry = _entry(self.attachment, self._vf, self.call.host, self.log)
 
     def on_host(self) -> Link | None:
         return vf.on_host(self._vf, self.call.host, self.original_parent)
@@ -77,7 +77,7 @@ class VfReturn(Return):
         return None
 
     def sought(self) -> Sought:
-        return sought(self._attachment, self._root)
+        return sought(self.attachment, self._root)
 
     def before_leaving(self, found: Link, pod: NetNS, errors: list[CniError]) -> Link:
         """What the driver may reset the VF for is done as long as the link is in the pod and the VF in its VLAN."""
@@ -95,7 +95,7 @@ class VfReturn(Return):
         return self._with_hardware_restored(found, self.call.host, errors)
 
     def is_over(self, pod: NetNS | None, seen: str) -> bool:
-        name, address, driver = self.attachment.name, self._attachment.address, sysfs.driver(self._vf.path)
+        name, address, driver = self.attachment.name, self.attachment.address, sysfs.driver(self._vf.path)
         if not vf.is_somewhere(self._vf, self.original_parent):
             self.log.info(f"{address}, which was {name}, has no such link any more: its driver is {driver or 'none'}")
             return True
@@ -107,16 +107,16 @@ class VfReturn(Return):
         return False
 
     def reconnect(self, errors: list[CniError]) -> None:
-        if self._attachment.beside is not None:
-            self._attachment.beside.restore(self.call.host, errors, self.log)
+        if self.attachment.beside is not None:
+            self.attachment.beside.restore(self.call.host, errors, self.log)
 
     def restore_settings(self, errors: list[CniError]) -> None:
         """Those at the PF, as far as ADD changed them."""
         entry = self._entry
         if entry is None:
             return
-        original = self._attachment.table or VF(self._attachment.index)
-        for setting in plan.to_restore(self._attachment.wanted, original, entry.read()):
+        original = self.attachment.table or VF(self.attachment.index)
+        for setting in plan.to_restore(self.attachment.wanted, original, entry.read()):
             attempt(errors, entry.make_or_warn, setting, self.log)
 
     def original_for(self, found: Link) -> Link:
@@ -129,7 +129,7 @@ class VfReturn(Return):
 
     def finish(self, errors: list[CniError]) -> None:
         if self._entry is not None:
-            _restore_admin_mac(self._attachment, self._entry, self.log)
+            _restore_admin_mac(self.attachment, self._entry, self.log)
 
     def _with_hardware_restored(self, found: Link, netns: NetNS, errors: list[CniError]) -> Link:
         self._restore_hardware(found, netns, errors)
@@ -146,16 +146,14 @@ class VfReturn(Return):
         changed_mtu = bool(original.mtu) and found.mtu != original.mtu
         if not (changed_permanent or changed_mac or changed_mtu):
             return
-        if found.up:
-            attempt(errors, restore.change, netns, found, {"up": False}, self.log)
-        if changed_mtu:
-            attempt(errors, restore.change, netns, found, {"mtu": original.mtu}, self.log)
+        attempt(errors, restore.change, netns, found, {"up": False}, self.log)
+        attempt(errors, restore.change, netns, found, {"mtu": original.mtu or found.mtu}, self.log)
         if entry is not None and changed_permanent:
             attempt(errors, _restore_permanent_mac, original, found, entry, netns, self.log)
-        if entry is not None and self._attachment.wanted.mac:
+        if entry is not None and self.attachment.wanted.mac:
             # First through the PF: one that it set keeps the VF from having another.
-            admin = NO_MAC if changed_permanent else _admin_mac(self._attachment)
-            attempt(errors, _set_admin_mac, self._attachment, entry, admin, self.log)
+            admin = NO_MAC if changed_permanent else _admin_mac(self.attachment)
+            attempt(errors, _set_admin_mac, self.attachment, entry, admin, self.log)
         if original.mac:
             attempt(errors, mac.set_effective, netns, found.index, original.mac)
 
