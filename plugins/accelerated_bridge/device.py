@@ -22,32 +22,26 @@ from plugins.accelerated_bridge.port import RepresentorPort, brought_to, is_anot
 from plugins.vf import plan, vf
 from plugins.vf.attachment import VfAttachment
 from plugins.vf.device import VfDevice
-from plugins.vf.ownership import Ownership
 from plugins.vf.vf import Vf
 
 
 class BridgeVf(VfDevice):
-    """A VF whose representor becomes a port. state_folder: where the lock for uplinks' VLANs is."""
+    __slots__ = ()
 
-    __slots__ = ("_state_folder",)
-
+    wanted: BridgeConfig
     # Drivers in switchdev mode leave them to the rules of the switch.
     optional = frozenset((plan.TRUST, plan.SPOOFCHK))
 
-    def __init__(self, wanted: BridgeConfig, ownership: Ownership, state_folder: str, sysfs_root: str) -> None:
-        super().__init__(wanted, ownership, sysfs_root)
-        self._state_folder = state_folder
-
     def shared_lock(self) -> AbstractContextManager[object]:
-        wanted = self.wanted
-        assert isinstance(wanted, BridgeConfig)
-        return uplink.lock(self._state_folder) if wanted.on_uplink and wanted.vlans() else super().shared_lock()
+        is_shared = self.wanted.on_uplink and self.wanted.vlans()
+        return uplink.lock(self.plugin.state_folder) if is_shared else super().shared_lock()
 
     def require(self, recorded: Attachment | None, call: Call) -> None:
         if not isinstance(recorded, VfAttachment) or recorded.beside is None:
+            request, folder = call.request, self.plugin.state_folder
             raise CniError(
                 GENERIC,
-                f"{call.request.ifname} of {call.request.container_id} has no usable record in {self._state_folder}",
+                f"{request.ifname} of {request.container_id} has no usable record in {folder}",
                 f"only that tells what {self.wanted.address} was connected to, and DEL could not make it what it was "
                 "before",
             )
@@ -57,19 +51,20 @@ class BridgeVf(VfDevice):
     def beside(self, original: Link | None, call: Call) -> RepresentorPort:
         """The representor is looked for in sysfs, by the switch's ID and the name of the port."""
         wanted, found, host, log = self.wanted, self.vf, call.host, call.log
-        assert isinstance(wanted, BridgeConfig)
         pf = vf.pf_link(found, host) if found.pf else None
         if pf is None:
             raise invalid_config(
                 f"VF {found.address} has no representor: its physical function is not visible here",
                 "in a virtual machine only the hypervisor has it; nothing was changed",
             )
-        rep = _representor(found, host, self._root)
+        rep = _representor(found, host, self.plugin.sysfs_root)
         into = _bridge(wanted, pf, host, log)
         mtu = wanted.mtu or (original.mtu if original is not None else 0)
-        port = RepresentorPort(rep, into.name, wanted.vlans(), mtu, pf.name, self._state_folder, self._root)
+        port = RepresentorPort(
+            rep, into.name, wanted.vlans(), mtu, pf.name, self.plugin.state_folder, self.plugin.sysfs_root
+        )
         port.vf, port.vf_index, port.bridge_index = found.address, found.index, into.index
-        if port.vlans and sysfs.bridge_setting(into.name, "vlan_filtering", self._root) != "1":
+        if port.vlans and sysfs.bridge_setting(into.name, "vlan_filtering", self.plugin.sysfs_root) != "1":
             log.warning(f"bridge {into.name} does not filter VLANs: those of {rep.name} have no effect")
         ports = bridge.ports(host.netlink) if rep.master or wanted.on_uplink else {}
         master = link.get(host.netlink, index=rep.master) if rep.master else None

@@ -35,7 +35,7 @@ class AcceleratedBridge(VfPlugin):
         return config.parse(conf, args)
 
     def device(self, conf: NetConf, args: str) -> BridgeVf:
-        return BridgeVf(self.parse(conf, args), self.ownership, self.state_folder, self.sysfs_root)
+        return BridgeVf(self.parse(conf, args), self)
 
     def to_record(self, attachment: Attachment, conf: Section) -> dict[str, object]:
         assert isinstance(attachment, VfAttachment)

@@ -28,27 +28,26 @@ from plugins.vf.vf import Vf
 
 
 class VfDevice(Device):
-    """One VF. wanted: what is asked for. ownership: whose VFs are. vf: as sysfs shows it, after `find`.
+    """One VF. wanted: what is asked for. vf: as sysfs shows it, after `find`.
 
     optional: settings (attributes of `plan`) that are left out where the PF's driver does not know them.
     """
 
-    __slots__ = ("_entry", "_ownership", "_root", "vf", "wanted")
+    __slots__ = ("_entry", "plugin", "vf", "wanted")
 
     vf: Vf
     optional: frozenset[str] = frozenset()
 
-    def __init__(self, wanted: VfConfig, ownership: Ownership, sysfs_root: str) -> None:
+    def __init__(self, wanted: VfConfig, plugin: Ownership) -> None:
         self.wanted = wanted
-        self._ownership = ownership
-        self._root = sysfs_root
+        self.plugin = plugin
         self._entry: Entry | None = None
 
     def describe(self) -> str:
         return f'deviceID "{self.wanted.address}"'
 
     def find(self) -> None:
-        self.vf = vf.find(self.wanted.address, self._root)
+        self.vf = vf.find(self.wanted.address, self.plugin.sysfs_root)
 
     @property
     def has_link(self) -> bool:
@@ -69,17 +68,17 @@ class VfDevice(Device):
 
     def before_sweep(self, call: Call) -> None:
         if self.wanted.mac and self.vf.pf:
-            fixed_mac.await_dead(self.wanted.mac, self.vf, call, self._root)
+            fixed_mac.await_dead(self.wanted.mac, self.vf, call, self.plugin.sysfs_root)
 
     def after_sweep(self, call: Call) -> None:
         if self.wanted.mac and self.vf.pf:
-            fixed_mac.take(self.wanted.mac, self.vf, call, self._ownership, self._root)
+            fixed_mac.take(self.wanted.mac, self.vf, call, self.plugin)
 
     def key(self, call: Call) -> str:
         return self.wanted.address
 
     def left_behind(self, call: Call) -> Iterator[Attachment]:
-        return self._ownership.left_behind(self.wanted.address, call)
+        return self.plugin.left_behind(self.wanted.address, call)
 
     def not_back(self, attachment: Attachment) -> CniError:
         owner = attachment.owner.describe()
@@ -203,7 +202,7 @@ class VfDevice(Device):
         wanted, ifname = self.wanted, expected.name
         if wanted.mtu is not None and found.mtu not in (wanted.mtu, expected.mtu):
             raise CniError(GENERIC, f"{ifname} in {pod.path} has MTU {found.mtu}, the network asks for {wanted.mtu}")
-        if found.parent and found.parent not in vf.parents(wanted.address, self._root):
+        if found.parent and found.parent not in vf.parents(wanted.address, self.plugin.sysfs_root):
             raise CniError(GENERIC, f"{ifname} in {pod.path} is {found.parent}, the network gave {wanted.address}")
 
     def verify(self, call: Call, attachment: Attachment | None) -> None:

@@ -35,19 +35,19 @@ def await_dead(mac: str, found: Vf, call: Call, sysfs_root: str) -> None:
             returning.is_back(rival, call.host, max(0.0, deadline - time.monotonic()), sysfs_root)
 
 
-def take(mac: str, found: Vf, call: Call, ownership: Ownership, sysfs_root: str) -> None:
+def take(mac: str, found: Vf, call: Call, plugin: Ownership) -> None:
     """Take the address from other VFs of the PF that dead pods still have. One that a living pod has is said.
 
     Raises CniError: code 11 when the PF keeps it for such a VF; nothing was changed then.
     """
-    for rival in _rivals(mac, found, call, sysfs_root):
+    for rival in _rivals(mac, found, call, plugin.sysfs_root):
         who = rival.owner.describe()
         if Living(call.log).has(rival):
             call.log.warning(f"VF {rival.address} of {found.pf} has the MAC address {mac}, too: {who} asked for it")
             continue
-        with ownership.lock(rival.address, PATIENCE_S):
+        with plugin.lock(rival.address, PATIENCE_S):
             is_given_back = call.records.load(*rival.owner.identity) is None
-            if is_given_back or returning.without_mac(rival, call.host, sysfs_root, call.log):
+            if is_given_back or returning.without_mac(rival, call.host, plugin.sysfs_root, call.log):
                 continue
         raise CniError(
             TRY_AGAIN_LATER,

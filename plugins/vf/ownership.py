@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.identity import in_pod
-from cni.attach.plugin import LOCK_TIMEOUT_S
+from cni.attach.plugin import LOCK_TIMEOUT_S, Plugin
 from cni.attach.pod import recorded_pod
 from cni.attach.waiting import PATIENCE_S
 from cni.linux import files, netns, sysfs
@@ -24,45 +25,37 @@ from plugins.vf import returning
 from plugins.vf.attachment import VfAttachment
 
 
-class Ownership:
-    """Locks and allocations of one plugin. state_folder: where its records are. allocates: whether owners are noted
-    beside them. sysfs_root: where sysfs is mounted.
+class Ownership(Plugin):
+    """A plugin whose devices have their PCI addresses as keys. allocates: whether owners are noted beside the records,
+    as sriov-cni does.
     """
 
-    __slots__ = ("_folder", "_pci", "_root", "allocates")
+    __slots__ = ()
 
-    def __init__(self, state_folder: str, allocates: bool, sysfs_root: str) -> None:
-        self._folder = state_folder
-        self._pci = os.path.join(state_folder, "pci")
-        self._root = sysfs_root
-        self.allocates = allocates
+    allocates = True
 
-    def lock(self, address: str, timeout_s: float) -> FileLock:
-        """Return the lock of a VF; entering it raises CniError (code 11) when others hold it for that long."""
-        files.ensure_folder(self._folder)
-        files.ensure_folder(self._pci)
+    @property
+    def _pci(self) -> str:
+        return os.path.join(self.state_folder, "pci")
+
+    def lock(self, key: str, timeout_s: float) -> FileLock:
         folder = os.path.join(self._pci, "vf_lock")
-        files.ensure_folder(folder)
-        return FileLock(os.path.join(folder, f"{address}.lock"), timeout_s)
+        for needed in (self.state_folder, self._pci, folder):
+            files.ensure_folder(needed)
+        return FileLock(os.path.join(folder, f"{key}.lock"), timeout_s)
 
-    def note(self, attachment: VfAttachment) -> None:
-        """Write down whose the VF is. Raises CniError (code 5)."""
+    def note_owner(self, attachment: Attachment) -> None:
         if self.allocates:
-            path = self._allocation(attachment.address)
+            path = os.path.join(self._pci, attachment.key)
             files.write_atomic(path, attachment.owner.netns.encode("utf-8", "surrogateescape"))
 
-    def forget(self, address: str) -> None:
-        """Remove a VF's allocation, and what a killed ADD left of it. The caller holds the VF's lock."""
-        path = self._allocation(address)
+    def forget_owner(self, key: str) -> None:
+        path = os.path.join(self._pci, key)
         files.remove(files.temporary_path(path))
         files.remove(path)
 
-    def noted(self, address: str) -> str:
-        """Return the namespace path of a VF's owner as it was allocated, empty when it was not."""
-        return (files.read(self._allocation(address)) or b"").decode("utf-8", "surrogateescape").strip()
-
-    def _allocation(self, address: str) -> str:
-        return os.path.join(self._pci, address)
+    def noted_netns(self, key: str) -> str:
+        return (files.read(os.path.join(self._pci, key)) or b"").decode("utf-8", "surrogateescape").strip()
 
     def left_behind(self, address: str, call: Call) -> Iterator[VfAttachment]:
         """Give the attachments of dead pods that still have a VF. The caller holds its lock.
@@ -70,7 +63,7 @@ class Ownership:
         Raises CniError (code 11) when another attachment has the VF.
         """
         attachments = of_vf(address, call)
-        path = self.noted(address)
+        path = self.noted_netns(address)
         pod = netns.if_there(path, call.log)
         if pod is not None:
             with pod:
@@ -93,22 +86,21 @@ class Ownership:
                 raise taken(attachment.address, f"{who} in {home.path}")
         # Where the pod lives, or nobody knows where it is, only a link on the host tells that it lost the VF.
         is_dead = attachment.owner.netns and home is None
-        if not is_dead and not returning.is_back(attachment, call.host, PATIENCE_S, self._root):
+        if not is_dead and not returning.is_back(attachment, call.host, PATIENCE_S, self.sysfs_root):
             raise taken(attachment.address, f"{who}; nothing was changed")
 
     def _is_in(self, attachment: VfAttachment, host: NetNS, home: NetNS) -> bool:
         """Return whether the VF of a record is in the pod that the record names, which lives."""
         if attachment.original is None:  # nothing of it is to be seen there
             return not self.allocates
-        sought = returning.sought(attachment, self._root)
+        sought = returning.sought(attachment, self.sysfs_root)
         return in_pod(sought, host, home, attachment.knows(home))[0] is not None
 
-    def is_lost(self, attachment: VfAttachment, netns_path: str, call: Call) -> bool:
-        """Return whether somebody else has claimed the VF since. The caller holds its lock."""
+    def is_lost(self, attachment: Attachment, netns_path: str, call: Call) -> bool:
         written = call.records.written_ns(attachment)
-        if any(call.records.written_ns(other) > written for other in others(attachment, call, attachment.address)):
+        if any(call.records.written_ns(other) > written for other in others(attachment, call, attachment.key)):
             return True
-        path = self.noted(attachment.address)
+        path = self.noted_netns(attachment.key)
         if path in ("", attachment.owner.netns, netns_path) or not (attachment.owner.netns or netns_path):
             return False
         pod = netns.if_there(path, call.log)
@@ -118,15 +110,15 @@ class Ownership:
             return pod.cookie == 0 or pod.cookie != attachment.owner.netns_cookie
 
     def sweep(self, call: Call) -> None:
-        """Remove allocations whose owners are gone and that no record tells of (GC). Raises CniError."""
+        """Remove allocations whose owners are gone and that no record tells of."""
         recorded = {attachment.key for attachment in call.records.all()}
         for address in files.names(self._pci):
             if not sysfs.is_pci_address(address) or address in recorded:
                 continue
             with self.lock(address, LOCK_TIMEOUT_S):
-                pod = netns.if_there(self.noted(address), call.log)
+                pod = netns.if_there(self.noted_netns(address), call.log)
                 if pod is None:
-                    self.forget(address)
+                    self.forget_owner(address)
                 else:
                     pod.__exit__()
 
@@ -141,7 +133,7 @@ def of_vf(address: str, call: Call) -> list[VfAttachment]:
     return [attachment for attachment in call.records.of_device(address) if isinstance(attachment, VfAttachment)]
 
 
-def others(attachment: VfAttachment, call: Call, address: str = "") -> list[VfAttachment]:
+def others(attachment: Attachment, call: Call, address: str = "") -> list[VfAttachment]:
     """Return all other recorded attachments, or those of the VF with this address only. Raises CniError (code 5)."""
     found = call.records.of_device(address) if address else call.records.all()
     identity = attachment.owner.identity

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
-from cni.attach.plugin import LOCK_TIMEOUT_S, Plugin
+from cni.attach.plugin import LOCK_TIMEOUT_S
 from cni.linux import boot, sysfs
-from cni.linux.lock import FileLock
 from cni.protocol.config import NetConf
 from cni.protocol.errors import CniError
 from plugins.vf import config, unrecorded, vf
@@ -18,60 +17,38 @@ from plugins.vf.returning import VfReturn
 from plugins.vf.vf import Vf
 
 
-class VfPlugin(Plugin):
-    """A plugin for VFs. allocates: whether owners are noted beside the records, as sriov-cni does."""
+class VfPlugin(Ownership):
+    """A plugin for VFs, but for its parameters and the form of its records."""
 
-    __slots__ = ("ownership",)
+    __slots__ = ()
 
     is_shared = True
-    allocates = True
-
-    def __init__(self, sysfs_root: str = sysfs.ROOT) -> None:
-        super().__init__(sysfs_root)
-        self.ownership = Ownership(self.state_folder, self.allocates, sysfs_root)
 
     def parse(self, conf: NetConf, args: str) -> VfConfig:
         """Read and check all parameters. Arguments and errors are those of `device`."""
         raise NotImplementedError
 
     def device(self, conf: NetConf, args: str) -> VfDevice:
-        return VfDevice(self.parse(conf, args), self.ownership, self.sysfs_root)
+        return VfDevice(self.parse(conf, args), self)
 
     def named(self, conf: NetConf) -> VfDevice | None:
         address = config.address_of(conf)
-        return VfDevice(VfConfig(address), self.ownership, self.sysfs_root) if address else None
+        return VfDevice(VfConfig(address), self) if address else None
 
     def returning(self, attachment: Attachment, call: Call) -> VfReturn:
         assert isinstance(attachment, VfAttachment)
         return VfReturn(attachment, call, self.sysfs_root)
-
-    def lock(self, key: str, timeout_s: float) -> FileLock:
-        return self.ownership.lock(key, timeout_s)
-
-    def note_owner(self, attachment: Attachment) -> None:
-        assert isinstance(attachment, VfAttachment)
-        self.ownership.note(attachment)
-
-    def forget_owner(self, key: str) -> None:
-        self.ownership.forget(key)
-
-    def noted_netns(self, key: str) -> str:
-        return self.ownership.noted(key)
 
     def complete(self, attachment: Attachment, written_ns: int) -> None:
         """A record that does not name its boot was written before this one if it is older, and the VF's link is on the
         host under its name, where a boot puts it: the clock may have been wrong, and a link that is away is in a pod.
         """
         assert isinstance(attachment, VfAttachment)
-        attachment.allocated_to = self.ownership.noted(attachment.address) if self.allocates else ""
+        attachment.allocated_to = self.noted_netns(attachment.address) if self.allocates else ""
         if written_ns >= boot.began_ns() or attachment.original is None:
             return
         if attachment.original.name in sysfs.netdevs(sysfs.pci_device(attachment.address, self.sysfs_root)):
             attachment.owner.boot_id = boot.EARLIER
-
-    def is_lost(self, attachment: Attachment, netns_path: str, call: Call) -> bool:
-        assert isinstance(attachment, VfAttachment)
-        return self.ownership.is_lost(attachment, netns_path, call)
 
     def leave(self, attachment: Attachment, call: Call) -> None:
         assert isinstance(attachment, VfAttachment)
@@ -96,7 +73,7 @@ class VfPlugin(Plugin):
         return super().release_unrecorded(call, was_recorded)
 
     def _release(self, address: str, call: Call) -> None:
-        if of_vf(address, call) or (self.allocates and self.ownership.noted(address) != call.request.netns):
+        if of_vf(address, call) or (self.allocates and self.noted_netns(address) != call.request.netns):
             return
         was_attached = call.records.store.has(*call.identity)
         was_attached = unrecorded.fetch_from_named(address, call, self.sysfs_root) or was_attached
@@ -108,7 +85,7 @@ class VfPlugin(Plugin):
             # A link that is in neither namespace is in that of another pod, which no record tells of either.
             if was_attached or not vf.is_away(found, call.host):
                 self.disconnect_unrecorded(found, was_attached, call)
-        self.ownership.forget(address)
+        self.forget_owner(address)
 
     def disconnect_unrecorded(self, found: Vf, was_attached: bool, call: Call) -> None:
         """Disconnect what can be told, by configuration and sysfs, to be connected besides a VF that has no record.
@@ -116,6 +93,3 @@ class VfPlugin(Plugin):
         was_attached: whether it is known that there was such an attachment; if not, this may be a DEL before any ADD,
         or after another DEL. Raises CniError.
         """
-
-    def sweep(self, call: Call) -> None:
-        self.ownership.sweep(call)
