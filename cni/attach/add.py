@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cni.attach import earlier, move
 from cni.attach.attaching import Attaching
-from cni.attach.attachment import Attachment, complete, owner_of
+from cni.attach.attachment import Attachment, Owner, complete, owner_of
 from cni.attach.call import Call
 from cni.attach.claims import Claims
 from cni.attach.plugin import LOCK_TIMEOUT_S, Device, Plugin
@@ -42,8 +42,9 @@ def add(call: Call, plugin: Plugin) -> Result:
             # An earlier ADD that was not finished shows only in the built-in IPAM's store.
             if call.ipam.is_built_in(conf):
                 call.release_addresses()
+            unrecorded = Attachment(Owner(*call.identity), None)
             with Rollback(call.log) as undo:
-                return Attaching(call, device, None, pod, claims).finish(undo)
+                return Attaching(call, device, unrecorded, pod, claims).finish(undo)
         if device.has_link and link.get(pod.netlink, name=request.ifname) is not None:
             raise CniError(
                 BAD_ENVIRONMENT, f'CNI_IFNAME "{request.ifname}" exists already in {pod.path}', "nothing was changed"
@@ -84,5 +85,6 @@ def _claim(call: Call, device: Device, original: Link | None, pod: NetNS, claims
     attachment = device.attachment(owner, original, call)
     attachment.master = master.name if master is not None else ""
     if original is not None:
-        attachment.pod_index = move.index_to_be(pod, original.index, call.host)
+        # Before Linux 5.13 the kernel chooses it itself.
+        attachment.pod_index = move.free_index(pod, original.index, call.host) if link.chooses_index() else 0
     return attachment

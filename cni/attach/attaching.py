@@ -25,7 +25,7 @@ from cni.protocol.result import Result
 class Attaching:
     """One ADD on its way: what its steps know of each other, and the steps.
 
-    attachment: what was recorded, None for a device that needs no record. result: what ADD returns, when it is done.
+    attachment: what is recorded, if the device needs a record. result: what ADD returns, when it is done.
     """
 
     __slots__ = (
@@ -33,7 +33,7 @@ class Attaching:
         *("attachment", "call", "claims", "device", "pod", "result"),
     )
 
-    def __init__(self, call: Call, device: Device, attachment: Attachment | None, pod: NetNS, claims: Claims) -> None:
+    def __init__(self, call: Call, device: Device, attachment: Attachment, pod: NetNS, claims: Claims) -> None:
         self.call = call
         self.device = device
         self.attachment = attachment
@@ -50,7 +50,6 @@ class Attaching:
     def claiming(self) -> list[Step]:
         """Return the steps that are taken under the shared lock."""
         attachment, claims = self.attachment, self.claims
-        assert attachment is not None
         return [
             Step(
                 f"record what {attachment.name} is like",
@@ -66,8 +65,8 @@ class Attaching:
         kind = conf.ipam.string("type") if conf.ipam is not None else ""
         releasing = ("release the addresses", call.release_addresses)
         publish = [Step("publish device information", self._publish)] * information.is_wanted(conf)
-        configuring = self.device.configuring(attachment, call, self.claims.note) if attachment is not None else []
-        if attachment is None or attachment.original is None:
+        configuring = self.device.configuring(attachment, call, self.claims.note)
+        if attachment.original is None:
             asking = [Step(f"take addresses from {kind}", self._choose, releasing)] * bool(kind)
             return [*configuring, *asking, Step("make the result", self._make_result), *publish]
         name, ifname, path = attachment.name, call.request.ifname, self.pod.path
@@ -110,20 +109,19 @@ class Attaching:
 
     def finish(self, undo: Rollback) -> Result:
         """Take all other steps, and return the result. undo: takes back what was done until then. Raises CniError."""
-        if self.attachment is None:
+        if not self.device.needs_record:
             self._steps = self.steps()
             self._log_plan(*self._steps)
         carry_out(self._steps, undo, self.call.log)
         ignore_termination()  # from here on the attachment stands: an error would say that it does not
         undo.commit()
         assert self.result is not None
-        if self.attachment is not None:
+        if self.device.needs_record:
             self.call.log.debug(f"{self.attachment.name} is {self.call.request.ifname} in {self.pod.path} now")
         return self.result
 
     def _start_move(self) -> Background:
         attachment, call = self.attachment, self.call
-        assert attachment is not None
         assert attachment.original is not None
         with Deferred():  # were we told to end in between, the undo would run beside the move, on the same socket
             self._moving = Background(
@@ -145,14 +143,13 @@ class Attaching:
             self._moving.join()
 
     def _choose(self) -> None:
-        self._addresses = self.call.ask_ipam()
+        self._addresses = self.call.ipam.add(self.call.request, self.call.conf, self.call.log)
 
     def _arrive(self) -> None:
         """Find the link that was moved into the pod, known by the index that the move gave it, and detach the programs
         that see its packets. Raises CniError when it is not there any more.
         """
         attachment, pod, host = self.attachment, self.pod, self.call.host
-        assert attachment is not None
         index, sought = attachment.pod_index, attachment.sought()
         found = link.get(pod.netlink, index=index, known_as=attachment.owner.ifname) if index else None
         if found is None or sought.contradiction(found, nsid.UNKNOWN):
@@ -171,7 +168,6 @@ class Attaching:
         self._announcing = ifconfig.add_addresses(self._inside, self._addresses, self.call.log)
 
     def _bring_up(self) -> None:
-        assert self.attachment is not None
         self.device.bring_up(self.attachment, self._inside, self._interface)
         self._announced = self._announcing and ifconfig.kernel_announced(self._inside)
 

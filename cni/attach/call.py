@@ -74,10 +74,6 @@ class Call:
         """What tells the attachment that the command is about from all others, as `Owner.identity`."""
         return self.request.container_id, self.request.ifname, self.conf.name
 
-    def ask_ipam(self) -> Result:
-        """Have IPAM give addresses. Raises CniError."""
-        return self.ipam.add(self.request, self.conf, self.log)
-
     def release_addresses(self) -> None:
         """Release the addresses that an ADD has had, as its undo. Raises CniError."""
         self.ipam.delete(self.request, self.conf, self.log)

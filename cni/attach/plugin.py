@@ -103,7 +103,7 @@ class Device:
         """Return the steps that connect it on the host, under the shared lock."""
         return []
 
-    def interface(self, attachment: Attachment | None, request: Request) -> Interface:
+    def interface(self, attachment: Attachment, request: Request) -> Interface:
         """Return how it appears in the result, as far as that is known before it is in the pod."""
         return Interface(request.ifname, sandbox=request.netns)
 

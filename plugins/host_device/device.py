@@ -106,8 +106,8 @@ class HostDevice(Device):
         self._path = device_path(original, self.wanted.folder(self._root), self._root)
         return HostAttachment(owner, original, self._path, len(sysfs.netdevs(self._path)) == 1)
 
-    def interface(self, attachment: Attachment | None, request: Request) -> Interface:
-        pci_id = sysfs.pci_address_of(self._path) if attachment is not None else self.wanted.pci_address
+    def interface(self, attachment: Attachment, request: Request) -> Interface:
+        pci_id = sysfs.pci_address_of(self._path) if self.needs_record else self.wanted.pci_address
         return Interface(request.ifname, sandbox=request.netns, pci_id=pci_id)
 
     def verify_link(self, found: Link, expected: Interface, pod: NetNS, call: Call) -> None:

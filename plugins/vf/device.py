@@ -137,7 +137,7 @@ class VfDevice(Device):
         """
         return None
 
-    def interface(self, attachment: Attachment | None, request: Request) -> Interface:
+    def interface(self, attachment: Attachment, request: Request) -> Interface:
         """A VF that a program drives has the address that its PF holds for it."""
         assert isinstance(attachment, VfAttachment)
         table = attachment.table
