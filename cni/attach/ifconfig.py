@@ -21,7 +21,7 @@ from cni.protocol.ip import IPAddress, IPNetwork
 from cni.protocol.limits import SHOWN_ITEMS
 from cni.protocol.result import IPConfig, Result, Route
 
-Sought = tuple[IPNetwork, IPAddress | None, int | None, int | None, int | None, int | None]
+Sought = tuple[IPNetwork, IPAddress | None, tuple[int | None, ...]]
 
 DAD_TIMEOUT_S = 5.0
 
@@ -277,23 +277,19 @@ def _sought(wanted: Route, gateway: IPAddress | None) -> Sought:
     """Return what a route must be like. What was not asked for is None, and may be anything: the table, too, since a
     plugin later in the chain (sbr, vrf) may have moved the route to one of its own.
     """
-    table, priority = wanted.table or None, wanted.priority or None
-    return wanted.dst, gateway, table, priority, wanted.mtu or None, wanted.advmss or None
+    return wanted.dst, gateway, tuple(value or None for value in _settings(wanted))
 
 
 def _kind(sought: Sought) -> tuple[bool, ...]:
     """Return which settings are asked for: there are few combinations, however many routes."""
-    return tuple(value is not None for value in sought[2:])
+    return tuple(value is not None for value in sought[2])
 
 
 def _as_sought(found: Route, kind: tuple[bool, ...]) -> Sought:
     """Return a route that is there as one which asks for these settings would be sought."""
-    table, priority, mtu, advmss = kind
-    return (
-        found.dst,
-        found.gw,
-        found.table if table else None,
-        found.priority if priority else None,
-        found.mtu if mtu else None,
-        found.advmss if advmss else None,
-    )
+    settings = zip(_settings(found), kind, strict=True)
+    return found.dst, found.gw, tuple(value if is_asked else None for value, is_asked in settings)
+
+
+def _settings(one: Route) -> tuple[int | None, ...]:
+    return one.table, one.priority, one.mtu, one.advmss

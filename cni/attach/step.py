@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from cni.attach.rollback import Rollback
 from cni.linux.log import Logger
@@ -11,20 +12,15 @@ from cni.linux.netlink.socket import RequestError
 from cni.protocol.errors import GENERIC, CniError
 
 
+@dataclass(slots=True, frozen=True)
 class Step:
     """One step of ADD. does: what, in the infinitive, as in `move ens5 into the pod as net1`. undos: what takes it
     back, each with what it does, in the order in which they are registered, which is before the step begins.
     """
 
-    __slots__ = ("do", "does", "undos")
-
-    def __init__(self, does: str, do: Callable[[], object], *undos: tuple[str, Callable[[], object]]) -> None:
-        self.does = does
-        self.do = do
-        self.undos = undos
-
-    def __repr__(self) -> str:
-        return self.does
+    does: str
+    do: Callable[[], object]
+    undos: tuple[tuple[str, Callable[[], object]], ...] = ()
 
 
 def carry_out(steps: Sequence[Step], undo: Rollback, log: Logger) -> None:

@@ -160,7 +160,8 @@ class VfDevice(Device):
             def make() -> None:
                 if not entry.make(setting, setting.attribute in self.optional):
                     call.log.warning(f"{entry.pf} does not support {setting.attribute}: VF {entry.index} goes without")
-                    plan.forget(attachment.wanted, [setting.attribute])
+                    # It cannot be had, and is one of the switches.
+                    setattr(attachment.wanted, setting.attribute, None)
                     note(attachment)
 
             return Step(f"set {setting.describe()} on VF {entry.index} of {entry.pf}", make)

@@ -66,14 +66,6 @@ def asked(wanted: VfConfig, current: VF | None) -> list[Setting]:
     return settings
 
 
-def forget(wanted: VfConfig, attributes: list[str]) -> None:
-    """Ask no more for these switches (TRUST, SPOOFCHK): they cannot be had."""
-    if TRUST in attributes:
-        wanted.trust = None
-    if SPOOFCHK in attributes:
-        wanted.spoofchk = None
-
-
 def needs_pf(wanted: VfConfig) -> list[Setting]:
     """Return what cannot be had without the PF. A MAC address can, and to ask for VLAN 0 is to ask for nothing."""
     return [x for x in asked(wanted, None) if x.attribute != MAC and x.value != _NO_VLAN]
