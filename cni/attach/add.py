@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from cni.attach import earlier, move
 from cni.attach.attaching import Attaching
-from cni.attach.attachment import Attachment, Owner, complete, owner_of
+from cni.attach.attachment import Attachment, Owner, owner_of
 from cni.attach.call import Call
 from cni.attach.claims import Claims
 from cni.attach.plugin import LOCK_TIMEOUT_S, Device, Plugin
 from cni.attach.rollback import Rollback
-from cni.linux import netns
+from cni.linux import features, netns
 from cni.linux.netlink import link
-from cni.linux.netlink.link import Link
+from cni.linux.netlink.link import FEATURES, Link
 from cni.linux.netns import NetNS
 from cni.protocol.errors import BAD_ENVIRONMENT, TRY_AGAIN_LATER, CniError, invalid_config
 from cni.protocol.result import Result
@@ -44,7 +44,9 @@ def add(call: Call, plugin: Plugin) -> Result:
                 call.release_addresses()
             unrecorded = Attachment(Owner(*call.identity), None)
             with Rollback(call.log) as undo:
-                return Attaching(call, device, unrecorded, pod, claims).finish(undo)
+                attaching = Attaching(call, device, unrecorded, pod, claims)
+                attaching.claim(undo)
+                return attaching.finish(undo)
         if device.has_link and link.get(pod.netlink, name=request.ifname) is not None:
             raise CniError(
                 BAD_ENVIRONMENT, f'CNI_IFNAME "{request.ifname}" exists already in {pod.path}', "nothing was changed"
@@ -77,7 +79,9 @@ def _claim(call: Call, device: Device, original: Link | None, pod: NetNS, claims
                 f"cannot move {original.name} to another namespace: {device.describe()}",
                 "the kernel keeps this kind of link where it is; nothing was changed",
             )
-        complete(original)
+        # What rtnetlink does not tell.
+        if asked := features.requested(original.name):
+            original.properties[FEATURES] = asked
         master = link.get(call.host.netlink, index=original.master) if original.master else None
         if master is not None:
             call.log.warning(f"{original.name} is a port of {master.name}, which it leaves until DEL")

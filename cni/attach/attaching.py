@@ -25,7 +25,7 @@ from cni.protocol.result import Result
 class Attaching:
     """One ADD on its way: what its steps know of each other, and the steps.
 
-    attachment: what is recorded, if the device needs a record. result: what ADD returns, when it is done.
+    attachment: what is recorded, if the device needs a record. result: what ADD returns, complete when all is done.
     """
 
     __slots__ = (
@@ -39,17 +39,19 @@ class Attaching:
         self.attachment = attachment
         self.pod = pod
         self.claims = claims
-        self.result: Result | None = None
         self._inside = PodLink(pod, 0, call.request.ifname)
         self._interface = device.interface(attachment, call.request)
+        self.result = Result([self._interface])
         self._steps: list[Step] = []
         self._moving: Background | None = None
         self._addresses: Result | None = None
         self._announcing = self._announced = False
 
     def claiming(self) -> list[Step]:
-        """Return the steps that are taken under the shared lock."""
+        """Return the steps that are taken under the shared lock, none where nothing is recorded."""
         attachment, claims = self.attachment, self.claims
+        if not self.device.needs_record:
+            return []
         return [
             Step(
                 f"record what {attachment.name} is like",
@@ -64,7 +66,11 @@ class Attaching:
         conf, call, attachment = self.call.conf, self.call, self.attachment
         kind = conf.ipam.string("type") if conf.ipam is not None else ""
         releasing = (("release the addresses", call.release_addresses),)
-        publish = [Step("publish device information", self._publish)] * information.is_wanted(conf)
+        root, log, inside = self.claims.plugin.sysfs_root, call.log, self._inside
+        publishing = Step(
+            "publish device information", lambda: information.publish(conf, self.device.folder, root, log)
+        )
+        publish = [publishing] * information.is_wanted(conf)
         configuring = self.device.configuring(attachment, call, self.claims.note)
         if attachment.original is None:
             asking = [Step(f"take addresses from {kind}", self._choose, releasing)] * bool(kind)
@@ -76,8 +82,7 @@ class Attaching:
             into_pod = Step(f"move {name} into {path} as {ifname} and take addresses from {kind} meanwhile",
                             self._move_and_choose, releasing + moving)  # fmt: skip
         else:
-            into_pod = Step(f"move {name} into {path} as {ifname}", self._move, moving)
-        inside = self._inside
+            into_pod = Step(f"move {name} into {path} as {ifname}", lambda: self._start_move().wait(), moving)
         return [
             *configuring,
             into_pod,
@@ -93,29 +98,25 @@ class Attaching:
             ]
             * (bool(kind) and not built_in),
             Step("make the result", self._make_result),
-            Step(f"give {ifname} its routes", self._add_routes),
-            Step(f"announce the addresses of {ifname}", self._announce),
+            Step(f"give {ifname} its routes", lambda: ifconfig.add_routes(inside, self.result, log)),
+            Step(
+                f"announce the addresses of {ifname}",
+                lambda: ifconfig.announce(inside, self.result, self._announced, log),
+            ),
             *publish,
         ]
 
     def claim(self, undo: Rollback) -> None:
         """Take the first steps, under the shared lock. undo: takes back what was done. Raises CniError."""
         claiming, self._steps = self.claiming(), self.steps()
-        self._log_plan(*claiming, *self._steps)
+        self.call.log.debug(f"plan: {', '.join(step.does for step in claiming + self._steps)}")
         carry_out(claiming, undo, self.call.log)
-
-    def _log_plan(self, *steps: Step) -> None:
-        self.call.log.debug(f"plan: {', '.join(step.does for step in steps)}")
 
     def finish(self, undo: Rollback) -> Result:
         """Take all other steps, and return the result. undo: takes back what was done until then. Raises CniError."""
-        if not self.device.needs_record:
-            self._steps = self.steps()
-            self._log_plan(*self._steps)
         carry_out(self._steps, undo, self.call.log)
         ignore_termination()  # from here on the attachment stands: an error would say that it does not
         undo.commit()
-        assert self.result is not None
         if self.device.needs_record:
             self.call.log.debug(f"{self.attachment.name} is {self.call.request.ifname} in {self.pod.path} now")
         return self.result
@@ -129,9 +130,6 @@ class Attaching:
                 *(call.host, self.pod, attachment.original, call.request.ifname, attachment.pod_index, call.log),
             )
         return self._moving
-
-    def _move(self) -> None:
-        self._start_move().wait()
 
     def _move_and_choose(self) -> None:
         moving = self._start_move()
@@ -176,23 +174,11 @@ class Attaching:
         not IPAM's, and a network without IPAM has none. Raises CniError when IPAM gave no address, in the words users
         know.
         """
-        addresses, interfaces = self._addresses, [self._interface]
+        addresses = self._addresses
         if addresses is None:
-            self.result = Result(interfaces)
             return
         if not addresses.ips:
             raise CniError(GENERIC, "IPAM plugin returned missing IP config", "everything is undone")
         for ip in addresses.ips:
             ip.interface = 0
-        self.result = Result(interfaces, addresses.ips, addresses.routes, self.call.conf.dns)
-
-    def _add_routes(self) -> None:
-        assert self.result is not None
-        ifconfig.add_routes(self._inside, self.result, self.call.log)
-
-    def _announce(self) -> None:
-        assert self.result is not None
-        ifconfig.announce(self._inside, self.result, self._announced, self.call.log)
-
-    def _publish(self) -> None:
-        information.publish(self.call.conf, self.device.folder, self.claims.plugin.sysfs_root, self.call.log)
+        self.result = Result([self._interface], addresses.ips, addresses.routes, self.call.conf.dns)

@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass, field
 
 from cni.attach.identity import Sought
-from cni.linux import boot, features
-from cni.linux.netlink.link import FEATURES, Link
+from cni.linux import boot
+from cni.linux.netlink.link import Link
 from cni.linux.netns import NetNS
 from cni.protocol.config import NetConf
 from cni.protocol.request import Request
@@ -60,13 +60,6 @@ def owner_of(request: Request, conf: NetConf, pod: NetNS, ipam: dict[str, object
     pod_names = {key: value for key, value in named if value}
     place = (path, pod.cookie, boot.current(), os.fstat(pod.fd).st_ino)
     return Owner(request.container_id, request.ifname, conf.name, *place, pod_names, ipam)
-
-
-def complete(original: Link) -> None:
-    """Note of a link of the host, as it is before ADD, what rtnetlink does not tell."""
-    asked = features.requested(original.name)
-    if asked:
-        original.properties[FEATURES] = asked
 
 
 @dataclass(slots=True, eq=False)

@@ -19,6 +19,7 @@ from cni.protocol.jsontext import JSONError, loads
 
 NETNS = b'"netns":"'
 INODE = b'"netnsInode":'
+MAX_DIGITS = 20  # of a number of 64 bits
 STORE_TIMEOUT_S = 1.0
 """How long a sweep waits for a store of addresses that somebody else has locked, in seconds."""
 
@@ -32,25 +33,12 @@ def may_be(record: bytes) -> bool:
 
     It is not parsed: that takes a hundred times as long.
     """
-    start = record.find(NETNS)
-    if start < 0:
-        return True
-    start += len(NETNS) - 1
-    end = record.find(b'"', start + 1) + 1
-    inode = _number(record, record.find(INODE))
+    path, inode = record.partition(NETNS)[2].partition(b'"')[0], record.partition(INODE)[2][:MAX_DIGITS]
     try:
-        path = loads(record[start:end].decode())
-        return not isinstance(path, str) or not inode or os.stat(path).st_ino != inode
+        number = int(inode.replace(b"}", b",").partition(b",")[0])
+        return os.stat(str(loads(f'"{path.decode()}"'))).st_ino != number
     except (OSError, ValueError, JSONError):
         return True
-
-
-def _number(record: bytes, start: int) -> int:
-    if start < 0:
-        return 0
-    digits = record[start + len(INODE) : start + len(INODE) + 20]
-    end = next((at for at, digit in enumerate(digits) if not 48 <= digit <= 57), len(digits))
-    return int(digits[:end] or b"0")
 
 
 class Living:

@@ -151,18 +151,13 @@ def _wait_for_dad(pod: PodLink, log: Logger) -> None:
             tentative = [str(a.interface) for a in addresses if a.flags & addr.IFA_F_TENTATIVE]
             if not tentative:
                 return
-            if not has_carrier(pod):
+            current = link.get(pod.netns.netlink, index=pod.index)
+            if current is None or not current.carrier:
                 log.warning(f"{pod.name} has no carrier: {', '.join(tentative)} not checked for duplicates")
                 return
             if not monitor.wait(deadline):
                 log.warning(f"{', '.join(tentative)} on {pod.name} still tentative after {DAD_TIMEOUT_S:g} s")
                 return
-
-
-def has_carrier(pod: PodLink) -> bool:
-    """Return whether the link has carrier at this moment."""
-    current = link.get(pod.netns.netlink, index=pod.index)
-    return current is not None and current.carrier
 
 
 def kernel_announced(pod: PodLink) -> bool:

@@ -127,7 +127,9 @@ class Store:
         path = self._path(container_id, ifname, network)
         files.remove(files.temporary_path(path))
         files.remove(path)
-        self._remove_lock(container_id, ifname)
+        adding = self._lock(container_id, ifname)
+        if os.path.lexists(adding):  # a killed ADD has left it, unless an ADD has it
+            lock.remove(adding)
 
     def has_remains(self, container_id: str, ifname: str, network: str = "") -> bool:
         """Return whether there is anything of the attachment: a record, or what a killed ADD has left."""
@@ -135,12 +137,6 @@ class Store:
             return False
         path = self._path(container_id, ifname, network)
         return any(os.path.lexists(x) for x in (path, files.temporary_path(path), self._lock(container_id, ifname)))
-
-    def _remove_lock(self, container_id: str, ifname: str) -> None:
-        """Remove the file of the attachment's lock, which a killed ADD has left, unless an ADD has it."""
-        path = self._lock(container_id, ifname)
-        if os.path.lexists(path):
-            lock.remove(path)
 
     def has(self, container_id: str, ifname: str, network: str = "") -> bool:
         """Return whether there is a file for the attachment's record, be it damaged: then it had begun."""
@@ -172,21 +168,15 @@ class Store:
         def is_wanted(data: bytes) -> bool:
             return wanted in data.lower() and (passing is None or passing(data))
 
-        paths = (os.path.join(self.folder, name) for name in files.names(self.folder) if name not in self._others)
-        needed = passing is None
-        found = (self._read_if_possible(path, is_wanted, needed) for path in paths if os.path.isfile(path))
+        found = []
+        for path in (os.path.join(self.folder, name) for name in files.names(self.folder) if name not in self._others):
+            try:
+                found.append(self._read(path, is_wanted=is_wanted) if os.path.isfile(path) else None)
+            except CniError as e:
+                if passing is None and isinstance(e.__cause__, OSError) and e.__cause__.errno in files.EXHAUSTED:
+                    raise
+                self._log.warning(f"record {path} is not used: {e}")
         return [record for record in found if record is not None]
-
-    def _read_if_possible(
-        self, path: str, is_wanted: Callable[[bytes], bool], needed: bool
-    ) -> dict[str, object] | None:
-        try:
-            return self._read(path, is_wanted=is_wanted)
-        except CniError as e:
-            if needed and isinstance(e.__cause__, OSError) and e.__cause__.errno in files.EXHAUSTED:
-                raise
-            self._log.warning(f"record {path} is not used: {e}")
-            return None
 
     def check_usable(self) -> None:
         """Find out whether records can be written. Raises CniError (code 50)."""

@@ -76,7 +76,7 @@ class VfPlugin(Ownership):
         if of_vf(address, call) or (self.allocates and self.noted_netns(address) != call.request.netns):
             return
         was_attached = call.records.store.has(*call.identity)
-        was_attached = unrecorded.fetch_from_named(address, call, self.sysfs_root) or was_attached
+        was_attached = unrecorded.fetch(address, call, self.sysfs_root) or was_attached
         try:
             found = vf.find(address, self.sysfs_root, needs_pf=False)
         except CniError as e:  # it was removed, or never was a VF

@@ -13,11 +13,20 @@ from cni.linux.netns import NetNS
 from plugins.vf import vf
 
 
-def fetch(address: str, pod: NetNS, call: Call, sysfs_root: str) -> bool:
-    """Move a VF's link from a pod to the host, knowing nothing but its PCI address; return whether it was in the pod.
+def fetch(address: str, call: Call, sysfs_root: str) -> bool:
+    """Move a VF's link from the pod that the request names, if that is there, to the host, knowing nothing but its PCI
+    address; return whether it was in the pod.
 
     Its name is an alternative one that it has, which is udev's for it, or one after its PF. Raises CniError.
     """
+    pod = netns.if_there(call.request.netns, call.log)
+    if pod is None:
+        return False
+    with pod:
+        return _fetch(address, pod, call, sysfs_root)
+
+
+def _fetch(address: str, pod: NetNS, call: Call, sysfs_root: str) -> bool:
     host, log = call.host, call.log
     parents = vf.parents(address, sysfs_root)
     found = next((x for x in link.dump(pod.netlink) if x.parent in parents and x.movable is not False), None)
@@ -31,12 +40,3 @@ def fetch(address: str, pod: NetNS, call: Call, sysfs_root: str) -> bool:
         name = back.name
     log.warning(f"VF {address} has no record: its link is {name} on the host now, and keeps the settings it was given")
     return True
-
-
-def fetch_from_named(address: str, call: Call, sysfs_root: str) -> bool:
-    """The same with the namespace that the request names, if it is there."""
-    pod = netns.if_there(call.request.netns, call.log)
-    if pod is None:
-        return False
-    with pod:
-        return fetch(address, pod, call, sysfs_root)
