@@ -60,24 +60,18 @@ class RepresentorPort(Beside):
             missing = self.original.name if rep is None else self.bridge
             raise CniError(GENERIC, f"{missing} has vanished from the host during ADD")
         name = rep.name
-        changes: dict[str, Any] = {}
-        if self.mtu and rep.mtu != self.mtu:
-            changes["mtu"] = self.mtu
-        if rep.master != into.index:
-            changes["master"] = into.index
-        if changes:
-            self._change(host, rep, changes, f"make representor {name} a port of bridge {self.bridge}")
+        port = {"mtu": self.mtu or rep.mtu, "master": into.index}
+        self._change(host, rep, port, f"make representor {name} a port of bridge {self.bridge}")
         # A port that is new gets the bridge's default by itself.
         wanted = self.vlans or (self._default(into) if rep.master == into.index else None)
         if wanted is not None:
             self._set_vlans(host, rep.index, wanted, self.bridge)
-        if not rep.up:
-            self._change(host, rep, {"up": True}, f"bring up representor {name}")
+        self._change(host, rep, {"up": True}, f"bring up representor {name}")
         if self.uplink:
-            port = self.uplink_link(host)
-            if port is None:
+            found = self.uplink_link(host)
+            if found is None:
                 raise CniError(GENERIC, f"the uplink {self.uplink} has vanished from the host during ADD")
-            uplink.add(port, sorted(self.vlans), host)
+            uplink.add(found, sorted(self.vlans), host)
         log.debug(f"representor {name} is a port of {self.bridge} now")
 
     def _default(self, into: Link) -> dict[int, int] | None:
@@ -89,9 +83,12 @@ class RepresentorPort(Beside):
             return None
         return {int(pvid): bridge.PVID | bridge.UNTAGGED} if int(pvid) else {}
 
-    def _change(self, host: NetNS, rep: Link, changes: dict[str, Any], attempted: str) -> None:
-        with trying(attempted + (f" with MTU {self.mtu}" if "mtu" in changes else "")):
-            link.change(host.netlink, rep.index, **changes)
+    def _change(self, host: NetNS, rep: Link, wanted: dict[str, Any], attempted: str) -> None:
+        """Make those changes that are needed. wanted: keyword arguments of `link.change`, called as in `Link`."""
+        changes = {field: value for field, value in wanted.items() if getattr(rep, field) != value}
+        if changes:
+            with trying(attempted + (f" with MTU {self.mtu}" if "mtu" in changes else "")):
+                link.change(host.netlink, rep.index, **changes)
 
     def _set_vlans(self, host: NetNS, index: int, vlans: dict[int, int], where: str) -> None:
         """Have the port take part in these VLANs and no others. where: the name of its bridge.
@@ -118,7 +115,7 @@ class RepresentorPort(Beside):
             log.info(f"representor {self.original.name} is gone: nothing to take out of {self.bridge}")
         else:
             current = self._master(host, rep)
-            if rep.up and self._elsewhere(current) is None:
+            if self._elsewhere(current) is None:
                 attempt(errors, self._change, host, rep, {"up": False}, f"take down representor {rep.name}")
             if current is not None and self._is_ours(current):
                 attempt(errors, self._change, host, rep, {"master": 0}, f"take {rep.name} out of {current.name}")
@@ -177,8 +174,14 @@ class RepresentorPort(Beside):
         return set(self.vlans)
 
     def uplink_link(self, host: NetNS) -> Link | None:
-        """Return the uplink, which accelerated-bridge-cni does not note: it is looked for by the PF then."""
-        return uplink.link_of(self.uplink, self.uplink_index, host) if self.uplink else self._joined(host)
+        """Return the uplink: it may have another name by now, and another link its own; or it was made anew. One that
+        accelerated-bridge-cni has not noted is looked for by the PF.
+        """
+        if not self.uplink:
+            return self._joined(host)
+        index = self.uplink_index
+        found = link.get(host.netlink, index=index, known_as=self.uplink) if index else None
+        return found if found is not None else link.get(host.netlink, name=self.uplink)
 
     def _joined(self, host: NetNS) -> Link | None:
         """Return the port by which the VF's PF, which may have got another name since, is in a bridge."""
@@ -240,11 +243,11 @@ class RepresentorPort(Beside):
         if elsewhere is not None:
             log.info(f"representor {rep.name} is a port of {elsewhere.name} by now, and stays one")
         elif self.master:
-            attempt(errors, self._rejoin, host, rep, current, log)
+            attempt(errors, self._rejoin, host, rep, log)
         known = {"mtu": self.original.mtu or rep.mtu, "up": self.original.up if elsewhere is None else rep.up}
         attempt(errors, restore.change, host, rep, known, log)
 
-    def _rejoin(self, host: NetNS, rep: Link, current: Link | None, log: Logger) -> None:
+    def _rejoin(self, host: NetNS, rep: Link, log: Logger) -> None:
         """Make the representor a port again of the bridge that it was in, with the VLANs that it had. A bridge that is
         gone is logged: it must not keep the VF from its next pod. Raises CniError for what the kernel refuses.
         """
@@ -252,8 +255,7 @@ class RepresentorPort(Beside):
         if before is not None and before.kind == "bridge":
             attempted = f"make representor {rep.name} a port of bridge {self.master} again"
             try:
-                if current is None or current.index != before.index:
-                    self._change(host, rep, {"master": before.index}, attempted)
+                self._change(host, rep, {"master": before.index}, attempted)
                 self._set_vlans(host, rep.index, self.original_vlans, self.master)
                 return
             except CniError:

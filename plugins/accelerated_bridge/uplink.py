@@ -54,14 +54,6 @@ def share(vlans: Iterable[int], port: Port | None, others: Iterable[int]) -> lis
     return sorted(vlan for vlan in vlans if vlan not in present or vlan in brought)
 
 
-def link_of(name: str, index: int, host: NetNS) -> Link | None:
-    """Return an uplink that is recorded with this name and index (0 for unknown): it may have another name by now, and
-    another link its own; or it was made anew.
-    """
-    found = link.get(host.netlink, index=index, known_as=name) if index else None
-    return found if found is not None or not name else link.get(host.netlink, name=name)
-
-
 def add(port: Link, vlans: list[int], host: NetNS) -> None:
     """Set VLANs on an uplink, tagged; those that it has stay as they are. The caller holds the lock.
 

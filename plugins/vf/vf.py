@@ -30,6 +30,11 @@ class Vf:
     pf: str = ""
     index: int = -1
 
+    @property
+    def folders(self) -> list[str]:
+        """The folders of the devices that may have its link: its own, and its vDPA device's."""
+        return [self.path, *([self.vdpa.folder] if self.vdpa is not None else [])]
+
 
 def find(address: str, root: str = sysfs.ROOT, needs_pf: bool = True) -> Vf:
     """Return the VF with this PCI address. Raises CniError (code 7) naming `deviceID` when there is none.
@@ -66,13 +71,10 @@ def on_host(vf: Vf, host: NetNS, parent: str = "") -> Link | None:
     parent: the name of the device behind the link that is looked for. Empty for what ADD takes as things are: where a
     vDPA device is bound to virtio_vdpa, that one's link and not the VF's own.
     """
-    folders = [_folder(vf)]
-    if parent:
-        folders = [vf.path, *([vf.vdpa.folder] if vf.vdpa is not None else [])]
+    folders = vf.folders if parent else [_folder(vf)]
     found = [link.get(host.netlink, name=name) for folder in folders for name in sysfs.netdevs(folder)]
     links = [entry for entry in found if entry is not None and not sysfs.is_representor_port(entry.port)]
-    if parent:
-        links = [entry for entry in links if entry.parent == parent]
+    links = [entry for entry in links if parent in ("", entry.parent)]
     return min(links, key=lambda entry: (entry.port, entry.name), default=None)
 
 
@@ -87,18 +89,16 @@ def is_somewhere(vf: Vf, parent: str) -> bool:
     There is none any more when the VF was bound to another driver, or its driver makes none by now, or the vDPA device
     whose link it was has gone.
     """
-    folders = [vf.path, *([vf.vdpa.folder] if vf.vdpa is not None else [])]
     if not parent:
-        return any(sysfs.has_netdev(folder) for folder in folders)
+        return any(sysfs.has_netdev(folder) for folder in vf.folders)
     if parent == vf.address:
         return sysfs.has_own_netdev(vf.path)
-    return any(sysfs.has_own_netdev(os.path.join(folder, parent)) for folder in folders)
+    return any(sysfs.has_own_netdev(os.path.join(folder, parent)) for folder in vf.folders)
 
 
 def _folder(vf: Vf) -> str:
     """Return the folder of the device whose link goes into pods."""
-    is_virtio = vf.vdpa is not None and vf.vdpa.driver == "virtio"
-    return vf.vdpa.folder if vf.vdpa is not None and is_virtio else vf.path
+    return vf.vdpa.folder if vf.vdpa is not None and vf.vdpa.driver == "virtio" else vf.path
 
 
 def parents(address: str, root: str = sysfs.ROOT) -> tuple[str, ...]:
