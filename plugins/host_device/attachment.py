@@ -21,7 +21,6 @@ from dataclasses import dataclass
 
 from cni.attach import record
 from cni.attach.attachment import Attachment
-from cni.linux import sysfs
 from cni.linux.netlink.link import Link
 from cni.protocol.errors import GENERIC, CniError
 from cni.protocol.section import Section, refused
@@ -95,19 +94,9 @@ def _restored(text: str) -> str:
     return os.fsdecode(text.encode("latin-1", "replace"))
 
 
-def device_path(link: Link, folder: str, root: str = sysfs.ROOT) -> str:
-    """Return the real sysfs folder of the device behind a link on the host, empty for a virtual link.
-
-    folder: the sysfs folder that the configuration names, if it names one.
-    """
-    return os.path.realpath(folder) if folder else sysfs.netdev_device(link.name, root)
-
-
-def key_of_unrecorded(found: Link, folder: str, root: str = sysfs.ROOT) -> str:
-    """Return the name of the lock for a device in a pod that has no record.
-
-    found: its link, with the host's name as its alias. folder: the sysfs folder that the configuration names, if it
-    names one.
+def key_of_unrecorded(found: Link, folder: str, root: str) -> str:
+    """Return the name of the lock for a device in a pod that has no record. found: its link, whose alias is its name on
+    the host. folder: the sysfs folder that the configuration names, if it names one. root: where sysfs is mounted.
     """
     bus = "virtio" if found.parent.startswith("virtio") else "pci"
     path = folder or (os.path.join(root, "bus", bus, "devices", found.parent) if found.parent else "")

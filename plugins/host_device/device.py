@@ -17,7 +17,7 @@ from cni.linux.netns import NetNS
 from cni.protocol.errors import CniError, invalid_config
 from cni.protocol.request import Request
 from cni.protocol.result import Interface
-from plugins.host_device.attachment import HostAttachment, device_path, key_of
+from plugins.host_device.attachment import HostAttachment, key_of
 from plugins.host_device.config import DeviceConfig
 from plugins.host_device.returning import HostDeviceReturn, is_in
 
@@ -25,13 +25,13 @@ from plugins.host_device.returning import HostDeviceReturn, is_in
 class HostDevice(Device):
     """One device of the host. wanted: how the configuration names it. sysfs_root: where sysfs is mounted."""
 
-    __slots__ = ("_key", "_path", "_root", "needs_record", "wanted")
+    __slots__ = ("_folder", "_key", "_path", "_root", "needs_record", "wanted")
 
     def __init__(self, wanted: DeviceConfig, sysfs_root: str) -> None:
         self.wanted = wanted
         self._root = sysfs_root
-        self._key = ""
-        self._path = ""
+        self._folder = wanted.folder(sysfs_root)
+        self._key = self._path = ""
         # A program drives it, and nothing is done with it.
         self.needs_record = not wanted.is_userspace(sysfs_root)
 
@@ -40,46 +40,47 @@ class HostDevice(Device):
 
     @property
     def folder(self) -> str:
-        return self._path or self.wanted.folder(self._root)
+        return self._path or self._folder
 
     def key(self, call: Call) -> str:
         """A device in a pod, or that an earlier pod left behind under another name, is known by its record only."""
         try:
-            found = find(self.wanted, call.host, self._root)
+            found = self._find(call.host)
         except CniError:
             recorded = self._recorded(call)
             if recorded is None:
                 raise
             self._key = recorded.key
         else:
-            self._key = key_of(found, device_path(found, self.wanted.folder(self._root), self._root))
+            self._key = key_of(found, self._path_of(found))
         return self._key
+
+    def _path_of(self, found: Link) -> str:
+        """Return the real folder in sysfs of the device behind a link of the host, empty for a virtual link."""
+        return os.path.realpath(self._folder) if self._folder else sysfs.netdev_device(found.name, self._root)
 
     def _recorded(self, call: Call) -> HostAttachment | None:
         """Return the recorded attachment that has the device, which still can be on anything: a virtual link dies with
         its pod, and all do with a boot.
         """
-        wanted, folder = self.wanted, self.wanted.folder(self._root)
+        wanted = self.wanted
         for attachment in call.records.all():
             assert isinstance(attachment, HostAttachment)
             original = attachment.original
-            if folder:
-                has_it = attachment.device_path == os.path.realpath(folder)
+            if self._folder:
+                has_it = attachment.device_path == os.path.realpath(self._folder)
             elif wanted.device:
                 has_it = wanted.device in (original.name, *original.altnames)
             else:
                 has_it = wanted.hwaddr in (original.mac, original.permanent_mac)
-            stands = attachment.is_of_this_boot and (
-                call.records.lives(attachment) or os.path.isdir(attachment.device_path)
-            )
-            if has_it and stands:
+            if not has_it or not attachment.is_of_this_boot:
+                continue
+            if os.path.isdir(attachment.device_path) or call.records.lives(attachment):
                 return attachment
         return None
 
     def left_behind(self, call: Call) -> Iterator[Attachment]:
-        """Those whose device lies on the host as a dead pod left it. The caller holds its lock, so that
-        no other command is at work on it.
-        """
+        """Those whose device lies on the host as a dead pod left it."""
         for attachment in call.records.of_device(self._key):
             assert isinstance(attachment, HostAttachment)
             if HostDeviceReturn(attachment, call).on_host() is None:
@@ -90,9 +91,9 @@ class HostDevice(Device):
             yield attachment
 
     def link(self, call: Call) -> Link:
-        """The error says who has the device, if a record says so."""
+        """Looked for once more, now under its lock. The error says who has the device, if a record says so."""
         try:
-            return find(self.wanted, call.host, self._root)
+            return self._find(call.host)
         except CniError:
             recorded = self._recorded(call)
             if recorded is None:
@@ -103,7 +104,7 @@ class HostDevice(Device):
 
     def attachment(self, owner: Owner, original: Link | None, call: Call) -> Attachment:
         assert original is not None
-        self._path = device_path(original, self.wanted.folder(self._root), self._root)
+        self._path = self._path_of(original)
         return HostAttachment(owner, original, self._path, len(sysfs.netdevs(self._path)) == 1)
 
     def interface(self, attachment: Attachment, request: Request) -> Interface:
@@ -120,22 +121,19 @@ class HostDevice(Device):
         if self.needs_record:
             self.key(call)
 
-
-def find(config: DeviceConfig, host: NetNS, root: str = sysfs.ROOT) -> Link:
-    """Return the link on the host that the configuration names.
-
-    Raises CniError (code 7) when there is none: the configuration asks for something that the host does not have, or
-    that is in a pod at the moment.
-    """
-    if config.device:
-        found = link.get(host.netlink, name=config.device)
-    elif config.hwaddr:
-        found = _find_by_address(config, host)
-    else:
-        found = _find_in_folder(config, host, config.folder(root))
-    if found is None:
-        raise _missing(config, "it is not in the host's network namespace; it may be in a pod")
-    return found
+    def _find(self, host: NetNS) -> Link:
+        """Return the link on the host that the configuration names. Raises CniError (code 7) when there is none: the
+        configuration asks for something that the host does not have, or that is in a pod at the moment.
+        """
+        if self.wanted.device:
+            found = link.get(host.netlink, name=self.wanted.device)
+        elif self.wanted.hwaddr:
+            found = _find_by_address(self.wanted, host)
+        else:
+            found = _find_in_folder(self.wanted, host, self._folder)
+        if found is None:
+            raise _missing(self.wanted, "it is not in the host's network namespace; it may be in a pod")
+        return found
 
 
 def _find_by_address(config: DeviceConfig, host: NetNS) -> Link | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
-from cni.attach.plugin import LOCK_TIMEOUT_S, Plugin
+from cni.attach.plugin import Plugin
 from cni.protocol.config import NetConf
 from cni.protocol.errors import CniError
 from cni.protocol.section import Section
@@ -48,4 +48,4 @@ class HostDevicePlugin(Plugin):
         except CniError as e:
             call.log.warning(f"{e}; without a record, this DEL has no device to give back")
             return False
-        return unrecorded.release(wanted, call, lambda key: self.lock(key, LOCK_TIMEOUT_S), self.sysfs_root)
+        return unrecorded.release(wanted, call, self)
