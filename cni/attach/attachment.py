@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from cni.attach.identity import Sought
+from cni.attach.identity import Sought, in_pod
 from cni.linux import boot
 from cni.linux.netlink.link import Link
 from cni.linux.netns import NetNS
@@ -101,6 +101,10 @@ class Attachment:
         """Return what the link is known by. parents: as in `Sought`. There has to be one."""
         assert self.original is not None
         return Sought(self.original, parents, self.owner.ifname, self.pod_index)
+
+    def link_in(self, pod: NetNS, host: NetNS) -> Link | None:
+        """Return the link in a pod, which may have renamed it and changed its address; None without."""
+        return in_pod(self.sought(), host, pod, self.knows(pod))[0]
 
     def knows(self, pod: NetNS) -> bool:
         """Return whether a namespace is known to be the one that the link went to. Before Linux 5.14, which has no

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from cni.attach import dead
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
@@ -14,14 +16,12 @@ from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError
 
 
+@dataclass(slots=True, eq=False)
 class Claims:
     """The attachments of one plugin on this node, for one command."""
 
-    __slots__ = ("call", "plugin")
-
-    def __init__(self, plugin: Plugin, call: Call) -> None:
-        self.plugin = plugin
-        self.call = call
+    plugin: Plugin
+    call: Call
 
     def make(self, attachment: Attachment) -> None:
         """Write down, durably, whose the device is and what it was like. Raises CniError."""

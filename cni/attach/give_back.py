@@ -173,7 +173,12 @@ def give_back(way: Return, pod: NetNS | None, patience_s: float, was_touched: bo
         reason = f"errno {e.errno}; " + (f"cannot {e.question}; " if e.question else "") + "its record stays"
         errors.append(CniError(GENERIC, f"cannot fetch {way.title}: {e.strerror}", reason))
         raise combined(what, errors) from e
-    found = arrival.link
+    found, before = arrival.link, len(errors)
+    if original is not None and found is not None and not arrival.is_left_alone:
+        # The kernel saves it from a dying pod under the name that it had there last, and a pod may have kept a move
+        # from naming it. Where it cannot be named, it keeps its mark, by which the next DEL knows it.
+        attempt(errors, restore.rename, call.host, found, original.name, log)
+    is_named = len(errors) == before
     if original is not None and found is None and not way.is_over(pod, arrival.seen):
         _raise(what, errors)
         return Outcome.NOT_YET
@@ -181,7 +186,7 @@ def give_back(way: Return, pod: NetNS | None, patience_s: float, was_touched: bo
     attempt(errors, way.restore_settings, errors)
     if original is not None and found is not None and arrival.is_left_alone:
         attempt(errors, restore.restore_place, call.host, found, original, attachment.master, log)
-    elif found is not None and arrival.is_named:
+    elif found is not None and is_named:
         attempt(errors, restore.restore, call.host, found, way.original_for(found), attachment.master, log)
     attempt(errors, way.finish, errors)
     _raise(what, errors)
@@ -200,19 +205,17 @@ class Arrival:
     """A link on the host, None when it is nowhere.
 
     outcome: FETCHED if the pod is there. seen: for a message, what is in the pod instead. is_left_alone: as in
-    `Return.was_left_alone`. is_named: whether it has its name back, or one that begins with it; where that failed, it
-    keeps its mark, by which the next DEL knows it.
+    `Return.was_left_alone`.
     """
 
     link: Link | None = None
     outcome: Outcome = Outcome.DONE
     seen: str = ""
     is_left_alone: bool = False
-    is_named: bool = True
 
 
 def _arrival(way: Return, pod: NetNS | None, patience_s: float, was_touched: bool, errors: list[CniError]) -> Arrival:
-    """Bring the link to the host, under its name if that is free. Arguments and errors are those of `give_back`."""
+    """Bring the link to the host. Arguments and errors are those of `give_back`."""
     host, original, seen = way.call.host, way.attachment.original, ""
     assert original is not None
     found = way.on_host()
@@ -225,7 +228,7 @@ def _arrival(way: Return, pod: NetNS | None, patience_s: float, was_touched: boo
             in_pod = way.before_leaving(in_pod, pod, errors)
             fetched = fetch.fetched(way.sought(), in_pod, links, host, pod, way.log)
             if fetched is not None:
-                return _named(way, Arrival(fetched, Outcome.FETCHED), errors)
+                return Arrival(fetched, Outcome.FETCHED)
     outcome = Outcome.FETCHED if found is not None and pod is not None else Outcome.DONE
     if found is None and way.may_come():
         found = waiting.for_link(way.on_host, patience_s)
@@ -233,20 +236,4 @@ def _arrival(way: Return, pod: NetNS | None, patience_s: float, was_touched: boo
         found = way.left_behind()
     if found is None:
         return Arrival(seen=seen)
-    return _named(way, Arrival(way.after_arriving(found, errors), outcome), errors)
-
-
-def _named(way: Return, arrival: Arrival, errors: list[CniError]) -> Arrival:
-    """Give a link that is on the host its name back. The kernel saves it from a dying pod under the name that it had
-    there last, and a pod may have kept a move from naming it.
-    """
-    found, original = arrival.link, way.attachment.original
-    assert found is not None
-    assert original is not None
-    if found.name != original.name:
-        try:
-            arrival.link = restore.rename(way.call.host, found, original.name, way.log)
-        except CniError as e:
-            errors.append(e)
-            arrival.is_named = False
-    return arrival
+    return Arrival(way.after_arriving(found, errors), outcome)

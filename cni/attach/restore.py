@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from cni.attach.move import RACES, free_name
@@ -112,33 +113,30 @@ def restore_altnames(host: NetNS, device: Link, original: Link, log: Logger) -> 
     """
     added = [altname for altname in device.altnames if altname not in original.altnames]
     if added:
-        try:
+        with _or_warn(f"take the alternative names {', '.join(added)} from {device.name}", log):
             link.delete_altnames(host.netlink, device.index, added)
-        except RequestError as e:
-            _refused(f"cannot take the alternative names {', '.join(added)} from {device.name}", e, log)
     for altname in original.altnames:
         if altname not in device.altnames and altname != device.name:
-            try:
+            with _or_warn(f"give {device.name} its alternative name {altname} back", log):
                 link.add_altname(host.netlink, device.index, altname)
-            except RequestError as e:
-                _refused(f"cannot give {device.name} its alternative name {altname} back", e, log)
 
 
 def restore_master(host: NetNS, device: Link, master: str, log: Logger) -> None:
     """Make the link a port again of the bridge or bond that it was in. Errors are as with `restore_altnames`."""
     found = link.get(host.netlink, name=master) if master else None
     if found is not None and device.master != found.index:
-        try:
+        with _or_warn(f"make {device.name} a port of {master} again", log):
             link.change(host.netlink, device.index, master=found.index)
-        except RequestError as e:
-            _refused(f"cannot make {device.name} a port of {master} again", e, log)
 
 
-def _refused(what: str, error: RequestError, log: Logger) -> None:
-    """Log what the kernel refused. Raises CniError where its answer was lost: it may be otherwise the next time."""
-    if not isinstance(error, NetlinkError):
-        raise CniError(GENERIC, f"{what}: {error.strerror}", f"errno {error.errno}; repeat DEL") from error
-    log.warning(f"{what}: {error.strerror}")
+@contextmanager
+def _or_warn(to: str, log: Logger) -> Iterator[None]:
+    """Log what the kernel refuses. Raises CniError where its answer was lost: it may be otherwise the next time."""
+    with trying(to, "repeat DEL"):
+        try:
+            yield
+        except NetlinkError as e:
+            log.warning(f"cannot {to}: {e.strerror}")
 
 
 def change(host: NetNS, device: Link, changes: dict[str, Any], log: Logger) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from cni.linux import files, lock
 from cni.linux.lock import EphemeralLock
@@ -28,6 +29,7 @@ LOCK_TIMEOUT_S = 60.0
 """How long, in seconds, an ADD waits for another one of the same attachment."""
 
 
+@dataclass(slots=True, eq=False)
 class Store:
     """The folder of one plugin's records.
 
@@ -37,19 +39,14 @@ class Store:
     records.
     """
 
-    __slots__ = ("_by_network", "_foreign", "_log", "_others", "folder")
-
-    def __init__(
-        self, folder: str, log: Logger, foreign: bool = False, by_network: bool = False, others: tuple[str, ...] = ()
-    ) -> None:
-        self.folder = folder
-        self._log = log
-        self._foreign = foreign
-        self._by_network = by_network
-        self._others = others
+    folder: str
+    log: Logger
+    foreign: bool = False
+    by_network: bool = False
+    others: tuple[str, ...] = ()
 
     def _path(self, container_id: str, ifname: str, network: str) -> str:
-        prefix = f"{network}-" if self._by_network else ""
+        prefix = f"{network}-" if self.by_network else ""
         return os.path.join(self.folder, f"{prefix}{container_id}-{ifname}")
 
     def _can_be(self, container_id: str, ifname: str, network: str) -> bool:
@@ -82,11 +79,11 @@ class Store:
         Raises CniError: code 5, and code 7 for one that is too long to be read again, or whose name is.
         """
         if not self._can_be(container_id, ifname, network):
-            names = [network] * self._by_network + [container_id, ifname]
+            names = [network] * self.by_network + [container_id, ifname]
             raise invalid_config(
                 f"the names are too long: a record's name, {'-'.join(names)}, has at most {FILE_NAME_BYTES} bytes",
                 f"those of network, container ID and interface have {', '.join(str(len(one)) for one in names)}"
-                if self._by_network
+                if self.by_network
                 else "",
             )
         files.ensure_folder(self.folder)
@@ -169,13 +166,13 @@ class Store:
             return wanted in data.lower() and (passing is None or passing(data))
 
         found = []
-        for path in (os.path.join(self.folder, name) for name in files.names(self.folder) if name not in self._others):
+        for path in (os.path.join(self.folder, name) for name in files.names(self.folder) if name not in self.others):
             try:
                 found.append(self._read(path, is_wanted=is_wanted) if os.path.isfile(path) else None)
             except CniError as e:
                 if passing is None and isinstance(e.__cause__, OSError) and e.__cause__.errno in files.EXHAUSTED:
                     raise
-                self._log.warning(f"record {path} is not used: {e}")
+                self.log.warning(f"record {path} is not used: {e}")
         return [record for record in found if record is not None]
 
     def check_usable(self) -> None:
@@ -200,15 +197,15 @@ class Store:
         try:
             record = jsontext.loads(data.decode())
         except ValueError as e:
-            self._log.warning(f"record {path} is damaged and not used: {e}")
+            self.log.warning(f"record {path} is damaged and not used: {e}")
             return None
-        if self._foreign and isinstance(record, dict) and CONTAINER_ID not in record and IFNAME not in record:
+        if self.foreign and isinstance(record, dict) and CONTAINER_ID not in record and IFNAME not in record:
             name = os.path.basename(path)
-            if self._by_network:
+            if self.by_network:
                 name = name.removeprefix(f"{record.get(NETWORK)}-")
             container_id, _, ifname = name.rpartition("-")
             record[CONTAINER_ID], record[IFNAME] = owner or (container_id, ifname)
         if not isinstance(record, dict) or not all(isinstance(record.get(key), str) for key in (CONTAINER_ID, IFNAME)):
-            self._log.warning(f"record {path} is no record of an attachment and not used")
+            self.log.warning(f"record {path} is no record of an attachment and not used")
             return None
         return record

@@ -19,7 +19,7 @@ from cni.protocol.request import Request
 from cni.protocol.result import Interface
 from plugins.host_device.attachment import HostAttachment, key_of
 from plugins.host_device.config import DeviceConfig
-from plugins.host_device.returning import HostDeviceReturn, is_in
+from plugins.host_device.returning import HostDeviceReturn
 
 
 class HostDevice(Device):
@@ -86,7 +86,7 @@ class HostDevice(Device):
             if HostDeviceReturn(attachment, call).on_host() is None:
                 continue
             with recorded_pod(attachment.owner, call.log) as pod:
-                if pod is not None and is_in(attachment, call.host, pod) is not None:
+                if pod is not None and attachment.link_in(pod, call.host) is not None:
                     continue  # what lies on the host is another link of the same device
             yield attachment
 

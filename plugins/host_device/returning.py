@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cni.attach.attachment import Attachment
 from cni.attach.give_back import Return
-from cni.attach.identity import in_pod
 from cni.linux import sysfs
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
@@ -72,8 +70,3 @@ class HostDeviceReturn(Return):
             )
             return False
         return super().is_over(None if path else pod, seen)
-
-
-def is_in(attachment: Attachment, host: NetNS, pod: NetNS) -> Link | None:
-    """Return the attachment's link in a pod, which may have renamed it and changed its address; None without."""
-    return in_pod(attachment.sought(), host, pod, attachment.knows(pod))[0]

@@ -18,7 +18,6 @@ from cni.linux.netlink.link import Link
 from cni.linux.netns import NetNS
 from plugins.host_device.attachment import key_of_unrecorded
 from plugins.host_device.config import DeviceConfig
-from plugins.host_device.returning import is_in
 
 
 def release(wanted: DeviceConfig, call: Call, plugin: Plugin) -> bool:
@@ -51,7 +50,7 @@ def _is_of_another(found: Link, pod: NetNS, call: Call) -> bool:
             owner = attachment.owner.describe()
             call.log.warning(f"{found.name} in {pod.path} is left alone: {owner} has {found.alias}")
             return True
-        owned = is_in(attachment, call.host, pod) if attachment.owner.netns_cookie in (0, pod.cookie) else None
+        owned = attachment.link_in(pod, call.host) if attachment.owner.netns_cookie in (0, pod.cookie) else None
         if owned is not None and owned.index == found.index:
             owner = attachment.owner.describe()
             call.log.warning(f"{found.name} in {pod.path} belongs to {owner} by now: left alone")

@@ -27,7 +27,6 @@ class Beside:
 
     def connect(self, host: NetNS, log: Logger) -> None:
         """Make the connection, for ADD, before the VF goes into the pod. Raises CniError, then `disconnect` follows."""
-        raise NotImplementedError
 
     def disconnect(
         self, host: NetNS, others: Callable[[], list[VfAttachment]], errors: list[CniError], log: Logger
@@ -36,22 +35,18 @@ class Beside:
 
         others: returns all recorded attachments, this one among them. What the kernel refused is added to the errors.
         """
-        raise NotImplementedError
 
     def release(self, host: NetNS, others: Callable[[], list[VfAttachment]], log: Logger) -> None:
         """Give back what attachments share, and nothing else: the VF is another's by now.
 
         others: returns the recorded attachments that may still need it. Raises CniError.
         """
-        raise NotImplementedError
 
     def restore(self, host: NetNS, errors: list[CniError], log: Logger) -> None:
         """Make what was disconnected what it was before ADD; the VF is out of the pod. Errors as in `disconnect`."""
-        raise NotImplementedError
 
     def verify(self, host: NetNS) -> None:
         """Raise CniError naming the first thing that is not as `connect` left it."""
-        raise NotImplementedError
 
 
 @dataclass(slots=True, eq=False)
@@ -77,12 +72,10 @@ class VfAttachment(Attachment):
 
     @property
     def key(self) -> str:
-        return self.wanted.address
-
-    @property
-    def address(self) -> str:
         """The VF's PCI address."""
         return self.wanted.address
+
+    address = key
 
     @property
     def name(self) -> str:
