@@ -7,7 +7,7 @@ from cni.attach.attaching import Attaching
 from cni.attach.attachment import Attachment, Owner, owner_of
 from cni.attach.call import Call
 from cni.attach.claims import Claims
-from cni.attach.plugin import LOCK_TIMEOUT_S, Device, Plugin
+from cni.attach.plugin import Device, Plugin
 from cni.attach.rollback import Rollback
 from cni.linux import features, netns
 from cni.linux.netlink import link
@@ -52,7 +52,7 @@ def add(call: Call, plugin: Plugin) -> Result:
                 BAD_ENVIRONMENT, f'CNI_IFNAME "{request.ifname}" exists already in {pod.path}', "nothing was changed"
             )
         key = device.key(call)
-        with plugin.lock(key, LOCK_TIMEOUT_S):
+        with plugin.lock(key):
             claims.take_over(device)
             # What may take a while is done without the shared lock, for which all of the node wait.
             original = device.link(call)

@@ -6,7 +6,7 @@ is given back as DEL does it, the addresses are released, and a move that is und
 
 from __future__ import annotations
 
-from cni.attach import identity, ifconfig, information, move, restore
+from cni.attach import deviceinfo, identity, ifconfig, move, restore
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.claims import Claims
@@ -68,9 +68,9 @@ class Attaching:
         releasing = (("release the addresses", call.release_addresses),)
         root, log, inside = self.claims.plugin.sysfs_root, call.log, self._inside
         publishing = Step(
-            "publish device information", lambda: information.publish(conf, self.device.folder, root, log)
+            "publish device information", lambda: deviceinfo.publish_for(conf, self.device.folder, root, log)
         )
-        publish = [publishing] * information.is_wanted(conf)
+        publish = [publishing] * deviceinfo.is_wanted(conf)
         configuring = self.device.configuring(attachment, call, self.claims.note)
         if attachment.original is None:
             asking = [Step(f"take addresses from {kind}", self._choose, releasing)] * bool(kind)

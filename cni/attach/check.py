@@ -32,7 +32,8 @@ def check(call: Call, plugin: Plugin) -> None:
         recorded = call.records.load(*call.identity)
         device.require(recorded, call)
         expected = _expected_interface(request.ifname, result)
-        if recorded.original is not None if recorded is not None else device.has_link:
+        has_link = device.has_link if recorded is None else recorded.original is not None
+        if has_link:
             found = _link_in_pod(pod, expected, result)
             _properties(found, recorded, pod.path)
             device.verify_link(found, expected, pod, call)

@@ -9,8 +9,9 @@ from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.dead import Living
 from cni.attach.give_back import Outcome, give_back
-from cni.attach.plugin import LOCK_TIMEOUT_S, Device, Plugin
+from cni.attach.plugin import Device, Plugin
 from cni.attach.pod import recorded_pod
+from cni.attach.state import LOCK_TIMEOUT_S
 from cni.attach.waiting import PATIENCE_S
 from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError

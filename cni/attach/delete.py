@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cni.attach import information
+from cni.attach import deviceinfo
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.claims import Claims
@@ -43,7 +43,7 @@ def delete(call: Call, plugin: Plugin) -> None:
         if is_known:
             attempt(errors, _detach, recorded, len(errors) > failed, claims)
     attempt(errors, claims.give_back_dead)
-    information.sweep(conf, log)
+    deviceinfo.sweep_for(conf, log)
     if errors:
         raise combined(f"DEL of {request.ifname}", errors)
 

@@ -19,6 +19,7 @@ from cni.attach.call import Call
 from cni.attach.give_back import Return
 from cni.attach.ifconfig import PodLink
 from cni.attach.records import Format
+from cni.attach.state import LOCK_TIMEOUT_S
 from cni.attach.step import Step, trying
 from cni.linux import files, lock, sysfs
 from cni.linux.lock import EphemeralLock, FileLock
@@ -29,9 +30,6 @@ from cni.protocol.config import NetConf
 from cni.protocol.errors import TRY_AGAIN_LATER, CniError
 from cni.protocol.request import Request
 from cni.protocol.result import Interface
-
-LOCK_TIMEOUT_S = 60.0
-"""How long, in seconds, a command waits for a device's lock."""
 
 
 class Device:
@@ -166,7 +164,7 @@ class Plugin(Format):
         """Return how a recorded device finds back to the host."""
         return Return(attachment, call)
 
-    def lock(self, key: str, timeout_s: float) -> FileLock:
+    def lock(self, key: str, timeout_s: float = LOCK_TIMEOUT_S) -> FileLock:
         """Return the lock of a device; entering it raises CniError (code 11) when others hold it for that long."""
         files.ensure_folder(self.state_folder)
         files.ensure_folder(self._locks)

@@ -26,7 +26,7 @@ ADDING = "adding"
 """The folder of the locks of attachments, below that of the records."""
 
 LOCK_TIMEOUT_S = 60.0
-"""How long, in seconds, an ADD waits for another one of the same attachment."""
+"""How long, in seconds, a command waits for the lock of an attachment or a device."""
 
 
 @dataclass(slots=True, eq=False)

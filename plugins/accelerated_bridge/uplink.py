@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 
+from cni.attach.state import LOCK_TIMEOUT_S
 from cni.attach.step import trying
 from cni.linux import files
 from cni.linux.lock import FileLock
@@ -23,7 +24,6 @@ from cni.linux.netlink.link import Link
 from cni.linux.netns import NetNS
 
 LOCK = "vlan-uplink.lock"
-LOCK_TIMEOUT_S = 60.0
 BONDS = ("bond", "team")
 
 

@@ -10,7 +10,7 @@ import os
 
 from cni.attach import identity, move, stacked
 from cni.attach.call import Call
-from cni.attach.plugin import LOCK_TIMEOUT_S, Plugin
+from cni.attach.plugin import Plugin
 from cni.attach.restore import change, without_filters
 from cni.linux import netns, sysfs
 from cni.linux.netlink import link
@@ -33,7 +33,7 @@ def release(wanted: DeviceConfig, call: Call, plugin: Plugin) -> bool:
         found = _find(wanted, folder, pod, call)
         if found is None:
             return False
-        with plugin.lock(key_of_unrecorded(found, folder, root), LOCK_TIMEOUT_S):
+        with plugin.lock(key_of_unrecorded(found, folder, root)):
             if call.records.store.has(*call.identity):
                 return True
             if not _is_of_another(found, pod, call):

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.identity import in_pod
-from cni.attach.plugin import LOCK_TIMEOUT_S, Plugin
+from cni.attach.plugin import Plugin
 from cni.attach.pod import recorded_pod
+from cni.attach.state import LOCK_TIMEOUT_S
 from cni.attach.waiting import PATIENCE_S
 from cni.linux import files, netns, sysfs
 from cni.linux.lock import FileLock
@@ -38,7 +39,7 @@ class Ownership(Plugin):
     def _pci(self) -> str:
         return os.path.join(self.state_folder, "pci")
 
-    def lock(self, key: str, timeout_s: float) -> FileLock:
+    def lock(self, key: str, timeout_s: float = LOCK_TIMEOUT_S) -> FileLock:
         folder = os.path.join(self._pci, "vf_lock")
         for needed in (self.state_folder, self._pci, folder):
             files.ensure_folder(needed)
@@ -115,7 +116,7 @@ class Ownership(Plugin):
         for address in files.names(self._pci):
             if not sysfs.is_pci_address(address) or address in recorded:
                 continue
-            with self.lock(address, LOCK_TIMEOUT_S):
+            with self.lock(address):
                 pod = netns.if_there(self.noted_netns(address), call.log)
                 if pod is None:
                     self.forget_owner(address)

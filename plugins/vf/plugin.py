@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
-from cni.attach.plugin import LOCK_TIMEOUT_S
 from cni.linux import boot, sysfs
 from cni.protocol.config import NetConf
 from cni.protocol.errors import CniError
@@ -67,7 +66,7 @@ class VfPlugin(Ownership):
             address = ""
         # Without allocations the namespace is not needed: nobody is known by it.
         if address and (request.netns or not self.allocates):
-            with self.lock(address, LOCK_TIMEOUT_S):
+            with self.lock(address):
                 self._release(address, call)
         # Last: even a damaged record tells the next DEL that there was an attachment.
         return super().release_unrecorded(call, was_recorded)

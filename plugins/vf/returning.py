@@ -132,12 +132,8 @@ class VfReturn(Return):
             _restore_admin_mac(self.attachment, self._entry, self.log)
 
     def _with_hardware_restored(self, found: Link, netns: NetNS, errors: list[CniError]) -> Link:
-        self._restore_hardware(found, netns, errors)
-        return link.get(netns.netlink, index=found.index) or found
-
-    def _restore_hardware(self, found: Link, netns: NetNS, errors: list[CniError]) -> None:
         """Make what the VF itself holds what it was: the MTU first, for which some drivers reset the VF, then the MAC
-        addresses. The link, which is in this namespace, is down afterwards if there was anything to do.
+        addresses. Return the link, which is in this namespace, and down afterwards if there was anything to do.
         """
         original, entry = self.attachment.original, self._entry
         assert original is not None
@@ -145,7 +141,7 @@ class VfReturn(Return):
         changed_mac = bool(original.mac) and found.mac != original.mac
         changed_mtu = bool(original.mtu) and found.mtu != original.mtu
         if not (changed_permanent or changed_mac or changed_mtu):
-            return
+            return found
         attempt(errors, restore.change, netns, found, {"up": False}, self.log)
         attempt(errors, restore.change, netns, found, {"mtu": original.mtu or found.mtu}, self.log)
         if entry is not None and changed_permanent:
@@ -156,6 +152,7 @@ class VfReturn(Return):
             attempt(errors, _set_admin_mac, self.attachment, entry, admin, self.log)
         if original.mac:
             attempt(errors, mac.set_effective, netns, found.index, original.mac)
+        return link.get(netns.netlink, index=found.index) or found
 
 
 def without_mac(attachment: VfAttachment, host: NetNS, sysfs_root: str, log: Logger) -> bool:

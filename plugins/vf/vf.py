@@ -51,18 +51,17 @@ def find(address: str, root: str = sysfs.ROOT, needs_pf: bool = True) -> Vf:
             f'deviceID: "{address}" is not allowed; it is a physical function, and a virtual one is needed',
             f"its virtual functions are the virtfn links in {folder}",
         )
-    is_userspace, vdpa = sysfs.is_for_userspace(path), sysfs.vdpa(path, root)
+    found = Vf(address, path, sysfs.is_for_userspace(path), sysfs.vdpa(path, root), pf_path)
     if not pf_path:
-        return Vf(address, path, is_userspace, vdpa)
-    index = sysfs.vf_index(pf_path, address)
-    pf = sysfs.uplink(pf_path)
-    if index < 0 or (needs_pf and not pf):
-        missing = "has no link on the host" if index >= 0 else "does not list it among its virtual functions"
+        return found
+    found.index, found.pf = sysfs.vf_index(pf_path, address), sysfs.uplink(pf_path)
+    if found.index < 0 or (needs_pf and not found.pf):
+        missing = "has no link on the host" if found.index >= 0 else "does not list it among its virtual functions"
         raise invalid_config(
             f'deviceID: "{address}" is not allowed; its physical function {os.path.basename(pf_path)} {missing}',
             f"the physical function's driver is {sysfs.driver(pf_path) or 'none'}",
         )
-    return Vf(address, path, is_userspace, vdpa, pf_path, pf, index)
+    return found
 
 
 def on_host(vf: Vf, host: NetNS, parent: str = "") -> Link | None:
