@@ -31,7 +31,9 @@ def check(call: Call, plugin: Plugin) -> None:
             return
         recorded = call.records.load(*call.identity)
         device.require(recorded, call)
-        expected = _expected_interface(request.ifname, result)
+        expected = next((x for x in result.interfaces if x.name == request.ifname and x.sandbox), None)
+        if expected is None:
+            raise CniError(GENERIC, f"prevResult has no interface {request.ifname} in a sandbox")
         has_link = device.has_link if recorded is None else recorded.original is not None
         if has_link:
             found = _link_in_pod(pod, expected, result)
@@ -55,14 +57,6 @@ def status(call: Call, plugin: Plugin) -> None:
             device.status(call)
     except CniError as e:
         raise CniError(PLUGIN_UNAVAILABLE, e.msg, e.details) from e
-
-
-def _expected_interface(ifname: str, result: Result) -> Interface:
-    """Return the pod's interface of this name in the result of ADD. Raises CniError when it has none."""
-    expected = next((x for x in result.interfaces if x.name == ifname and x.sandbox), None)
-    if expected is None:
-        raise CniError(GENERIC, f"prevResult has no interface {ifname} in a sandbox")
-    return expected
 
 
 def _link_in_pod(pod: NetNS, expected: Interface, result: Result) -> Link:

@@ -46,13 +46,11 @@ class Store:
     others: tuple[str, ...] = ()
 
     def _path(self, container_id: str, ifname: str, network: str) -> str:
+        """Return the file of an attachment's record, empty where there can be none: its name would be too long."""
         prefix = f"{network}-" if self.by_network else ""
-        return os.path.join(self.folder, f"{prefix}{container_id}-{ifname}")
-
-    def _can_be(self, container_id: str, ifname: str, network: str) -> bool:
-        """Return whether there can be a record of the attachment: whether its name is not too long for a file."""
-        name = os.path.basename(files.temporary_path(self._path(container_id, ifname, network)))
-        return len(os.fsencode(name)) <= FILE_NAME_BYTES
+        path = os.path.join(self.folder, f"{prefix}{container_id}-{ifname}")
+        name = os.path.basename(files.temporary_path(path))
+        return path if len(os.fsencode(name)) <= FILE_NAME_BYTES else ""
 
     def adding(self, container_id: str, ifname: str, timeout_s: float = LOCK_TIMEOUT_S) -> EphemeralLock:
         """Return the lock of an attachment, of whatever network: two ADDs would write one record about two devices, and
@@ -78,7 +76,8 @@ class Store:
 
         Raises CniError: code 5, and code 7 for one that is too long to be read again, or whose name is.
         """
-        if not self._can_be(container_id, ifname, network):
+        path = self._path(container_id, ifname, network)
+        if not path:
             names = [network] * self.by_network + [container_id, ifname]
             raise invalid_config(
                 f"the names are too long: a record's name, {'-'.join(names)}, has at most {FILE_NAME_BYTES} bytes",
@@ -94,7 +93,7 @@ class Store:
                 f"the configuration is too long: its record would have {len(data)} bytes",
                 f"{FILE_BYTES} can be read",
             )
-        files.write_atomic(self._path(container_id, ifname, network), data)
+        files.write_atomic(path, data)
 
     def load(self, container_id: str, ifname: str, network: str = "") -> dict[str, object] | None:
         """Return the attachment's record, or None when there is none that can be believed.
@@ -102,10 +101,8 @@ class Store:
         Raises CniError: code 5 when it cannot be read, 999 when the file belongs to another attachment: container a-b
         with interface c and container a with interface b-c share a name.
         """
-        if not self._can_be(container_id, ifname, network):
-            return None
         path = self._path(container_id, ifname, network)
-        record = self._read(path, (container_id, ifname))
+        record = self._read(path, (container_id, ifname)) if path else None
         if record is not None and (record[CONTAINER_ID], record[IFNAME]) != (container_id, ifname):
             raise CniError(
                 GENERIC,
@@ -119,9 +116,9 @@ class Store:
 
         A record that is gone is no error. Raises CniError (code 5).
         """
-        if not self._can_be(container_id, ifname, network):
-            return
         path = self._path(container_id, ifname, network)
+        if not path:
+            return
         files.remove(files.temporary_path(path))
         files.remove(path)
         adding = self._lock(container_id, ifname)
@@ -130,9 +127,9 @@ class Store:
 
     def has_remains(self, container_id: str, ifname: str, network: str = "") -> bool:
         """Return whether there is anything of the attachment: a record, or what a killed ADD has left."""
-        if not self._can_be(container_id, ifname, network):
-            return False
         path = self._path(container_id, ifname, network)
+        if not path:
+            return False
         return any(os.path.lexists(x) for x in (path, files.temporary_path(path), self._lock(container_id, ifname)))
 
     def has(self, container_id: str, ifname: str, network: str = "") -> bool:

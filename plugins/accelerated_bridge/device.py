@@ -20,7 +20,7 @@ from plugins.accelerated_bridge import uplink
 from plugins.accelerated_bridge.config import BridgeConfig
 from plugins.accelerated_bridge.port import RepresentorPort, brought_to, is_another_vfs, recorded_ports
 from plugins.vf import plan, vf
-from plugins.vf.attachment import VfAttachment
+from plugins.vf.attachment import VfAttachment, recorded
 from plugins.vf.device import VfDevice
 from plugins.vf.vf import Vf
 
@@ -94,8 +94,7 @@ class BridgeVf(VfDevice):
             )
         joined = found[0]
         port.uplink, port.uplink_index = joined.name, joined.index
-        recorded = [x for x in call.records.all() if isinstance(x, VfAttachment)]
-        brought = brought_to(joined, recorded_ports(recorded), call.host)
+        brought = brought_to(joined, recorded_ports(recorded(call)), call.host)
         port.uplink_vlans = uplink.share(port.vlans, ports.get(joined.index), brought)
 
 

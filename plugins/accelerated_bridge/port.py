@@ -95,8 +95,7 @@ class RepresentorPort(Beside):
 
         Raises CniError, and RequestError where the kernel does not tell in which it is.
         """
-        port = bridge.ports(host.netlink).get(index)
-        present = port.vlans if port is not None else {}
+        present = bridge.ports(host.netlink).get(index, Port(index)).vlans
         with trying(f"set VLANs {listed(vlans) or '(none)'} on representor {self.original.name} in {where}"):
             # First those to come: a port never is without the VLAN that both have.
             missing = {vlan: flags for vlan, flags in vlans.items() if present.get(vlan) != flags}
@@ -272,7 +271,7 @@ class RepresentorPort(Beside):
         rep = self._find(host)
         if rep is None:
             raise CniError(GENERIC, f"representor {self.original.name} is missing on the host")
-        current = link.get(host.netlink, index=rep.master) if rep.master else None
+        current = self._master(host, rep)
         if current is None or not self._is_ours(current):
             where = f"a port of {current.name}" if current is not None else "in no bridge"
             raise CniError(GENERIC, f"representor {rep.name} is {where}, ADD made it a port of {self.bridge}")
@@ -283,7 +282,7 @@ class RepresentorPort(Beside):
         if not self.vlans:
             return
         ports = bridge.ports(host.netlink)
-        present = ports[rep.index].vlans if rep.index in ports else {}
+        present = ports.get(rep.index, Port(rep.index)).vlans
         missing = [vlan for vlan, flags in self.vlans.items() if present.get(vlan) != flags]
         extra = [vlan for vlan in present if vlan not in self.vlans]
         if missing or (extra and self.exact):

@@ -59,8 +59,7 @@ def add(port: Link, vlans: list[int], host: NetNS) -> None:
 
     Raises CniError.
     """
-    ports = bridge.ports(host.netlink)
-    present = ports[port.index].vlans if port.index in ports else {}
+    present = bridge.ports(host.netlink).get(port.index, Port(port.index)).vlans
     missing = [vlan for vlan in vlans if vlan not in present]
     if not missing:
         return

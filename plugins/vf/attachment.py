@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cni.attach.attachment import Attachment
+from cni.attach.call import Call
 from cni.linux.log import Logger
 from cni.linux.netlink.vf import VF
 from cni.linux.netns import NetNS
@@ -81,3 +82,9 @@ class VfAttachment(Attachment):
     def name(self) -> str:
         """What the VF is called in messages: its name on the host, or its address."""
         return self.original.name if self.original is not None else self.address
+
+
+def recorded(call: Call, address: str = "") -> list[VfAttachment]:
+    """Return all recorded attachments, or those of the VF with this address only. Raises CniError (code 5)."""
+    found = call.records.of_device(address) if address else call.records.all()
+    return [x for x in found if isinstance(x, VfAttachment)]

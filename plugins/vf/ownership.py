@@ -23,7 +23,7 @@ from cni.linux.lock import FileLock
 from cni.linux.netns import NetNS
 from cni.protocol.errors import TRY_AGAIN_LATER, CniError
 from plugins.vf import returning
-from plugins.vf.attachment import VfAttachment
+from plugins.vf.attachment import VfAttachment, recorded
 
 
 class Ownership(Plugin):
@@ -63,7 +63,7 @@ class Ownership(Plugin):
 
         Raises CniError (code 11) when another attachment has the VF.
         """
-        attachments = of_vf(address, call)
+        attachments = recorded(call, address)
         path = self.noted_netns(address)
         pod = netns.if_there(path, call.log)
         if pod is not None:
@@ -129,13 +129,6 @@ def taken(address: str, details: str) -> CniError:
     return CniError(TRY_AGAIN_LATER, f"pci address {address} is already allocated", details)
 
 
-def of_vf(address: str, call: Call) -> list[VfAttachment]:
-    """Return all recorded attachments of a VF. Raises CniError (code 5)."""
-    return [attachment for attachment in call.records.of_device(address) if isinstance(attachment, VfAttachment)]
-
-
 def others(attachment: Attachment, call: Call, address: str = "") -> list[VfAttachment]:
     """Return all other recorded attachments, or those of the VF with this address only. Raises CniError (code 5)."""
-    found = call.records.of_device(address) if address else call.records.all()
-    identity = attachment.owner.identity
-    return [x for x in found if isinstance(x, VfAttachment) and x.owner.identity != identity]
+    return [x for x in recorded(call, address) if x.owner.identity != attachment.owner.identity]

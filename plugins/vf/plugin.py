@@ -8,10 +8,10 @@ from cni.linux import boot, sysfs
 from cni.protocol.config import NetConf
 from cni.protocol.errors import CniError
 from plugins.vf import config, unrecorded, vf
-from plugins.vf.attachment import VfAttachment
+from plugins.vf.attachment import VfAttachment, recorded
 from plugins.vf.config import VfConfig
 from plugins.vf.device import VfDevice
-from plugins.vf.ownership import Ownership, of_vf, others
+from plugins.vf.ownership import Ownership, others
 from plugins.vf.returning import VfReturn
 from plugins.vf.vf import Vf
 
@@ -72,7 +72,7 @@ class VfPlugin(Ownership):
         return super().release_unrecorded(call, was_recorded)
 
     def _release(self, address: str, call: Call) -> None:
-        if of_vf(address, call) or (self.allocates and self.noted_netns(address) != call.request.netns):
+        if recorded(call, address) or (self.allocates and self.noted_netns(address) != call.request.netns):
             return
         was_attached = call.records.store.has(*call.identity)
         was_attached = unrecorded.fetch(address, call, self.sysfs_root) or was_attached

@@ -19,7 +19,7 @@ from cni.linux.netlink.vf import VF
 from cni.linux.netns import NetNS
 from cni.protocol.errors import CniError
 from plugins.vf import mac, plan, vf
-from plugins.vf.attachment import VfAttachment
+from plugins.vf.attachment import VfAttachment, recorded
 from plugins.vf.pf import NO_MAC, Entry
 from plugins.vf.plan import Setting
 from plugins.vf.vf import Vf
@@ -42,12 +42,9 @@ class VfReturn(Return):
     def title(self) -> str:
         return f"{self.attachment.name} ({self.attachment.address})"
 
-    def _others(self) -> list[VfAttachment]:
-        return [x for x in self.call.records.all() if isinstance(x, VfAttachment)]
-
     def disconnect(self, errors: list[CniError]) -> None:
         if self.attachment.beside is not None:
-            self.attachment.beside.disconnect(self.call.host, self._others, errors, self.log)
+            self.attachment.beside.disconnect(self.call.host, lambda: recorded(self.call), errors, self.log)
 
     def is_removed(self) -> bool:
         if os.path.isdir(sysfs.pci_device(self.attachment.address, self._root)):
