@@ -51,6 +51,7 @@ class BridgeVf(VfDevice):
     def beside(self, original: Link | None, call: Call) -> RepresentorPort:
         """The representor is looked for in sysfs, by the switch's ID and the name of the port."""
         wanted, found, host, log = self.wanted, self.vf, call.host, call.log
+        # Once more, under the shared lock: in which bridge it is counts now.
         pf = vf.pf_link(found, host) if found.pf else None
         if pf is None:
             raise invalid_config(

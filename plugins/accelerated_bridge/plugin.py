@@ -10,7 +10,6 @@ from cni.protocol.config import NetConf
 from cni.protocol.errors import GENERIC, CniError
 from cni.protocol.section import Section
 from plugins.accelerated_bridge import config, record, uplink
-from plugins.accelerated_bridge.config import BridgeConfig
 from plugins.accelerated_bridge.device import BridgeVf, find_representor
 from plugins.accelerated_bridge.record import STATE_FOLDER
 from plugins.vf.attachment import VfAttachment
@@ -31,11 +30,8 @@ class AcceleratedBridge(VfPlugin):
     by_network = True
     allocates = False
 
-    def parse(self, conf: NetConf, args: str) -> BridgeConfig:
-        return config.parse(conf, args)
-
     def device(self, conf: NetConf, args: str) -> BridgeVf:
-        return BridgeVf(self.parse(conf, args), self)
+        return BridgeVf(config.parse(conf, args), self)
 
     def to_record(self, attachment: Attachment, conf: Section) -> dict[str, object]:
         assert isinstance(attachment, VfAttachment)

@@ -23,13 +23,6 @@ class VfPlugin(Ownership):
 
     is_shared = True
 
-    def parse(self, conf: NetConf, args: str) -> VfConfig:
-        """Read and check all parameters. Arguments and errors are those of `device`."""
-        raise NotImplementedError
-
-    def device(self, conf: NetConf, args: str) -> VfDevice:
-        return VfDevice(self.parse(conf, args), self)
-
     def named(self, conf: NetConf) -> VfDevice | None:
         address = config.address_of(conf)
         return VfDevice(VfConfig(address), self) if address else None
