@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 from cni.attach.attachment import Attachment
 from cni.attach.pod import recorded_pod
@@ -41,14 +42,12 @@ def may_be(record: bytes) -> bool:
         return True
 
 
+@dataclass(slots=True, eq=False)
 class Living:
     """Which namespaces live, as far as processes are in them. Looked up when first asked."""
 
-    __slots__ = ("_inodes", "_log")
-
-    def __init__(self, log: Logger) -> None:
-        self._log = log
-        self._inodes: dict[int, int] | None = None
+    log: Logger
+    _inodes: dict[int, int] | None = field(default=None, init=False)
 
     def has(self, attachment: Attachment) -> bool:
         """Return whether the namespace of an attachment lives: at its path, or because a process is in it. The caller
@@ -58,7 +57,7 @@ class Living:
             return False
         if not attachment.home:
             return True  # nobody knows
-        with recorded_pod(attachment.owner, self._log, attachment.home) as pod:
+        with recorded_pod(attachment.owner, self.log, attachment.home) as pod:
             if pod is not None:
                 return True
         if self._inodes is None:
@@ -67,7 +66,7 @@ class Living:
         if process is None:
             return False
         # The kernel gives the number of a namespace that has died to the next one.
-        pod = netns.if_there(f"/proc/{process}/ns/net", self._log)
+        pod = netns.if_there(f"/proc/{process}/ns/net", self.log)
         if pod is None:
             return False
         with pod:

@@ -9,9 +9,9 @@ from cni.attach.claims import Claims
 from cni.attach.give_back import Outcome
 from cni.attach.plugin import Plugin
 from cni.attach.records import is_unusable
-from cni.attach.step import attempt
+from cni.attach.step import attempt, settle
 from cni.attach.waiting import PATIENCE_S
-from cni.protocol.errors import CniError, combined
+from cni.protocol.errors import CniError
 
 
 def delete(call: Call, plugin: Plugin) -> None:
@@ -44,8 +44,7 @@ def delete(call: Call, plugin: Plugin) -> None:
             attempt(errors, _detach, recorded, len(errors) > failed, claims)
     attempt(errors, claims.give_back_dead)
     deviceinfo.sweep_for(conf, log)
-    if errors:
-        raise combined(f"DEL of {request.ifname}", errors)
+    settle(f"DEL of {request.ifname}", errors)
 
 
 def _detach(recorded: Attachment | None, keep: bool, claims: Claims) -> None:

@@ -6,8 +6,8 @@ from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.claims import Claims
 from cni.attach.plugin import Plugin
-from cni.attach.step import attempt
-from cni.protocol.errors import CniError, combined
+from cni.attach.step import attempt, settle
+from cni.protocol.errors import CniError
 
 
 def collect_garbage(call: Call, plugin: Plugin) -> None:
@@ -24,8 +24,7 @@ def collect_garbage(call: Call, plugin: Plugin) -> None:
     attempt(errors, call.records.store.sweep)
     if conf.ipam is not None:
         attempt(errors, call.ipam.gc, call.request, conf, call.log)
-    if errors:
-        raise combined(f"GC of network {conf.name}", errors)
+    settle(f"GC of network {conf.name}", errors)
 
 
 def _detach_invalid(claims: Claims, errors: list[CniError]) -> None:

@@ -9,7 +9,7 @@ from cni.attach import fetch, identity, restore, waiting
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.identity import Sought
-from cni.attach.step import attempt
+from cni.attach.step import attempt, settle
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
 from cni.linux.netlink.socket import RequestError
@@ -25,17 +25,14 @@ class Outcome(Enum):
     FETCHED = auto()
 
 
+@dataclass(slots=True, eq=False)
 class Return:
     """The way of one recorded device back to the host, with what its plugin does on it. The engine calls the methods in
     the order in which they stand here. What a step could not do is added to the errors, and the rest is done.
     """
 
-    __slots__ = ("attachment", "call", "log")
-
-    def __init__(self, attachment: Attachment, call: Call) -> None:
-        self.attachment = attachment
-        self.call = call
-        self.log = call.log
+    attachment: Attachment
+    call: Call
 
     @property
     def title(self) -> str:
@@ -105,12 +102,12 @@ class Return:
         """Return whether a device that is nowhere cannot be found any more, and say it. seen: what the pod has."""
         name = self.attachment.name
         if pod is not None and not self._has_died(pod):
-            self.log.warning(
+            self.call.log.warning(
                 f"{name} is neither on the host nor to be recognised in {pod.path}: {seen}; its record stays until "
                 "that namespace is gone"
             )
             return False
-        self.log.info(f"{name} is neither on the host nor in the pod: nothing to give back")
+        self.call.log.info(f"{name} is neither on the host nor in the pod: nothing to give back")
         return True
 
     def _has_died(self, pod: NetNS) -> bool:
@@ -151,7 +148,7 @@ def give_back(way: Return, pod: NetNS | None, patience_s: float, was_touched: bo
     settings stay as well, so that nothing is sent without its VLAN.
     Raises CniError for what the kernel refused; everything else is done.
     """
-    attachment, call, log = way.attachment, way.call, way.log
+    attachment, call, log = way.attachment, way.call, way.call.log
     original = attachment.original
     if not attachment.is_of_this_boot:
         log.info(f"{attachment.name} was attached before the machine's last boot: the boot has reset it")
@@ -160,7 +157,7 @@ def give_back(way: Return, pod: NetNS | None, patience_s: float, was_touched: bo
     attempt(errors, way.disconnect, errors)
     if way.is_removed():
         attempt(errors, way.reconnect, errors)
-        _raise(f"cleaning up after {way.title}", errors)
+        settle(f"cleaning up after {way.title}", errors)
         return Outcome.DONE
     what, arrival = f"giving back {way.title}", Arrival()
     try:
@@ -180,7 +177,7 @@ def give_back(way: Return, pod: NetNS | None, patience_s: float, was_touched: bo
         attempt(errors, restore.rename, call.host, found, original.name, log)
     is_named = len(errors) == before
     if original is not None and found is None and not way.is_over(pod, arrival.seen):
-        _raise(what, errors)
+        settle(what, errors)
         return Outcome.NOT_YET
     attempt(errors, way.reconnect, errors)
     attempt(errors, way.restore_settings, errors)
@@ -189,15 +186,10 @@ def give_back(way: Return, pod: NetNS | None, patience_s: float, was_touched: bo
     elif found is not None and is_named:
         attempt(errors, restore.restore, call.host, found, way.original_for(found), attachment.master, log)
     attempt(errors, way.finish, errors)
-    _raise(what, errors)
+    settle(what, errors)
     if found is not None:
         log.debug(f"{attachment.name} is back on the host")
     return arrival.outcome
-
-
-def _raise(what: str, errors: list[CniError]) -> None:
-    if errors:
-        raise combined(what, errors)
 
 
 @dataclass(slots=True)
@@ -226,7 +218,7 @@ def _arrival(way: Return, pod: NetNS | None, patience_s: float, was_touched: boo
         in_pod, seen = identity.in_pod(way.sought(), host, pod, way.attachment.knows(pod), links)
         if in_pod is not None:
             in_pod = way.before_leaving(in_pod, pod, errors)
-            fetched = fetch.fetched(way.sought(), in_pod, links, host, pod, way.log)
+            fetched = fetch.fetched(way.sought(), in_pod, links, host, pod, way.call.log)
             if fetched is not None:
                 return Arrival(fetched, Outcome.FETCHED)
     outcome = Outcome.FETCHED if found is not None and pod is not None else Outcome.DONE

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from cni.attach.move import RACES, free_name
-from cni.attach.step import attempt, trying
+from cni.attach.step import attempt, settle, trying
 from cni.linux import features, packetfilter
 from cni.linux.log import Logger
 from cni.linux.netlink import link
 from cni.linux.netlink.link import FEATURES, Link
 from cni.linux.netlink.socket import NetlinkError, RequestError
 from cni.linux.netns import NetNS
-from cni.protocol.errors import GENERIC, CniError, combined
+from cni.protocol.errors import GENERIC, CniError
 
 PERMANENT = frozenset((errno.EINVAL, errno.ERANGE, errno.EOPNOTSUPP, errno.ENETDOWN, errno.ENODEV, errno.EADDRINUSE))
 """What the kernel refuses will not be otherwise the next time: the link, or what it is upon, is not what it was."""
@@ -43,8 +43,7 @@ def restore(host: NetNS, device: Link, original: Link, master: str, log: Logger)
     attempt(errors, _features, device, original, log)
     attempt(errors, change, host, device, {"up": original.up}, log)
     attempt(errors, change, host, device, {"alias": original.alias}, log)
-    if errors:
-        raise combined(f"restoring {device.name}", errors)
+    settle(f"restoring {device.name}", errors)
 
 
 def _properties(host: NetNS, device: Link, original: Link, log: Logger) -> None:
@@ -158,7 +157,7 @@ def _one_by_one(device: Link, changes: dict[str, Any], make: Callable[[dict[str,
         return
     except RequestError:
         pass
-    errors = []
+    errors: list[CniError] = []
     for field, value in changes.items():
         try:
             make({field: value})
@@ -172,8 +171,7 @@ def _one_by_one(device: Link, changes: dict[str, Any], make: Callable[[dict[str,
                 log.warning(f"{refusal}; it stays as the pod left it")
             else:
                 errors.append(refusal)
-    if errors:
-        raise combined(f"restoring {device.name}", errors)
+    settle(f"restoring {device.name}", errors)
 
 
 def rename(host: NetNS, device: Link, name: str, log: Logger) -> Link:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cni.attach.rollback import Rollback
 from cni.linux.log import Logger
 from cni.linux.netlink.socket import RequestError
-from cni.protocol.errors import GENERIC, CniError
+from cni.protocol.errors import GENERIC, CniError, combined
 
 
 @dataclass(slots=True, frozen=True)
@@ -49,6 +49,12 @@ def trying(to: str, then: str = "") -> Iterator[None]:
         yield
     except RequestError as e:
         raise CniError(GENERIC, f"cannot {to}: {e.strerror}", f"errno {e.errno}" + (f"; {then}" if then else "")) from e
+
+
+def settle(what: str, errors: list[CniError]) -> None:
+    """Raise CniError for all that failed, if anything did. what: as in `errors.combined`."""
+    if errors:
+        raise combined(what, errors)
 
 
 def attempt(errors: list[CniError], function: Callable[..., object], *arguments: object, **options: object) -> None:

@@ -65,7 +65,7 @@ class HostDeviceReturn(Return):
         name, path = self.attachment.name, self.attachment.device_path
         if self.may_come():
             where = f" nor in {pod.path}: {seen}" if pod is not None else ""
-            self.log.warning(
+            self.call.log.warning(
                 f"{name} ({path}) has no link on the host yet{where}; its record stays: the next ADD or DEL looks"
             )
             return False

@@ -44,18 +44,18 @@ class VfReturn(Return):
 
     def disconnect(self, errors: list[CniError]) -> None:
         if self.attachment.beside is not None:
-            self.attachment.beside.disconnect(self.call.host, lambda: recorded(self.call), errors, self.log)
+            self.attachment.beside.disconnect(self.call.host, lambda: recorded(self.call), errors, self.call.log)
 
     def is_removed(self) -> bool:
         if os.path.isdir(sysfs.pci_device(self.attachment.address, self._root)):
             return False
         name, address = self.attachment.name, self.attachment.address
-        self.log.info(f"VF {address}, which was {name}, has been removed: nothing to give back")
+        self.call.log.info(f"VF {address}, which was {name}, has been removed: nothing to give back")
         return True
 
     def look(self) -> None:
         self._vf = vf.find(self.attachment.address, self._root, needs_pf=False)
-        self._entry = _entry(self.attachment, self._vf, self.call.host, self.log)
+        self._entry = _entry(self.attachment, self._vf, self.call.host, self.call.log)
 
     def on_host(self) -> Link | None:
         return vf.on_host(self._vf, self.call.host, self.original_parent)
@@ -94,10 +94,12 @@ class VfReturn(Return):
     def is_over(self, pod: NetNS | None, seen: str) -> bool:
         name, address, driver = self.attachment.name, self.attachment.address, sysfs.driver(self._vf.path)
         if not vf.is_somewhere(self._vf, self.original_parent):
-            self.log.info(f"{address}, which was {name}, has no such link any more: its driver is {driver or 'none'}")
+            self.call.log.info(
+                f"{address}, which was {name}, has no such link any more: its driver is {driver or 'none'}"
+            )
             return True
         where = f" nor in {pod.path}: {seen}" if pod is not None and seen else ""
-        self.log.warning(
+        self.call.log.warning(
             f"{name} ({address}, driver {driver}) has no link on the host yet{where}; its record stays: the next ADD "
             "or DEL looks"
         )
@@ -105,7 +107,7 @@ class VfReturn(Return):
 
     def reconnect(self, errors: list[CniError]) -> None:
         if self.attachment.beside is not None:
-            self.attachment.beside.restore(self.call.host, errors, self.log)
+            self.attachment.beside.restore(self.call.host, errors, self.call.log)
 
     def restore_settings(self, errors: list[CniError]) -> None:
         """Those at the PF, as far as ADD changed them."""
@@ -114,7 +116,7 @@ class VfReturn(Return):
             return
         original = self.attachment.table or VF(self.attachment.index)
         for setting in plan.to_restore(self.attachment.wanted, original, entry.read()):
-            attempt(errors, entry.make_or_warn, setting, self.log)
+            attempt(errors, entry.make_or_warn, setting, self.call.log)
 
     def original_for(self, found: Link) -> Link:
         """The Go plugins note less of it."""
@@ -126,7 +128,7 @@ class VfReturn(Return):
 
     def finish(self, errors: list[CniError]) -> None:
         if self._entry is not None:
-            _restore_admin_mac(self.attachment, self._entry, self.log)
+            _restore_admin_mac(self.attachment, self._entry, self.call.log)
 
     def _with_hardware_restored(self, found: Link, netns: NetNS, errors: list[CniError]) -> Link:
         """Make what the VF itself holds what it was: the MTU first, for which some drivers reset the VF, then the MAC
@@ -139,14 +141,14 @@ class VfReturn(Return):
         changed_mtu = bool(original.mtu) and found.mtu != original.mtu
         if not (changed_permanent or changed_mac or changed_mtu):
             return found
-        attempt(errors, restore.change, netns, found, {"up": False}, self.log)
-        attempt(errors, restore.change, netns, found, {"mtu": original.mtu or found.mtu}, self.log)
+        attempt(errors, restore.change, netns, found, {"up": False}, self.call.log)
+        attempt(errors, restore.change, netns, found, {"mtu": original.mtu or found.mtu}, self.call.log)
         if entry is not None and changed_permanent:
-            attempt(errors, _restore_permanent_mac, original, found, entry, netns, self.log)
+            attempt(errors, _restore_permanent_mac, original, found, entry, netns, self.call.log)
         if entry is not None and self.attachment.wanted.mac:
             # First through the PF: one that it set keeps the VF from having another.
             admin = NO_MAC if changed_permanent else _admin_mac(self.attachment)
-            attempt(errors, _set_admin_mac, self.attachment, entry, admin, self.log)
+            attempt(errors, _set_admin_mac, self.attachment, entry, admin, self.call.log)
         if original.mac:
             attempt(errors, mac.set_effective, netns, found.index, original.mac)
         return link.get(netns.netlink, index=found.index) or found
