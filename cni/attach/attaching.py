@@ -56,7 +56,7 @@ class Attaching:
             Step(
                 f"record what {attachment.name} is like",
                 lambda: claims.make(attachment),
-                ((f"give {attachment.name} back", lambda: claims.undo(attachment, self.pod)),),
+                [(f"give {attachment.name} back", lambda: claims.undo(attachment, self.pod))],
             ),
             *self.device.connecting(attachment, self.call),
         ]
@@ -65,7 +65,7 @@ class Attaching:
         """Return all steps after that, in order. Nothing is done for it, and neither host nor pod is asked."""
         conf, call, attachment = self.call.conf, self.call, self.attachment
         kind = conf.ipam.string("type") if conf.ipam is not None else ""
-        releasing = (("release the addresses", call.release_addresses),)
+        releasing = [("release the addresses", call.release_addresses)]
         root, log, inside = self.claims.plugin.sysfs_root, call.log, self._inside
         publishing = Step(
             "publish device information", lambda: deviceinfo.publish_for(conf, self.device.folder, root, log)
@@ -76,7 +76,7 @@ class Attaching:
             asking = [Step(f"take addresses from {kind}", self._choose, releasing)] * bool(kind)
             return [*configuring, *asking, Step("make the result", self._make_result), *publish]
         name, ifname, path = attachment.name, call.request.ifname, self.pod.path
-        moving, built_in = (("end the move", self._end_move),), bool(kind) and call.ipam.is_built_in(conf)
+        moving, built_in = [("end the move", self._end_move)], bool(kind) and call.ipam.is_built_in(conf)
         if built_in:
             # The kernel takes its time over the move. Meanwhile addresses are chosen.
             into_pod = Step(f"move {name} into {path} as {ifname} and take addresses from {kind} meanwhile",

@@ -20,7 +20,7 @@ class Step:
 
     does: str
     do: Callable[[], object]
-    undos: tuple[tuple[str, Callable[[], object]], ...] = ()
+    undos: Sequence[tuple[str, Callable[[], object]]] = ()
 
 
 def carry_out(steps: Sequence[Step], undo: Rollback, log: Logger) -> None:
