@@ -67,11 +67,8 @@ class Claims:
             current = self.call.records.load(*owner.identity)
             if current is None:
                 return Outcome.DONE
-            if (current.key, current.owner.netns, current.owner.netns_cookie) != (
-                attachment.key,
-                owner.netns,
-                owner.netns_cookie,
-            ):
+            now = current.owner
+            if (current.key, now.netns, now.netns_cookie) != (attachment.key, owner.netns, owner.netns_cookie):
                 raise CniError(TRY_AGAIN_LATER, f"{owner.ifname} of {owner.container_id} has just been attached anew")
             if self.plugin.is_lost(current, netns_path, self.call):
                 log.warning(f"{current.name} belongs to another pod by now: left alone")

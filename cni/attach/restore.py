@@ -142,8 +142,7 @@ def change(host: NetNS, device: Link, changes: dict[str, Any], log: Logger) -> N
     """Make all changes in one message; when the kernel refuses one, make each in a message of its own.
 
     changes: keyword arguments of `link.change` that are called as in `Link`; what `device` is already is left alone.
-    What the kernel refuses for good is a warning. Raises CniError naming
-    everything else that it refused.
+    What the kernel refuses for good is a warning. Raises CniError naming everything else that it refused.
     """
     needed = {field: value for field, value in changes.items() if getattr(device, field) != value}
     _one_by_one(device, needed, lambda wanted: link.change(host.netlink, device.index, **wanted), log)
