@@ -9,7 +9,6 @@ from cni.attach import move, restore
 from cni.attach.call import Call
 from cni.linux import netns
 from cni.linux.netlink import link
-from cni.linux.netns import NetNS
 from plugins.vf import vf
 
 
@@ -19,22 +18,18 @@ def fetch(address: str, call: Call, sysfs_root: str) -> bool:
 
     Its name is an alternative one that it has, which is udev's for it, or one after its PF. Raises CniError.
     """
-    pod = netns.if_there(call.request.netns, call.log)
+    host, log = call.host, call.log
+    pod = netns.if_there(call.request.netns, log)
     if pod is None:
         return False
     with pod:
-        return _fetch(address, pod, call, sysfs_root)
-
-
-def _fetch(address: str, pod: NetNS, call: Call, sysfs_root: str) -> bool:
-    host, log = call.host, call.log
-    parents = vf.parents(address, sysfs_root)
-    found = next((x for x in link.dump(pod.netlink) if x.parent in parents and x.movable is not False), None)
-    if found is None:
-        return False
-    known = vf.find(address, sysfs_root, needs_pf=False)
-    name = next(iter(found.altnames), "") or f"{known.pf[: link.IFNAMSIZ - 5] or 'vf'}v{max(known.index, 0)}"
-    back = move.onto_host(host, pod, found, name, log)
+        parents = vf.parents(address, sysfs_root)
+        found = next((x for x in link.dump(pod.netlink) if x.parent in parents and x.movable is not False), None)
+        if found is None:
+            return False
+        known = vf.find(address, sysfs_root, needs_pf=False)
+        name = next(iter(found.altnames), "") or f"{known.pf[: link.IFNAMSIZ - 5] or 'vf'}v{max(known.index, 0)}"
+        back = move.onto_host(host, pod, found, name, log)
     if back is not None:
         restore.without_filters(host, back, log)
         name = back.name
