@@ -36,7 +36,7 @@ _MAX_VLAN = 0xFFF
 
 def to_record(attachment: VfAttachment, conf: Section) -> dict[str, object]:
     """Return what `state.Store.save` is to keep. conf: the network configuration."""
-    wanted, original, port = attachment.wanted, attachment.original, attachment.beside
+    wanted, original, port = attachment.wanted, attachment.original or Link(0, ""), attachment.beside
     assert isinstance(wanted, BridgeConfig)
     assert isinstance(port, RepresentorPort)
     table = attachment.table or VF(-1)
@@ -54,14 +54,14 @@ def to_record(attachment: VfAttachment, conf: Section) -> dict[str, object]:
         "vfid": attachment.index,
         "actual_bridge": record.stored(port.bridge),
         "representor": record.stored(port.original.name),
-        "cont_if_names": attachment.ifname,
-        "IsUserspaceDriver": original is None,
+        "cont_if_names": attachment.owner.ifname,
+        "IsUserspaceDriver": attachment.original is None,
         **vf_record.switches(wanted),
         "orig_vf_state": {
-            "host_if_name": record.stored(original.name) if original is not None else "",
+            "host_if_name": record.stored(original.name),
             "admin_mac": table.mac,
-            "effective_mac": original.mac if original is not None else "",
-            "mtu": original.mtu if original is not None else 0,
+            "effective_mac": original.mac,
+            "mtu": original.mtu,
         },
         "orig_rep_state": {"mtu": port.original.mtu},
     }

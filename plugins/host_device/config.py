@@ -70,10 +70,8 @@ def parse(conf: NetConf, required: bool = True) -> DeviceConfig:
     CniError (code 7) naming field and value.
     """
     section = conf.section
-    device = section.string("device")
-    hwaddr = section.string("hwaddr")
-    kernelpath = section.string("kernelpath")
-    pci_address = section.string("pciBusID")
+    names = ("device", "hwaddr", "kernelpath", "pciBusID")
+    device, hwaddr, kernelpath, pci_address = (section.string(name) for name in names)
     auxiliary_device = ""
     if pci_address and not pci.is_address(pci_address):
         raise refused("pciBusID", pci_address, PCI_ADDRESS)

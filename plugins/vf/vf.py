@@ -30,6 +30,11 @@ class Vf:
     pf: str = ""
     index: int = -1
 
+    @property
+    def folders(self) -> list[str]:
+        """The folders of the devices that may have its link: its own, and its vDPA device's."""
+        return [self.path, *([self.vdpa.folder] if self.vdpa is not None else [])]
+
 
 def find(address: str, root: str = pci.ROOT, needs_pf: bool = True) -> Vf:
     """Return the VF with this PCI address. Raises CniError (code 7) naming `deviceID` when there is none.
@@ -46,18 +51,17 @@ def find(address: str, root: str = pci.ROOT, needs_pf: bool = True) -> Vf:
             f'deviceID: "{address}" is not allowed; it is a physical function, and a virtual one is needed',
             f"its virtual functions are the virtfn links in {folder}",
         )
-    is_userspace, vdpa_device = pci.is_for_userspace(path), vdpa.find(path, root)
+    found = Vf(address, path, pci.is_for_userspace(path), vdpa.find(path, root), pf_path)
     if not pf_path:
-        return Vf(address, path, is_userspace, vdpa_device)
-    index = pci.vf_index(pf_path, address)
-    pf = eswitch.uplink(pf_path)
-    if index < 0 or (needs_pf and not pf):
-        missing = "has no link on the host" if index >= 0 else "does not list it among its virtual functions"
+        return found
+    found.index, found.pf = pci.vf_index(pf_path, address), eswitch.uplink(pf_path)
+    if found.index < 0 or (needs_pf and not found.pf):
+        missing = "has no link on the host" if found.index >= 0 else "does not list it among its virtual functions"
         raise invalid_config(
             f'deviceID: "{address}" is not allowed; its physical function {os.path.basename(pf_path)} {missing}',
             f"the physical function's driver is {pci.driver(pf_path) or 'none'}",
         )
-    return Vf(address, path, is_userspace, vdpa_device, pf_path, pf, index)
+    return found
 
 
 def on_host(vf: Vf, host: NetNS, parent: str = "") -> Link | None:
@@ -66,13 +70,10 @@ def on_host(vf: Vf, host: NetNS, parent: str = "") -> Link | None:
     parent: the name of the device behind the link that is looked for. Empty for what ADD takes as things are: where a
     vDPA device is bound to virtio_vdpa, that one's link and not the VF's own.
     """
-    folders = [_folder(vf)]
-    if parent:
-        folders = [vf.path, *([vf.vdpa.folder] if vf.vdpa is not None else [])]
+    folders = vf.folders if parent else [_folder(vf)]
     found = [link.get(host.netlink, name=name) for folder in folders for name in pci.netdevs(folder)]
     links = [entry for entry in found if entry is not None and not eswitch.is_representor(entry.port)]
-    if parent:
-        links = [entry for entry in links if entry.parent == parent]
+    links = [entry for entry in links if parent in ("", entry.parent)]
     return min(links, key=lambda entry: (entry.port, entry.name), default=None)
 
 
@@ -87,18 +88,16 @@ def is_somewhere(vf: Vf, parent: str) -> bool:
     There is none any more when the VF was bound to another driver, or its driver makes none by now, or the vDPA device
     whose link it was has gone.
     """
-    folders = [vf.path, *([vf.vdpa.folder] if vf.vdpa is not None else [])]
     if not parent:
-        return any(pci.has_netdev(folder) for folder in folders)
+        return any(pci.has_netdev(folder) for folder in vf.folders)
     if parent == vf.address:
         return pci.has_own_netdev(vf.path)
-    return any(pci.has_own_netdev(os.path.join(folder, parent)) for folder in folders)
+    return any(pci.has_own_netdev(os.path.join(folder, parent)) for folder in vf.folders)
 
 
 def _folder(vf: Vf) -> str:
     """Return the folder of the device whose link goes into pods."""
-    is_virtio = vf.vdpa is not None and vf.vdpa.driver == "virtio"
-    return vf.vdpa.folder if vf.vdpa is not None and is_virtio else vf.path
+    return vf.vdpa.folder if vf.vdpa is not None and vf.vdpa.driver == "virtio" else vf.path
 
 
 def parents(address: str, root: str = pci.ROOT) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from cni.attach.attachment import Attachment, Owner
 from cni.attach.call import Call
 from cni.attach.claims import Claims
 from cni.attach.plugin import Device, Plugin
+from cni.attach.records import Records
 from cni.linux.netlink.link import Link
 from cni.linux.netlink.vf import VF
 from cni.linux.netns import NetNS
@@ -50,7 +51,9 @@ def attaching(plugin: Plugin, conf: dict[str, Any], has_link: bool) -> Attaching
     """Return an ADD of which all is known, and nothing is done."""
     log, quiet = Lines(), Recorder()
     whole = NetConf({"cniVersion": "1.1.0", "name": "blue", "deviceID": ADDRESS, **conf})
-    call = Call(Request("ADD", "c0ffee", POD, "net1"), whole, NetNS("host", -1, quiet), Delegate(), log)
+    call = Call(
+        Request("ADD", "c0ffee", POD, "net1"), whole, NetNS("host", -1, quiet), Delegate(), log, Records(plugin, log)
+    )
     device = plugin.device(whole, "")
     device.find()
     made = attached(device, has_link)

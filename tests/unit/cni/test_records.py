@@ -112,7 +112,12 @@ def test_del_that_has_waited_for_an_add(tmp_path: Path) -> None:
     (tmp_path / NAME).write_text(json.dumps({**record, "OrigVfState": {"HostIFName": "ens2f0v0"}}))
     conf = NetConf({"cniVersion": "1.1.0", "name": "blue", "deviceID": "0000:03:00.2"})
     call = Call(
-        Request("DEL", "c0ffee", "/run/netns/gone", "net1"), conf, NetNS("host", -1, Recorder()), Delegate(), log
+        Request("DEL", "c0ffee", "/run/netns/gone", "net1"),
+        conf,
+        NetNS("host", -1, Recorder()),
+        Delegate(),
+        log,
+        Records(plugin, log),
     )
-    assert plugin.release_unrecorded(call, Records(plugin, log), was_recorded=False) is True
+    assert plugin.release_unrecorded(call, was_recorded=False) is True
     assert NAME in os.listdir(tmp_path)

@@ -70,10 +70,17 @@ def beside(root: str, *ports: dict[str, str]) -> RepresentorPort:
     """Return what is to be connected for VF 1. ports: as in `Links`."""
     plugin, log = AcceleratedBridge(root), Lines()
     conf = NetConf({"cniVersion": "1.1.0", "name": "blue", "deviceID": VF, "bridge": "br1"})
-    call = Call(Request("ADD", "c0ffee", "", "net1"), conf, NetNS("host", -1, Links(*ports)), Delegate(), log)
+    call = Call(
+        Request("ADD", "c0ffee", "", "net1"),
+        conf,
+        NetNS("host", -1, Links(*ports)),
+        Delegate(),
+        log,
+        Records(plugin, log),
+    )
     device = plugin.device(conf, "")
     device.find()
-    return device.beside(None, call, Records(plugin, log))
+    return device.beside(None, call)
 
 
 OTHER, OWN = {"eth0": "pf0vf0"}, {"eth0": "pf0vf1"}

@@ -71,8 +71,8 @@ def test_both_failures_are_said(tmp_path: Path, vfs: dict[int, str], second: str
     claim.beside = Stuck()
     host, pod = NetNS("host", -1, Recorder()), NetNS("pod", -1, Busy())
     plugin, log, conf = Sriov(root), Lines(), NetConf({"cniVersion": "1.1.0", "name": "blue"})
-    call = Call(Request("DEL", "c0ffee", "", "net1"), conf, host, Delegate(), log)
-    way = plugin.returning(claim, call, Records(plugin, log))
+    call = Call(Request("DEL", "c0ffee", "", "net1"), conf, host, Delegate(), log, Records(plugin, log))
+    way = plugin.returning(claim, call)
     with pytest.raises(CniError) as caught:
         give_back(way, pod, 0)
     assert caught.value.msg == f"giving back ens2f0v0 ({VF}): 2 steps failed"
