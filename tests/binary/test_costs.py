@@ -24,6 +24,11 @@ def attachment(pod: Space, device: str) -> Attachment:
     return made
 
 
+MEMORY = {flavour.IMAGE: 10, flavour.FROZEN: 60}
+"""Calls about memory, at most: one heap, and the stack of the thread that moves the link. (Unless the C library is told
+so, each of the kernel's answers has three.)"""
+
+
 def test_add(attachment: Attachment) -> None:
     cost = costs.of(attachment, "ADD")
     assert cost.messages == {"GETLINK": 6, "SETLINK": 2, "NEWADDR": 1, "NEWROUTE": 1}
@@ -31,6 +36,7 @@ def test_add(attachment: Attachment) -> None:
     assert cost.syncs == 3  # the record, its folder, the address
     assert len(cost.opened) <= 24, cost.opened
     assert _outside(cost.created) == []
+    assert cost.memory <= MEMORY[flavour.of_binaries()]
     assert cost.written < 1500  # the record, the address, the result: nothing is unpacked
 
 
@@ -41,6 +47,7 @@ def test_delete(attachment: Attachment) -> None:
     assert (cost.moves, cost.processes, cost.syncs) == (1, 1, 0)
     assert len(cost.opened) <= 16, cost.opened
     assert _outside(cost.created) == []
+    assert cost.memory <= MEMORY[flavour.of_binaries()]
     assert cost.written < 200
 
 
