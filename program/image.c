@@ -52,13 +52,26 @@ static void read_input(struct _frozen *modules)
             foretell_blocks(modules->code, (size_t)modules->size);
 }
 
-/* Run code that is no module, and leave nothing of it. */
+/* Blocks are numbered by module, so that one more, or less, in a module changes no number of another's. */
+static int watch(const char *event, PyObject *arguments, void *context)
+{
+    (void)arguments;
+    (void)context;
+    if (strcmp(event, "import") == 0)
+        begin_module();
+    return 0;
+}
+
+/* Run code that is no module, and leave nothing of it. What is in a list HOT of it is hot. */
 static void execute(const struct _frozen *module)
 {
     PyObject *const code = read_code(module), *const globals = PyDict_New();
     PyObject *const result = globals == NULL ? NULL : PyEval_EvalCode(code, globals, globals);
     if (result == NULL)
         die_of_exception(module->name);
+    PyObject *const hot = PyDict_GetItemString(globals, "HOT");
+    for (Py_ssize_t at = 0; hot != NULL && at < PyList_GET_SIZE(hot); at++)
+        mark_hot(PyList_GET_ITEM(hot, at));
     Py_DECREF(result);
     Py_DECREF(globals);
     Py_DECREF(code);
@@ -70,7 +83,7 @@ static void load(const struct _frozen *modules)
     for (; modules->name != NULL; modules++) {
         if (strcmp(modules->name, "__main__") == 0) {
             image.program = read_code(modules);
-        } else if (strcmp(modules->name, "__unload__") == 0) {
+        } else if (strcmp(modules->name, "__unload__") == 0 || strcmp(modules->name, "__layout__") == 0) {
             execute(modules);
         } else if (strcmp(modules->name, "__blocks__") != 0) {
             PyObject *const module = PyImport_ImportModule(modules->name);
@@ -105,6 +118,8 @@ static _Noreturn __attribute__((noinline)) void take(void)
     configure_interpreter();
     /* The frames of Python are in memory of this kind, which would be mapped otherwise. */
     PyObject_SetArenaAllocator(&(PyObjectArenaAllocator){NULL, allocate_arena, free_arena});
+    if (PySys_AddAuditHook(watch, NULL) < 0)
+        die("modules cannot be watched");
     start_interpreter(modules);
     load(modules);
     PyGC_Collect();
@@ -124,7 +139,7 @@ static _Noreturn __attribute__((noinline)) void take(void)
     image.is_taken = 1;
     write_range((struct range){__start_plumbline_data, __stop_plumbline_data});
     write_range(allocated);
-    write_part(0, blocks_seen().freed, blocks_seen().count);
+    write_part(0, blocks_seen().fates, blocks_seen().count);
     if (fflush(stdout) != 0)
         die("the image cannot be written");
     _exit(0);

@@ -9,7 +9,9 @@ from collections import Counter
 
 from tests.support.plugin import Attachment
 
-TRACED = "openat,open,execve,sendto,sendmsg,write,pwrite64,fsync,fdatasync,clone,clone3,?fork,?vfork,brk,mmap,mremap,munmap"
+TRACED = (
+    "openat,open,execve,sendto,sendmsg,write,pwrite64,fsync,fdatasync,clone,clone3,?fork,?vfork,brk,mmap,mremap,munmap"
+)
 MEMORY = ("brk", "mmap", "mremap", "munmap")
 FORKS = ("clone", "clone3", "fork", "vfork")
 MESSAGES = {0x10: "NEWLINK", 0x12: "GETLINK", 0x13: "SETLINK", 0x14: "NEWADDR", 0x16: "GETADDR", 0x18: "NEWROUTE",

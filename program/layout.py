@@ -1,0 +1,62 @@
+"""Says which objects are hot: those that most runs of a plugin touch. It runs in the interpreter, at the build, last.
+
+A page of the image that a process writes to is copied, and whoever counts a reference writes. So what a run uses is
+placed together, apart from what it does not use, which is the greater part (libc.c). hot.py lists the functions that
+run. What these use is hot as well: their code and its constants, and what modules and classes have under the names that
+stand in it. This is a guess. Where it is wrong, a process touches a page more.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from types import CodeType, FunctionType, ModuleType
+
+from program.hot import FUNCTIONS, PACKAGES
+
+OF_DATACLASSES = "<string>"
+"""The file that code is said to be from which a module has written itself."""
+
+HOT: list[object] = []
+"""Read by image.c."""
+
+
+def _find() -> None:
+    """Fill the list."""
+    listed = {(module, name) for line in FUNCTIONS.splitlines() for module, *names in [line.split()] for name in names}
+    names: set[str] = set()
+    for function in gc.get_objects():
+        if isinstance(function, FunctionType) and _runs(function, listed):
+            HOT.append(function)
+            HOT.extend(function.__defaults__ or ())
+            for cell in function.__closure__ or ():
+                HOT.extend((cell, *gc.get_referents(cell)))
+            _add_code(function.__code__, names)
+    for space in gc.get_objects():
+        if isinstance(space, type | ModuleType):
+            members = vars(space).items()
+            HOT.extend(value for name, value in members if name in names and not isinstance(value, FunctionType))
+
+
+def _runs(function: FunctionType, listed: set[tuple[str, str]]) -> bool:
+    module = function.__module__ or ""
+    if module.startswith(PACKAGES) or (module, function.__qualname__) in listed:
+        return True
+    return function.__name__ == "__init__" and function.__code__.co_filename == OF_DATACLASSES
+
+
+def _add_code(code: CodeType, names: set[str]) -> None:
+    """Add code, and its names to those that hot code uses. Not what only a stack trace shows, such as line numbers."""
+    names.update(code.co_names)
+    HOT.extend((code, code.co_names, *code.co_names, code.co_consts))
+    for constant in code.co_consts:
+        HOT.append(constant)
+        if isinstance(constant, CodeType):  # of a function in this one
+            _add_code(constant, names)
+        elif isinstance(constant, tuple):
+            HOT.extend(constant)
+
+
+_find()
+for _name in ("program", "program.hot"):
+    sys.modules.pop(_name, None)
