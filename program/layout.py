@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType
 
 from program.hot import FUNCTIONS, PACKAGES
 
@@ -27,15 +27,22 @@ def _find() -> None:
     names: set[str] = set()
     for function in gc.get_objects():
         if isinstance(function, FunctionType) and _runs(function, listed):
-            HOT.append(function)
+            HOT.extend((function, function.__globals__))
             HOT.extend(function.__defaults__ or ())
             for cell in function.__closure__ or ():
                 HOT.extend((cell, *gc.get_referents(cell)))
             _add_code(function.__code__, names)
-    for space in gc.get_objects():
-        if isinstance(space, type | ModuleType):
-            members = vars(space).items()
-            HOT.extend(value for name, value in members if name in names and not isinstance(value, FunctionType))
+    for space in (*sys.modules.values(), *_classes(object)):
+        for name, value in vars(space).items():
+            if name in names and not isinstance(value, FunctionType):
+                HOT.append(value)
+                if isinstance(value, type):
+                    HOT.extend(gc.get_referents(value))  # its dictionary and the order of its bases
+
+
+def _classes(base: type) -> set[type]:
+    """Return a class and all classes that are made of it; those in C are not among what the garbage collector knows."""
+    return {base}.union(*(_classes(cls) for cls in type.__subclasses__(base)))
 
 
 def _runs(function: FunctionType, listed: set[tuple[str, str]]) -> bool:
@@ -51,7 +58,8 @@ def _add_code(code: CodeType, names: set[str]) -> None:
     HOT.extend((code, code.co_names, *code.co_names, code.co_consts))
     for constant in code.co_consts:
         HOT.append(constant)
-        if isinstance(constant, CodeType):  # of a function in this one
+        if isinstance(constant, CodeType):  # of a function in this one, which is made each time
+            HOT.extend((constant.co_name, constant.co_qualname))
             _add_code(constant, names)
         elif isinstance(constant, tuple):
             HOT.extend(constant)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +70,14 @@ def test_pages(command: str) -> None:
     assert os.waitstatus_to_exitcode(status) == (0 if command == "VERSION" else 1)  # variables are missing for ADD
     most = {flavour.IMAGE: 450, flavour.FROZEN: 2000}[flavour.of_binaries()]  # which starts and loads all besides
     assert 100 < usage.ru_minflt + usage.ru_majflt <= most
+
+
+def test_pages_of_an_attachment(attachment: Attachment, tmp_path: Path) -> None:
+    """What an ADD uses of the image lies together: this is 620 pages, and 920 where it does not."""
+    counted = tmp_path / "faults"
+    attachment.call("ADD", prefix=("/usr/bin/time", "-f", "%R", "-o", str(counted))).ok()
+    most = {flavour.IMAGE: 750, flavour.FROZEN: 2500}[flavour.of_binaries()]
+    assert 100 < int(counted.read_text()) <= most
 
 
 def test_check(attachment: Attachment) -> None:
