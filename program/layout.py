@@ -33,16 +33,17 @@ def _find() -> None:
                 HOT.extend((cell, *gc.get_referents(cell)))
             _add_code(function.__code__, names)
     for space in (*sys.modules.values(), *_classes(object)):
-        for name, value in vars(space).items():
-            if name in names and not isinstance(value, FunctionType):
-                HOT.append(value)
-                if isinstance(value, type):
-                    HOT.extend(gc.get_referents(value))  # its dictionary and the order of its bases
+        values = [value for name, value in vars(space).items() if name in names]
+        HOT.extend(value for value in values if not isinstance(value, FunctionType))
+        for value in values:
+            if isinstance(value, type):
+                HOT.extend(gc.get_referents(value))  # its dictionary and the order of its bases
 
 
 def _classes(base: type) -> set[type]:
     """Return a class and all classes that are made of it; those in C are not among what the garbage collector knows."""
-    return {base}.union(*(_classes(cls) for cls in type.__subclasses__(base)))
+    below: list[type] = type.__subclasses__(base)
+    return {base}.union(*map(_classes, below))
 
 
 def _runs(function: FunctionType, listed: set[tuple[str, str]]) -> bool:
