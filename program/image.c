@@ -52,14 +52,28 @@ static void read_input(struct _frozen *modules)
             foretell_blocks(modules->code, (size_t)modules->size);
 }
 
-/* Blocks are numbered by module, so that one more, or less, in a module changes no number of another's. */
-static int watch(const char *event, PyObject *arguments, void *context)
+static PyObject *find_nothing(PyObject *self, PyObject *arguments)
 {
+    (void)self;
     (void)arguments;
-    (void)context;
-    if (strcmp(event, "import") == 0)
-        begin_module();
-    return 0;
+    begin_module();
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef finding_nothing = {"find_spec", find_nothing, METH_VARARGS, NULL};
+
+/*
+ * Have blocks numbered by module, so that one more, or less, in a module changes no number of another's: whoever imports a
+ * module asks this first where it is. (An audit hook would be told as well, but there is no way to take it out again.)
+ */
+static void watch_imports(PyObject *finders)
+{
+    PyObject *const finder = PyModule_New("watch"), *const function = PyCFunction_New(&finding_nothing, NULL);
+    if (finder == NULL || function == NULL || PyObject_SetAttrString(finder, "find_spec", function) < 0
+        || PyList_Insert(finders, 0, finder) < 0)
+        die_of_exception("the watch of imports");
+    Py_DECREF(function);
+    Py_DECREF(finder);
 }
 
 /* Run code that is no module, and leave nothing of it. What is in a list HOT of it is hot. */
@@ -80,6 +94,8 @@ static void execute(const struct _frozen *module)
 /* Load all modules but the program itself, of which only the code is read; then take out what they do not need any more. */
 static void load(const struct _frozen *modules)
 {
+    PyObject *const finders = PySys_GetObject("meta_path");
+    watch_imports(finders);
     for (; modules->name != NULL; modules++) {
         if (strcmp(modules->name, "__main__") == 0) {
             image.program = read_code(modules);
@@ -92,6 +108,7 @@ static void load(const struct _frozen *modules)
             Py_DECREF(module);
         }
     }
+    PyList_SetSlice(finders, 0, 1, NULL);
     image.names = find_names();
     forget_modules();
 }
@@ -118,8 +135,6 @@ static _Noreturn __attribute__((noinline)) void take(void)
     configure_interpreter();
     /* The frames of Python are in memory of this kind, which would be mapped otherwise. */
     PyObject_SetArenaAllocator(&(PyObjectArenaAllocator){NULL, allocate_arena, free_arena});
-    if (PySys_AddAuditHook(watch, NULL) < 0)
-        die("modules cannot be watched");
     start_interpreter(modules);
     load(modules);
     PyGC_Collect();

@@ -25,7 +25,7 @@ def attachment(pod: Space, device: str) -> Attachment:
     return made
 
 
-MEMORY = {flavour.IMAGE: 10, flavour.FROZEN: 60}
+MEMORY = {flavour.IMAGE: 10, flavour.FROZEN: 30}
 """Calls about memory, at most: one heap, and the stack of the thread that moves the link. (Unless the C library is told
 so, each of the kernel's answers has three.)"""
 
