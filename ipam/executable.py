@@ -11,6 +11,7 @@ from select import POLLIN, POLLOUT, poll
 from signal import SIG_DFL, SIGCHLD, SIGINT, SIGKILL, SIGPIPE, SIGTERM, SIGXFSZ, signal
 
 from cni.linux.files import EXHAUSTED
+from cni.linux.signals import Deferred
 from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError
 
 MAX_OUTPUT_BYTES = 1 << 20
@@ -72,11 +73,14 @@ def run(path: str, environ: Mapping[str, str], stdin: bytes) -> Completed:
     ends: dict[str, int] = {}
     try:
         _make_pipes(ends)
-        pid = _spawn(path, environ, ends)
+        pid = 0
         try:
+            with Deferred():  # nobody would end a process of which we do not know
+                pid = _spawn(path, environ, ends)
             return _converse(pid, ends, stdin)
         except BaseException:  # told to end: the child must not go on taking addresses that nobody will hear of
-            _end(pid)
+            if pid:
+                _end(pid)
             raise
     finally:
         _close(ends, *ends)
