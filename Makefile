@@ -1,7 +1,7 @@
 # What each target does, `make` alone prints. Every target installs what it needs; see scripts/setup.
 
 .DEFAULT_GOAL := help
-.PHONY: always help binaries demo lab test lab-first lab-second lab-at-once fuzz lint bench profile scale lock clean
+.PHONY: always help binaries demo lab test lab-first lab-second lab-at-once fuzz lint bench profile scale hot lock clean
 
 PYTHON := .venv/bin/python
 BINARIES := dist/accelerated-bridge dist/host-device dist/sriov dist/host-local dist/static dist/plumbline
@@ -77,6 +77,10 @@ profile: binaries ## show where a binary's time goes
 scale: binaries ## measure as links, addresses and attachments become more
 	@scripts/setup test
 	@$(PYTHON) -m bench scale
+
+hot:            ## list anew which functions most runs use, by which the binaries are laid out
+	@scripts/setup test
+	@$(PYTHON) -m bench hot
 
 lock:           ## pin the newest versions in requirements.txt (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

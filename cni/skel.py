@@ -13,26 +13,19 @@ from io import BufferedIOBase
 from select import select
 from typing import NoReturn
 
+from cni.linux.files import io_failure
 from cni.linux.log import Logger
 from cni.linux.netlink.socket import RequestError
 from cni.linux.signals import Terminated, ignore_termination, raise_on_termination
-from cni.protocol import config, request, version
+from cni.protocol import config, errors, request, version
 from cni.protocol.config import NetConf
 from cni.protocol.convert import render_result
-from cni.protocol.errors import (
-    GENERIC,
-    INCOMPATIBLE_VERSION,
-    INVALID_CONFIG,
-    IO_FAILURE,
-    TRY_AGAIN_LATER,
-    CniError,
-    told,
-)
+from cni.protocol.errors import CniError, invalid_config, told
 from cni.protocol.jsontext import dumps
 from cni.protocol.limits import CONFIG_BYTES, DETAILS_CHARACTERS, LATER_CONFIG_BYTES, MESSAGE_CHARACTERS
 from cni.protocol.request import Request
 from cni.protocol.result import Result
-from cni.protocol.section import VALID_ATTACHMENTS
+from cni.protocol.section import VALID_ATTACHMENTS, Section
 
 SINCE = {"CHECK": "0.4.0", "GC": "1.1.0", "STATUS": "1.1.0"}
 """Commands that younger versions of the specification brought."""
@@ -78,8 +71,8 @@ def main(program: Program) -> NoReturn:
     _open_missing_streams()
     status = 1
     try:
-        stdin, stdout, stderr = _standard_input(), open(1, "wb"), open(2, "wb")  # noqa: SIM115  (never closed)
-        status = run(program, os.environ, stdin, stdout, stderr)
+        stdout, stderr = open(1, "wb"), open(2, "wb")  # noqa: SIM115  (never closed)
+        status = run(program, os.environ, lambda: open(0, "rb", closefd=False), stdout, stderr)  # noqa: SIM115
     finally:
         # Everything is flushed; the interpreter's teardown would only cost time.
         os._exit(status)
@@ -94,40 +87,16 @@ def _open_missing_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is fd
 
 
-def _standard_input() -> BufferedIOBase | _Unreadable:
-    try:
-        return open(0, "rb")
-    except OSError as e:
-        return _Unreadable(e)
-
-
-class _Unreadable:
-    """Standard input that cannot be opened, as a directory: whoever reads it is told."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: OSError) -> None:
-        self.error = error
-
-    def read(self, _: int) -> bytes:
-        raise self.error
-
-    read1 = read
-
-    def fileno(self) -> int:
-        return 0
-
-
 def run(
     program: Program,
     environ: Mapping[str, str],
-    stdin: BufferedIOBase | _Unreadable,
+    stdin: Callable[[], BufferedIOBase],
     stdout: BufferedIOBase,
     stderr: BufferedIOBase,
 ) -> int:
     """Serve one request and return the exit status: 0, or 1 after an error object was written to stdout.
 
-    Whatever is raised, stdout gets either one JSON document or nothing.
+    Whatever is raised, stdout gets either one JSON document or nothing. stdin: opens standard input.
     """
     if not environ.get("CNI_COMMAND"):
         supported = ", ".join(version.SUPPORTED)
@@ -163,7 +132,7 @@ class _Call:
         self.cni_version = version.CURRENT
         self.log = log
 
-    def serve(self, stdin: BufferedIOBase | _Unreadable) -> str:
+    def serve(self, stdin: Callable[[], BufferedIOBase]) -> str:
         """Return what is to be written to standard output."""
         req = request.parse(self.environ)
         if self.command == "VERSION":
@@ -172,12 +141,9 @@ class _Call:
         limit = CONFIG_LIMITS.get(self.command, LATER_CONFIG_BYTES)
         req.stdin = _read(stdin, limit)
         conf = self._configuration(req.stdin, limit)
-        log = self.log = Logger(
-            conf.section.string("logLevel") or self._default_level(conf),
-            self.log.stream,
-            conf.section.string("logFile"),
-            _context(req),
-        )
+        is_debug = self.program.has_debug and conf.section.get("debug") is True
+        level = conf.section.string("logLevel") or ("debug" if is_debug else "info")
+        log = self.log = Logger(level, self.log.stream, conf.section.string("logFile"), _context(req))
         unread = (req.warnings, conf.warnings)
         try:
             _warn(log, unread)
@@ -190,9 +156,6 @@ class _Call:
             return ""
         return dumps(render_result(result, self.cni_version)) + "\n"
 
-    def _default_level(self, conf: NetConf) -> str:
-        return "debug" if self.program.has_debug and conf.section.get("debug") is True else "info"
-
     def _configuration(self, data: bytes, limit: int) -> NetConf:
         lenient, needed = self.command in NEEDED, NEEDED.get(self.command, ())
         raw = config.decode(data, limit, lenient)
@@ -201,7 +164,7 @@ class _Call:
             since = SINCE.get(self.command, version.OLDEST)
             if not version.at_least(self.cni_version, since):
                 raise CniError(
-                    INCOMPATIBLE_VERSION,
+                    errors.INCOMPATIBLE_VERSION,
                     f"config version does not allow {self.command}",
                     f"cniVersion is {self.cni_version}, {self.command} needs {since} or later",
                 )
@@ -210,7 +173,7 @@ class _Call:
         if self.command in ("ADD", "CHECK"):  # the others have to succeed whatever came before
             conf.read_results()
         if self.command == "CHECK" and self.program.check_needs_prev_result and conf.prev_result is None:
-            raise CniError(INVALID_CONFIG, "missing prevResult", 'CHECK compares with what ADD gave, in "prevResult"')
+            raise invalid_config("missing prevResult", 'CHECK compares with what ADD gave, in "prevResult"')
         return conf
 
     def _dispatch(self, req: Request, conf: NetConf, log: Logger) -> Result | None:
@@ -240,41 +203,39 @@ class _Call:
             return error
         if isinstance(error, Terminated | KeyboardInterrupt):
             first = f"after: {error.__context__}" if isinstance(error.__context__, CniError) else ""
-            return CniError(TRY_AGAIN_LATER, f"{self.command} was terminated by {str(error) or 'SIGINT'}", first)
+            return CniError(errors.TRY_AGAIN_LATER, f"{self.command} was terminated by {str(error) or 'SIGINT'}", first)
         if self.log.is_debug():
             for line in _stack(error):
                 self.log.debug(line)
-        details = "; ".join(getattr(error, "__notes__", ()))
+        about_errno = [f"errno {error.errno}"] if isinstance(error, OSError) else []
+        details = "; ".join(about_errno + getattr(error, "__notes__", []))
         if isinstance(error, RequestError):  # a mere question, as a rule: what a change was for, its caller says
-            details = f"errno {error.errno}" + (f"; {details}" if details else "")
             attempted = f"cannot {error.question}" if error.question else "the kernel refused a step"
-            return CniError(GENERIC, f"{attempted}: {error.strerror}", details)
+            return CniError(errors.GENERIC, f"{attempted}: {error.strerror}", details)
         if isinstance(error, OSError):  # no descriptor, no memory: whatever it was for, it is not the plugin's fault
             on = f" on {error.filename}" if error.filename else ""
-            details = f"errno {error.errno}" + (f"; {details}" if details else "")
-            return CniError(IO_FAILURE, f"the kernel refused a step{on}: {error.strerror or error}", details)
+            return CniError(errors.IO_FAILURE, f"the kernel refused a step{on}: {error.strerror or error}", details)
         if isinstance(error, MemoryError):
-            return CniError(TRY_AGAIN_LATER, f"no memory is left for {self.command}", details)
-        return CniError(GENERIC, f"{self.program.name} has a fault: {type(error).__name__}: {error}", details)
+            return CniError(errors.TRY_AGAIN_LATER, f"no memory is left for {self.command}", details)
+        return CniError(errors.GENERIC, f"{self.program.name} has a fault: {type(error).__name__}: {error}", details)
 
 
-def _stack(error: BaseException) -> list[str]:
+def _stack(error: BaseException | None) -> list[str]:
     """Return where an error was raised, innermost last, and then the same of the error that it came from.
 
     The module `traceback` shows lines of the source as well, which a binary does not have.
     """
     lines: list[str] = []
-    cause: BaseException | None = error
-    seen = set()
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        lines.append(f"Traceback of {type(cause).__name__}: {cause}")
-        frames = cause.__traceback__
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        lines.append(f"Traceback of {type(error).__name__}: {error}")
+        frames = error.__traceback__
         while frames is not None:
             code = frames.tb_frame.f_code
             lines.append(f"  {code.co_filename}, line {frames.tb_lineno}, in {code.co_name}")
             frames = frames.tb_next
-        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return lines
 
 
@@ -291,29 +252,28 @@ def _warn(log: Logger, lists: tuple[list[str], ...]) -> None:
         warnings.clear()
 
 
-def _read(stdin: BufferedIOBase | _Unreadable, limit: int) -> bytes:
+def _read(stdin: Callable[[], BufferedIOBase], limit: int) -> bytes:
     """Return what standard input holds, of which one byte more than the limit is enough. Raises CniError (code 5)."""
     try:
-        return stdin.read(limit + 1)
-    except OSError as e:
-        raise CniError(IO_FAILURE, f"cannot read standard input: {e.strerror}", f"errno {e.errno}") from e
+        return stdin().read(limit + 1)
+    except OSError as e:  # it may be a directory
+        raise io_failure("read", "standard input", e) from e
 
 
-def _version_asked(stdin: BufferedIOBase | _Unreadable) -> str:
+def _version_asked(stdin: Callable[[], BufferedIOBase]) -> str:
     """Return the cniVersion that came with VERSION, if any did.
 
     The answer repeats it (specification 1.1.0, section "Version success"). The reference reads no input here and is
     called without any by hand, so that neither silence nor nonsense is an error.
     """
     try:
-        if not _has_input(stdin):
-            return ""
-        return config.Section(config.decode(stdin.read1(CONFIG_BYTES))).string("cniVersion")
+        stream = stdin()
+        return Section(config.decode(stream.read1(CONFIG_BYTES))).string("cniVersion") if _has_input(stream) else ""
     except (OSError, CniError):
         return ""
 
 
-def _has_input(stdin: BufferedIOBase | _Unreadable) -> bool:
+def _has_input(stdin: BufferedIOBase) -> bool:
     try:
         fd = stdin.fileno()
     except OSError:  # not a file: all of it is in memory

@@ -10,9 +10,11 @@ refused by name: those that are not ours do not know that variable.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from signal import Signals
 from types import ModuleType
 
+from cni.attach.step import attempt
 from cni.linux.lock import DEPTH
 from cni.linux.log import Logger
 from cni.protocol.config import NetConf, is_safe_name
@@ -29,8 +31,6 @@ from ipam.host_local.commands import HostLocal
 from ipam.host_local.store import LOCK_TIMEOUT_S
 from ipam.static import commands as static
 
-BUILT_IN = ("host-local", "static")
-
 NOT_IPAM = frozenset((
     "accelerated-bridge", "bridge", "dummy", "host-device", "ib-sriov", "ipvlan", "macvlan", "ovs", "ptp", "sriov",
     "tap", "vlan",
@@ -41,101 +41,165 @@ SHOWN_BYTES = 200
 """How much of an executable's output an error message repeats."""
 
 
-def is_built_in(conf: NetConf, node_config: str = nodeconfig.PATH) -> bool:
-    """Return whether the configuration's IPAM runs in-process. node_config: path of the administrator's file.
+class Delegate:
+    """What IPAM does for the engine, which says what each method is for (`cni.attach.call.IPAM`).
 
-    Raises CniError when that file makes no sense.
+    node_config: path of the administrator's file.
+
+    Its methods raise CniError, with an executable's own code and message, or saying that it said nothing sensible.
     """
-    return conf.ipam is not None and _type(conf) in BUILT_IN and nodeconfig.load(node_config).builtin_ipam
 
+    __slots__ = ("_host_local", "_node_config")
 
-def validate(request: Request, conf: NetConf, node_config: str = nodeconfig.PATH) -> None:
-    """Find out what can be known to be wrong with the IPAM part before anything is changed; without one, nothing is.
+    def __init__(self, node_config: str = nodeconfig.PATH) -> None:
+        self._node_config = node_config
+        self._host_local = HostLocal(node_config=node_config)
 
-    Raises CniError: a type that is neither built in nor in CNI_PATH, or may not be executed, or a mistake in a built-in
-    type's configuration.
-    """
-    if conf.ipam is None:
-        return
-    if is_built_in(conf, node_config):
-        _handlers(conf, node_config).validate(request, conf)
-    else:
-        _executable(_type(conf), request)
+    def is_built_in(self, conf: NetConf) -> bool:
+        return self._built_in(conf) is not None
 
+    def _built_in(self, conf: NetConf) -> HostLocal | ModuleType | None:
+        """Return what runs the commands of a built-in type, the same that its own binary runs; None for others."""
+        types: dict[str, HostLocal | ModuleType] = {"host-local": self._host_local, "static": static}
+        found = types.get(_type(conf))
+        return found if found is not None and nodeconfig.load(self._node_config).builtin_ipam else None
 
-def refuse_unrenderable(conf: NetConf) -> None:
-    """Refuse a network without IPAM in a version that has no form for a result without addresses, those before 0.3.0.
+    def validate(self, request: Request, conf: NetConf) -> None:
+        """Find out what can be known to be wrong with the IPAM part before anything is changed; without one, nothing
+        is: a type that is neither built in nor in CNI_PATH, or may not be executed, or a mistake in a built-in type's
+        configuration.
+        """
+        built_in = self._built_in(conf)
+        if built_in is not None:
+            built_in.validate(request, conf)
+        elif conf.ipam is not None:
+            _executable(_type(conf), request)
 
-    Better said now than with the device moved. Raises CniError.
-    """
-    if conf.ipam is None:
-        render_result(Result(), conf.cni_version)
+    def refuse_unrenderable(self, conf: NetConf) -> None:
+        """Refuse a network without IPAM in a version that has no form for a result without addresses, those before
+        0.3.0. Better said now than with the device moved.
+        """
+        if conf.ipam is None:
+            render_result(Result(), conf.cni_version)
 
-
-def add(request: Request, conf: NetConf, log: Logger, node_config: str = nodeconfig.PATH) -> Result:
-    """Return the addresses, routes and DNS that IPAM gives; there may be no address among them. Which interface an
-    address is for is the caller's to say: the indexes of an executable's answer are in its own list, if they mean
-    anything, and the reference plugins overwrite them.
-
-    Raises CniError: what IPAM said, with its code, or that it said nothing sensible.
-    """
-    if is_built_in(conf, node_config):
-        result: Result = _handlers(conf, node_config).add(request, conf, log)
-        return result
-    done = _execute("ADD", _type(conf), request, log)
-    try:
-        if done.cut:
-            raise JSONError(f"it is longer than {len(done.stdout)} bytes")
-        given = parse_result(loads(done.stdout.decode()), conf.cni_version)
-    except (UnicodeDecodeError, JSONError, CniError) as e:
-        raise CniError(
-            DECODING_FAILURE,
-            f"cannot understand the result of IPAM plugin {_type(conf)}: {e}",
-            f"standard output begins with {_shown(done.stdout)}",
-        ) from e
-    for ip in given.ips:
-        ip.interface = None
-    return given
-
-
-def check(request: Request, conf: NetConf, log: Logger, node_config: str = nodeconfig.PATH) -> None:
-    """Have IPAM verify that the attachment still holds its addresses. Raises CniError as `add`."""
-    _serve("CHECK", request, conf, log, node_config)
-
-
-def delete(
-    request: Request,
-    conf: NetConf,
-    log: Logger,
-    node_config: str = nodeconfig.PATH,
-    attached: bool = True,
-    remembered: object = None,
-) -> None:
-    """Release the attachment's addresses, also as the undo of an ADD that failed; without IPAM there are none.
-
-    attached: whether there is reason to believe that ADD was here, as a record. An executable that is missing is an
-    error then, since it alone can give back what it gave; without, it is a warning. remembered: what `remember` said at
-    ADD, if the record has it. Where the configuration names no IPAM by now, another type or another store, what was
-    remembered is released as well.
-    Raises CniError as `add`; what is remembered is released whatever the rest comes to.
-    """
-    errors: list[CniError] = []
-    if conf.ipam is not None:
+    def add(self, request: Request, conf: NetConf, log: Logger) -> Result:
+        """Return the addresses, routes and DNS that IPAM gives; there may be no address among them. Which interface an
+        address is for is the caller's to say: the indexes of an executable's answer are in its own list, if they mean
+        anything, and the reference plugins overwrite them.
+        """
+        built_in = self._built_in(conf)
+        if built_in is not None:
+            result: Result = built_in.add(request, conf, log)
+            return result
+        done = _execute("ADD", _type(conf), request, log)
         try:
-            if is_built_in(conf, node_config):
-                _handlers(conf, node_config).delete(request, conf, log)
-            else:
-                _delete(_type(conf), request, log, attached)
-        except CniError as e:
-            errors.append(e)
-    earlier = _believed(remembered, log)
-    if earlier and earlier != remember(conf):
-        try:
-            _delete_remembered(request, conf, earlier, log, node_config, attached)
-        except CniError as e:
-            errors.append(e)
-    if errors:
-        raise combined(f"release of the addresses of {request.ifname}", errors)
+            if done.cut:
+                raise JSONError(f"it is longer than {len(done.stdout)} bytes")
+            given = parse_result(loads(done.stdout.decode()), conf.cni_version)
+        except (UnicodeDecodeError, JSONError, CniError) as e:
+            raise CniError(
+                DECODING_FAILURE,
+                f"cannot understand the result of IPAM plugin {_type(conf)}: {e}",
+                f"standard output begins with {_shown(done.stdout)}",
+            ) from e
+        for ip in given.ips:
+            ip.interface = None
+        return given
+
+    def check(self, request: Request, conf: NetConf, log: Logger) -> None:
+        self._serve("CHECK", request, conf, log)
+
+    def gc(self, request: Request, conf: NetConf, log: Logger) -> None:
+        self._serve("GC", request, conf, log)
+
+    def status(self, request: Request, conf: NetConf, log: Logger) -> None:
+        self._serve("STATUS", request, conf, log)
+
+    def _serve(self, command: str, request: Request, conf: NetConf, log: Logger) -> None:
+        """Have IPAM serve a command that has no result."""
+        built_in = self._built_in(conf)
+        if built_in is not None:
+            getattr(built_in, command.lower())(request, conf, log)
+        else:
+            _execute(command, _type(conf), request, log)
+
+    def delete(
+        self, request: Request, conf: NetConf, log: Logger, *, attached: bool = True, remembered: object = None
+    ) -> None:
+        """Release the attachment's addresses, also as the undo of an ADD that failed; without IPAM there are none.
+
+        attached: whether there is reason to believe that ADD was here, as a record. An executable that is missing is an
+        error then, since it alone can give back what it gave; without, it is a warning. remembered: what `remember`
+        said at ADD, if the record has it. Where the configuration names no IPAM by now, another type or another store,
+        what was remembered is released as well, whatever the rest comes to.
+        """
+        errors: list[CniError] = []
+        built_in = self._built_in(conf)
+        if built_in is not None:
+            attempt(errors, built_in.delete, request, conf, log)
+        elif conf.ipam is not None:
+            attempt(errors, _delete, _type(conf), request, log, attached)
+        earlier = _believed(remembered, log)
+        if earlier and earlier != self.remember(conf):
+            attempt(errors, self._delete_remembered, request, conf, earlier, log, attached)
+        if errors:
+            raise combined(f"release of the addresses of {request.ifname}", errors)
+
+    def _delete_remembered(
+        self, request: Request, conf: NetConf, earlier: dict[str, object], log: Logger, attached: bool
+    ) -> None:
+        """Release what the record remembers, with the configuration as if it had that `ipam`."""
+        kind = str(earlier["type"])
+        if kind == "static":
+            return
+        if kind == "host-local" and nodeconfig.load(self._node_config).builtin_ipam:
+            self.release_recorded(earlier, (request.container_id, request.ifname, conf.name), log)
+            return
+        raw = {key: value for key, value in conf.raw.items() if key.lower() != "ipam"}
+        stdin = dumps({**raw, "ipam": earlier}, indent=0).encode()
+        asked = (request.container_id, request.netns, request.ifname, request.args, request.path, request.environ)
+        _delete(kind, Request("DEL", *asked, stdin), log, attached)
+
+    def remember(self, conf: NetConf) -> dict[str, object]:
+        """Return what has to be known to release an attachment's addresses without its configuration, for its record:
+        the IPAM type, and `dataDir` where host-local has its stores elsewhere than usual. {} without IPAM.
+        """
+        if conf.ipam is None:
+            return {}
+        remembered: dict[str, object] = {"type": _type(conf)}
+        data_dir = conf.ipam.get("dataDir") if _type(conf) == "host-local" else None
+        if isinstance(data_dir, str) and data_dir.rstrip("/") not in ("", place.DEFAULT):
+            remembered["dataDir"] = data_dir
+        return remembered
+
+    def release_recorded(
+        self, remembered: object, identity: tuple[str, str, str], log: Logger, *, timeout_s: float = LOCK_TIMEOUT_S
+    ) -> None:
+        """Release what an attachment holds in the host-local store that `remembered` tells of; nothing for other types.
+
+        remembered: as `remember` said it, and as a record has it: it is not believed. identity: container ID, interface
+        name, network. Nothing is ever created, and only files that name container and interface are removed. timeout_s:
+        how long to wait for the store, in seconds. Codes 5 and 11.
+        """
+        earlier = _believed(remembered, log)
+        if earlier.get("type") == "host-local":
+            self._host_local.release(str(earlier.get("dataDir", "")), identity, log, timeout_s)
+
+
+def _believed(remembered: object, log: Logger) -> dict[str, object]:
+    """Return what a record remembers of IPAM, {} where it makes no sense."""
+    if remembered is None or remembered == {}:
+        return {}
+    if isinstance(remembered, dict):
+        kind, data_dir = remembered.get("type"), remembered.get("dataDir", "")
+        if isinstance(kind, str) and is_safe_name(kind) and isinstance(data_dir, str) and "\0" not in data_dir:
+            return {"type": kind, **({"dataDir": data_dir} if data_dir else {})}
+    log.warning(f"what the record says of IPAM makes no sense: {shown(remembered)}")
+    return {}
+
+
+def _type(conf: NetConf) -> str:
+    return conf.ipam.string("type") if conf.ipam is not None else ""
 
 
 def _delete(kind: str, request: Request, log: Logger, attached: bool) -> None:
@@ -151,98 +215,6 @@ def _delete(kind: str, request: Request, log: Logger, attached: bool) -> None:
         log.warning(f"{e}; nothing is known of this attachment: nothing is released")
         return
     _execute("DEL", kind, request, log)
-
-
-def remember(conf: NetConf) -> dict[str, object]:
-    """Return what has to be known to release an attachment's addresses without its configuration, for its record: the
-    IPAM type, and `dataDir` where host-local has its stores elsewhere than usual. {} without IPAM.
-    """
-    if conf.ipam is None:
-        return {}
-    remembered: dict[str, object] = {"type": _type(conf)}
-    data_dir = conf.ipam.get("dataDir") if _type(conf) == "host-local" else None
-    if isinstance(data_dir, str) and data_dir.rstrip("/") not in ("", place.DEFAULT):
-        remembered["dataDir"] = data_dir
-    return remembered
-
-
-def release_recorded(
-    remembered: object,
-    identity: tuple[str, str, str],
-    log: Logger,
-    node_config: str = nodeconfig.PATH,
-    timeout_s: float = LOCK_TIMEOUT_S,
-) -> None:
-    """Release what an attachment holds in the host-local store that `remembered` tells of; nothing for other types.
-
-    remembered: as `remember` said it, and as a record has it: it is not believed. identity: container ID, interface
-    name, network. Nothing is ever created, and only files that name container and interface are removed. timeout_s: how
-    long to wait for the store, in seconds. Raises CniError (code 5, 11).
-    """
-    earlier = _believed(remembered, log)
-    if earlier.get("type") == "host-local":
-        container_id, ifname, network = identity
-        data_dir = str(earlier.get("dataDir", ""))
-        HostLocal(node_config=node_config).release(data_dir, network, container_id, ifname, log, timeout_s)
-
-
-def _believed(remembered: object, log: Logger) -> dict[str, object]:
-    """Return what a record remembers of IPAM, {} where it makes no sense."""
-    if remembered is None or remembered == {}:
-        return {}
-    if isinstance(remembered, dict):
-        kind, data_dir = remembered.get("type"), remembered.get("dataDir", "")
-        if isinstance(kind, str) and is_safe_name(kind) and isinstance(data_dir, str) and "\0" not in data_dir:
-            return {"type": kind, **({"dataDir": data_dir} if data_dir else {})}
-    log.warning(f"what the record says of IPAM makes no sense: {shown(remembered)}")
-    return {}
-
-
-def _delete_remembered(
-    request: Request, conf: NetConf, earlier: dict[str, object], log: Logger, node_config: str, attached: bool
-) -> None:
-    """Release what the record remembers, with the configuration as if it had that `ipam`."""
-    kind = str(earlier["type"])
-    if kind == "static":
-        return
-    if kind == "host-local" and nodeconfig.load(node_config).builtin_ipam:
-        release_recorded(earlier, (request.container_id, request.ifname, conf.name), log, node_config)
-        return
-    raw = {key: value for key, value in conf.raw.items() if key.lower() != "ipam"}
-    stdin = dumps({**raw, "ipam": earlier}, indent=0).encode()
-    asking = Request(
-        "DEL", request.container_id, request.netns, request.ifname, request.args, request.path, request.environ, stdin
-    )
-    _delete(kind, asking, log, attached)
-
-
-def gc(request: Request, conf: NetConf, log: Logger, node_config: str = nodeconfig.PATH) -> None:
-    """Have IPAM release what attachments that are not valid any more hold. Raises CniError as `add`."""
-    _serve("GC", request, conf, log, node_config)
-
-
-def status(request: Request, conf: NetConf, log: Logger, node_config: str = nodeconfig.PATH) -> None:
-    """Have IPAM say whether ADD could work. Raises CniError as `add`."""
-    _serve("STATUS", request, conf, log, node_config)
-
-
-def _serve(command: str, request: Request, conf: NetConf, log: Logger, node_config: str) -> None:
-    """Have IPAM serve a command that has no result."""
-    if is_built_in(conf, node_config):
-        getattr(_handlers(conf, node_config), command.lower())(request, conf, log)
-    else:
-        _execute(command, _type(conf), request, log)
-
-
-def _type(conf: NetConf) -> str:
-    if conf.ipam is None:
-        raise invalid_config("the configuration has no IPAM type")
-    return conf.ipam.string("type")
-
-
-def _handlers(conf: NetConf, node_config: str) -> HostLocal | ModuleType:
-    """Return what runs the commands of a built-in type: the same that its own binary runs."""
-    return static if _type(conf) == "static" else HostLocal(node_config=node_config)
 
 
 def _executable(name: str, request: Request) -> str:
@@ -283,24 +255,21 @@ def _execute(command: str, name: str, request: Request, log: Logger) -> Complete
 
 def _failure(name: str, command: str, done: Completed) -> CniError:
     """Return the error that the executable reported, or one that says how it ended."""
-    try:
+    said: object = None
+    with suppress(UnicodeDecodeError, JSONError):
         said = loads(done.stdout.decode())
-    except (UnicodeDecodeError, JSONError):
-        said = None
     if isinstance(said, dict):
         code, msg, details = said.get("code"), said.get("msg"), said.get("details", "")
         if isinstance(code, int) and isinstance(msg, str) and (code or msg):
             return CniError(code or GENERIC, msg, details if isinstance(details, str) else "")
-    how = f"exit status {done.status}" if done.status > 0 else f"killed by {_signal_name(-done.status)}"
+    signals = {-known: known.name for known in Signals}
+    killer = signals.get(done.status, f"signal {-done.status}")
+    how = f"exit status {done.status}" if done.status > 0 else f"killed by {killer}"
     return CniError(
         GENERIC,
         f"IPAM plugin {name} failed at {command}: {how}",
         f"standard output {_shown(done.stdout)}, standard error {_shown(done.stderr)}",
     )
-
-
-def _signal_name(number: int) -> str:
-    return next((known.name for known in Signals if known == number), f"signal {number}")
 
 
 def _shown(output: bytes) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from select import POLLIN, POLLOUT, poll
 from signal import SIG_DFL, SIGCHLD, SIGINT, SIGKILL, SIGPIPE, SIGTERM, SIGXFSZ, signal
 
+from cni.linux.files import EXHAUSTED
+from cni.linux.signals import Deferred
 from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError
 
 MAX_OUTPUT_BYTES = 1 << 20
@@ -29,6 +31,7 @@ IGNORED = (SIGPIPE, SIGXFSZ, SIGINT, SIGTERM)
 """What the interpreter ignores, and we at times. That is inherited, so the plugin gets the defaults back."""
 
 _CHUNK = 1 << 16
+_STREAMS = ("stdin", "stdout", "stderr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +70,20 @@ def run(path: str, environ: Mapping[str, str], stdin: bytes) -> Completed:
     Raises CniError when it cannot be run: code 11 where the node has no room for a process now, else 999.
     """
     _keep_zombies()
-    pipes = _Pipes()
+    ends: dict[str, int] = {}
     try:
-        pid = _spawn(path, environ, pipes)
+        _make_pipes(ends)
+        pid = 0
         try:
-            return _converse(pid, pipes, stdin)
+            with Deferred():  # nobody would end a process of which we do not know
+                pid = _spawn(path, environ, ends)
+            return _converse(pid, ends, stdin)
         except BaseException:  # told to end: the child must not go on taking addresses that nobody will hear of
-            _end(pid)
+            if pid:
+                _end(pid)
             raise
     finally:
-        pipes.close()
+        _close(ends, *ends)
 
 
 def _keep_zombies() -> None:
@@ -89,66 +96,55 @@ def _keep_zombies() -> None:
         pass
 
 
-class _Pipes:
-    """Three pipes; each end is -1 once it is closed. Making them raises CniError."""
-
-    __slots__ = ("ends",)
-
-    def __init__(self) -> None:
-        self.ends: dict[str, int] = {}
-        for stream in ("stdin", "stdout", "stderr"):
-            try:
-                reading, writing = os.pipe2(os.O_CLOEXEC)
-            except OSError as e:
-                self.close()
-                msg = f"cannot make a pipe to an IPAM plugin: {e.strerror}"
-                raise CniError(_code(e), msg, f"errno {e.errno}") from e
-            theirs = reading if stream == "stdin" else writing
-            self.ends[stream] = writing if stream == "stdin" else reading
-            self.ends[f"their {stream}"] = theirs
-            os.set_blocking(self.ends[stream], False)
-
-    def close(self, *names: str) -> None:
-        """Close some ends, or all."""
-        for name in names or tuple(self.ends):
-            if self.ends[name] >= 0:
-                os.close(self.ends[name])
-                self.ends[name] = -1
+def _make_pipes(ends: dict[str, int]) -> None:
+    """Make three pipes. ends: takes their descriptors, ours by the name of the stream."""
+    for stream in _STREAMS:
+        try:
+            reading, writing = os.pipe2(os.O_CLOEXEC)
+        except OSError as e:
+            raise _refused("make a pipe to an IPAM plugin", e) from e
+        ours, theirs = (writing, reading) if stream == "stdin" else (reading, writing)
+        ends |= {stream: ours, f"their {stream}": theirs}
+        os.set_blocking(ours, False)
 
 
-def _spawn(path: str, environ: Mapping[str, str], pipes: _Pipes) -> int:
-    actions = [
-        (os.POSIX_SPAWN_DUP2, pipes.ends["their stdin"], 0),
-        (os.POSIX_SPAWN_DUP2, pipes.ends["their stdout"], 1),
-        (os.POSIX_SPAWN_DUP2, pipes.ends["their stderr"], 2),
-    ]
-    for attempt in range(BUSY_RETRIES + 1):
+def _close(ends: dict[str, int], *names: str) -> None:
+    for name in names:
+        os.close(ends.pop(name))
+
+
+def _spawn(path: str, environ: Mapping[str, str], ends: dict[str, int]) -> int:
+    theirs = [f"their {stream}" for stream in _STREAMS]
+    actions = [(os.POSIX_SPAWN_DUP2, ends[end], fd) for fd, end in enumerate(theirs)]
+    retries = BUSY_RETRIES
+    while True:
         try:
             pid = os.posix_spawn(path, [path], environ, file_actions=actions, setsigmask=(), setsigdef=IGNORED)
-            pipes.close("their stdin", "their stdout", "their stderr")
+            _close(ends, *theirs)
             return pid
         except OSError as e:
-            if e.errno != errno.ETXTBSY or attempt == BUSY_RETRIES:
-                raise CniError(_code(e), f"cannot run {path}: {e.strerror}", f"errno {e.errno}") from e
+            if e.errno != errno.ETXTBSY or not retries:
+                raise _refused(f"run {path}", e) from e
+        retries -= 1
         time.sleep(BUSY_INTERVAL_S)
-    raise AssertionError
 
 
-def _code(error: OSError) -> int:
-    return TRY_AGAIN_LATER if error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE) else GENERIC
+def _refused(attempt: str, error: OSError) -> CniError:
+    is_for_now = error.errno in (errno.EAGAIN, *EXHAUSTED)
+    code = TRY_AGAIN_LATER if is_for_now else GENERIC
+    return CniError(code, f"cannot {attempt}: {error.strerror}", f"errno {error.errno}")
 
 
-def _converse(pid: int, pipes: _Pipes, stdin: bytes) -> Completed:
+def _converse(pid: int, ends: dict[str, int], stdin: bytes) -> Completed:
     """Feed the process and listen to it until it has ended.
 
     Its end closes its streams, which is heard at once. Only where a process that it left behind holds them, it is
     looked for from time to time; pidfd_open(2), which would tell, is not in kernels before 5.3.
     """
     kept = {"stdout": bytearray(), "stderr": bytearray()}
-    cut = False
     unsent = memoryview(stdin)
     waiting = poll()
-    streams = {pipes.ends[name]: name for name in ("stdin", "stdout", "stderr")}
+    streams = {ends[name]: name for name in _STREAMS}
     for fd, name in streams.items():
         waiting.register(fd, POLLOUT if name == "stdin" else POLLIN)
     pause_ms, alive = FIRST_LOOK_MS, True
@@ -164,14 +160,14 @@ def _converse(pid: int, pipes: _Pipes, stdin: bytes) -> Completed:
                 unsent = _send(fd, unsent) if alive else unsent[:0]
                 more = bool(unsent)
             else:
-                more, dropped = _receive(fd, kept[name], until_empty=not alive)
-                cut = cut or (dropped and name == "stdout")
+                more = _receive(fd, kept[name], until_empty=not alive)
             if not more:
                 waiting.unregister(fd)
                 del streams[fd]
-                pipes.close(name)
+                _close(ends, name)
     _, status = os.waitpid(pid, 0)
-    return Completed(os.waitstatus_to_exitcode(status), bytes(kept["stdout"]), bytes(kept["stderr"]), cut)
+    stdout, stderr = (bytes(kept[name][:MAX_OUTPUT_BYTES]) for name in ("stdout", "stderr"))
+    return Completed(os.waitstatus_to_exitcode(status), stdout, stderr, len(kept["stdout"]) > MAX_OUTPUT_BYTES)
 
 
 def _has_ended(pid: int, wait: bool) -> bool:
@@ -191,23 +187,21 @@ def _send(fd: int, unsent: memoryview) -> memoryview:
         return unsent[:0]
 
 
-def _receive(fd: int, kept: bytearray, until_empty: bool) -> tuple[bool, bool]:
-    """Read once, or all there is; return whether more may come and whether something was dropped.
+def _receive(fd: int, kept: bytearray, until_empty: bool) -> bool:
+    """Read once, or all there is; return whether more may come. What is kept has one byte more than may be, where there
+    was more.
 
     All there is has a limit: a process that the plugin left behind may go on writing for ever.
     """
-    dropped = False
     for _ in range(MAX_OUTPUT_BYTES // _CHUNK if until_empty else 1):
         try:
             chunk = os.read(fd, _CHUNK)
         except BlockingIOError:
-            return True, dropped
+            return True
         if not chunk:
-            return False, dropped
-        room = MAX_OUTPUT_BYTES - len(kept)
-        kept += chunk[:room]
-        dropped = dropped or len(chunk) > room
-    return True, dropped
+            return False
+        kept += chunk[: MAX_OUTPUT_BYTES + 1 - len(kept)]
+    return True
 
 
 def _end(pid: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from cni.linux.log import Logger
 from cni.protocol.config import NetConf
@@ -29,34 +29,26 @@ LONGEST = 40
 
 def warn_of_unknown(conf: NetConf, log: Logger) -> None:
     """Log a warning for each unknown member of the configuration of a built-in type, which was found to make sense."""
-    found = list(_unknown_in(conf))
+    ipam = conf.ipam or Section({})
+    groups = conf.runtime_config.section_lists("ipRanges", RANGE_SETS, RANGES)
+    groups += ipam.section_lists("ranges", RANGE_SETS, RANGES)
+    places = [
+        ([ipam], IPAM), *((group, RANGE) for group in groups), (ipam.sections("addresses"), ADDRESS),
+        (ipam.sections("routes"), ROUTE), ([ipam.section("dns")], DNS),
+    ]  # fmt: skip
+    found = [
+        (section, name, known) for sections, known in places for section in sections for name in unknown(section, known)
+    ]
     for section, name, known in found[:MOST]:
         log.warning(sentence(section, name, known))
     if len(found) > MOST:
         log.warning(f"and {len(found) - MOST} more members that are not known")
 
 
-def _unknown_in(conf: NetConf) -> Iterator[tuple[Section, str, Collection[str]]]:
-    """Give each unknown member: where it is, its name, and the names that are known there."""
-    ipam = conf.ipam
-    if ipam is None:
-        return
-    yield from unknown(ipam, IPAM)
-    for place, key in ((conf.runtime_config, "ipRanges"), (ipam, "ranges")):
-        for group in place.section_lists(key, RANGE_SETS, RANGES):
-            for section in group:
-                yield from unknown(section, RANGE)
-    for section in ipam.sections("addresses"):
-        yield from unknown(section, ADDRESS)
-    for section in ipam.sections("routes"):
-        yield from unknown(section, ROUTE)
-    yield from unknown(ipam.section("dns"), DNS)
-
-
-def unknown(section: Section, known: Collection[str]) -> list[tuple[Section, str, Collection[str]]]:
-    """Return each member whose name is none of those known, without regard to case, as `_unknown_in` gives it."""
+def unknown(section: Section, known: Collection[str]) -> list[str]:
+    """Return the names of members that are none of those known, without regard to case."""
     folded = {name.lower() for name in known}
-    return [(section, name, known) for name in section.raw if name.lower() not in folded]
+    return [name for name in section.raw if name.lower() not in folded]
 
 
 def sentence(section: Section, name: str, known: Collection[str]) -> str:
@@ -73,13 +65,11 @@ def nearest(name: str, known: Collection[str]) -> str:
     """
     if not name or len(name) > LONGEST:
         return ""
-    distance, best = min((_distance_of_names(name, one), one) for one in known)
-    return best if distance * 3 <= max(len(name), len(best)) else ""
-
-
-def _distance_of_names(one: str, other: str) -> int:
-    as_written = distance(one.lower(), other.lower())
-    return min(as_written, distance(_words_sorted(one), _words_sorted(other)) + 1)
+    best_distance, best = min(
+        (min(distance(name.lower(), one.lower()), distance(_words_sorted(name), _words_sorted(one)) + 1), one)
+        for one in known
+    )
+    return best if best_distance * 3 <= max(len(name), len(best)) else ""
 
 
 def _words_sorted(name: str) -> str:

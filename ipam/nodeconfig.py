@@ -44,15 +44,10 @@ def load(path: str = PATH) -> NodeConfig:
         if not isinstance(value, dict):
             raise JSONError("not a JSON object")
         section = Section(value)
-        return NodeConfig(
-            section.boolean("builtinIPAM", default=True),
-            _folders(section, "dataDirs"),
-            _folders(section, "resolvConfDirs"),
-        )
-    except (UnicodeDecodeError, JSONError) as e:
+        built_in = section.boolean("builtinIPAM", default=True)
+        return NodeConfig(built_in, _folders(section, "dataDirs"), _folders(section, "resolvConfDirs"))
+    except (UnicodeDecodeError, JSONError, CniError) as e:
         raise invalid_config(f"cannot understand {path}: {e}") from None
-    except CniError as e:
-        raise invalid_config(f"cannot understand {path}: {e.msg}") from None
 
 
 def _folders(section: Section, key: str) -> list[str]:

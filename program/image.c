@@ -52,13 +52,40 @@ static void read_input(struct _frozen *modules)
             foretell_blocks(modules->code, (size_t)modules->size);
 }
 
-/* Run code that is no module, and leave nothing of it. */
+static PyObject *find_nothing(PyObject *self, PyObject *arguments)
+{
+    (void)self;
+    (void)arguments;
+    begin_module();
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef finding_nothing = {"find_spec", find_nothing, METH_VARARGS, NULL};
+
+/*
+ * Have blocks numbered by module, so that one more, or less, in a module changes no number of another's: whoever imports a
+ * module asks this first where it is. (An audit hook would be told as well, but there is no way to take it out again.)
+ */
+static void watch_imports(PyObject *finders)
+{
+    PyObject *const finder = PyModule_New("watch"), *const function = PyCFunction_New(&finding_nothing, NULL);
+    if (finder == NULL || function == NULL || PyObject_SetAttrString(finder, "find_spec", function) < 0
+        || PyList_Insert(finders, 0, finder) < 0)
+        die_of_exception("the watch of imports");
+    Py_DECREF(function);
+    Py_DECREF(finder);
+}
+
+/* Run code that is no module, and leave nothing of it. What is in a list HOT of it is hot. */
 static void execute(const struct _frozen *module)
 {
     PyObject *const code = read_code(module), *const globals = PyDict_New();
     PyObject *const result = globals == NULL ? NULL : PyEval_EvalCode(code, globals, globals);
     if (result == NULL)
         die_of_exception(module->name);
+    PyObject *const hot = PyDict_GetItemString(globals, "HOT");
+    for (Py_ssize_t at = 0; hot != NULL && at < PyList_GET_SIZE(hot); at++)
+        mark_hot(PyList_GET_ITEM(hot, at));
     Py_DECREF(result);
     Py_DECREF(globals);
     Py_DECREF(code);
@@ -67,10 +94,12 @@ static void execute(const struct _frozen *module)
 /* Load all modules but the program itself, of which only the code is read; then take out what they do not need any more. */
 static void load(const struct _frozen *modules)
 {
+    PyObject *const finders = PySys_GetObject("meta_path");
+    watch_imports(finders);
     for (; modules->name != NULL; modules++) {
         if (strcmp(modules->name, "__main__") == 0) {
             image.program = read_code(modules);
-        } else if (strcmp(modules->name, "__unload__") == 0) {
+        } else if (strcmp(modules->name, "__unload__") == 0 || strcmp(modules->name, "__layout__") == 0) {
             execute(modules);
         } else if (strcmp(modules->name, "__blocks__") != 0) {
             PyObject *const module = PyImport_ImportModule(modules->name);
@@ -79,6 +108,7 @@ static void load(const struct _frozen *modules)
             Py_DECREF(module);
         }
     }
+    PyList_SetSlice(finders, 0, 1, NULL);
     image.names = find_names();
     forget_modules();
 }
@@ -124,7 +154,7 @@ static _Noreturn __attribute__((noinline)) void take(void)
     image.is_taken = 1;
     write_range((struct range){__start_plumbline_data, __stop_plumbline_data});
     write_range(allocated);
-    write_part(0, blocks_seen().freed, blocks_seen().count);
+    write_part(0, blocks_seen().fates, blocks_seen().count);
     if (fflush(stdout) != 0)
         die("the image cannot be written");
     _exit(0);

@@ -7,6 +7,10 @@
  * Most of what is allocated until then is given back before: what Python needs to load a module, and what modules need to
  * make their classes. The image would be full of holes. So the same is done once before, to see which blocks do not stay
  * (takes.py), and these come from other memory then. Should one of them stay after all, the build fails.
+ *
+ * Of those that stay, a process touches some, and has each page of them copied. These are known from before as well
+ * (layout.py), and are taken from the first part of the array, downwards from where the cold ones begin: the image begins
+ * with the last of them.
  */
 #include "program.h"
 
@@ -16,33 +20,40 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define ALIGNMENT ((size_t)16)   /* of what malloc() returns, in bytes */
-#define LARGE ((size_t)65536)    /* a size from which on few are distinguished */
+#define ALIGNMENT ((size_t)16)          /* of what malloc() returns, in bytes */
+#define PAGE 4096                       /* elf.py */
+#define LARGE ((size_t)65536)           /* a size from which on few are distinguished */
 #define ARRAY ((size_t)(8 << 20))
-#define BLOCKS ((size_t)(8 << 20)) /* how many may be allocated */
+#define HOT_PART ((size_t)(2 << 20))    /* of the array */
+#define OTHER ((size_t)(32 << 20))
+#define BLOCKS ((size_t)(16 << 20))     /* how many numbers there are */
+#define OF_A_MODULE ((size_t)(1 << 14)) /* how many of them a module has, unless it needs more */
 #define ASIDE ((void *)0x2000000000) /* where other memory is: where a block was, CPython keeps in lists of free ones */
 
 /* What stands before each block. */
 struct header {
     uint32_t size;   /* of the block, without this */
-    uint32_t number; /* how many were allocated before it */
+    uint32_t number; /* grows with each block, and with each module */
 };
 
 /* The used part of the array gets into the file; what is noted of it here does not, since nothing is taken from it then. */
-static _Alignas(4096) char array[ARRAY];
+static _Alignas(PAGE) char array[ARRAY];
 static struct region {
     char *start;
-    size_t used;
+    size_t used, size;
+    uint32_t *numbers; /* of the block that starts at each ALIGNMENT, and one more: 0 where none does */
     void *freed[LARGE / ALIGNMENT + ARRAY / LARGE]; /* the blocks of each size, chained by their first word */
-} kept, passing;
-static struct blocks seen;                  /* of this process */
-static const unsigned char *will_be_freed;  /* by number, of as many as were allocated in the process before */
-static size_t foretold;
+} hot, cold, passing; /* the first of them is used from its end on */
+static struct blocks seen;      /* of this process */
+static struct {
+    const unsigned char *fates;
+    size_t count;
+} foretold;                     /* of the process before */
 
-void foretell_blocks(const unsigned char *freed, size_t count)
+void foretell_blocks(const unsigned char *fates, size_t count)
 {
-    will_be_freed = freed;
-    foretold = count;
+    foretold.fates = fates;
+    foretold.count = count;
 }
 
 struct blocks blocks_seen(void)
@@ -61,8 +72,9 @@ static void *mapped(void *at, size_t size)
 
 struct range close_allocations(void)
 {
-    array[kept.used++] = 1;
-    return (struct range){array, array + kept.used};
+    cold.start[cold.used++] = 1;
+    char *const first = cold.start - hot.used;
+    return (struct range){first - (uintptr_t)first % PAGE, cold.start + cold.used};
 }
 
 static int is_in_array(const void *block)
@@ -73,13 +85,18 @@ static int is_in_array(const void *block)
 static struct region *region_of(const void *block)
 {
     if (is_in_array(block))
-        return &kept;
-    return (const char *)block >= passing.start && (const char *)block < passing.start + ARRAY ? &passing : NULL;
+        return (const char *)block < cold.start ? &hot : &cold;
+    return (const char *)block >= passing.start && (const char *)block < passing.start + OTHER ? &passing : NULL;
 }
 
 static struct header *header_of(void *block)
 {
     return (struct header *)block - 1;
+}
+
+static uint32_t *number_at(const struct region *region, const void *place)
+{
+    return &region->numbers[(size_t)((const char *)place - region->start) / ALIGNMENT];
 }
 
 static void **chain_of(struct region *region, size_t size)
@@ -118,28 +135,73 @@ static void *take_freed(struct region *region, size_t size)
     return NULL;
 }
 
+/* Take a block from where there was none yet. */
+static void *take_new(struct region *region, size_t size)
+{
+    const size_t whole = sizeof(struct header) + size;
+    if (region->used + whole >= region->size)
+        return NULL;
+    char *const start = region == &hot ? hot.start + hot.size - hot.used - whole : region->start + region->used;
+    region->used += whole;
+    ((struct header *)start)->size = (uint32_t)size;
+    return start + sizeof(struct header);
+}
+
+static struct region empty(char *start, size_t size)
+{
+    uint32_t *const numbers = mapped(NULL, size / ALIGNMENT * sizeof *numbers);
+    return (struct region){.start = start, .used = ALIGNMENT - sizeof(struct header), .size = size, .numbers = numbers};
+}
+
+static void begin(void)
+{
+    hot = empty(array, HOT_PART);
+    cold = empty(array + HOT_PART, ARRAY - HOT_PART);
+    passing = empty(mapped(ASIDE, OTHER), OTHER);
+    seen.fates = mapped(NULL, BLOCKS);
+}
+
+/* As long as nothing is known, everything is aside: it would be too much for the array, and nobody wants that image. */
+static struct region *region_for(uint32_t number)
+{
+    const enum fate fate = foretold.count == 0 ? FREED : number < foretold.count ? foretold.fates[number] : COLD;
+    return fate == FREED ? &passing : fate == HOT ? &hot : &cold;
+}
+
 static void *take(size_t size)
 {
-    if (kept.start == NULL) {
-        kept = (struct region){.start = array, .used = ALIGNMENT - sizeof(struct header)};
-        passing = (struct region){.start = mapped(ASIDE, ARRAY), .used = ALIGNMENT - sizeof(struct header)};
-        seen.freed = mapped(NULL, BLOCKS);
-    }
-    if (size > ARRAY / 2 || seen.count == BLOCKS)
+    if (cold.start == NULL)
+        begin();
+    if (size > ARRAY / 2 || seen.count >= BLOCKS)
         return NULL;
     const uint32_t number = (uint32_t)seen.count++;
-    struct region *const region = number < foretold && will_be_freed[number] ? &passing : &kept;
+    struct region *const region = region_for(number);
     /* The next block's header fits before its aligned start. */
     size = (size + sizeof(struct header) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT - sizeof(struct header);
     void *block = take_freed(region, size);
-    if (block == NULL && region->used + sizeof(struct header) + size < ARRAY) {
-        block = region->start + region->used + sizeof(struct header);
-        header_of(block)->size = (uint32_t)size;
-        region->used += sizeof(struct header) + size;
-    }
-    if (block != NULL)
-        header_of(block)->number = number;
+    if (block == NULL)
+        block = take_new(region, size);
+    if (block == NULL)
+        return NULL;
+    header_of(block)->number = number;
+    *number_at(region, block) = number + 1;
     return block;
+}
+
+void begin_module(void)
+{
+    seen.count = (seen.count / OF_A_MODULE + 1) * OF_A_MODULE;
+}
+
+void mark_hot(const void *object)
+{
+    const struct region *const region = region_of(object);
+    if (region == NULL) /* a variable of CPython */
+        return;
+    const char *start = object;
+    while (*number_at(region, start) == 0)
+        start -= ALIGNMENT;
+    seen.fates[*number_at(region, start) - 1] = HOT;
 }
 
 void *program_malloc(size_t size)
@@ -168,7 +230,8 @@ void program_free(void *block)
         free(block);
         return;
     }
-    seen.freed[header_of(block)->number] = 1;
+    seen.fates[header_of(block)->number] = FREED;
+    *number_at(region, block) = 0;
     give_back(region, block);
 }
 

@@ -63,17 +63,26 @@ _Noreturn void die_of_exception(const char *where);
 void displace_memory(size_t bytes);
 
 /*
- * Of the blocks of memory that are allocated from now on: which of the first `count` will be freed before the image is
- * taken, by their order; a byte for each. They are not in the image.
+ * What becomes of a block of memory until the image is taken. Most are freed; these are not in the image. Hot are those
+ * that most processes touch, cold all others that stay. takes.py knows these numbers, and why two of them are bits.
  */
-void foretell_blocks(const unsigned char *freed, size_t count);
+enum fate { COLD = 0, HOT = 1, FREED = 3 };
 
-/* The same, as it turned out: which were freed. */
+/* Tell the fates of the blocks that are allocated from now on, by their numbers; a byte for each. */
+void foretell_blocks(const unsigned char *fates, size_t count);
+
+/* The same, as it turned out. */
 struct blocks {
-    unsigned char *freed;
+    unsigned char *fates;
     size_t count;
 };
 struct blocks blocks_seen(void);
+
+/* Number the blocks from here on as those of another module. */
+void begin_module(void);
+
+/* Note that the block of an object is hot, if it has one. */
+void mark_hot(const void *object);
 
 /* Allocate no more, and return the part of the image that holds what was allocated. Its last byte is not zero. */
 struct range {

@@ -7,7 +7,6 @@ import struct
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from operator import gt
 
 from program.circumstances import DIFFERENCES, USUAL, Circumstances, Difference, different
 from program.contents import STANDARD_LIBRARY, WHILE_LOADED
@@ -15,18 +14,23 @@ from program.modules import compiled
 from program.toolchain import SOURCES
 
 RANGE = struct.Struct("<QQ")  # image.c, write_part()
-OURS = {name: os.path.join(SOURCES, f"{name}.py") for name in ("audit", "contents", "unload", "values")}
+OURS = {
+    name: os.path.join(SOURCES, f"{name}.py") for name in ("audit", "contents", "hot", "layout", "unload", "values")
+}
 AUDIT = {"program_audit": OURS["audit"]}
 UNLOAD = {
     "program": os.path.join(SOURCES, "__init__.py"),
     "program.contents": OURS["contents"],
     "__unload__": OURS["unload"],
+    "program.hot": OURS["hot"],
+    "__layout__": OURS["layout"],
 }
 VALUES = {"program_values": OURS["values"]}
 """Modules of this folder that run in the interpreter, under names that no module of a plugin has: before the plugin's
-modules; behind them, always, with what it imports (image.c knows its name); and behind that."""
+modules; behind them, always, with what these import (image.c knows the names of two); and behind that."""
 BLOCKS = 0
-"""The address at which a take has no memory, but which blocks were freed."""
+"""The address at which a take has no memory, but the fates of blocks, a byte each: cold, hot or freed (program.h). Of
+two fates, `&` is one that does no harm if it is wrong: what is freed may stay, and what is hot may lie anywhere."""
 SHOWN = 16  # places, and values, in a message
 
 
@@ -46,7 +50,7 @@ class Takes:
         library = {name: source for name, source in modules.items() if name in known}
         plugin = {name: source for name, source in modules.items() if name not in known}
         self.library, self.plugin, self.names = compiled(library), compiled({**plugin, **UNLOAD}), frozenset(plugin)
-        self.freed = b""  # of the blocks of memory, as they are allocated: 1 for each that is known to be freed in time
+        self.fates = b""  # of the blocks of memory, as far as they are known
 
     def audit(self) -> None:
         """Raise ImportError if a module does something, when it is loaded, that is none of its business (audit.py)."""
@@ -61,21 +65,23 @@ class Takes:
         return {address: content for address, content in one.items() if address != BLOCKS}
 
     def _settled(self) -> dict[int, bytes]:
-        """Find out which blocks of memory are freed, so that none of these is in the image, and return one take.
+        """Find out which blocks of memory are freed, so that none of these is in the image, and which are hot, so that
+        they lie together; return one take.
 
         Where blocks are has a say in the order of some sets, and so, a little, in what is allocated when: once it is
-        known for the most part, a block that is not freed each time counts as one that stays.
+        known for the most part, a block that is not freed, or hot, each time counts as one that is not.
         """
-        self.freed = self._taken(USUAL)[BLOCKS]
-        self.freed = self._taken(USUAL)[BLOCKS]
+        self.fates = self._taken(USUAL)[BLOCKS]
+        self.fates = self._taken(USUAL)[BLOCKS]
         while True:
             one = self._taken(USUAL)
-            if not any(map(gt, self.freed, one[BLOCKS])):
+            foretold, found = (int.from_bytes(fates, "little") for fates in (self.fates, one[BLOCKS]))
+            if foretold & found == foretold:
                 return one
-            self.freed = bytes(map(min, self.freed, one[BLOCKS]))
+            self.fates = (foretold & found).to_bytes(len(self.fates), "little")
 
     def _taken(self, circumstances: Circumstances) -> dict[int, bytes]:
-        known = b"__blocks__ 0 %d\n" % len(self.freed) + self.freed
+        known = b"__blocks__ 0 %d\n" % len(self.fates) + self.fates
         taken, memory, offset = self._run(self.library + self.plugin + known, circumstances), {}, 0
         while offset < len(taken):
             address, size = RANGE.unpack_from(taken, offset)

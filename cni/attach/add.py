@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from cni.attach import earlier, move
 from cni.attach.attaching import Attaching
-from cni.attach.attachment import Attachment, complete, owner_of
+from cni.attach.attachment import Attachment, Owner, owner_of
 from cni.attach.call import Call
 from cni.attach.claims import Claims
-from cni.attach.plugin import LOCK_TIMEOUT_S, Device, Plugin
+from cni.attach.plugin import Device, Plugin
 from cni.attach.rollback import Rollback
-from cni.linux import netns
+from cni.linux import features, netns
 from cni.linux.netlink import link
-from cni.linux.netlink.link import Link
+from cni.linux.netlink.link import FEATURES, Link
 from cni.linux.netns import NetNS
 from cni.protocol.errors import BAD_ENVIRONMENT, TRY_AGAIN_LATER, CniError, invalid_config
 from cni.protocol.result import Result
@@ -30,29 +30,32 @@ def add(call: Call, plugin: Plugin) -> Result:
     device.find()
     device.refuse()
     claims = Claims(plugin, call)
-    adding = claims.records.store.adding(request.container_id, request.ifname)
+    adding = call.records.store.adding(request.container_id, request.ifname)
     with netns.of_pod(request.netns) as pod, adding:
-        device.before_sweep(call, claims.records)
+        device.before_sweep(call)
         claims.give_back_dead()
-        device.after_sweep(call, claims.records)
-        before = claims.records.of_interface(*call.identity)
+        device.after_sweep(call)
+        before = call.records.of_interface(*call.identity)
         if before is not None:
             earlier.undo(call, before, claims)
         if not device.needs_record:
             # An earlier ADD that was not finished shows only in the built-in IPAM's store.
             if call.ipam.is_built_in(conf):
                 call.release_addresses()
+            unrecorded = Attachment(Owner(*call.identity), None)
             with Rollback(call.log) as undo:
-                return Attaching(call, device, None, pod, claims).finish(undo)
+                attaching = Attaching(call, device, unrecorded, pod, claims)
+                attaching.claim(undo)
+                return attaching.finish(undo)
         if device.has_link and link.get(pod.netlink, name=request.ifname) is not None:
             raise CniError(
                 BAD_ENVIRONMENT, f'CNI_IFNAME "{request.ifname}" exists already in {pod.path}', "nothing was changed"
             )
-        key = device.key(call, claims.records)
-        with plugin.lock(key, LOCK_TIMEOUT_S):
+        key = device.key(call)
+        with plugin.lock(key):
             claims.take_over(device)
             # What may take a while is done without the shared lock, for which all of the node wait.
-            original = device.link(call, claims.records)
+            original = device.link(call)
             with Rollback(call.log) as undo:
                 with device.shared_lock():
                     attachment = _claim(call, device, original, pod, claims)
@@ -76,13 +79,16 @@ def _claim(call: Call, device: Device, original: Link | None, pod: NetNS, claims
                 f"cannot move {original.name} to another namespace: {device.describe()}",
                 "the kernel keeps this kind of link where it is; nothing was changed",
             )
-        complete(original)
+        # What rtnetlink does not tell.
+        if asked := features.requested(original.name):
+            original.properties[FEATURES] = asked
         master = link.get(call.host.netlink, index=original.master) if original.master else None
         if master is not None:
             call.log.warning(f"{original.name} is a port of {master.name}, which it leaves until DEL")
     owner = owner_of(call.request, call.conf, pod, call.ipam.remember(call.conf))
-    attachment = device.attachment(owner, original, call, claims.records)
+    attachment = device.attachment(owner, original, call)
     attachment.master = master.name if master is not None else ""
     if original is not None:
-        attachment.pod_index = move.index_to_be(pod, original.index, call.host)
+        # Before Linux 5.13 the kernel chooses it itself.
+        attachment.pod_index = move.free_index(pod, original.index, call.host) if link.chooses_index() else 0
     return attachment

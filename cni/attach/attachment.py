@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from cni.attach.identity import Sought
-from cni.linux import boot, features
-from cni.linux.netlink.link import FEATURES, Link
+from cni.attach.identity import Sought, in_pod
+from cni.linux import boot
+from cni.linux.netlink.link import Link
 from cni.linux.netns import NetNS
 from cni.protocol.config import NetConf
 from cni.protocol.request import Request
@@ -62,13 +62,6 @@ def owner_of(request: Request, conf: NetConf, pod: NetNS, ipam: dict[str, object
     return Owner(request.container_id, request.ifname, conf.name, *place, pod_names, ipam)
 
 
-def complete(original: Link) -> None:
-    """Note of a link of the host, as it is before ADD, what rtnetlink does not tell."""
-    asked = features.requested(original.name)
-    if asked:
-        original.properties[FEATURES] = asked
-
-
 @dataclass(slots=True, eq=False)
 class Attachment:
     """One attachment. original: the link as it was on the host, None for a device without one. master: the name of the
@@ -88,36 +81,6 @@ class Attachment:
         return self.name
 
     @property
-    def container_id(self) -> str:
-        """See `Owner`."""
-        return self.owner.container_id
-
-    @property
-    def ifname(self) -> str:
-        """See `Owner`."""
-        return self.owner.ifname
-
-    @property
-    def network(self) -> str:
-        """See `Owner`."""
-        return self.owner.network
-
-    @property
-    def netns(self) -> str:
-        """See `Owner`."""
-        return self.owner.netns
-
-    @property
-    def netns_cookie(self) -> int:
-        """See `Owner`."""
-        return self.owner.netns_cookie
-
-    @property
-    def boot_id(self) -> str:
-        """See `Owner`."""
-        return self.owner.boot_id
-
-    @property
     def home(self) -> str:
         """The path of the pod's namespace, empty where nobody knows it."""
         return self.owner.netns
@@ -127,7 +90,7 @@ class Attachment:
         """Whether what it describes can still be so: links, and what is set on them, do not outlive a boot. A record
         that does not say when it was written counts as one of this boot.
         """
-        return self.boot_id in ("", boot.current())
+        return self.owner.boot_id in ("", boot.current())
 
     @property
     def name(self) -> str:
@@ -137,11 +100,15 @@ class Attachment:
     def sought(self, parents: tuple[str, ...] = ()) -> Sought:
         """Return what the link is known by. parents: as in `Sought`. There has to be one."""
         assert self.original is not None
-        return Sought(self.original, parents, self.ifname, self.pod_index)
+        return Sought(self.original, parents, self.owner.ifname, self.pod_index)
+
+    def link_in(self, pod: NetNS, host: NetNS) -> Link | None:
+        """Return the link in a pod, which may have renamed it and changed its address; None without."""
+        return in_pod(self.sought(), host, pod, self.knows(pod))[0]
 
     def knows(self, pod: NetNS) -> bool:
         """Return whether a namespace is known to be the one that the link went to. Before Linux 5.14, which has no
         cookies, the path has to do.
         """
-        is_told = self.netns_cookie == pod.cookie if pod.cookie else bool(self.owner.netns_inode)
-        return bool(self.netns) and is_told and self.owner.may_have(pod)
+        is_told = self.owner.netns_cookie == pod.cookie if pod.cookie else bool(self.owner.netns_inode)
+        return bool(self.owner.netns) and is_told and self.owner.may_have(pod)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cni.attach.attachment import Owner
+from cni.attach.records import Records
 from cni.linux.log import Logger
 from cni.linux.netns import NetNS
 from cni.protocol.config import NetConf
@@ -58,23 +60,29 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """One command. host: the namespace that the runtime and all devices are in, open."""
+    """One command. host: the namespace that the runtime and all devices are in, open. records: the plugin's."""
 
     request: Request
     conf: NetConf
     host: NetNS
     ipam: IPAM
     log: Logger
+    records: Records
 
     @property
     def identity(self) -> tuple[str, str, str]:
         """What tells the attachment that the command is about from all others, as `Owner.identity`."""
         return self.request.container_id, self.request.ifname, self.conf.name
 
-    def ask_ipam(self) -> Result:
-        """Have IPAM give addresses. Raises CniError."""
-        return self.ipam.add(self.request, self.conf, self.log)
-
     def release_addresses(self) -> None:
         """Release the addresses that an ADD has had, as its undo. Raises CniError."""
         self.ipam.delete(self.request, self.conf, self.log)
+
+    def release_addresses_of(self, owner: Owner | None) -> None:
+        """Release the addresses of an attachment: those that the configuration tells of, and those that its record
+        does. owner: what that says, None without one. Raises CniError.
+        """
+        remembered = owner.ipam if owner is not None else None
+        self.ipam.delete(self.request, self.conf, self.log, attached=owner is not None, remembered=remembered)
+        if owner is not None and owner.network not in ("", self.conf.name):
+            self.ipam.release_recorded(owner.ipam, owner.identity, self.log)

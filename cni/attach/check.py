@@ -7,7 +7,6 @@ from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.ifconfig import PodLink
 from cni.attach.plugin import Plugin
-from cni.attach.records import Records
 from cni.linux import netns
 from cni.linux.netlink import link
 from cni.linux.netlink.link import FLAGS, IFF_MULTICAST, IFF_NOARP, Link
@@ -30,10 +29,13 @@ def check(call: Call, plugin: Plugin) -> None:
     with netns.of_pod(request.netns) as pod:
         if not device.needs_record:
             return
-        recorded = Records(plugin, call.log).load(*call.identity)
+        recorded = call.records.load(*call.identity)
         device.require(recorded, call)
-        expected = _expected_interface(request.ifname, result)
-        if recorded.original is not None if recorded is not None else device.has_link:
+        expected = next((x for x in result.interfaces if x.name == request.ifname and x.sandbox), None)
+        if expected is None:
+            raise CniError(GENERIC, f"prevResult has no interface {request.ifname} in a sandbox")
+        has_link = device.has_link if recorded is None else recorded.original is not None
+        if has_link:
             found = _link_in_pod(pod, expected, result)
             _properties(found, recorded, pod.path)
             device.verify_link(found, expected, pod, call)
@@ -48,22 +50,13 @@ def status(call: Call, plugin: Plugin) -> None:
     """
     device = plugin.named(call.conf)
     _ipam_status(call)
-    records = Records(plugin, call.log)
-    records.store.check_usable()
+    call.records.store.check_usable()
     try:
         plugin.check_host(call)
         if device is not None:
-            device.status(call, records)
+            device.status(call)
     except CniError as e:
         raise CniError(PLUGIN_UNAVAILABLE, e.msg, e.details) from e
-
-
-def _expected_interface(ifname: str, result: Result) -> Interface:
-    """Return the pod's interface of this name in the result of ADD. Raises CniError when it has none."""
-    expected = next((x for x in result.interfaces if x.name == ifname and x.sandbox), None)
-    if expected is None:
-        raise CniError(GENERIC, f"prevResult has no interface {ifname} in a sandbox")
-    return expected
 
 
 def _link_in_pod(pod: NetNS, expected: Interface, result: Result) -> Link:

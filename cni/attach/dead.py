@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 from cni.attach.attachment import Attachment
-from cni.attach.pod import RecordedPod
+from cni.attach.pod import recorded_pod
 from cni.linux import netns
 from cni.linux.log import Logger
 from cni.protocol.errors import CniError
@@ -19,6 +20,7 @@ from cni.protocol.jsontext import JSONError, loads
 
 NETNS = b'"netns":"'
 INODE = b'"netnsInode":'
+MAX_DIGITS = 20  # of a number of 64 bits
 STORE_TIMEOUT_S = 1.0
 """How long a sweep waits for a store of addresses that somebody else has locked, in seconds."""
 
@@ -32,35 +34,20 @@ def may_be(record: bytes) -> bool:
 
     It is not parsed: that takes a hundred times as long.
     """
-    start = record.find(NETNS)
-    if start < 0:
-        return True
-    start += len(NETNS) - 1
-    end = record.find(b'"', start + 1) + 1
-    inode = _number(record, record.find(INODE))
+    path, inode = record.partition(NETNS)[2].partition(b'"')[0], record.partition(INODE)[2][:MAX_DIGITS]
     try:
-        path = loads(record[start:end].decode())
-        return not isinstance(path, str) or not inode or os.stat(path).st_ino != inode
+        number = int(inode.replace(b"}", b",").partition(b",")[0])
+        return os.stat(str(loads(f'"{path.decode()}"'))).st_ino != number
     except (OSError, ValueError, JSONError):
         return True
 
 
-def _number(record: bytes, start: int) -> int:
-    if start < 0:
-        return 0
-    digits = record[start + len(INODE) : start + len(INODE) + 20]
-    end = next((at for at, digit in enumerate(digits) if not 48 <= digit <= 57), len(digits))
-    return int(digits[:end] or b"0")
-
-
+@dataclass(slots=True, eq=False)
 class Living:
     """Which namespaces live, as far as processes are in them. Looked up when first asked."""
 
-    __slots__ = ("_inodes", "_log")
-
-    def __init__(self, log: Logger) -> None:
-        self._log = log
-        self._inodes: dict[int, int] | None = None
+    log: Logger
+    _inodes: dict[int, int] | None = field(default=None, init=False)
 
     def has(self, attachment: Attachment) -> bool:
         """Return whether the namespace of an attachment lives: at its path, or because a process is in it. The caller
@@ -70,7 +57,7 @@ class Living:
             return False
         if not attachment.home:
             return True  # nobody knows
-        with RecordedPod(attachment.owner, (attachment.home,), self._log) as pod:
+        with recorded_pod(attachment.owner, self.log, attachment.home) as pod:
             if pod is not None:
                 return True
         if self._inodes is None:
@@ -79,7 +66,7 @@ class Living:
         if process is None:
             return False
         # The kernel gives the number of a namespace that has died to the next one.
-        pod = netns.if_there(f"/proc/{process}/ns/net", self._log)
+        pod = netns.if_there(f"/proc/{process}/ns/net", self.log)
         if pod is None:
             return False
         with pod:

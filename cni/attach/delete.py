@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from cni.attach import information
+from cni.attach import deviceinfo
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.claims import Claims
 from cni.attach.give_back import Outcome
 from cni.attach.plugin import Plugin
 from cni.attach.records import is_unusable
-from cni.attach.release import release_addresses
-from cni.attach.step import attempt
+from cni.attach.step import attempt, settle
 from cni.attach.waiting import PATIENCE_S
-from cni.protocol.errors import CniError, combined
+from cni.protocol.errors import CniError
 
 
 def delete(call: Call, plugin: Plugin) -> None:
@@ -27,25 +26,25 @@ def delete(call: Call, plugin: Plugin) -> None:
     request, conf, log, claims = call.request, call.conf, call.log, Claims(plugin, call)
     errors: list[CniError] = []
     found: list[Attachment | None] = []
-    attempt(errors, lambda: found.append(claims.records.of_delete(*call.identity)))
+    attempt(errors, lambda: found.append(call.records.of_delete(*call.identity)))
     recorded = found[0] if found else None
     is_known = bool(found) or is_unusable(errors[-1])
-    if recorded is not None and recorded.network != conf.name != "" and claims.records.lives(recorded):
+    if recorded is not None and recorded.owner.network != conf.name != "" and call.records.lives(recorded):
+        owner = recorded.owner
         # As a runtime does after the ADD that was refused for it (`earlier`).
         log.warning(
-            f'{request.ifname} of {recorded.owner.describe()} is attached to network "{recorded.network}", not to '
-            f'"{conf.name}": it stays attached'
+            f'{request.ifname} of {owner.describe()} is attached to network "{owner.network}", not to "{conf.name}": '
+            "it stays attached"
         )
         attempt(errors, call.ipam.delete, request, conf, log, attached=False)
     else:
         failed = len(errors)
-        attempt(errors, release_addresses, call, recorded.owner if recorded is not None else None)
+        attempt(errors, call.release_addresses_of, recorded.owner if recorded is not None else None)
         if is_known:
             attempt(errors, _detach, recorded, len(errors) > failed, claims)
     attempt(errors, claims.give_back_dead)
-    information.sweep(conf, log)
-    if errors:
-        raise combined(f"DEL of {request.ifname}", errors)
+    deviceinfo.sweep_for(conf, log)
+    settle(f"DEL of {request.ifname}", errors)
 
 
 def _detach(recorded: Attachment | None, keep: bool, claims: Claims) -> None:
@@ -57,6 +56,6 @@ def _detach(recorded: Attachment | None, keep: bool, claims: Claims) -> None:
             if outcome is not Outcome.DONE or keep:
                 return
         # Also after a record: a Go plugin, which knows nothing of that, may have attached the pod anew.
-        if not claims.plugin.release_unrecorded(call, claims.records, recorded is not None):
+        if not claims.plugin.release_unrecorded(call, recorded is not None):
             return
-        recorded = claims.records.of_delete(*call.identity)
+        recorded = call.records.of_delete(*call.identity)

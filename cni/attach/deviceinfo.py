@@ -21,9 +21,10 @@ from __future__ import annotations
 
 import os
 
-from cni.linux import files, sysfs
+from cni.linux import eswitch, files, pci, vdpa
 from cni.linux.log import Logger
 from cni.protocol import jsontext
+from cni.protocol.config import NetConf
 from cni.protocol.errors import CniError
 from cni.protocol.limits import DEVICE_INFO_FOLDERS, PATH_BYTES
 from cni.protocol.section import refused, shown
@@ -37,11 +38,41 @@ REPRESENTOR = "representor-device"
 _SHARED = ("pci-address", "pf-pci-address", REPRESENTOR)
 """What a PCI device and a vDPA device that is backed by one are both described with."""
 
+_MEMBER = "CNIDeviceInfoFile"
 _FILE_MODE = 0o444
 _FOLDER_MODE = 0o755
 
 
-def describe(device: str, sysfs_root: str = sysfs.ROOT) -> tuple[str, dict[str, str]]:
+def is_wanted(conf: NetConf) -> bool:
+    """Return whether the runtime asks for device information, be it not in the right way."""
+    return conf.runtime_config.get(_MEMBER) not in (None, "")
+
+
+def publish_for(conf: NetConf, device: str, sysfs_root: str, log: Logger) -> None:
+    """Complete or write the device-info file that `runtimeConfig` names, if it does. device: its folder in pci.
+
+    Never raises: the device works without.
+    """
+    path = conf.runtime_config.get(_MEMBER)
+    if path is not None and not isinstance(path, str):
+        log.warning(f"runtimeConfig.{_MEMBER} is no string: device information is not published")
+    elif path:
+        try:
+            kind, fields = describe(os.path.realpath(device), sysfs_root)
+        except CniError as e:
+            log.warning(f"device information is not published: {e}")
+            return
+        publish(path, kind, fields, log)
+
+
+def sweep_for(conf: NetConf, log: Logger) -> None:
+    """Remove what an ADD that was killed left of the device-info file, which itself Multus removes. Never raises."""
+    path = conf.runtime_config.get(_MEMBER)
+    if isinstance(path, str) and path:
+        sweep(path, log)
+
+
+def describe(device: str, sysfs_root: str = pci.ROOT) -> tuple[str, dict[str, str]]:
     """Return the kind of a device, PCI or VDPA, and the members of its map as far as known; none for a device that is
     on no PCI bus.
 
@@ -50,22 +81,22 @@ def describe(device: str, sysfs_root: str = sysfs.ROOT) -> tuple[str, dict[str, 
     folder = device
     if os.path.basename(folder).startswith("virtio"):
         folder = os.path.dirname(folder)
-        if not sysfs.is_pci_address(os.path.basename(folder)):  # a vDPA device is in between
+        if not pci.is_address(os.path.basename(folder)):  # a vDPA device is in between
             folder = os.path.dirname(folder)
     address = os.path.basename(folder)
-    if not sysfs.is_pci_address(address):
+    if not pci.is_address(address):
         return PCI, {}
-    pf = sysfs.physical_function(folder)
-    index = sysfs.vf_index(pf, address) if pf else -1
+    pf = pci.physical_function(folder)
+    index = pci.vf_index(pf, address) if pf else -1
     fields = {
         "pci-address": address,
         "pf-pci-address": os.path.basename(pf),
-        REPRESENTOR: sysfs.representor(pf, index, sysfs_root) if index >= 0 else "",
+        REPRESENTOR: eswitch.representor(pf, index, sysfs_root) if index >= 0 else "",
     }
-    vdpa = sysfs.vdpa(folder, sysfs_root)
-    if vdpa is None or not vdpa.driver:
-        return PCI, {**fields, "rdma-device": sysfs.rdma_device(folder)}
-    return VDPA, {**fields, "parent-device": vdpa.name, "driver": vdpa.driver, "path": vdpa.path}
+    found = vdpa.find(folder, sysfs_root)
+    if found is None or not found.driver:
+        return PCI, {**fields, "rdma-device": pci.rdma_device(folder)}
+    return VDPA, {**fields, "parent-device": found.name, "driver": found.driver, "path": found.path}
 
 
 def publish(path: str, kind: str, fields: dict[str, str], log: Logger, folder: str = FOLDER) -> None:
@@ -113,7 +144,7 @@ def _resolved(path: str, folder: str) -> str:
     resolved = os.path.realpath(path) if sound else ""
     if not resolved.startswith(root) or resolved.count("/") - root.count("/") > DEVICE_INFO_FOLDERS:
         wanted = f"an absolute path below {folder}, without .., at most {DEVICE_INFO_FOLDERS} folders down"
-        raise refused("runtimeConfig.CNIDeviceInfoFile", path, f"{wanted}, {PATH_BYTES} bytes long at most")
+        raise refused(f"runtimeConfig.{_MEMBER}", path, f"{wanted}, {PATH_BYTES} bytes long at most")
     return resolved
 
 

@@ -6,7 +6,6 @@ from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.claims import Claims
 from cni.attach.give_back import Outcome
-from cni.attach.release import release_addresses
 from cni.attach.waiting import PATIENCE_S
 from cni.protocol.errors import BAD_ENVIRONMENT, TRY_AGAIN_LATER, CniError
 
@@ -17,7 +16,7 @@ def undo(call: Call, before: Attachment, claims: Claims) -> None:
     Raises CniError: code 4 when the attachment is another network's and lives, code 11 when the device is not back.
     """
     request, conf, owner = call.request, call.conf, before.owner
-    if owner.network != conf.name and claims.records.lives(before):
+    if owner.network != conf.name and call.records.lives(before):
         raise CniError(
             BAD_ENVIRONMENT,
             f'CNI_IFNAME "{request.ifname}" of {owner.describe()} is attached to network "{owner.network}"',
@@ -25,7 +24,7 @@ def undo(call: Call, before: Attachment, claims: Claims) -> None:
         )
     call.log.info("an earlier ADD of this attachment was not finished: undoing it first")
     if owner.network == conf.name:
-        release_addresses(call, owner)
+        call.release_addresses_of(owner)
     else:
         call.ipam.release_recorded(owner.ipam, owner.identity, call.log)
     if claims.detach(before, request.netns, PATIENCE_S) is Outcome.NOT_YET:

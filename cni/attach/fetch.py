@@ -21,12 +21,13 @@ def fetched(sought: Sought, found: Link, links: list[Link], host: NetNS, pod: Ne
     stacked.remove(found, host, pod, log, links)
     _drop_given_names(found, sought.original, pod)
     back = move.onto_host(host, pod, found, original.name, log, alias=original.name, index=original.index)
-    reason = sought.on_host(back) if back is not None else ""
-    if back is not None and reason and (back.kind, back.peer) == (found.kind, found.peer):
-        reason = "" if identity.peer_has_left(original, host) else reason
-    if back is not None and not reason:
+    if back is None:
+        return None
+    reason = sought.on_host(back)
+    if reason and (back.kind, back.peer) == (found.kind, found.peer) and identity.peer_has_left(original, host):
+        reason = ""
+    if not reason:
         stacked.remove(back, host, pod, log)
-    if back is None or not reason:
         return back
     log.warning(f"{pod.path} has put another link in the place of {original.name}: {reason}; it is deleted")
     try:

@@ -6,8 +6,8 @@ from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.claims import Claims
 from cni.attach.plugin import Plugin
-from cni.attach.step import attempt
-from cni.protocol.errors import CniError, combined
+from cni.attach.step import attempt, settle
+from cni.protocol.errors import CniError
 
 
 def collect_garbage(call: Call, plugin: Plugin) -> None:
@@ -20,12 +20,11 @@ def collect_garbage(call: Call, plugin: Plugin) -> None:
     errors: list[CniError] = []
     attempt(errors, _detach_invalid, claims, errors)
     attempt(errors, claims.give_back_dead, has_own=False)
-    attempt(errors, plugin.sweep, call, claims.records)
-    attempt(errors, claims.records.store.sweep)
+    attempt(errors, plugin.sweep, call)
+    attempt(errors, call.records.store.sweep)
     if conf.ipam is not None:
         attempt(errors, call.ipam.gc, call.request, conf, call.log)
-    if errors:
-        raise combined(f"GC of network {conf.name}", errors)
+    settle(f"GC of network {conf.name}", errors)
 
 
 def _detach_invalid(claims: Claims, errors: list[CniError]) -> None:
@@ -42,7 +41,7 @@ def _detach_invalid(claims: Claims, errors: list[CniError]) -> None:
             return (owner.container_id, owner.ifname) in valid
         return f"{owner.container_id}-{owner.ifname}" in joined
 
-    for attachment in claims.records.all():
-        if attachment.network == conf.name and not is_valid(attachment):
+    for attachment in claims.call.records.all():
+        if attachment.owner.network == conf.name and not is_valid(attachment):
             claims.call.log.info(f"giving back {attachment.name}, which {attachment.owner.describe()} no longer needs")
             attempt(errors, claims.detach, attachment)

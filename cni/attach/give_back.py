@@ -9,7 +9,7 @@ from cni.attach import fetch, identity, restore, waiting
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.identity import Sought
-from cni.attach.step import attempt
+from cni.attach.step import attempt, settle
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
 from cni.linux.netlink.socket import RequestError
@@ -25,17 +25,14 @@ class Outcome(Enum):
     FETCHED = auto()
 
 
+@dataclass(slots=True, eq=False)
 class Return:
     """The way of one recorded device back to the host, with what its plugin does on it. The engine calls the methods in
     the order in which they stand here. What a step could not do is added to the errors, and the rest is done.
     """
 
-    __slots__ = ("attachment", "call", "log")
-
-    def __init__(self, attachment: Attachment, call: Call) -> None:
-        self.attachment = attachment
-        self.call = call
-        self.log = call.log
+    attachment: Attachment
+    call: Call
 
     @property
     def title(self) -> str:
@@ -105,12 +102,12 @@ class Return:
         """Return whether a device that is nowhere cannot be found any more, and say it. seen: what the pod has."""
         name = self.attachment.name
         if pod is not None and not self._has_died(pod):
-            self.log.warning(
+            self.call.log.warning(
                 f"{name} is neither on the host nor to be recognised in {pod.path}: {seen}; its record stays until "
                 "that namespace is gone"
             )
             return False
-        self.log.info(f"{name} is neither on the host nor in the pod: nothing to give back")
+        self.call.log.info(f"{name} is neither on the host nor in the pod: nothing to give back")
         return True
 
     def _has_died(self, pod: NetNS) -> bool:
@@ -151,7 +148,7 @@ def give_back(way: Return, pod: NetNS | None, patience_s: float, was_touched: bo
     settings stay as well, so that nothing is sent without its VLAN.
     Raises CniError for what the kernel refused; everything else is done.
     """
-    attachment, call, log = way.attachment, way.call, way.log
+    attachment, call, log = way.attachment, way.call, way.call.log
     original = attachment.original
     if not attachment.is_of_this_boot:
         log.info(f"{attachment.name} was attached before the machine's last boot: the boot has reset it")
@@ -160,7 +157,7 @@ def give_back(way: Return, pod: NetNS | None, patience_s: float, was_touched: bo
     attempt(errors, way.disconnect, errors)
     if way.is_removed():
         attempt(errors, way.reconnect, errors)
-        _raise(f"cleaning up after {way.title}", errors)
+        settle(f"cleaning up after {way.title}", errors)
         return Outcome.DONE
     what, arrival = f"giving back {way.title}", Arrival()
     try:
@@ -173,26 +170,26 @@ def give_back(way: Return, pod: NetNS | None, patience_s: float, was_touched: bo
         reason = f"errno {e.errno}; " + (f"cannot {e.question}; " if e.question else "") + "its record stays"
         errors.append(CniError(GENERIC, f"cannot fetch {way.title}: {e.strerror}", reason))
         raise combined(what, errors) from e
-    found = arrival.link
+    found, before = arrival.link, len(errors)
+    if original is not None and found is not None and not arrival.is_left_alone:
+        # The kernel saves it from a dying pod under the name that it had there last, and a pod may have kept a move
+        # from naming it. Where it cannot be named, it keeps its mark, by which the next DEL knows it.
+        attempt(errors, restore.rename, call.host, found, original.name, log)
+    is_named = len(errors) == before
     if original is not None and found is None and not way.is_over(pod, arrival.seen):
-        _raise(what, errors)
+        settle(what, errors)
         return Outcome.NOT_YET
     attempt(errors, way.reconnect, errors)
     attempt(errors, way.restore_settings, errors)
     if original is not None and found is not None and arrival.is_left_alone:
         attempt(errors, restore.restore_place, call.host, found, original, attachment.master, log)
-    elif found is not None and arrival.is_named:
+    elif found is not None and is_named:
         attempt(errors, restore.restore, call.host, found, way.original_for(found), attachment.master, log)
     attempt(errors, way.finish, errors)
-    _raise(what, errors)
+    settle(what, errors)
     if found is not None:
         log.debug(f"{attachment.name} is back on the host")
     return arrival.outcome
-
-
-def _raise(what: str, errors: list[CniError]) -> None:
-    if errors:
-        raise combined(what, errors)
 
 
 @dataclass(slots=True)
@@ -200,19 +197,17 @@ class Arrival:
     """A link on the host, None when it is nowhere.
 
     outcome: FETCHED if the pod is there. seen: for a message, what is in the pod instead. is_left_alone: as in
-    `Return.was_left_alone`. is_named: whether it has its name back, or one that begins with it; where that failed, it
-    keeps its mark, by which the next DEL knows it.
+    `Return.was_left_alone`.
     """
 
     link: Link | None = None
     outcome: Outcome = Outcome.DONE
     seen: str = ""
     is_left_alone: bool = False
-    is_named: bool = True
 
 
 def _arrival(way: Return, pod: NetNS | None, patience_s: float, was_touched: bool, errors: list[CniError]) -> Arrival:
-    """Bring the link to the host, under its name if that is free. Arguments and errors are those of `give_back`."""
+    """Bring the link to the host. Arguments and errors are those of `give_back`."""
     host, original, seen = way.call.host, way.attachment.original, ""
     assert original is not None
     found = way.on_host()
@@ -223,9 +218,9 @@ def _arrival(way: Return, pod: NetNS | None, patience_s: float, was_touched: boo
         in_pod, seen = identity.in_pod(way.sought(), host, pod, way.attachment.knows(pod), links)
         if in_pod is not None:
             in_pod = way.before_leaving(in_pod, pod, errors)
-            fetched = fetch.fetched(way.sought(), in_pod, links, host, pod, way.log)
+            fetched = fetch.fetched(way.sought(), in_pod, links, host, pod, way.call.log)
             if fetched is not None:
-                return _named(way, Arrival(fetched, Outcome.FETCHED), errors)
+                return Arrival(fetched, Outcome.FETCHED)
     outcome = Outcome.FETCHED if found is not None and pod is not None else Outcome.DONE
     if found is None and way.may_come():
         found = waiting.for_link(way.on_host, patience_s)
@@ -233,20 +228,4 @@ def _arrival(way: Return, pod: NetNS | None, patience_s: float, was_touched: boo
         found = way.left_behind()
     if found is None:
         return Arrival(seen=seen)
-    return _named(way, Arrival(way.after_arriving(found, errors), outcome), errors)
-
-
-def _named(way: Return, arrival: Arrival, errors: list[CniError]) -> Arrival:
-    """Give a link that is on the host its name back. The kernel saves it from a dying pod under the name that it had
-    there last, and a pod may have kept a move from naming it.
-    """
-    found, original = arrival.link, way.attachment.original
-    assert found is not None
-    assert original is not None
-    if found.name != original.name:
-        try:
-            arrival.link = restore.rename(way.call.host, found, original.name, way.log)
-        except CniError as e:
-            errors.append(e)
-            arrival.is_named = False
-    return arrival
+    return Arrival(way.after_arriving(found, errors), outcome)

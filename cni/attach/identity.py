@@ -98,13 +98,13 @@ def in_pod(
     reasons = [(entry, sought.contradiction(entry, peer_nsid)) for entry in links]
     fitting = [entry for entry, reason in reasons if not reason]
     is_proven = any(entry.parent for entry in fitting) or (sought.is_anchored and not sought.parents)
-    if sought.index and knows_index and not is_proven:
+    counts = knows_index and sought.index > 0
+    if counts and not is_proven:
         reasons = [(entry, reason or "its index is another") for entry, reason in reasons]
         fitting = [entry for entry in fitting if entry.index == sought.index]
-        fitting = fitting or [entry for entry in links if _is_tied_anew(entry, sought, host, pod)]
     elif not is_proven:
         fitting = [entry for entry in fitting if _is_like(entry, sought)]
-    elif not fitting and sought.index and knows_index:
+    if counts and not fitting:
         fitting = [entry for entry in links if _is_tied_anew(entry, sought, host, pod)]
     original = sought.original
     best = min(

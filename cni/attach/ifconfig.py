@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from cni.attach import announcer
 from cni.attach.announce import announce as send_announcements
 from cni.attach.announce import can_be_announced
+from cni.attach.step import trying
 from cni.linux import sysctl
 from cni.linux.log import Logger
 from cni.linux.netlink import addr, link, route
 from cni.linux.netlink.addr import Address
 from cni.linux.netlink.monitor import RTMGRP_IPV6_IFADDR, Monitor
-from cni.linux.netlink.socket import RequestError
 from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, CniError
 from cni.protocol.ip import IPAddress, IPNetwork
 from cni.protocol.limits import SHOWN_ITEMS
 from cni.protocol.result import IPConfig, Result, Route
 
-Sought = tuple[IPNetwork, IPAddress | None, int | None, int | None, int | None, int | None]
+Sought = tuple[IPNetwork, IPAddress | None, tuple[int | None, ...]]
 
 DAD_TIMEOUT_S = 5.0
 
@@ -50,12 +50,8 @@ def add_addresses(pod: PodLink, result: Result, log: Logger) -> bool:
         # The kernel announces IPv4 addresses when the link comes up (net/ipv4/devinet.c, inetdev_event).
         announcing = _prefer(pod, "ipv4", "arp_notify", log)
     for ip in ours:
-        try:
+        with trying(f"add address {ip.address} to {pod.name}"):
             addr.add(pod.netns.netlink, pod.index, ip.address)
-        except RequestError as e:
-            raise CniError(
-                GENERIC, f"cannot add address {ip.address} to {pod.name}: {e.strerror}", f"errno {e.errno}"
-            ) from e
     return announcing
 
 
@@ -100,14 +96,8 @@ def add_routes(pod: PodLink, result: Result, log: Logger) -> None:
         _wait_for_dad(pod, log)
     for wanted in result.routes:
         gateway = gateway_of(wanted, gateways)
-        try:
+        with trying(f"add route {describe(wanted, gateway)} through {pod.name}"):
             route.add(pod.netns.netlink, pod.index, wanted, gateway)
-        except RequestError as e:
-            raise CniError(
-                GENERIC,
-                f"cannot add route {describe(wanted, gateway)} through {pod.name}: {e.strerror}",
-                f"errno {e.errno}",
-            ) from e
 
 
 def addresses_of(result: Result) -> list[IPConfig]:
@@ -161,18 +151,13 @@ def _wait_for_dad(pod: PodLink, log: Logger) -> None:
             tentative = [str(a.interface) for a in addresses if a.flags & addr.IFA_F_TENTATIVE]
             if not tentative:
                 return
-            if not has_carrier(pod):
+            current = link.get(pod.netns.netlink, index=pod.index)
+            if current is None or not current.carrier:
                 log.warning(f"{pod.name} has no carrier: {', '.join(tentative)} not checked for duplicates")
                 return
             if not monitor.wait(deadline):
                 log.warning(f"{', '.join(tentative)} on {pod.name} still tentative after {DAD_TIMEOUT_S:g} s")
                 return
-
-
-def has_carrier(pod: PodLink) -> bool:
-    """Return whether the link has carrier at this moment."""
-    current = link.get(pod.netns.netlink, index=pod.index)
-    return current is not None and current.carrier
 
 
 def kernel_announced(pod: PodLink) -> bool:
@@ -287,23 +272,19 @@ def _sought(wanted: Route, gateway: IPAddress | None) -> Sought:
     """Return what a route must be like. What was not asked for is None, and may be anything: the table, too, since a
     plugin later in the chain (sbr, vrf) may have moved the route to one of its own.
     """
-    table, priority = wanted.table or None, wanted.priority or None
-    return wanted.dst, gateway, table, priority, wanted.mtu or None, wanted.advmss or None
+    return wanted.dst, gateway, tuple(value or None for value in _settings(wanted))
 
 
 def _kind(sought: Sought) -> tuple[bool, ...]:
     """Return which settings are asked for: there are few combinations, however many routes."""
-    return tuple(value is not None for value in sought[2:])
+    return tuple(value is not None for value in sought[2])
 
 
 def _as_sought(found: Route, kind: tuple[bool, ...]) -> Sought:
     """Return a route that is there as one which asks for these settings would be sought."""
-    table, priority, mtu, advmss = kind
-    return (
-        found.dst,
-        found.gw,
-        found.table if table else None,
-        found.priority if priority else None,
-        found.mtu if mtu else None,
-        found.advmss if advmss else None,
-    )
+    settings = zip(_settings(found), kind, strict=True)
+    return found.dst, found.gw, tuple(value if is_asked else None for value, is_asked in settings)
+
+
+def _settings(one: Route) -> tuple[int | None, ...]:
+    return one.table, one.priority, one.mtu, one.advmss

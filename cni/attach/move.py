@@ -38,14 +38,6 @@ def free_index(netns: NetNS, wanted: int, others: NetNS | None = None) -> int:
     return 1 + max(entry.index for space in (netns, others) if space is not None for entry in link.dump(space.netlink))
 
 
-def index_to_be(pod: NetNS, wanted: int, host: NetNS) -> int:
-    """Return the index that `into_pod` is to give a link, 0 where the kernel chooses one itself (before Linux 5.13).
-
-    wanted: its index on the host. Raises RequestError.
-    """
-    return free_index(pod, wanted, host) if link.chooses_index() else 0
-
-
 def into_pod(host: NetNS, pod: NetNS, device: Link, ifname: str, index: int, log: Logger) -> None:
     """Move a link of the host into a pod under the name `ifname`. It arrives down, without addresses.
 

@@ -12,39 +12,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 from cni.attach.attachment import Attachment, Owner
 from cni.attach.call import Call
 from cni.attach.give_back import Return
 from cni.attach.ifconfig import PodLink
-from cni.attach.records import Format, Records
-from cni.attach.step import Step
-from cni.linux import files, lock, sysfs
+from cni.attach.records import Format
+from cni.attach.state import LOCK_TIMEOUT_S
+from cni.attach.step import Step, trying
+from cni.linux import files, lock, pci
 from cni.linux.lock import EphemeralLock, FileLock
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
-from cni.linux.netlink.socket import RequestError
 from cni.linux.netns import NetNS
 from cni.protocol.config import NetConf
-from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError
+from cni.protocol.errors import TRY_AGAIN_LATER, CniError
 from cni.protocol.request import Request
 from cni.protocol.result import Interface
-
-LOCK_TIMEOUT_S = 60.0
-"""How long, in seconds, a command waits for a device's lock."""
-
-
-class Unlocked:
-    """A lock where none is needed."""
-
-    __slots__ = ()
-
-    def __enter__(self) -> Unlocked:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 class Device:
@@ -75,17 +60,17 @@ class Device:
         """Its folder in sysfs, for device information; empty for a virtual one."""
         return ""
 
-    def before_sweep(self, call: Call, records: Records) -> None:
+    def before_sweep(self, call: Call) -> None:
         """Prepare ADD, before what dead pods have left is given back. Raises CniError."""
 
-    def after_sweep(self, call: Call, records: Records) -> None:
+    def after_sweep(self, call: Call) -> None:
         """The same after that."""
 
-    def key(self, call: Call, records: Records) -> str:
+    def key(self, call: Call) -> str:
         """Return the name of its lock. Raises CniError when nobody knows the device."""
         raise NotImplementedError
 
-    def left_behind(self, call: Call, records: Records) -> Iterator[Attachment]:
+    def left_behind(self, call: Call) -> Iterator[Attachment]:
         """Give the attachments of dead pods that still have it, for the caller to give them back. The caller holds its
         lock. Raises CniError: code 11 when one who lives has it.
         """
@@ -100,15 +85,15 @@ class Device:
             "its record stays; nothing was changed",
         )
 
-    def link(self, call: Call, records: Records) -> Link | None:
+    def link(self, call: Call) -> Link | None:
         """Return its link on the host, None when it has none. Raises CniError."""
         raise NotImplementedError
 
     def shared_lock(self) -> AbstractContextManager[object]:
         """Return what is to be held while it is looked at, recorded and connected. Entering it raises CniError."""
-        return Unlocked()
+        return nullcontext()
 
-    def attachment(self, owner: Owner, original: Link | None, call: Call, records: Records) -> Attachment:
+    def attachment(self, owner: Owner, original: Link | None, call: Call) -> Attachment:
         """Return what is to be recorded of it before anything is done with it. Raises CniError."""
         return Attachment(owner, original)
 
@@ -116,7 +101,7 @@ class Device:
         """Return the steps that connect it on the host, under the shared lock."""
         return []
 
-    def interface(self, attachment: Attachment | None, request: Request) -> Interface:
+    def interface(self, attachment: Attachment, request: Request) -> Interface:
         """Return how it appears in the result, as far as that is known before it is in the pod."""
         return Interface(request.ifname, sandbox=request.netns)
 
@@ -133,14 +118,8 @@ class Device:
 
         By itself this marks it: its name on the host is its alias, by which `Return` knows a link that came back.
         """
-        try:
+        with trying(f"bring up {attachment.name} as {inside.name} in {inside.netns.path}"):
             link.change(inside.netns.netlink, inside.index, alias=attachment.name, up=True)
-        except RequestError as e:
-            raise CniError(
-                GENERIC,
-                f"cannot bring up {attachment.name} as {inside.name} in {inside.netns.path}: {e.strerror}",
-                f"errno {e.errno}",
-            ) from e
 
     def require(self, recorded: Attachment | None, call: Call) -> None:
         """Raise CniError for CHECK where a record is missing without which it cannot tell."""
@@ -151,7 +130,7 @@ class Device:
     def verify_link(self, found: Link, expected: Interface, pod: NetNS, call: Call) -> None:
         """The same for its link in the pod. expected: the interface that ADD gave."""
 
-    def status(self, call: Call, records: Records) -> None:
+    def status(self, call: Call) -> None:
         """Raise CniError when this host does not have it."""
 
 
@@ -164,7 +143,7 @@ class Plugin(Format):
     about = ""
     has_debug = False
 
-    def __init__(self, sysfs_root: str = sysfs.ROOT) -> None:
+    def __init__(self, sysfs_root: str = pci.ROOT) -> None:
         self.sysfs_root = sysfs_root
 
     def device(self, conf: NetConf, args: str) -> Device:
@@ -181,11 +160,11 @@ class Plugin(Format):
     def check_host(self, call: Call) -> None:
         """Raise CniError when something on the host would keep ADD from working, whatever the device is."""
 
-    def returning(self, attachment: Attachment, call: Call, records: Records) -> Return:
+    def returning(self, attachment: Attachment, call: Call) -> Return:
         """Return how a recorded device finds back to the host."""
         return Return(attachment, call)
 
-    def lock(self, key: str, timeout_s: float) -> FileLock:
+    def lock(self, key: str, timeout_s: float = LOCK_TIMEOUT_S) -> FileLock:
         """Return the lock of a device; entering it raises CniError (code 11) when others hold it for that long."""
         files.ensure_folder(self.state_folder)
         files.ensure_folder(self._locks)
@@ -205,17 +184,17 @@ class Plugin(Format):
         """Return the path of the namespace that `note_owner` wrote, empty when there is none."""
         return ""
 
-    def is_lost(self, attachment: Attachment, netns_path: str, call: Call, records: Records) -> bool:
+    def is_lost(self, attachment: Attachment, netns_path: str, call: Call) -> bool:
         """Return whether the device is another attachment's by now. The caller holds its lock.
 
         netns_path: where the runtime says that the pod's namespace is, empty if it does not.
         """
         return False
 
-    def leave(self, attachment: Attachment, call: Call, records: Records) -> None:
+    def leave(self, attachment: Attachment, call: Call) -> None:
         """Give back what a lost attachment shares with others, and nothing else. Raises CniError."""
 
-    def release_unrecorded(self, call: Call, records: Records, was_recorded: bool) -> bool:
+    def release_unrecorded(self, call: Call, was_recorded: bool) -> bool:
         """Give back, for DEL, what can be known to be this attachment's without a record, and remove what is left of
         one that cannot be read; return whether there is a record by now, which is to be given back then.
 
@@ -224,8 +203,8 @@ class Plugin(Format):
         if was_recorded:
             return False
         lock.sweep(self._locks)
-        return records.forget_remains(*call.identity)
+        return call.records.forget_remains(*call.identity)
 
-    def sweep(self, call: Call, records: Records) -> None:
+    def sweep(self, call: Call) -> None:
         """Remove what killed commands have left of locks and owners, for GC. Raises CniError."""
         lock.sweep(self._locks)

@@ -44,46 +44,74 @@ MAX_KIND_DATA_BYTES = 1024
 _MAX_WORD_BYTES = 255
 
 
-def owner_state(owner: Owner) -> dict[str, object]:
-    """Return what is kept of an owner in the member that is ours, besides what each format has a place for."""
-    return {"netnsInode": owner.netns_inode, **owner.pod, "ipamStore": owner.ipam}
-
-
-def read_owner(record: Section, network: str, netns: str, times: Section, ours: Section) -> Owner:
-    """Return the owner that a record names.
-
-    network: the member with the network's name. netns: the path of the namespace. times: where its cookie and the boot
-    are. ours: the member that is ours. Raises CniError.
+def read_owner(record: Section, network: str, place: Section, ours: Section) -> Owner:
+    """Return the owner that a record names. network: the member with the network's name. place: where the namespace and
+    the boot are. ours: the member that is ours. Raises CniError.
     """
     container_id, ifname = record.string("containerID"), record.string("ifName")
     fault = container_id_fault(container_id) or ifname_fault(ifname)
     if fault:
         raise invalid_config(f"record: {fault}")
-    if len(netns.encode("utf-8", "surrogateescape")) > MAX_PATH_BYTES:
-        raise refused(times.name_of("netns"), netns, "a path")
-    cookie = times.integer("netnsCookie", 0, 0, MAX_U64)
-    owner = Owner(container_id, ifname, word(record, network), netns, cookie, word(times, "bootID"))
+    netns = restored(place.string("netns"))
+    if _size(netns) > MAX_PATH_BYTES:
+        raise refused(place.name_of("netns"), netns, "a path")
+    cookie = place.integer("netnsCookie", 0, 0, MAX_U64)
+    owner = Owner(container_id, ifname, word(record, network), netns, cookie, word(place, "bootID"))
     owner.netns_inode = ours.integer("netnsInode", 0, 0, MAX_U64)
     owner.pod = {key: ours.string(key) for key in POD_KEYS if ours.has(key)}
     owner.ipam = ours.section("ipamStore").raw
     return owner
 
 
-def link_state(attachment: Attachment) -> dict[str, object]:
-    """Return what is kept of a link besides what each format has a place of its own for."""
-    original = attachment.original
-    if original is None:
-        return {}
+_NOT_UTF_8 = "\ufffd"
+"""How a text begins that stands for a name which is not UTF-8, byte by byte. No real name begins with it."""
+
+
+def stored(text: str) -> str:
+    """Names may hold any byte, JSON holds text. A name that is UTF-8 goes as it is, for sriov-cni to read."""
+    try:
+        text.encode()
+        if not text.startswith(_NOT_UTF_8):
+            return text
+    except UnicodeEncodeError:
+        pass
+    return _NOT_UTF_8 + os.fsencode(text).decode("latin-1")
+
+
+def restored(text: str) -> str:
+    """Return what `stored` was given."""
+    if not text.startswith(_NOT_UTF_8):
+        return text
+    return os.fsdecode(text.removeprefix(_NOT_UTF_8).encode("latin-1", "replace"))
+
+
+def link_state(attachment: Attachment, encode: Callable[[str], str]) -> dict[str, object]:
+    """Return what the link was like, but for its name, address and MTU. encode: makes the stored form of a name."""
+    original = attachment.original or Link(0, "")
     return {
-        "podIndex": attachment.pod_index,
-        "peer": original.peer,
-        "peerNsid": original.peer_nsid,
-        "properties": original.properties,
+        "up": original.up,
+        "alias": encode(original.alias),
+        "altNames": [encode(altname) for altname in original.altnames],
+        "master": encode(attachment.master),
+        "index": original.index,
+        "permanentMAC": original.permanent_mac,
+        "port": original.port,
+        "parent": original.parent,
     }
 
 
-def read_link_state(section: Section, found: Link) -> int:
-    """Complete a link by what `link_state` gave; return the index that it has in the pod. Raises CniError."""
+def shared(attachment: Attachment) -> dict[str, object]:
+    """Return what all plugins keep in the member that is ours, whatever else they have a place of their own for."""
+    owner, original = attachment.owner, attachment.original
+    whose = {"netnsInode": owner.netns_inode, **owner.pod, "ipamStore": owner.ipam}
+    if original is None:
+        return whose
+    tied = {"peer": original.peer, "peerNsid": original.peer_nsid}
+    return {**whose, "podIndex": attachment.pod_index, **tied, "properties": original.properties}
+
+
+def read_shared_link(section: Section, found: Link) -> int:
+    """Complete a link by what `shared` gave; return the index that it has in the pod. Raises CniError."""
     found.peer = section.integer("peer", 0, 0, MAX_U32)
     found.peer_nsid = section.integer("peerNsid", -1, -1, MAX_INDEX)
     properties = section.section("properties")
@@ -95,28 +123,20 @@ def read_link_state(section: Section, found: Link) -> int:
 
 def own(attachment: Attachment) -> dict[str, object]:
     """Return the member that is ours, for records in the format of a Go plugin, and for those that have no such."""
-    link, owner = attachment.original or Link(0, ""), attachment.owner
+    owner = attachment.owner
     return {
         "netns": stored(owner.netns),
         "netnsCookie": owner.netns_cookie,
         "bootID": owner.boot_id,
-        "up": link.up,
-        "alias": stored(link.alias),
-        "altNames": [stored(altname) for altname in link.altnames],
-        "master": stored(attachment.master),
-        "index": link.index,
-        "permanentMAC": link.permanent_mac,
-        "port": link.port,
-        "parent": link.parent,
-        **owner_state(owner),
-        **link_state(attachment),
+        **link_state(attachment, stored),
+        **shared(attachment),
     }
 
 
 def read_own_owner(record: Section) -> Owner:
     """Return the owner that a record names, whose network is in `name`. Raises CniError."""
     ours = record.section(OURS)
-    return read_owner(record, "name", restored(ours.string("netns")), ours, ours)
+    return read_owner(record, "name", ours, ours)
 
 
 def read_own(record: Section, attachment: Attachment) -> None:
@@ -125,36 +145,44 @@ def read_own(record: Section, attachment: Attachment) -> None:
     attachment.is_ours = record.has(OURS)
     attachment.master = link_name(ours, "master")
     if attachment.original is not None:
-        attachment.pod_index = read_link_state(ours, attachment.original)
+        attachment.pod_index = read_shared_link(ours, attachment.original)
 
 
-def read_link(host_name: str, mac_address: str, mtu: int, ours: Section) -> Link | None:
+def read_link(
+    stored_name: str, mac_address: str, mtu: int, state: Section, decode: Callable[[str], str] = restored
+) -> Link | None:
     """Return the link as it was before ADD, None for a device without one.
 
-    host_name: on the host, as stored; mtu: in bytes; ours: the member that is ours. Raises CniError.
+    stored_name: on the host; mtu: in bytes; state: the member that has what `link_state` gave; decode: makes a name of
+    its stored form. Raises CniError.
     """
-    if not host_name:
+    name = decode(stored_name)
+    if not name:
         return None
-    if not link.is_name(restored(host_name)):
-        raise refused("record", host_name, "the name of a link")
-    found = Link(index(ours, "index"), restored(host_name))
-    found.mac = mac_address
-    found.mtu = mtu
-    found.up = ours.boolean("up")
-    found.alias = alias(ours, "alias", restored)
-    found.altnames = altnames(ours, "altNames", restored)
-    found.parent = word(ours, "parent")
-    found.permanent_mac = mac(ours, "permanentMAC")
-    found.port = word(ours, "port")
+    if not link.is_name(name):
+        raise refused("record", name, "the name of a link")
+    found = Link(state.integer("index", 0, 0, MAX_INDEX), name, mac_address, mtu, state.boolean("up"))
+    found.alias = decode(state.string("alias"))
+    if _size(found.alias) > MAX_ALIAS_BYTES:
+        raise refused(state.name_of("alias"), found.alias, f"an alias of at most {MAX_ALIAS_BYTES} bytes")
+    found.altnames = [decode(text) for text in state.strings("altNames")]
+    for text in found.altnames:
+        if not 0 < _size(text) <= MAX_ALTNAME_BYTES:
+            raise refused(state.name_of("altNames"), text, "alternative names of a link")
+    found.parent = word(state, "parent")
+    found.permanent_mac = mac(state, "permanentMAC")
+    found.port = word(state, "port")
     return found
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogateescape"))
 
 
 def _property(properties: Section, name: str) -> int | str:
     if name == FLAGS:
         return properties.integer(name, 0, 0, MAX_U32) & SETTABLE
-    if name == FEATURES:
-        return _hexadecimal(properties, name, "", MAX_KIND_DATA_BYTES)
-    if name == KIND_DATA:
+    if name in (FEATURES, KIND_DATA):
         return _hexadecimal(properties, name, "", MAX_KIND_DATA_BYTES)
     width = PROPERTIES[name][1]
     return properties.integer(name, 0, 0, (1 << 8 * width) - 1) if width else mac(properties, name)
@@ -184,66 +212,17 @@ def mtu(section: Section, key: str) -> int:
     return section.integer(key, 0, 0, MAX_MTU)
 
 
-def index(section: Section, key: str) -> int:
-    """Return the index of a link, 0 when it is not known. Raises CniError."""
-    return section.integer(key, 0, 0, MAX_INDEX)
-
-
-def name(section: Section, key: str, decode: Callable[[str], str]) -> str:
-    """Return the name of a link, empty when there is none. decode: makes it of its stored form. Raises CniError."""
+def link_name(section: Section, key: str, decode: Callable[[str], str] = restored) -> str:
+    """Return the name of a link, empty when there is none. decode: as for `read_link`. Raises CniError."""
     text = decode(section.string(key))
     if text and not link.is_name(text):
         raise refused(section.name_of(key), text, "the name of a link")
     return text
 
 
-def link_name(section: Section, key: str) -> str:
-    """Return the name of a link, as `stored`, empty when there is none. Raises CniError."""
-    return name(section, key, restored)
-
-
-def altnames(section: Section, key: str, decode: Callable[[str], str]) -> list[str]:
-    """Return alternative names of a link. decode: as for `name`. Raises CniError."""
-    found = [decode(text) for text in section.strings(key)]
-    for text in found:
-        if not text or len(text.encode("utf-8", "surrogateescape")) > MAX_ALTNAME_BYTES:
-            raise refused(section.name_of(key), text, "alternative names of a link")
-    return found
-
-
-def alias(section: Section, key: str, decode: Callable[[str], str]) -> str:
-    """Return the alias of a link. decode: as for `name`. Raises CniError."""
-    text = decode(section.string(key))
-    if len(text.encode("utf-8", "surrogateescape")) > MAX_ALIAS_BYTES:
-        raise refused(section.name_of(key), text, f"an alias of at most {MAX_ALIAS_BYTES} bytes")
-    return text
-
-
 def word(section: Section, key: str) -> str:
     """Return a short text that is no path, such as the name of a device on its bus. Raises CniError."""
     text = section.string(key)
-    if "/" in text or text in (".", "..") or len(text.encode("utf-8", "surrogateescape")) > _MAX_WORD_BYTES:
+    if "/" in text or text in (".", "..") or _size(text) > _MAX_WORD_BYTES:
         raise refused(section.name_of(key), text, f"at most {_MAX_WORD_BYTES} bytes without a slash")
     return text
-
-
-_NOT_UTF_8 = "\ufffd"
-"""How a text begins that stands for a name which is not UTF-8, byte by byte. No real name begins with it."""
-
-
-def stored(text: str) -> str:
-    """Names may hold any byte, JSON holds text. A name that is UTF-8 goes as it is, for sriov-cni to read."""
-    try:
-        text.encode()
-        if not text.startswith(_NOT_UTF_8):
-            return text
-    except UnicodeEncodeError:
-        pass
-    return _NOT_UTF_8 + os.fsencode(text).decode("latin-1")
-
-
-def restored(text: str) -> str:
-    """Return what `stored` was given."""
-    if not text.startswith(_NOT_UTF_8):
-        return text
-    return os.fsdecode(text.removeprefix(_NOT_UTF_8).encode("latin-1", "replace"))

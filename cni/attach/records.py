@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from cni.attach import record
 from cni.attach.attachment import Attachment
-from cni.attach.pod import RecordedPod
+from cni.attach.pod import recorded_pod
 from cni.attach.state import Store
 from cni.linux import files
 from cni.linux.log import Logger
@@ -39,7 +39,7 @@ class Format:
         assert original is not None
         link = {"mac": original.mac, "mtu": original.mtu, "kind": original.kind}
         return {
-            "name": attachment.network,
+            "name": attachment.owner.network,
             "link": {"name": record.stored(original.name), **link},
             record.OURS: record.own(attachment),
         }
@@ -161,5 +161,5 @@ class Records:
 
     def lives(self, attachment: Attachment) -> bool:
         """Return whether the pod of an attachment is there, by what its record says."""
-        with RecordedPod(attachment.owner, (attachment.home,), self._log) as pod:
+        with recorded_pod(attachment.owner, self._log, attachment.home) as pod:
             return pod is not None

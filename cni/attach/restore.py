@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from cni.attach.move import RACES, free_name
-from cni.attach.step import attempt
+from cni.attach.step import attempt, settle, trying
 from cni.linux import features, packetfilter
 from cni.linux.log import Logger
 from cni.linux.netlink import link
 from cni.linux.netlink.link import FEATURES, Link
 from cni.linux.netlink.socket import NetlinkError, RequestError
 from cni.linux.netns import NetNS
-from cni.protocol.errors import GENERIC, CniError, combined
+from cni.protocol.errors import GENERIC, CniError
 
 PERMANENT = frozenset((errno.EINVAL, errno.ERANGE, errno.EOPNOTSUPP, errno.ENETDOWN, errno.ENODEV, errno.EADDRINUSE))
 """What the kernel refuses will not be otherwise the next time: the link, or what it is upon, is not what it was."""
@@ -36,35 +37,25 @@ def restore(host: NetNS, device: Link, original: Link, master: str, log: Logger)
     errors: list[CniError] = []
     attempt(errors, restore_altnames, host, device, original, log)
     attempt(errors, restore_master, host, device, master, log)
-    for step in (_address_and_mtu, _properties, _features, _up, _alias):
-        attempt(errors, step, host, device, original, log)
-    if errors:
-        raise combined(f"restoring {device.name}", errors)
-
-
-def _address_and_mtu(host: NetNS, device: Link, original: Link, log: Logger) -> None:
-    changes: dict[str, Any] = {}
-    if device.mac != original.mac and original.mac:
-        changes["mac"] = original.mac
-    if device.mtu != original.mtu and original.mtu:
-        changes["mtu"] = original.mtu
-    if changes:
-        change(host, device, changes, log)
+    known = {"mac": original.mac or device.mac, "mtu": original.mtu or device.mtu}
+    attempt(errors, change, host, device, known, log)
+    attempt(errors, _properties, host, device, original, log)
+    attempt(errors, _features, device, original, log)
+    attempt(errors, change, host, device, {"up": original.up}, log)
+    attempt(errors, change, host, device, {"alias": original.alias}, log)
+    settle(f"restoring {device.name}", errors)
 
 
 def _properties(host: NetNS, device: Link, original: Link, log: Logger) -> None:
     """Give the link its properties back, those that are known and not as they were."""
-    changes = differing(device, original)
-    if not changes:
-        return
 
     def make(wanted: dict[str, int | str]) -> None:
         link.change_property(host.netlink, device.index, wanted, original.kind)
 
-    _one_by_one(device, changes, make, log)
+    _one_by_one(device, differing(device, original), make, log)
 
 
-def _features(host: NetNS, device: Link, original: Link, log: Logger) -> None:
+def _features(device: Link, original: Link, log: Logger) -> None:
     wanted = original.properties.get(FEATURES)
     try:
         if wanted:
@@ -76,16 +67,6 @@ def _features(host: NetNS, device: Link, original: Link, log: Logger) -> None:
 def differing(device: Link, original: Link) -> dict[str, int | str]:
     """Return the properties of a link that are not what they were, with what they were."""
     return {name: was for name, was in original.properties.items() if device.properties.get(name, was) != was}
-
-
-def _up(host: NetNS, device: Link, original: Link, log: Logger) -> None:
-    if device.up != original.up:
-        change(host, device, {"up": original.up}, log)
-
-
-def _alias(host: NetNS, device: Link, original: Link, log: Logger) -> None:
-    if device.alias != original.alias:
-        change(host, device, {"alias": original.alias}, log)
 
 
 def without_filters(netns: NetNS, device: Link, log: Logger) -> None:
@@ -122,8 +103,7 @@ def restore_place(host: NetNS, device: Link, original: Link, master: str, log: L
     """
     restore_altnames(host, device, original, log)
     restore_master(host, device, master, log)
-    if original.up and not device.up:
-        change(host, device, {"up": True}, log)
+    change(host, device, {"up": original.up or device.up}, log)
 
 
 def restore_altnames(host: NetNS, device: Link, original: Link, log: Logger) -> None:
@@ -132,51 +112,51 @@ def restore_altnames(host: NetNS, device: Link, original: Link, log: Logger) -> 
     """
     added = [altname for altname in device.altnames if altname not in original.altnames]
     if added:
-        try:
+        with _or_warn(f"take the alternative names {', '.join(added)} from {device.name}", log):
             link.delete_altnames(host.netlink, device.index, added)
-        except RequestError as e:
-            _refused(f"cannot take the alternative names {', '.join(added)} from {device.name}", e, log)
     for altname in original.altnames:
         if altname not in device.altnames and altname != device.name:
-            try:
+            with _or_warn(f"give {device.name} its alternative name {altname} back", log):
                 link.add_altname(host.netlink, device.index, altname)
-            except RequestError as e:
-                _refused(f"cannot give {device.name} its alternative name {altname} back", e, log)
 
 
 def restore_master(host: NetNS, device: Link, master: str, log: Logger) -> None:
     """Make the link a port again of the bridge or bond that it was in. Errors are as with `restore_altnames`."""
     found = link.get(host.netlink, name=master) if master else None
     if found is not None and device.master != found.index:
-        try:
+        with _or_warn(f"make {device.name} a port of {master} again", log):
             link.change(host.netlink, device.index, master=found.index)
-        except RequestError as e:
-            _refused(f"cannot make {device.name} a port of {master} again", e, log)
 
 
-def _refused(what: str, error: RequestError, log: Logger) -> None:
-    """Log what the kernel refused. Raises CniError where its answer was lost: it may be otherwise the next time."""
-    if not isinstance(error, NetlinkError):
-        raise CniError(GENERIC, f"{what}: {error.strerror}", f"errno {error.errno}; repeat DEL") from error
-    log.warning(f"{what}: {error.strerror}")
+@contextmanager
+def _or_warn(to: str, log: Logger) -> Iterator[None]:
+    """Log what the kernel refuses. Raises CniError where its answer was lost: it may be otherwise the next time."""
+    with trying(to, "repeat DEL"):
+        try:
+            yield
+        except NetlinkError as e:
+            log.warning(f"cannot {to}: {e.strerror}")
 
 
 def change(host: NetNS, device: Link, changes: dict[str, Any], log: Logger) -> None:
     """Make all changes in one message; when the kernel refuses one, make each in a message of its own.
 
-    changes: keyword arguments of `link.change`. What it refuses for good is a warning. Raises CniError naming
-    everything else that it refused.
+    changes: keyword arguments of `link.change` that are called as in `Link`; what `device` is already is left alone.
+    What the kernel refuses for good is a warning. Raises CniError naming everything else that it refused.
     """
-    _one_by_one(device, changes, lambda wanted: link.change(host.netlink, device.index, **wanted), log)
+    needed = {field: value for field, value in changes.items() if getattr(device, field) != value}
+    _one_by_one(device, needed, lambda wanted: link.change(host.netlink, device.index, **wanted), log)
 
 
 def _one_by_one(device: Link, changes: dict[str, Any], make: Callable[[dict[str, Any]], None], log: Logger) -> None:
+    if not changes:
+        return
     try:
         make(changes)
         return
     except RequestError:
         pass
-    errors = []
+    errors: list[CniError] = []
     for field, value in changes.items():
         try:
             make({field: value})
@@ -190,8 +170,7 @@ def _one_by_one(device: Link, changes: dict[str, Any], make: Callable[[dict[str,
                 log.warning(f"{refusal}; it stays as the pod left it")
             else:
                 errors.append(refusal)
-    if errors:
-        raise combined(f"restoring {device.name}", errors)
+    settle(f"restoring {device.name}", errors)
 
 
 def rename(host: NetNS, device: Link, name: str, log: Logger) -> Link:
@@ -203,18 +182,14 @@ def rename(host: NetNS, device: Link, name: str, log: Logger) -> Link:
     """
     if device.name == name:
         return device
-    try:
-        for attempt in range(RACES):
+    with trying(f"rename {device.name} back to {name}", "repeat DEL"):
+        for _ in range(RACES - 1):
             try:
                 return _rename(host, device, name, log)
             except NetlinkError as e:
-                if e.errno != errno.EEXIST or attempt == RACES - 1:
+                if e.errno != errno.EEXIST:
                     raise
-    except RequestError as e:
-        raise CniError(
-            GENERIC, f"cannot rename {device.name} back to {name}: {e.strerror}", f"errno {e.errno}; repeat DEL"
-        ) from e
-    return device
+        return _rename(host, device, name, log)
 
 
 def _rename(host: NetNS, device: Link, name: str, log: Logger) -> Link:

@@ -11,20 +11,19 @@ Each undo is registered beside its step, before anything after it can fail.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from cni.linux.log import Logger
 from cni.linux.signals import Deferred
 from cni.protocol.errors import CniError
 
 
+@dataclass(slots=True, eq=False)
 class Rollback:
     """Undoes steps in reverse order. As a context manager it does so when the block ends by an exception."""
 
-    __slots__ = ("_log", "_steps")
-
-    def __init__(self, log: Logger) -> None:
-        self._log = log
-        self._steps: list[tuple[str, Callable[..., object], tuple[object, ...]]] = []
+    log: Logger
+    _steps: list[tuple[str, Callable[..., object], tuple[object, ...]]] = field(default_factory=list, init=False)
 
     def push(self, description: str, undo: Callable[..., object], *args: object) -> None:
         """Register what undoes a step. description: what the undo does, in the infinitive, for the log."""
@@ -36,7 +35,6 @@ class Rollback:
         An undo that fails is logged, and the rest goes on. SIGTERM and SIGINT wait until all is done: an undo that
         stops half-way helps nobody.
         """
-        log = self._log
         outcomes = []
         with Deferred():
             while self._steps:
@@ -45,7 +43,7 @@ class Rollback:
                     undo(*args)
                     outcomes.append(f"{description}: done")
                 except Exception as e:
-                    log.error(f"cannot {description}: {type(e).__name__}: {e}")
+                    self.log.error(f"cannot {description}: {type(e).__name__}: {e}")
                     outcomes.append(f"{description}: failed ({e})")
         return outcomes
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from cni.linux import files, lock
 from cni.linux.lock import EphemeralLock
@@ -25,9 +26,10 @@ ADDING = "adding"
 """The folder of the locks of attachments, below that of the records."""
 
 LOCK_TIMEOUT_S = 60.0
-"""How long, in seconds, an ADD waits for another one of the same attachment."""
+"""How long, in seconds, a command waits for the lock of an attachment or a device."""
 
 
+@dataclass(slots=True, eq=False)
 class Store:
     """The folder of one plugin's records.
 
@@ -37,25 +39,18 @@ class Store:
     records.
     """
 
-    __slots__ = ("_by_network", "_foreign", "_log", "_others", "folder")
-
-    def __init__(
-        self, folder: str, log: Logger, foreign: bool = False, by_network: bool = False, others: tuple[str, ...] = ()
-    ) -> None:
-        self.folder = folder
-        self._log = log
-        self._foreign = foreign
-        self._by_network = by_network
-        self._others = others
+    folder: str
+    log: Logger
+    foreign: bool = False
+    by_network: bool = False
+    others: tuple[str, ...] = ()
 
     def _path(self, container_id: str, ifname: str, network: str) -> str:
-        prefix = f"{network}-" if self._by_network else ""
-        return os.path.join(self.folder, f"{prefix}{container_id}-{ifname}")
-
-    def _can_be(self, container_id: str, ifname: str, network: str) -> bool:
-        """Return whether there can be a record of the attachment: whether its name is not too long for a file."""
-        name = os.path.basename(files.temporary_path(self._path(container_id, ifname, network)))
-        return len(os.fsencode(name)) <= FILE_NAME_BYTES
+        """Return the file of an attachment's record, empty where there can be none: its name would be too long."""
+        prefix = f"{network}-" if self.by_network else ""
+        path = os.path.join(self.folder, f"{prefix}{container_id}-{ifname}")
+        name = os.path.basename(files.temporary_path(path))
+        return path if len(os.fsencode(name)) <= FILE_NAME_BYTES else ""
 
     def adding(self, container_id: str, ifname: str, timeout_s: float = LOCK_TIMEOUT_S) -> EphemeralLock:
         """Return the lock of an attachment, of whatever network: two ADDs would write one record about two devices, and
@@ -81,12 +76,13 @@ class Store:
 
         Raises CniError: code 5, and code 7 for one that is too long to be read again, or whose name is.
         """
-        if not self._can_be(container_id, ifname, network):
-            names = [network] * self._by_network + [container_id, ifname]
+        path = self._path(container_id, ifname, network)
+        if not path:
+            names = [network] * self.by_network + [container_id, ifname]
             raise invalid_config(
                 f"the names are too long: a record's name, {'-'.join(names)}, has at most {FILE_NAME_BYTES} bytes",
                 f"those of network, container ID and interface have {', '.join(str(len(one)) for one in names)}"
-                if self._by_network
+                if self.by_network
                 else "",
             )
         files.ensure_folder(self.folder)
@@ -97,7 +93,7 @@ class Store:
                 f"the configuration is too long: its record would have {len(data)} bytes",
                 f"{FILE_BYTES} can be read",
             )
-        files.write_atomic(self._path(container_id, ifname, network), data)
+        files.write_atomic(path, data)
 
     def load(self, container_id: str, ifname: str, network: str = "") -> dict[str, object] | None:
         """Return the attachment's record, or None when there is none that can be believed.
@@ -105,10 +101,8 @@ class Store:
         Raises CniError: code 5 when it cannot be read, 999 when the file belongs to another attachment: container a-b
         with interface c and container a with interface b-c share a name.
         """
-        if not self._can_be(container_id, ifname, network):
-            return None
         path = self._path(container_id, ifname, network)
-        record = self._read(path, (container_id, ifname))
+        record = self._read(path, (container_id, ifname)) if path else None
         if record is not None and (record[CONTAINER_ID], record[IFNAME]) != (container_id, ifname):
             raise CniError(
                 GENERIC,
@@ -122,25 +116,21 @@ class Store:
 
         A record that is gone is no error. Raises CniError (code 5).
         """
-        if not self._can_be(container_id, ifname, network):
-            return
         path = self._path(container_id, ifname, network)
+        if not path:
+            return
         files.remove(files.temporary_path(path))
         files.remove(path)
-        self._remove_lock(container_id, ifname)
+        adding = self._lock(container_id, ifname)
+        if os.path.lexists(adding):  # a killed ADD has left it, unless an ADD has it
+            lock.remove(adding)
 
     def has_remains(self, container_id: str, ifname: str, network: str = "") -> bool:
         """Return whether there is anything of the attachment: a record, or what a killed ADD has left."""
-        if not self._can_be(container_id, ifname, network):
-            return False
         path = self._path(container_id, ifname, network)
+        if not path:
+            return False
         return any(os.path.lexists(x) for x in (path, files.temporary_path(path), self._lock(container_id, ifname)))
-
-    def _remove_lock(self, container_id: str, ifname: str) -> None:
-        """Remove the file of the attachment's lock, which a killed ADD has left, unless an ADD has it."""
-        path = self._lock(container_id, ifname)
-        if os.path.lexists(path):
-            lock.remove(path)
 
     def has(self, container_id: str, ifname: str, network: str = "") -> bool:
         """Return whether there is a file for the attachment's record, be it damaged: then it had begun."""
@@ -172,21 +162,15 @@ class Store:
         def is_wanted(data: bytes) -> bool:
             return wanted in data.lower() and (passing is None or passing(data))
 
-        paths = (os.path.join(self.folder, name) for name in files.names(self.folder) if name not in self._others)
-        needed = passing is None
-        found = (self._read_if_possible(path, is_wanted, needed) for path in paths if os.path.isfile(path))
+        found = []
+        for path in (os.path.join(self.folder, name) for name in files.names(self.folder) if name not in self.others):
+            try:
+                found.append(self._read(path, is_wanted=is_wanted) if os.path.isfile(path) else None)
+            except CniError as e:
+                if passing is None and isinstance(e.__cause__, OSError) and e.__cause__.errno in files.EXHAUSTED:
+                    raise
+                self.log.warning(f"record {path} is not used: {e}")
         return [record for record in found if record is not None]
-
-    def _read_if_possible(
-        self, path: str, is_wanted: Callable[[bytes], bool], needed: bool
-    ) -> dict[str, object] | None:
-        try:
-            return self._read(path, is_wanted=is_wanted)
-        except CniError as e:
-            if needed and isinstance(e.__cause__, OSError) and e.__cause__.errno in files.EXHAUSTED:
-                raise
-            self._log.warning(f"record {path} is not used: {e}")
-            return None
 
     def check_usable(self) -> None:
         """Find out whether records can be written. Raises CniError (code 50)."""
@@ -210,15 +194,15 @@ class Store:
         try:
             record = jsontext.loads(data.decode())
         except ValueError as e:
-            self._log.warning(f"record {path} is damaged and not used: {e}")
+            self.log.warning(f"record {path} is damaged and not used: {e}")
             return None
-        if self._foreign and isinstance(record, dict) and CONTAINER_ID not in record and IFNAME not in record:
+        if self.foreign and isinstance(record, dict) and CONTAINER_ID not in record and IFNAME not in record:
             name = os.path.basename(path)
-            if self._by_network:
+            if self.by_network:
                 name = name.removeprefix(f"{record.get(NETWORK)}-")
             container_id, _, ifname = name.rpartition("-")
             record[CONTAINER_ID], record[IFNAME] = owner or (container_id, ifname)
         if not isinstance(record, dict) or not all(isinstance(record.get(key), str) for key in (CONTAINER_ID, IFNAME)):
-            self._log.warning(f"record {path} is no record of an attachment and not used")
+            self.log.warning(f"record {path} is no record of an attachment and not used")
             return None
         return record

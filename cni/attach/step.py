@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from cni.attach.rollback import Rollback
 from cni.linux.log import Logger
 from cni.linux.netlink.socket import RequestError
-from cni.protocol.errors import GENERIC, CniError
+from cni.protocol.errors import GENERIC, CniError, combined
 
 
+@dataclass(slots=True, frozen=True)
 class Step:
     """One step of ADD. does: what, in the infinitive, as in `move ens5 into the pod as net1`. undos: what takes it
     back, each with what it does, in the order in which they are registered, which is before the step begins.
     """
 
-    __slots__ = ("do", "does", "undos")
-
-    def __init__(self, does: str, do: Callable[[], object], *undos: tuple[str, Callable[[], object]]) -> None:
-        self.does = does
-        self.do = do
-        self.undos = undos
-
-    def __repr__(self) -> str:
-        return self.does
+    does: str
+    do: Callable[[], object]
+    undos: Sequence[tuple[str, Callable[[], object]]] = ()
 
 
 def carry_out(steps: Sequence[Step], undo: Rollback, log: Logger) -> None:
@@ -41,6 +38,23 @@ def carry_out(steps: Sequence[Step], undo: Rollback, log: Logger) -> None:
         except OSError as e:
             e.add_note(f"failed step: {step.does}")
             raise
+
+
+@contextmanager
+def trying(to: str, then: str = "") -> Iterator[None]:
+    """Raise CniError for what the kernel refuses, or does not answer to, in the block. to: what is tried there, in the
+    infinitive; then: what becomes of it, for the details.
+    """
+    try:
+        yield
+    except RequestError as e:
+        raise CniError(GENERIC, f"cannot {to}: {e.strerror}", f"errno {e.errno}" + (f"; {then}" if then else "")) from e
+
+
+def settle(what: str, errors: list[CniError]) -> None:
+    """Raise CniError for all that failed, if anything did. what: as in `errors.combined`."""
+    if errors:
+        raise combined(what, errors)
 
 
 def attempt(errors: list[CniError], function: Callable[..., object], *arguments: object, **options: object) -> None:

@@ -13,7 +13,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from cni.protocol.errors import IO_FAILURE, CniError
 from cni.protocol.limits import FILE_BYTES
@@ -32,6 +33,15 @@ UNUSABLE = (errno.EINVAL, errno.ELOOP, errno.EFBIG)
 def io_failure(attempt: str, path: str, error: OSError) -> CniError:
     """Return the code 5 error that says what was attempted on which path and what the kernel answered."""
     return CniError(IO_FAILURE, f"cannot {attempt} {path}: {error.strerror}", f"errno {error.errno}")
+
+
+@contextmanager
+def closing(fd: int) -> Iterator[int]:
+    """Give an open descriptor, and close it at the end."""
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def open_regular(path: str, flags: int = os.O_RDONLY, follow: bool = False) -> int:
@@ -63,15 +73,12 @@ def open_beneath(path: str, folders: Iterable[str]) -> int:
     place is, whatever has changed in between, and what it is; only then it is opened for reading, by that descriptor.
     Raises OSError: EXDEV outside of the folders, EINVAL for no regular file.
     """
-    place = os.open(os.path.realpath(path), os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
+    with closing(os.open(os.path.realpath(path), os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)) as place:
         if not is_beneath(os.readlink(f"/proc/self/fd/{place}"), folders):
             raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
         if not stat.S_ISREG(os.fstat(place).st_mode):
             raise not_regular()
         return os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    finally:
-        os.close(place)
 
 
 def is_beneath(path: str, folders: Iterable[str]) -> bool:
@@ -90,18 +97,6 @@ def ensure_folder(path: str, mode: int = 0o700) -> None:
         raise io_failure("create folder", path, e) from e
 
 
-def sync_folder(path: str) -> None:
-    """Make the folder's entries durable (fsync(2), notes). Raises CniError (code 5)."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-    except OSError as e:
-        raise io_failure("sync folder", path, e) from e
-
-
 def write_atomic(path: str, data: bytes, mode: int = 0o600, durable: bool = True) -> None:
     """Put `data` at `path` so that a reader sees the old content or all of the new, never a part.
 
@@ -109,25 +104,26 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600, durable: bool = True
     case the old content stands and no temporary file is left. Writers of one path must exclude each other: they share
     the name of the temporary file, so that the next writer, or `remove`, finds what a killed one left.
     """
-    folder = os.path.dirname(path)
-    temporary = temporary_path(path)
-    created = False
+    folder, temporary = os.path.dirname(path), temporary_path(path)
     try:
         fd = create(temporary, mode)
-        created = True
         try:
-            write_all(fd, data)
-            if durable:
-                os.fsync(fd)
-        finally:
-            os.close(fd)
-        os.rename(temporary, path)
-    except OSError as e:
-        if created:
+            with closing(fd):
+                write_all(fd, data)
+                if durable:
+                    os.fsync(fd)
+            os.rename(temporary, path)
+        except OSError:
             remove(temporary)
+            raise
+    except OSError as e:
         raise io_failure("write", path, e) from e
-    if durable:
-        sync_folder(folder)
+    if durable:  # the folder's entry, too (fsync(2), notes)
+        try:
+            with closing(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as fd:
+                os.fsync(fd)
+        except OSError as e:
+            raise io_failure("sync folder", folder, e) from e
 
 
 def create(path: str, mode: int) -> int:
@@ -161,17 +157,12 @@ def read(path: str, follow: bool = False) -> bytes | None:
     Raises CniError (code 5), also for anything but a regular file and for one of more than FILE_BYTES.
     """
     try:
-        fd = open_regular(path, follow=follow)
+        with closing(open_regular(path, follow=follow)) as fd:
+            return read_all(fd, FILE_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as e:
         raise io_failure("read", path, e) from e
-    try:
-        return read_all(fd, FILE_BYTES)
-    except OSError as e:
-        raise io_failure("read", path, e) from e
-    finally:
-        os.close(fd)
 
 
 def read_all(fd: int, at_most: int) -> bytes:

@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import os
-import sys
+from types import ModuleType
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 
 try:
-    from _plumbline import bpf as _bpf  # type: ignore[import-not-found]  # built in (program/module.c)
-    from _plumbline import ethtool as _ethtool
-    from _plumbline import setns as _setns
+    import _plumbline  # type: ignore[import-not-found]  # built in (program/module.c)
+
+    def _calls() -> ModuleType:
+        return _plumbline  # type: ignore[no-any-return]
+
 except ImportError:  # from the source
 
-    def _bpf(command: int, attributes: bytearray, pointers: tuple[tuple[int, bytearray], ...]) -> int:
+    def _calls() -> ModuleType:
         from cni.linux import libc_source
 
-        return libc_source.bpf(command, attributes, pointers)
-
-    def _ethtool(socket: int, name: bytes, command: bytearray) -> None:
-        from cni.linux import libc_source
-
-        libc_source.ethtool(socket, name, command)
-
-    def _setns(fd: int, nstype: int) -> None:
-        from cni.linux import libc_source
-
-        libc_source.setns(fd, nstype)
+        return libc_source
 
 
 def setns(fd: int, nstype: int) -> None:
     """Move the calling thread into the namespace that `fd` stands for (setns(2)). Raises OSError."""
-    if sys.version_info >= (3, 12):
-        os.setns(fd, nstype)
-    else:
-        _setns(fd, nstype)
+    _calls().setns(fd, nstype)
 
 
 def bpf(command: int, attributes: bytearray, pointers: tuple[tuple[int, bytearray], ...] = ()) -> int:
@@ -43,7 +32,7 @@ def bpf(command: int, attributes: bytearray, pointers: tuple[tuple[int, bytearra
     command: BPF_* (linux/bpf.h). attributes: the argument, which the kernel may change. pointers: (offset, buffer):
     where in the argument the address of which buffer is to be.
     """
-    answer: int = _bpf(command, attributes, pointers)
+    answer: int = _calls().bpf(command, attributes, pointers)
     return answer
 
 
@@ -52,4 +41,4 @@ def ethtool(socket: int, name: str, command: bytearray) -> None:
 
     socket: the descriptor of any socket in the link's namespace.
     """
-    _ethtool(socket, os.fsencode(name), command)
+    _calls().ethtool(socket, os.fsencode(name), command)

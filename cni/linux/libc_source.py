@@ -1,4 +1,6 @@
-"""What program/module.c has in a binary, for running from the source: never a part of a binary."""
+"""What program/module.c has in a binary, for running from the source: never a part of a binary. `cni.linux.libc` says
+what each does.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +28,10 @@ def _address(buffer: bytearray) -> int:
 
 
 def setns(fd: int, nstype: int) -> None:
-    """See `cni.linux.libc`."""
     _checked(_libc.setns(fd, nstype))
 
 
 def bpf(command: int, attributes: bytearray, pointers: tuple[tuple[int, bytearray], ...]) -> int:
-    """See `cni.linux.libc`."""
     for offset, buffer in pointers:
         struct.pack_into("=Q", attributes, offset, _address(buffer))
     number = _SYS_BPF[platform.machine()]
@@ -39,5 +39,4 @@ def bpf(command: int, attributes: bytearray, pointers: tuple[tuple[int, bytearra
 
 
 def ethtool(socket: int, name: bytes, command: bytearray) -> None:
-    """See `cni.linux.libc`."""
     fcntl.ioctl(socket, _SIOCETHTOOL, struct.pack("=16sQ16x", name, _address(command)))

@@ -48,23 +48,16 @@ class FileLock:
         self._fd = -1
 
     def __enter__(self) -> FileLock:
-        began = time.monotonic()
-        looked = False
+        began, looked = time.monotonic(), False
         try:
             while not self._attempt():
                 waited = time.monotonic() - began
                 if waited > self._timeout_s:
-                    raise CniError(
-                        TRY_AGAIN_LATER,
-                        f"cannot lock {self.path}: another process has held it for {self._timeout_s:g} s",
-                        _said_of(_holder(self.path)),
-                    )
+                    raise self._refusal(f"another process has held it for {self._timeout_s:g} s", _holder(self.path))
                 if waited > LOOK_AFTER_S and not looked and os.environ.get(DEPTH):
                     looked = True
                     if (holder := _holder(self.path)) in _ancestors():
-                        raise CniError(
-                            TRY_AGAIN_LATER, f"cannot lock {self.path}: who holds it waits for us", _said_of(holder)
-                        )
+                        raise self._refusal("who holds it waits for us", holder)
                 time.sleep(min(max(waited * POLL_SHARE, MIN_POLL_S), MAX_POLL_S))
         except BaseException:
             if self._fd >= 0:  # told to end just when the lock was ours: an undo may need it once more
@@ -72,30 +65,30 @@ class FileLock:
             raise
         return self
 
+    def _refusal(self, reason: str, holder: int) -> CniError:
+        return CniError(TRY_AGAIN_LATER, f"cannot lock {self.path}: {reason}", _said_of(holder))
+
     def _attempt(self) -> bool:
         """Try once; a signal takes effect before or after, so that it is known whether the lock is ours."""
         with Deferred():
-            return self._try()
-
-    def _try(self) -> bool:
-        try:
-            fd = self._open()
-            if fd < 0:
-                return False
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as e:
-                os.close(fd)
-                if e.errno in (errno.EWOULDBLOCK, errno.EINTR):
+                fd = self._open()
+                if fd < 0:
                     return False
-                raise
-        except OSError as e:
-            raise io_failure("lock", self.path, e) from e
-        if not self._is_current(fd):
-            os.close(fd)
-            return False
-        self._fd = fd
-        return True
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError as e:
+                    os.close(fd)
+                    if e.errno in (errno.EWOULDBLOCK, errno.EINTR):
+                        return False
+                    raise
+            except OSError as e:
+                raise io_failure("lock", self.path, e) from e
+            if not self._is_current(fd):
+                os.close(fd)
+                return False
+            self._fd = fd
+            return True
 
     def _open(self) -> int:
         """Return the file, open, or -1 when it came and went just now. Raises OSError, EINVAL for no regular file."""

@@ -6,26 +6,14 @@ import errno
 import os
 import stat
 import time
-from enum import IntEnum
 from io import BufferedIOBase
 
+from cni.linux.files import closing
 from cni.protocol.errors import told
 from cni.protocol.limits import LOG_LINE_CHARACTERS
 
-
-class Level(IntEnum):
-    """How much a line matters."""
-
-    DEBUG = 0
-    INFO = 1
-    WARNING = 2
-    ERROR = 3
-
-
-_LABELS = [level.name.lower() for level in Level]
-_LEVELS = dict(zip(_LABELS, Level, strict=True)) | {"warn": Level.WARNING, "fatal": Level.ERROR, "panic": Level.ERROR}
+_LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3, "warn": 2, "fatal": 3, "panic": 3}
 """By what a configuration may say. The last three are words of the Go plugins; for the last two we have no use."""
-
 
 FOLDER = "/var/log"
 """Where log files may be: whoever may write a network configuration must not thereby write to any file of the host."""
@@ -57,42 +45,39 @@ class Logger:
         context: str = "",
         folder: str = FOLDER,
     ) -> None:
-        self._level = _LEVELS.get(level.lower(), Level.INFO)
-        self.stream = stream
-        self._path = path
-        self._folder = folder
-        self._fd = -1
-        self.context = context
+        self._level = _LEVELS.get(level.lower(), _LEVELS["info"])
+        self.stream, self.context = stream, context
+        self._path, self._folder, self._fd = path, folder, -1
         if path and not _parts_below(folder, path):
             self._go_without_file()
 
     def debug(self, msg: str) -> None:
         """Say what only matters to somebody who looks for a fault."""
-        self._log(Level.DEBUG, msg)
+        self._log("debug", msg)
 
     def info(self, msg: str) -> None:
         """Say what an operator may want to know of the normal course."""
-        self._log(Level.INFO, msg)
+        self._log("info", msg)
 
     def warning(self, msg: str) -> None:
         """Say what is not as it should be, though the command goes on."""
-        self._log(Level.WARNING, msg)
+        self._log("warning", msg)
 
     def error(self, msg: str) -> None:
         """Say what failed."""
-        self._log(Level.ERROR, msg)
+        self._log("error", msg)
 
     def is_debug(self) -> bool:
         """Return whether debug lines are written, for what is costly to put in words."""
-        return self._level == Level.DEBUG
+        return self._level == _LEVELS["debug"]
 
-    def _log(self, level: Level, msg: str) -> None:
-        if level >= self._level:
-            self._write(self._line(level, msg))
+    def _log(self, label: str, msg: str) -> None:
+        if _LEVELS[label] >= self._level:
+            self._write(self._line(label, msg))
 
-    def _line(self, level: Level, msg: str) -> bytes:
+    def _line(self, label: str, msg: str) -> bytes:
         context = f" [{self.context}]" if self.context else ""
-        line = told(f"{_timestamp()} {_LABELS[level]}{context} {msg}", LOG_LINE_CHARACTERS)
+        line = told(f"{_timestamp()} {label}{context} {msg}", LOG_LINE_CHARACTERS)
         return (line + "\n").encode("utf-8", "backslashreplace")
 
     def _write(self, line: bytes) -> None:
@@ -117,9 +102,8 @@ class Logger:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-        what = "as a log of plugins or a new file, without symbolic links on the way"
-        text = f"logFile {path} is not below {self._folder}/ {what}: logging to standard error"
-        self._write(self._line(Level.WARNING, text))
+        what = f"below {self._folder}/ as a log of plugins or a new file, without symbolic links on the way"
+        self._write(self._line("warning", f"logFile {path} is not {what}: logging to standard error"))
 
 
 def _timestamp() -> str:
@@ -173,15 +157,12 @@ def _existing(name: str, folder: int, patience_s: float = 0.0) -> int:
     have written that. An empty file without the mark may be anything, such as the login records of another program.
     patience_s: how long to wait for a first line, in seconds.
     """
-    look = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-    try:
+    with closing(os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)) as look:
         found = os.fstat(look)
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != 0 or found.st_mode & 0o022:
             raise OSError(errno.EPERM, "not ours")
         # The very file that was looked at, whatever has its name by now; O_NOFOLLOW would refuse the way to it.
         fd = os.open(f"/proc/self/fd/{look}", _APPENDING & ~os.O_NOFOLLOW)
-    finally:
-        os.close(look)
     deadline = time.monotonic() + patience_s
     while not (_is_marked(fd) or _begins_a_log(os.pread(fd, _BEGINNING_BYTES, 0))):
         if time.monotonic() >= deadline:
@@ -198,29 +179,21 @@ def _is_marked(fd: int) -> bool:
         return False
 
 
-_OURS = "0000-00-00T00:00:00.000Z "
+_SECONDS = "0000-00-00T00:00:00"
+_ZONES = ("Z", "+00:00", "-00:00")
+_BEGINNINGS = (
+    *(f"{_SECONDS}.000Z {label} " for label in ("debug", "info", "warning", "error")),
+    *(f"{_SECONDS}{zone} [{x}]" for zone in _ZONES for x in ("panic", "error", "warning", "info", "debug", "verbose")),
+    *(f'time="{_SECONDS}{zone}" level="' for zone in _ZONES),
+)
+"""How a log begins, with 0 for any digit: ours, that of cni-log, which the plugins in Go use, and its structured form:
+
+2026-01-31T12:00:00.000Z info ...
+2026-01-31T12:00:00Z [info] ...
+time="2026-01-31T12:00:00Z" level="info" ...
+"""
 
 
 def _begins_a_log(beginning: bytes) -> bool:
-    """Return whether a file that begins so is a log of ours, or of cni-log, which the plugins in Go use.
-
-    2026-01-31T12:00:00.000Z info ...       ours
-    2026-01-31T12:00:00Z [info] ...         cni-log's, which has an offset such as +01:00 in the place of Z elsewhere
-    time="2026-01-31T12:00:00Z" level="info" ...    its structured form
-    """
     text = beginning.decode("latin-1")
-    structured = text.startswith('time="')
-    text = text.removeprefix('time="')
-    digits = "".join("0" if c.isdecimal() and c.isascii() else c for c in text)
-    seconds = _OURS.index(".")
-    if structured:
-        return digits.startswith(_OURS[:seconds]) and '" level="' in digits[seconds : seconds + 20]
-    if digits.startswith(_OURS):
-        return text[len(_OURS) :].startswith(tuple(f"{label} " for label in _LABELS))
-    if not digits.startswith(_OURS[:seconds]):
-        return False
-    zone, space, rest = digits[seconds:].partition(" ")
-    return zone in ("Z", "+00:00", "-00:00") and bool(space) and rest.startswith(tuple(f"[{x}]" for x in _LEVEL_NAMES))
-
-
-_LEVEL_NAMES = ("panic", "error", "warning", "info", "debug", "verbose")
+    return "".join("0" if c.isdecimal() and c.isascii() else c for c in text).startswith(_BEGINNINGS)

@@ -6,8 +6,11 @@ import errno
 import fcntl
 import os
 import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
+from cni.linux.files import closing, io_failure
 from cni.linux.libc import CLONE_NEWNET, setns
 from cni.linux.log import Logger
 from cni.linux.netlink.socket import NetlinkSocket
@@ -43,64 +46,47 @@ class NetNS:
         """The number of the namespace, never given twice in a boot, whatever its path is; 0 before Linux 5.14."""
         return self.netlink.netns_cookie
 
-    def entered(self) -> Entered:
+    def entered(self) -> AbstractContextManager[None]:
         """Return a context manager inside which the calling thread is in this namespace."""
-        return Entered(self.path, self.fd)
+        return entered(self.path, self.fd)
 
 
 LEAVE_ATTEMPTS, LEAVE_INTERVAL_S = 50, 0.02
 """How often to try to go home again: the kernel may be out of memory for a moment."""
 
 
-class Entered:
-    """The calling thread is in the namespace between entry and exit; other threads and open sockets are not moved.
+@contextmanager
+def entered(path: str, fd: int) -> Iterator[None]:
+    """The calling thread is in the namespace inside; other threads and open sockets are not moved.
 
     SIGTERM and SIGINT wait until the thread is back, since the undo of an ADD that was told to end is the host's: it
-    executes IPAM, which goes to work where this thread is. So what is done inside must be short.
+    executes IPAM, which goes to work where this thread is. So what is done inside must be short. Raises CniError.
     """
-
-    __slots__ = ("_deferred", "_fd", "_home", "_path")
-
-    def __init__(self, path: str, fd: int) -> None:
-        self._path = path
-        self._fd = fd
-        self._home = -1
-        self._deferred = Deferred()
-
-    def __enter__(self) -> None:
-        self._deferred.__enter__()
+    with Deferred():
         try:
-            self._home = os.open(OWN_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                setns(self._fd, CLONE_NEWNET)
-            except OSError:
-                os.close(self._home)
-                raise
+            home = os.open(OWN_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as e:
-            self._deferred.__exit__()
-            raise CniError(
-                IO_FAILURE, f"cannot enter network namespace {self._path}: {e.strerror}", f"errno {e.errno}"
-            ) from e
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self._leave()
-        finally:
-            os.close(self._home)
-            self._deferred.__exit__()
-
-    def _leave(self) -> None:
-        """Go home. Raises CniError when the kernel refuses that for a second."""
-        for attempt in range(1, LEAVE_ATTEMPTS + 1):
+            raise io_failure("enter network namespace", path, e) from e
+        with closing(home):
             try:
-                setns(self._home, CLONE_NEWNET)
-                return
+                setns(fd, CLONE_NEWNET)
             except OSError as e:
-                if attempt == LEAVE_ATTEMPTS:
-                    raise CniError(
-                        IO_FAILURE, f"cannot leave network namespace {self._path}: {e.strerror}", f"errno {e.errno}"
-                    ) from e
-            time.sleep(LEAVE_INTERVAL_S)
+                raise io_failure("enter network namespace", path, e) from e
+            try:
+                yield
+            finally:
+                _leave(path, home)
+
+
+def _leave(path: str, home: int) -> None:
+    """Go home. Raises CniError when the kernel refuses that for a second."""
+    for attempt in range(1, LEAVE_ATTEMPTS + 1):
+        try:
+            return setns(home, CLONE_NEWNET)
+        except OSError as e:
+            if attempt == LEAVE_ATTEMPTS:
+                raise io_failure("leave network namespace", path, e) from e
+        time.sleep(LEAVE_INTERVAL_S)
 
 
 def own() -> NetNS:
@@ -110,8 +96,7 @@ def own() -> NetNS:
     try:
         fd = os.open(OWN_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as e:
-        msg = f"cannot open the network namespace that the plugin runs in: {e.strerror}"
-        raise CniError(IO_FAILURE, msg, f"errno {e.errno}; {OWN_NAMESPACE}") from e
+        raise io_failure("open", f"{OWN_NAMESPACE}, the network namespace that the plugin runs in", e) from e
     try:
         return NetNS(OWN_NAMESPACE, fd, NetlinkSocket())
     except BaseException:  # as in `of_pod`
@@ -131,19 +116,19 @@ def of_pod(path: str) -> NetNS:
         # O_NONBLOCK: opening a FIFO that somebody put here must not wait for a writer.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as e:
-        raise _out_of_resources(path, e) or _unusable(path, f"cannot be opened: {e.strerror}") from e
+        raise _failure(path, e, f"cannot be opened: {e.strerror}") from e
     except ValueError as e:  # of an allocation that sriov-cni did not sync, a power cut may leave zeros
         raise _unusable(path, "cannot be opened: a path has no NUL") from e
     try:
         try:
             kind = fcntl.ioctl(fd, NS_GET_NSTYPE)
         except OSError as e:
-            raise _out_of_resources(path, e) or _unusable(path, "is not a namespace") from e
+            raise _failure(path, e, "is not a namespace") from e
         if kind != CLONE_NEWNET:
             raise _unusable(path, "is a namespace, but not a network namespace")
         if os.path.samestat(os.fstat(fd), os.stat(OWN_NAMESPACE)):
             raise _unusable(path, "is the network namespace that the plugin itself runs in, not a pod's")
-        with Entered(path, fd):
+        with entered(path, fd):
             netlink = NetlinkSocket()
     except BaseException:  # a signal's exception, too, must not leave the namespace open: that keeps it alive
         os.close(fd)
@@ -168,10 +153,10 @@ def if_there(path: str, log: Logger) -> NetNS | None:
         return None
 
 
-def _out_of_resources(path: str, error: OSError) -> CniError | None:
-    """Return the error for a failure that says nothing about the namespace, None for any other."""
+def _failure(path: str, error: OSError, reason: str) -> CniError:
+    """Return the error for what the kernel refused. reason: what that means, if it says something of the namespace."""
     if error.errno not in OUT_OF_RESOURCES:
-        return None
+        return _unusable(path, reason)
     msg = f'failed to open netns: CNI_NETNS "{path}": {error.strerror}'
     return CniError(IO_FAILURE, msg, f"errno {error.errno}; try again")
 

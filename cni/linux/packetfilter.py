@@ -8,9 +8,10 @@ queueing discipline, which a move destroys.
 from __future__ import annotations
 
 import errno
-import os
 import struct
+from collections.abc import Iterator
 
+from cni.linux.files import closing
 from cni.linux.libc import bpf
 
 PROG_DETACH = 9
@@ -50,9 +51,7 @@ def detach_classifiers(index: int) -> int:
 
 def _detach_classifiers(index: int, direction: int) -> int:
     programs, links = bytearray(4 * MAX_CLASSIFIERS), bytearray(4 * MAX_CLASSIFIERS)
-    query = bytearray(
-        _QUERY.pack(index, direction, 0, 0, 0, MAX_CLASSIFIERS, 0, 0, 0, 0, 0).ljust(_ATTRIBUTES_BYTES, b"\0")
-    )
+    query = _attributes(_QUERY.format, index, direction, 0, 0, 0, MAX_CLASSIFIERS, 0, 0, 0, 0, 0)
     try:
         bpf(PROG_QUERY, query, ((16, programs), (40, links)))
     except OSError as e:
@@ -65,11 +64,8 @@ def _detach_classifiers(index: int, direction: int) -> int:
         if link:
             _detach_link(link)
             continue
-        fd = bpf(PROG_GET_FD_BY_ID, _attributes("=I", program))
-        try:
+        with closing(bpf(PROG_GET_FD_BY_ID, _attributes("=I", program))) as fd:
             bpf(PROG_DETACH, _attributes("=III", index, fd, direction))
-        finally:
-            os.close(fd)
     return int(count)
 
 
@@ -86,9 +82,8 @@ def detach_xdp_link(index: int, program: int) -> bool:
     return True
 
 
-def _links() -> list[tuple[int, tuple[int, int, int]]]:
-    """Return the ID of each bpf_link, and its type, its program's ID, and the index of its link if it is of XDP."""
-    found = []
+def _links() -> Iterator[tuple[int, tuple[int, int, int]]]:
+    """Give the ID of each bpf_link, and its type, its program's ID, and the index of its link if it is of XDP."""
     last = 0
     for _ in range(MAX_LINKS):
         following = _attributes("=II", last, 0)
@@ -96,7 +91,7 @@ def _links() -> list[tuple[int, tuple[int, int, int]]]:
             bpf(LINK_GET_NEXT_ID, following)
         except OSError as e:
             if e.errno == errno.ENOENT:
-                break
+                return
             raise
         last = struct.unpack_from("=I", following, 4)[0]
         try:
@@ -104,18 +99,12 @@ def _links() -> list[tuple[int, tuple[int, int, int]]]:
         except OSError:  # it has gone
             continue
         info = bytearray(_INFO_BYTES)
-        try:
+        with closing(fd):
             bpf(OBJ_GET_INFO_BY_FD, _attributes("=IIQ", fd, _INFO_BYTES, 0), ((8, info),))
-            kind, _, program, index = _LINK_INFO.unpack_from(info)
-            found.append((last, (kind, program, index)))
-        finally:
-            os.close(fd)
-    return found
+        kind, _, program, index = _LINK_INFO.unpack_from(info)
+        yield last, (kind, program, index)
 
 
 def _detach_link(link: int) -> None:
-    fd = bpf(LINK_GET_FD_BY_ID, _attributes("=I", link))
-    try:
+    with closing(bpf(LINK_GET_FD_BY_ID, _attributes("=I", link))) as fd:
         bpf(LINK_DETACH, _attributes("=I", fd))
-    finally:
-        os.close(fd)

@@ -6,20 +6,9 @@
 
 from __future__ import annotations
 
-from _signal import (  # type: ignore[import-not-found]
-    SIG_BLOCK,
-    SIG_DFL,
-    SIG_IGN,
-    SIG_SETMASK,
-    SIGALRM,
-    SIGINT,
-    SIGTERM,
-    alarm,
-    pthread_sigmask,
-    signal,
-)
+import _signal  # type: ignore[import-not-found]
 
-_NAMES = {SIGINT: "SIGINT", SIGTERM: "SIGTERM"}
+_NAMES = {_signal.SIGINT: "SIGINT", _signal.SIGTERM: "SIGTERM"}
 
 
 class Terminated(BaseException):
@@ -29,23 +18,23 @@ class Terminated(BaseException):
 def raise_on_termination() -> None:
     """From now on let the first SIGTERM or SIGINT raise Terminated in the main thread, and ignore those after it."""
     for number in _NAMES:
-        signal(number, _raise)
+        _signal.signal(number, _raise)
 
 
 def ignore_termination() -> None:
     """From now on ignore SIGTERM and SIGINT: the outcome is settled and only has to be told."""
     for number in _NAMES:
-        signal(number, SIG_IGN)
+        _signal.signal(number, _signal.SIG_IGN)
 
 
 def begin_anew(seconds: int) -> None:
     """In a process that was forked off: signals do what they do by default, and none is blocked. The kernel ends the
     process after some seconds, whatever it is doing then.
     """
-    for number in (*_NAMES, SIGALRM):
-        signal(number, SIG_DFL)
-    alarm(seconds)
-    pthread_sigmask(SIG_SETMASK, ())
+    for number in (*_NAMES, _signal.SIGALRM):
+        _signal.signal(number, _signal.SIG_DFL)
+    _signal.alarm(seconds)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
 
 def _raise(number: int, _: object) -> None:
@@ -59,7 +48,7 @@ class Deferred:
     __slots__ = ("_mask",)
 
     def __enter__(self) -> None:
-        self._mask: set[int] = pthread_sigmask(SIG_BLOCK, _NAMES)
+        self._mask: set[int] = _signal.pthread_sigmask(_signal.SIG_BLOCK, _NAMES)
 
     def __exit__(self, *_: object) -> None:
-        pthread_sigmask(SIG_SETMASK, self._mask)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cni.protocol.errors import IO_FAILURE, CniError
+from cni.linux.files import closing, io_failure
 
 ROOT = "/proc/sys"
 
@@ -18,22 +18,13 @@ def ensure(name: str, value: str, root: str = ROOT) -> bool:
     path = os.path.join(root, name)
     try:
         # Reading first: where /proc/sys is read-only, a setting may have the value already.
-        if _transfer(path, os.O_RDONLY, None) != value:
-            _transfer(path, os.O_WRONLY, value)
+        with closing(os.open(path, os.O_RDONLY | os.O_CLOEXEC)) as fd:
+            present = os.read(fd, 4096).decode().strip()
+        if present != value:
+            with closing(os.open(path, os.O_WRONLY | os.O_CLOEXEC)) as fd:
+                os.write(fd, value.encode())
     except FileNotFoundError:
         return False
     except OSError as e:
-        raise CniError(IO_FAILURE, f"cannot set {path} to {value}: {e.strerror}", f"errno {e.errno}") from e
+        raise io_failure("set", f"{path} to {value}", e) from e
     return True
-
-
-def _transfer(path: str, flags: int, value: str | None) -> str:
-    """Write the value, or read and return the present one. Raises OSError."""
-    fd = os.open(path, flags | os.O_CLOEXEC)
-    try:
-        if value is None:
-            return os.read(fd, 4096).decode().strip()
-        os.write(fd, value.encode())
-        return value
-    finally:
-        os.close(fd)

@@ -10,13 +10,11 @@ from cni.protocol.errors import DECODING_FAILURE, INCOMPATIBLE_VERSION, CniError
 from cni.protocol.jsontext import JSONError, loads
 from cni.protocol.limits import CONFIG_BYTES, NETWORK_NAME_BYTES
 from cni.protocol.result import DNS, Result
-from cni.protocol.section import VALID_ATTACHMENTS, VALID_ATTACHMENTS_ONCE, LenientSection, Section, note, refused
+from cni.protocol.section import VALID_ATTACHMENTS, VALID_ATTACHMENTS_ONCE, Section, note, refused
 from cni.protocol.version import CURRENT, OLDEST, SUPPORTED
 
 A = TypeVar("A")
 T = TypeVar("T")
-
-__all__ = ["NetConf", "Section", "decode", "is_safe_name", "parse", "refused", "version_of"]
 
 _ALPHANUMERIC = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _SAFE = _ALPHANUMERIC | frozenset("_.-")
@@ -48,24 +46,15 @@ class NetConf:
     """
 
     __slots__ = (
-        "_lenient",
-        "args",
-        "cni_version",
-        "ipam",
-        "name",
-        "raw",
-        "runtime_config",
-        "section",
-        "type",
-        "valid_attachments",
-        "warnings",
-    )
+        "_lenient", "args", "cni_version", "ipam", "name", "raw", "runtime_config", "section", "type",
+        "valid_attachments", "warnings",
+    )  # fmt: skip
 
     def __init__(self, raw: dict[str, object], lenient: bool = False, needed: tuple[str, ...] = ()) -> None:
         self.raw = raw
         self.warnings: list[str] = []
         self._lenient = lenient
-        self.section = LenientSection(raw, "", self.warnings) if lenient else Section(raw)
+        self.section = Section(raw, "", self.warnings if lenient else None)
         strict = Section(raw)
         self.cni_version = self._read(CURRENT, version_of, raw, "cniVersion" in needed)
         self.name = self._read("", _network_name, strict, "name" in needed)
@@ -94,19 +83,13 @@ class NetConf:
     def prev_result(self) -> Result | None:
         """The configuration's `prevResult`, None when it has none. Raises CniError (code 7)."""
         raw = self.section.get("prevResult")
-        return None if raw is None else self._read(None, self._parsed, raw)
-
-    def _parsed(self, raw: object) -> Result | None:
-        return parse_result(raw, self.cni_version, "prevResult")
+        if raw is None:
+            return None
+        return self._read(None, lambda value: parse_result(value, self.cni_version, "prevResult"), raw)
 
     def read_results(self) -> None:
         """Make sure that `dns` and `prev_result` can be read. Raises CniError (code 7)."""
         _ = self.dns, self.prev_result
-
-
-def parse(stdin: bytes, max_bytes: int = CONFIG_BYTES) -> NetConf:
-    """Return the configuration that standard input holds. Raises CniError, code 6 or as NetConf does."""
-    return NetConf(decode(stdin, max_bytes))
 
 
 def decode(stdin: bytes, max_bytes: int = CONFIG_BYTES, lenient: bool = False) -> dict[str, object]:
@@ -168,13 +151,13 @@ def _ipam(section: Section) -> Section | None:
 def _valid_attachments(section: Section) -> list[tuple[str, str]] | None:
     for key in (VALID_ATTACHMENTS, VALID_ATTACHMENTS_ONCE):
         if section.has(key):
-            return [(_needed(item, "containerID"), _needed(item, "ifname")) for item in section.sections(key)]
+            return [_whole(item) for item in section.sections(key)]
     return None
 
 
-def _needed(section: Section, key: str) -> str:
+def _whole(section: Section) -> tuple[str, str]:
     """An entry that is not whole is refused: taken for nothing, it would cost a running pod its device."""
-    value = section.string(key)
-    if not value:
-        raise refused(section.where, section.raw, f'an object with "{key}"')
-    return value
+    container_id, ifname = section.string("containerID"), section.string("ifname")
+    if not (container_id and ifname):
+        raise section.lacks("ifname" if container_id else "containerID")
+    return container_id, ifname

@@ -16,11 +16,11 @@ from collections.abc import Callable
 from ipaddress import ip_interface, ip_network
 from itertools import pairwise
 
-from cni.protocol.errors import GENERIC, CniError
+from cni.protocol.errors import GENERIC, CniError, invalid_config
 from cni.protocol.limits import ADDRESSES, DNS_ENTRIES, INTERFACES, ROUTES
 from cni.protocol.result import DNS, Interface, IPConfig, Result, Route
 from cni.protocol.section import Section, refused
-from cni.protocol.version import OLDEST, SUPPORTED
+from cni.protocol.version import OLDEST, SUPPORTED, at_least
 
 Document = dict[str, object]
 
@@ -37,12 +37,7 @@ def parse_result(raw: object, version: str = "", where: str = "") -> Result:
     own = Section(raw, where).string("cniVersion") or version or OLDEST
     if own not in SUPPORTED:
         raise refused(Section(raw, where).name_of("cniVersion"), own, f"one of {', '.join(SUPPORTED)}")
-    document: Document = raw
-    steps = SUPPORTED[SUPPORTED.index(own) :]
-    for step in pairwise(steps):
-        if step in _STEPS:
-            document = _STEPS[step](Section(document, where))
-    return _read(Section(document, where))
+    return _read(Section(_converted(raw, SUPPORTED[SUPPORTED.index(own) :], where), where))
 
 
 def render_result(result: Result, version: str) -> dict[str, object]:
@@ -51,12 +46,23 @@ def render_result(result: Result, version: str) -> dict[str, object]:
     What the version cannot express is left out. Raises CniError (code 999) for a version before 0.3.0 when there is no
     address, as the reference does: such a result would be empty.
     """
-    document = _written(result)
-    steps = SUPPORTED[SUPPORTED.index(version) :][::-1]
-    for step in pairwise(steps):
+    return {"cniVersion": version, **_converted(_written(result), SUPPORTED[SUPPORTED.index(version) :][::-1])}
+
+
+def _converted(document: Document, versions: tuple[str, ...], where: str = "") -> Document:
+    """Take the document down or up the stairs. versions: that of the document first, the wanted one last."""
+    for step in pairwise(versions):
         if step in _STEPS:
-            document = _STEPS[step](Section(document))
-    return {"cniVersion": version, **document}
+            document = _STEPS[step](Section(document, where))
+    return document
+
+
+def refuse_several(families: list[int], version: str, details: str) -> None:
+    """Refuse several addresses of an IP version, one of `families` each, for a result before 0.3.0, which has room for
+    one of each. Raises CniError (code 7).
+    """
+    if len(set(families)) < len(families) and not at_least(version, "0.3.0"):
+        raise invalid_config(f"CNI version {version} does not support more than 1 address per family", details)
 
 
 def read_dns(section: Section) -> DNS:
@@ -65,32 +71,24 @@ def read_dns(section: Section) -> DNS:
                section.strings("search", DNS_ENTRIES), section.strings("options", DNS_ENTRIES))  # fmt: skip
 
 
-# The current form and its JSON object -------------------------------------------------------------------------------
-
-
 def _read(section: Section) -> Result:
     return Result(
-        [
-            Interface(
-                interface.string("name"),
-                interface.string("mac"),
-                interface.integer("mtu"),
-                interface.string("sandbox"),
-                interface.string("socketPath"),
-                interface.string("pciID"),
-            )
-            for interface in section.sections("interfaces", INTERFACES)
-        ],
+        [_read_interface(interface) for interface in section.sections("interfaces", INTERFACES)],
         [_read_ip(ip) for ip in section.sections("ips", ADDRESSES)],
         read_routes(section),
         read_dns(section.section("dns")),
     )
 
 
+def _read_interface(section: Section) -> Interface:
+    mac, mtu, sandbox = section.string("mac"), section.integer("mtu"), section.string("sandbox")
+    return Interface(section.string("name"), mac, mtu, sandbox, section.string("socketPath"), section.string("pciID"))
+
+
 def _read_ip(section: Section) -> IPConfig:
     address = section.interface("address")
     if address is None:
-        raise _missing(section, "address")
+        raise section.lacks("address")
     return IPConfig(address, section.address("gateway"), section.optional_integer("interface"))
 
 
@@ -103,76 +101,48 @@ def read_route(section: Section) -> Route:
     """Return one entry of `routes`. Raises CniError (code 7) that names the field."""
     destination = section.network("dst")
     if destination is None:
-        raise _missing(section, "dst")
-    return Route(
-        destination,
-        section.address("gw"),
-        section.optional_integer("mtu", 0, _U32),
-        section.optional_integer("advmss", 0, _U32),
-        section.optional_integer("priority", 0, _U32),
-        section.optional_integer("table", 0, _U32),
-        section.optional_integer("scope", 0, 255),
+        raise section.lacks("dst")
+    mtu, advmss, priority, table = (
+        section.optional_integer(key, 0, _U32) for key in ("mtu", "advmss", "priority", "table")
     )
+    scope = section.optional_integer("scope", 0, 255)
+    return Route(destination, section.address("gw"), mtu, advmss, priority, table, scope)
 
 
 _U32 = 0xFFFFFFFF  # the width of these route attributes in the kernel (linux/rtnetlink.h); the scope has 8 bits
 
 
-def _missing(section: Section, key: str) -> CniError:
-    return refused(section.where, section.raw, f'an object with "{key}"')
-
-
 def _written(result: Result) -> Document:
-    document: Document = {}
-    if result.interfaces:
-        document["interfaces"] = [
-            {
-                "name": interface.name,
-                **_present(
-                    mac=interface.mac,
-                    mtu=interface.mtu,
-                    sandbox=interface.sandbox,
-                    socketPath=interface.socket_path,
-                    pciID=interface.pci_id,
-                ),
-            }
-            for interface in result.interfaces
-        ]
-    if result.ips:
-        document["ips"] = [
-            {
-                **({} if ip.interface is None else {"interface": ip.interface}),
-                "address": str(ip.address),
-                **_present(gateway=ip.gateway and str(ip.gateway)),
-            }
-            for ip in result.ips
-        ]
-    if result.routes:
-        document["routes"] = [_written_route(route) for route in result.routes]
+    document = _present(
+        interfaces=[_written_interface(interface) for interface in result.interfaces],
+        ips=[_written_ip(ip) for ip in result.ips],
+        routes=[_written_route(route) for route in result.routes],
+    )
     dns = result.dns
     document["dns"] = _present(nameservers=dns.nameservers, domain=dns.domain, search=dns.search, options=dns.options)
     return document
 
 
+def _written_interface(one: Interface) -> Document:
+    more = _present(mac=one.mac, mtu=one.mtu, sandbox=one.sandbox, socketPath=one.socket_path, pciID=one.pci_id)
+    return {"name": one.name, **more}
+
+
+def _written_ip(ip: IPConfig) -> Document:
+    interface = {} if ip.interface is None else {"interface": ip.interface}
+    return {**interface, "address": str(ip.address), **_present(gateway=ip.gateway and str(ip.gateway))}
+
+
 def _written_route(route: Route) -> Document:
-    document: Document = {
-        "dst": str(route.dst),
-        **_present(gw=route.gw and str(route.gw), mtu=route.mtu, advmss=route.advmss, priority=route.priority),
-    }
+    more = _present(gw=route.gw and str(route.gw), mtu=route.mtu, advmss=route.advmss, priority=route.priority)
     # 0 is a table and a scope of its own (RT_TABLE_UNSPEC, RT_SCOPE_UNIVERSE), not the absence of one.
-    if route.table is not None:
-        document["table"] = route.table
-    if route.scope is not None:
-        document["scope"] = route.scope
-    return document
+    numbers = {"table": route.table, "scope": route.scope}
+    return {"dst": str(route.dst), **more, **{key: value for key, value in numbers.items() if value is not None}}
 
 
 def _present(**members: object) -> Document:
     """Return the members that are not empty."""
     return {name: value for name, value in members.items() if value}
-
-
-# The steps ----------------------------------------------------------------------------------------------------------
 
 
 def _up_from_020(top: Section) -> Document:
@@ -183,7 +153,7 @@ def _up_from_020(top: Section) -> Document:
             continue
         family = top.section(key)
         if family.interface("ip") is None:
-            raise _missing(family, "ip")
+            raise family.lacks("ip")
         family.address("gateway")  # so that an error carries the name that the member has in this version
         ips.append({"version": key[2], "address": family.get("ip"), "gateway": family.get("gateway")})
         for route in family.sections("routes", ROUTES):
@@ -197,23 +167,14 @@ def _up_from_040(top: Section) -> Document:
 
 
 def _down_from_110(top: Section) -> Document:
-    document = dict(top.raw)
-    if "interfaces" in document:
-        document["interfaces"] = [_without(item, "mtu", "socketPath", "pciID") for item in top.sections("interfaces")]
-    if "routes" in document:
-        document["routes"] = [
-            _without(route, "mtu", "advmss", "priority", "table", "scope") for route in top.sections("routes")
-        ]
-    return document
+    new = {"interfaces": ("mtu", "socketPath", "pciID"), "routes": ("mtu", "advmss", "priority", "table", "scope")}
+    older = {key: [_without(item, *names) for item in top.sections(key)] for key, names in new.items() if top.has(key)}
+    return {**top.raw, **older}
 
 
 def _down_from_100(top: Section) -> Document:
-    document = dict(top.raw)
-    if "ips" in document:
-        document["ips"] = [
-            {"version": str(ip_interface(ip.string("address")).version), **ip.raw} for ip in top.sections("ips")
-        ]
-    return document
+    ips = [{"version": str(ip_interface(ip.string("address")).version), **ip.raw} for ip in top.sections("ips")]
+    return {**top.raw, **_present(ips=ips)}
 
 
 def _down_from_030(top: Section) -> Document:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 # CNI specification 1.1.0, section "Error": codes 1 to 99 are reserved for the specification.
 INCOMPATIBLE_VERSION = 1
-UNSUPPORTED_FIELD = 2
-UNKNOWN_CONTAINER = 3
 BAD_ENVIRONMENT = 4
 IO_FAILURE = 5
 DECODING_FAILURE = 6
 INVALID_CONFIG = 7
 TRY_AGAIN_LATER = 11
 PLUGIN_UNAVAILABLE = 50
-LIMITED_CONNECTIVITY = 51
 # The reference plugins answer with 999 whenever no code of the specification fits; operators' alerts match on it.
 GENERIC = 999
 

@@ -218,19 +218,14 @@ def _number(text: str, at: int, lenient: bool) -> tuple[int | float | None, int]
             if text.startswith(word, at):
                 raise _refusal(f"{word} is not a JSON number", text, at)
         raise _refusal(f"{token[:40]} is not a number" if token else "expecting a value", text, at)
-    if not point and not exponent_mark:
-        try:
-            return int(token), end
-        except ValueError as e:  # more digits than the interpreter converts
-            if lenient:
-                return None, end
-            raise _refusal(str(e), text, at) from None
-    value = float(token)
-    if value in (_INFINITY, -_INFINITY):
-        if lenient:
-            return None, end
-        raise _refusal(f"the number {token[:40]} is out of range", text, at)
-    return value, end
+    try:
+        value = float(token) if point or exponent_mark else int(token)
+        fault = f"the number {token[:40]} is out of range" if abs(value) == _INFINITY else ""
+    except ValueError as e:  # more digits than the interpreter converts
+        value, fault = 0, str(e)
+    if fault and not lenient:
+        raise _refusal(fault, text, at)
+    return None if fault else value, end
 
 
 def dumps(value: object, indent: int = 4) -> str:
@@ -271,12 +266,8 @@ def _encode(value: object, newline: str, indent: str, write: Callable[[str], Non
     """newline: what starts a line at the current level, empty when all goes in one line. write: takes the parts."""
     if isinstance(value, str):
         write(_quoted(value))
-    elif value is None:
-        write("null")
-    elif value is True:
-        write("true")
-    elif value is False:
-        write("false")
+    elif value is None or isinstance(value, bool):
+        write({None: "null", True: "true", False: "false"}[value])
     elif isinstance(value, int):
         write(int.__repr__(value))
     elif isinstance(value, float):

@@ -57,7 +57,7 @@ class Request:
         self.pod = pod_of(self.args)
 
 
-def parse(environ: Mapping[str, str], stdin: bytes = b"") -> Request:
+def parse(environ: Mapping[str, str]) -> Request:
     """Return the request that the environment describes.
 
     Raises CniError (code 4) that names all variables that are missing, or the one that is not allowed and its value.
@@ -68,10 +68,10 @@ def parse(environ: Mapping[str, str], stdin: bytes = b"") -> Request:
     missing = [variable for variable, commands, _ in VARIABLES if command in commands and not environ.get(variable)]
     if missing:
         raise CniError(BAD_ENVIRONMENT, f"required env variables [{','.join(missing)}] missing", f"command {command}")
-    for variable, _, validate in VARIABLES:
+    for variable, _, fault in VARIABLES:
         value = environ.get(variable, "")
         # VERSION has no use for any of them, so none can be wrong.
-        if value and command != "VERSION" and (reason := validate(value)):
+        if value and command != "VERSION" and fault is not None and (reason := fault(value)):
             raise CniError(BAD_ENVIRONMENT, reason, f"{variable}={value!a}")
     found = Request(
         command,
@@ -81,22 +81,18 @@ def parse(environ: Mapping[str, str], stdin: bytes = b"") -> Request:
         environ.get("CNI_ARGS", ""),
         [folder for folder in environ.get("CNI_PATH", "").split(os.pathsep) if folder],
         environ,
-        stdin,
     )
-    for excess, reason in (
-        (len(found.container_id) > CONTAINER_ID_BYTES, _too_long_id(found.container_id)),
-        (len(found.path) > PATH_FOLDERS, f"CNI_PATH names {len(found.path)} folders; {PATH_FOLDERS} is the limit"),
+    for what, size, limit in (
+        ("CNI_CONTAINERID has {} bytes", len(found.container_id), CONTAINER_ID_BYTES),
+        ("CNI_PATH names {} folders", len(found.path), PATH_FOLDERS),
     ):
-        if excess and command in ("DEL", "VERSION"):  # ADD refused it: there is nothing that DEL might miss
+        reason = f"{what.format(size)}; {limit} is the limit"
+        if size > limit and command in ("DEL", "VERSION"):  # ADD refused it: there is nothing that DEL might miss
             found.warnings.append(reason)
-        elif excess:
+        elif size > limit:
             raise CniError(BAD_ENVIRONMENT, reason, "nothing was changed")
     del found.path[PATH_FOLDERS:]
     return found
-
-
-def _too_long_id(value: str) -> str:
-    return f"CNI_CONTAINERID has {len(value)} bytes; {CONTAINER_ID_BYTES} is the limit"
 
 
 def pod_of(args: str) -> Pod:
@@ -105,13 +101,9 @@ def pod_of(args: str) -> Pod:
     A value that is no name is left out: one with white space, brackets or what is not printable could pass for another
     part of a log line.
     """
-    found: dict[str, str] = {}
-    for pair in args.split(";"):
-        key, _, value = pair.partition("=")
-        if key.startswith("K8S_POD_"):
-            found[key] = value if len(value) <= POD_NAME_BYTES and _NAME_CHARACTERS.issuperset(value) else ""
-    namespace, name, uid = (found.get(key, "") for key in ("K8S_POD_NAMESPACE", "K8S_POD_NAME", "K8S_POD_UID"))
-    return Pod(namespace, name, uid)
+    said = dict(pair.partition("=")[::2] for pair in args.split(";"))
+    values = [said.get(f"K8S_POD_{key}", "") for key in ("NAMESPACE", "NAME", "UID")]
+    return Pod(*(x if len(x) <= POD_NAME_BYTES and _NAME_CHARACTERS.issuperset(x) else "" for x in values))
 
 
 _NAME_CHARACTERS = frozenset(map(chr, range(0x21, 0x7F))) - frozenset("[]")
@@ -140,18 +132,14 @@ def ifname_fault(value: str) -> str:
     return ""
 
 
-def _no_fault(_: str) -> str:
-    return ""
-
-
-VARIABLES: tuple[tuple[str, frozenset[str], Callable[[str], str]], ...] = (
+VARIABLES: tuple[tuple[str, frozenset[str], Callable[[str], str] | None], ...] = (
     ("CNI_CONTAINERID", frozenset(("ADD", "CHECK", "DEL")), container_id_fault),
     # The runtime may have lost the namespace before DEL. Whether it is one is found out by whoever opens it.
-    ("CNI_NETNS", frozenset(("ADD", "CHECK")), _no_fault),
+    ("CNI_NETNS", frozenset(("ADD", "CHECK")), None),
     ("CNI_IFNAME", frozenset(("ADD", "CHECK", "DEL")), ifname_fault),
-    ("CNI_PATH", frozenset(("ADD", "CHECK", "DEL", "GC", "STATUS")), _no_fault),
+    ("CNI_PATH", frozenset(("ADD", "CHECK", "DEL", "GC", "STATUS")), None),
 )
-"""Variable; the commands that need it; what says what is wrong with its value, when there is one."""
+"""Variable; the commands that need it; what says what is wrong with a value, if any can be."""
 
 
 def parse_args(text: str, known: frozenset[str] = frozenset()) -> dict[str, str]:
@@ -163,25 +151,23 @@ def parse_args(text: str, known: frozenset[str] = frozenset()) -> dict[str, str]
     for pair in text.split(";") if text else []:
         key, _, value = pair.partition("=")
         if pair.count("=") != 1:
-            raise _bad_args(f"invalid pair {pair!a}; it must be KEY=VALUE")
+            raise bad_args(f"invalid pair {pair!a}; it must be KEY=VALUE")
         pairs[key] = value
     known = known | ALWAYS_KNOWN
-    unknown = [key for key in pairs if key not in known]
-    if unknown and not _flag("IgnoreUnknown", pairs.get("IgnoreUnknown", "0")):
-        listed = ", ".join(ascii(key) for key in unknown)
-        raise _bad_args(
-            f"unknown args {listed}; known are {', '.join(sorted(known, key=str.lower))}, or set IgnoreUnknown=1"
-        )
+    unknown = [ascii(key) for key in pairs if key not in known]
+    if unknown and not _ignores_unknown(pairs.get("IgnoreUnknown", "0")):
+        listed = ", ".join(unknown)
+        names = ", ".join(sorted(known, key=str.lower))
+        raise bad_args(f"unknown args {listed}; known are {names}, or set IgnoreUnknown=1")
     return {key: value for key, value in pairs.items() if key in known}
 
 
-def _flag(key: str, value: str) -> bool:
-    if value.lower() in ("1", "true"):
-        return True
-    if value.lower() in ("0", "false"):
-        return False
-    raise _bad_args(f"invalid value {value!a} of {key}; it must be 1, true, 0 or false")
+def _ignores_unknown(value: str) -> bool:
+    if value.lower() not in ("1", "true", "0", "false"):
+        raise bad_args(f"invalid value {value!a} of IgnoreUnknown; it must be 1, true, 0 or false")
+    return value.lower() in ("1", "true")
 
 
-def _bad_args(reason: str) -> CniError:
+def bad_args(reason: str) -> CniError:
+    """Return the error (code 4) for what is wrong with CNI_ARGS."""
     return CniError(BAD_ENVIRONMENT, f"CNI_ARGS: {reason}")

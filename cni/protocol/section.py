@@ -27,6 +27,10 @@ MOST_ITEMS = {
 }
 """Lists, wherever they stand, that have a limit of their own; LIST_ITEMS for the others."""
 
+ADDRESS = "an IP address such as 10.1.2.3 or fd00::1"
+INTERFACE = "an address with prefix length in CIDR notation, such as 10.1.2.3/24 or fd00::1/64"
+NETWORK = "a subnet such as 10.1.2.0/24 or fd00::/64"
+
 
 def shown(value: object) -> str:
     """Return the JSON value for an error message: on one line, in ASCII, shortened."""
@@ -49,15 +53,19 @@ class Section:
 
     A key is looked up as it is written, then without regard to case, as the Go plugins do. null counts as absent.
     No conversion between types takes place: a boolean is not an integer, nor is 1.0, nor "1". A getter raises CniError
-    (code 7) when the value has the wrong type or is out of bounds. at_most: how many entries a list
-    may have, if not as many as MOST_ITEMS says.
+    (code 7) when the value has the wrong type or is out of bounds; bounds are inclusive. at_most: how many entries a
+    list may have, if not as many as MOST_ITEMS says.
+
+    warnings: for commands that have to succeed whatever stands there. What would be refused counts as absent then, in
+    the objects inside as well, and that is noted here.
     """
 
-    __slots__ = ("_folded", "raw", "where")
+    __slots__ = ("_folded", "_warnings", "raw", "where")
 
-    def __init__(self, raw: dict[str, object], where: str = "") -> None:
+    def __init__(self, raw: dict[str, object], where: str = "", warnings: list[str] | None = None) -> None:
         self.raw = raw
         self.where = where
+        self._warnings = warnings
         self._folded: dict[str, object] | None = None
 
     def name_of(self, key: str) -> str:
@@ -78,6 +86,10 @@ class Section:
         """Return whether the member is there and not null."""
         return self.get(key) is not None
 
+    def lacks(self, key: str) -> CniError:
+        """Return the error (code 7) for an object without a member that it needs."""
+        return refused(self.where, self.raw, f'an object with "{key}"')
+
     def string(self, key: str, default: str = "") -> str:
         """Return a string. NUL is refused, since no path or name in the kernel can hold it."""
         return self._read(key, _string, default)
@@ -87,20 +99,20 @@ class Section:
         return self._read(key, _boolean, default)
 
     def integer(self, key: str, default: int = 0, minimum: int | None = None, maximum: int | None = None) -> int:
-        """Return an integer within the bounds, which are inclusive; `default` need not be."""
+        """Return an integer within the bounds; `default` need not be."""
         return self._read(key, _integer(minimum, maximum), default)
 
     def optional_integer(self, key: str, minimum: int | None = None, maximum: int | None = None) -> int | None:
-        """Return an integer within the bounds, which are inclusive, or None when it is absent."""
+        """Return an integer within the bounds, or None when it is absent."""
         return self._read(key, _integer(minimum, maximum), None)
 
     def integers(self, key: str, minimum: int | None = None, maximum: int | None = None) -> list[int]:
-        """Return a list of integers within the bounds, which are inclusive, empty when absent."""
-        return self._read(key, _list_of(_integer(minimum, maximum), "integers", _most(key)), [])
+        """Return a list of integers within the bounds, empty when absent."""
+        return self._items(key, _integer(minimum, maximum), "integers")
 
     def strings(self, key: str, at_most: int = 0) -> list[str]:
         """Return a list of strings, empty when absent."""
-        return self._read(key, _list_of(_string, "strings", at_most or _most(key)), [])
+        return self._items(key, _string, "strings", at_most)
 
     def section(self, key: str) -> Section:
         """Return an object, an empty one when absent."""
@@ -108,56 +120,52 @@ class Section:
 
     def sections(self, key: str, at_most: int = 0) -> list[Section]:
         """Return a list of objects, empty when absent."""
-        return self._read(key, _list_of(self._child, "objects", at_most or _most(key)), [])
+        return self._items(key, self._child, "objects", at_most)
 
     def section_lists(self, key: str, at_most: int = 0, each: int = 0) -> list[list[Section]]:
         """Return a list of lists of objects, empty when absent. each: how many objects a list of them may have."""
-        inner = _list_of(self._child, "objects", each or LIST_ITEMS)
-        return self._read(key, _list_of(inner, "lists of objects", at_most or _most(key)), [])
+        return self._items(key, _list_of(self._child, "objects", each or LIST_ITEMS), "lists of objects", at_most)
 
     def address(self, key: str) -> IPAddress | None:
         """Return an IP address without prefix length, None when absent or an empty string."""
-        return self._read(key, _address, None)
+        return self.parsed(key, lambda text: ip.parse_address(text) if text else None, ADDRESS)
 
     def interface(self, key: str) -> IPInterface | None:
         """Return an IP address with its prefix length, None when absent."""
-        return self._read(key, _interface, None)
+        return self.parsed(key, ip.parse_interface, INTERFACE)
 
     def network(self, key: str) -> IPNetwork | None:
         """Return a subnet, None when absent. Bits right of the prefix are cleared."""
-        return self._read(key, _network, None)
+        return self.parsed(key, ip.parse_network, NETWORK)
+
+    def parsed(self, key: str, parse: Callable[[str], T], wanted: str) -> T | None:
+        """Return what `parse` makes of a string, None when absent. Where it raises ValueError, the error says what is
+        wanted.
+        """
+        return self._read(key, _parsed(parse, wanted), None)
+
+    def parsed_items(self, key: str, parse: Callable[[str], T], wanted: str, at_most: int = 0) -> list[T]:
+        """Return the same of each string of a list, which is empty when absent."""
+        return self._items(key, _parsed(parse, wanted), "strings", at_most)
+
+    def _items(self, key: str, read: Callable[[str, object], T], wanted: str, at_most: int = 0) -> list[T]:
+        return self._read(key, _list_of(read, wanted, at_most or MOST_ITEMS.get(key, LIST_ITEMS)), [])
 
     def _read(self, key: str, read: Callable[[str, object], T], otherwise: U) -> T | U:
         """Return what is read of a member, `otherwise` when it is absent. read: takes its full name and its value."""
         value = self.get(key)
-        return otherwise if value is None else read(self.name_of(key), value)
-
-    def _child(self, where: str, value: object) -> Section:
-        return Section(_object(where, value), where)
-
-
-class LenientSection(Section):
-    """The same, for commands that have to succeed whatever stands there: what a Section would refuse counts as absent,
-    and that is noted. So it is with the objects inside.
-
-    warnings: takes what was noted, in words.
-    """
-
-    __slots__ = ("_warnings",)
-
-    def __init__(self, raw: dict[str, object], where: str, warnings: list[str]) -> None:
-        super().__init__(raw, where)
-        self._warnings = warnings
-
-    def _read(self, key: str, read: Callable[[str, object], T], otherwise: U) -> T | U:
         try:
-            return super()._read(key, read, otherwise)
+            return otherwise if value is None else read(self.name_of(key), value)
         except CniError as e:
+            if self._warnings is None:
+                raise
             note(self._warnings, e)
             return otherwise
 
     def _child(self, where: str, value: object) -> Section:
-        return LenientSection(_object(where, value), where, self._warnings)
+        if not isinstance(value, dict):
+            raise refused(where, value, "an object")
+        return Section(value, where, self._warnings)
 
 
 def note(warnings: list[str], error: CniError) -> None:
@@ -199,12 +207,6 @@ def _integer(minimum: int | None, maximum: int | None) -> Callable[[str, object]
     return read
 
 
-def _object(field: str, value: object) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise refused(field, value, "an object")
-    return value
-
-
 def _list_of(read: Callable[[str, object], T], wanted: str, at_most: int) -> Callable[[str, object], list[T]]:
     """Return what reads a list. read: one item; it takes its name and its value. at_most: how many there may be."""
 
@@ -218,29 +220,14 @@ def _list_of(read: Callable[[str, object], T], wanted: str, at_most: int) -> Cal
     return read_all
 
 
-def _most(key: str) -> int:
-    return MOST_ITEMS.get(key, LIST_ITEMS)
+def _parsed(parse: Callable[[str], T], wanted: str) -> Callable[[str, object], T]:
+    """Return what reads a string and parses it."""
 
+    def read(field: str, value: object) -> T:
+        text = _string(field, value)
+        try:
+            return parse(text)
+        except ValueError:
+            raise refused(field, text, wanted) from None
 
-def _address(field: str, value: object) -> IPAddress | None:
-    text = _string(field, value)
-    try:
-        return ip.parse_address(text) if text else None
-    except ValueError:
-        raise refused(field, text, "an IP address such as 10.1.2.3 or fd00::1") from None
-
-
-def _interface(field: str, value: object) -> IPInterface:
-    text = _string(field, value)
-    try:
-        return ip.parse_interface(text)
-    except ValueError:
-        raise refused(field, text, "an address with prefix length such as 10.1.2.3/24 or fd00::1/64") from None
-
-
-def _network(field: str, value: object) -> IPNetwork:
-    text = _string(field, value)
-    try:
-        return ip.parse_network(text)
-    except ValueError:
-        raise refused(field, text, "a subnet such as 10.1.2.0/24 or fd00::/64") from None
+    return read

@@ -8,16 +8,10 @@ from ipam.host_local.commands import HostLocal
 _commands = HostLocal()
 
 PROGRAM = skel.Program(
-    name="host-local",
-    about="IPAM: gives addresses from ranges and keeps them in files of this host",
-    add=_commands.add,
-    check=_commands.check,
-    delete=_commands.delete,
-    gc=_commands.gc,
-    status=_commands.status,
-    # The store says what the attachment holds.
-    check_needs_prev_result=False,
-)
+    "host-local", "IPAM: gives addresses from ranges and keeps them in files of this host",
+    _commands.add, _commands.check, _commands.delete, _commands.gc, _commands.status,
+    check_needs_prev_result=False,  # the store says what the attachment holds
+)  # fmt: skip
 
 if __name__ == "__main__":
     skel.main(PROGRAM)

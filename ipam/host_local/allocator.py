@@ -80,10 +80,11 @@ def choose(
     allocations = []
     for index, (one, wanted) in enumerate(zip(range_sets, assigned, strict=True)):
         try:
-            if wanted is None:
-                allocations.append(_choose_next(index, one, container_id, known))
-            else:
+            if wanted is not None:
                 allocations.append(_choose_wanted(one, wanted, container_id, known))
+                continue
+            _refuse_duplicate(one, container_id, known)
+            allocations.append(find_next(one, known.last(index), known.taken, known.abandoned))
         except CniError as e:
             raise CniError(e.code, f"failed to allocate for range {index}: {e.msg}", e.details) from None
     return allocations
@@ -99,16 +100,18 @@ def _choose_wanted(one: RangeSet, wanted: IPAddress, container_id: str, known: K
     return Allocation(wanted, one.range_of(wanted), abandoned)
 
 
-def _choose_next(index: int, one: RangeSet, container_id: str, known: Knowledge) -> Allocation:
-    _refuse_duplicate(one, container_id, known)
-    address = one.next_free(known.last(index), known.taken)
+def find_next(
+    one: RangeSet, last: IPAddress | None, taken: Collection[str], abandoned: Callable[[list[str]], list[str]]
+) -> Allocation:
+    """Return what an attachment would get from the set; the rest as in Knowledge. Raises CniError when it is full."""
+    address = one.next_free(last, taken)
     if address is not None:
         return Allocation(address, one.range_of(address))
-    for name in known.abandoned([name for name in known.taken if _is_usable(name, one)]):
+    for name in abandoned([name for name in taken if _is_usable(name, one)]):
         address = address_or_none(name)
         if address is not None:
             return Allocation(address, one.range_of(address), abandoned=True)
-    raise exhausted(one)
+    raise CniError(GENERIC, f"no IP addresses available in range set: {one}")
 
 
 def _refuse_duplicate(one: RangeSet, container_id: str, known: Knowledge) -> None:
@@ -124,13 +127,3 @@ def _refuse_duplicate(one: RangeSet, container_id: str, known: Knowledge) -> Non
 def _is_usable(name: str, one: RangeSet) -> bool:
     address = address_or_none(name)
     return address is not None and address in one and not one.range_of(address).is_reserved(address)
-
-
-def exhausted(one: RangeSet) -> CniError:
-    """Return the error for a range set without a free address."""
-    return CniError(GENERIC, f"no IP addresses available in range set: {one}")
-
-
-def is_full(one: RangeSet, taken: set[str], abandoned: Callable[[list[str]], list[str]]) -> bool:
-    """Return whether an attachment would get no address from the set; `taken` and `abandoned` as in Knowledge."""
-    return one.next_free(None, taken) is None and not abandoned([name for name in taken if _is_usable(name, one)])

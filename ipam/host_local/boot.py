@@ -15,8 +15,8 @@ from __future__ import annotations
 import os
 
 from cni.linux import files
+from cni.linux.boot import BOOT_ID
 
-BOOT_ID = "/proc/sys/kernel/random/boot_id"
 MACHINE_ID = "/etc/machine-id"
 ATTRIBUTE = "user.plumbline.boot"
 
@@ -24,23 +24,22 @@ ATTRIBUTE = "user.plumbline.boot"
 class Boot:
     """The boot that this process runs in."""
 
-    __slots__ = ("_boot_id", "_boot_id_path", "_machine_id", "_machine_id_path")
+    __slots__ = ("_known_label", "_paths")
 
     def __init__(self, boot_id_path: str = BOOT_ID, machine_id_path: str = MACHINE_ID) -> None:
-        self._boot_id_path = boot_id_path
-        self._machine_id_path = machine_id_path
-        self._boot_id = ""
-        self._machine_id = ""
+        self._paths = (machine_id_path, boot_id_path)
+        self._known_label = b""
 
     def _label(self) -> bytes:
         """Return the label of this boot, empty when the kernel does not tell.
 
         The machine ID is in it for stores that several machines share: what another one wrote may well be alive.
         """
-        if not self._boot_id:
-            self._boot_id = _content(self._boot_id_path)
-            self._machine_id = _content(self._machine_id_path)
-        return f"{self._machine_id} {self._boot_id}".encode() if self._boot_id else b""
+        if not self._known_label:
+            contents = [files.read(path, follow=True) or b"" for path in self._paths]
+            machine, boot_id = (content.decode("ascii", "replace").strip() for content in contents)
+            self._known_label = f"{machine} {boot_id}".encode() if boot_id else b""
+        return self._known_label
 
     def mark(self, fd: int) -> bool:
         """Label an open file with this boot; return whether that was possible. By path, a link would be followed.
@@ -69,10 +68,6 @@ class Boot:
         machine, _, boot_id = _read(path).partition(b" ")
         current_machine, _, current_boot_id = self._label().partition(b" ")
         return bool(boot_id and current_boot_id) and machine == current_machine and boot_id != current_boot_id
-
-
-def _content(path: str) -> str:
-    return (files.read(path, follow=True) or b"").decode("ascii", "replace").strip()
 
 
 def _read(path: str) -> bytes:

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 from cni.protocol import ip
 from cni.protocol.config import NetConf
-from cni.protocol.convert import read_routes
-from cni.protocol.errors import BAD_ENVIRONMENT, CniError, invalid_config
+from cni.protocol.convert import read_routes, refuse_several
+from cni.protocol.errors import CniError, invalid_config
 from cni.protocol.ip import IPAddress, IPNetwork
 from cni.protocol.limits import ADDRESSES, RANGE_SETS, RANGES
-from cni.protocol.request import Request, parse_args
+from cni.protocol.request import Request, bad_args, parse_args
 from cni.protocol.result import Route
-from cni.protocol.section import Section, refused, too_many
-from cni.protocol.version import at_least
+from cni.protocol.section import NETWORK, Section, refused, too_many
 from ipam.host_local.ranges import SHOWN_RANGES, Range, RangeSet, find_overlap
 
 
@@ -39,15 +38,8 @@ def parse(request: Request, conf: NetConf) -> HostLocalConfig:
     if ipam is None:
         raise invalid_config("IPAM config missing 'ipam' key", 'the configuration has no "ipam" with a "type"')
     ipam.string("dataDir")  # its type is checked here, with all the rest
-    return HostLocalConfig(
-        _range_sets(conf, ipam),
-        _requested(request, conf),
-        read_routes(ipam),
-        ipam.string("resolvConf"),
-    )
-
-
-# Range sets ---------------------------------------------------------------------------------------------------------
+    ranges, requested = _range_sets(conf, ipam), _requested(request, conf)
+    return HostLocalConfig(ranges, requested, read_routes(ipam), ipam.string("resolvConf"))
 
 
 def _range_sets(conf: NetConf, ipam: Section) -> list[RangeSet]:
@@ -61,12 +53,12 @@ def _range_sets(conf: NetConf, ipam: Section) -> list[RangeSet]:
     if not groups:
         raise invalid_config("no IP ranges specified", 'the configuration has neither "ipam.ranges" nor "ipam.subnet"')
     sets = [_range_set(index, group) for index, group in enumerate(groups)]
-    _check_families(sets, conf.cni_version)
+    details = f"there are {len(sets)} range sets: {'; '.join(map(str, sets))}"
+    refuse_several([one.version for one in sets], conf.cni_version, details)
     found = find_overlap([(index, range_) for index, one in enumerate(sets) for range_ in one.ranges])
     if found is not None:
         (one, _), (other, _) = found
-        details = f"the sets are {sets[one]} and {sets[other]}"
-        raise invalid_config(f"range set {one} overlaps with {other}", details)
+        raise invalid_config(f"range set {one} overlaps with {other}", f"the sets are {sets[one]} and {sets[other]}")
     return sets
 
 
@@ -98,23 +90,19 @@ def _range(section: Section) -> Range:
     end = _bound(section, "rangeEnd", "RangeEnd", subnet)
     found = Range(subnet, start, end, gateway)
     if int(found.start) > int(found.end):
-        wanted = f"an address up to the range's end {found.end}"
-        raise refused(section.name_of("rangeStart"), str(found.start), wanted)
+        raise refused(section.name_of("rangeStart"), str(found.start), f"an address up to the range's end {found.end}")
     return found
 
 
 def _subnet(section: Section) -> IPNetwork:
     """Return the subnet. Bits right of the prefix are a mistake, not decoration: the reference refuses them too."""
-    field, text = section.name_of("subnet"), section.string("subnet")
-    if not section.has("subnet"):
-        raise refused(section.where, section.raw, 'an object with "subnet"')
-    try:
-        interface = ip.parse_interface(text)
-    except ValueError:
-        raise refused(field, text, "a subnet such as 10.1.2.0/24 or fd00::/64") from None
+    interface = section.parsed("subnet", ip.parse_interface, NETWORK)
+    if interface is None:
+        raise section.lacks("subnet")
     subnet = interface.network
     if interface.ip != subnet.network_address:
-        raise refused(field, text, f"{subnet}; the network has host bits set")
+        wanted = f"{subnet}; the network has host bits set"
+        raise refused(section.name_of("subnet"), section.string("subnet"), wanted)
     return subnet
 
 
@@ -126,34 +114,16 @@ def _bound(section: Section, key: str, label: str, subnet: IPNetwork) -> IPAddre
     return address
 
 
-def _check_families(sets: list[RangeSet], cni_version: str) -> None:
-    """Results before 0.3.0 have room for one address of each family."""
-    families = [one.version for one in sets]
-    if len(set(families)) < len(families) and not at_least(cni_version, "0.3.0"):
-        msg = f"CNI version {cni_version} does not support more than 1 address per family"
-        raise invalid_config(msg, f"there are {len(sets)} range sets: {'; '.join(map(str, sets))}")
-
-
-# Requested addresses ------------------------------------------------------------------------------------------------
-
-
 def _requested(request: Request, conf: NetConf) -> list[IPAddress]:
     """Return what CNI_ARGS, `args.cni.ips` and `runtimeConfig.ips` ask for, in this order."""
-    addresses = []
     text = parse_args(request.args, frozenset(("IP",))).get("IP", "")
-    if text:
-        try:
-            addresses.append(_with_or_without_length(text))
-        except ValueError:
-            msg = f"CNI_ARGS: IP: {text!a} is not allowed; it must be an IP address such as 10.1.2.3"
-            raise CniError(BAD_ENVIRONMENT, msg) from None
+    try:
+        addresses = [_with_or_without_length(text)] if text else []
+    except ValueError:
+        raise bad_args(f"IP: {text!a} is not allowed; it must be an IP address such as 10.1.2.3") from None
+    wanted = "an IP address, with or without prefix length"
     for section in (conf.args, conf.runtime_config):
-        for index, item in enumerate(section.strings("ips", ADDRESSES)):
-            try:
-                addresses.append(_with_or_without_length(item))
-            except ValueError:
-                field = f"{section.name_of('ips')}[{index}]"
-                raise refused(field, item, "an IP address, with or without prefix length") from None
+        addresses += section.parsed_items("ips", _with_or_without_length, wanted, ADDRESSES)
     return list(dict.fromkeys(addresses))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from cni.linux.files import TEMPORARY_PREFIX, is_beneath
-from cni.protocol.config import NetConf, is_safe_name
+from cni.protocol.config import is_safe_name
 from cni.protocol.errors import CniError, invalid_config
 from cni.protocol.ip import address_or_none
 from cni.protocol.limits import FILE_NAME_BYTES
@@ -38,22 +38,10 @@ class Places:
         self._default = default
         self._node_config = node_config
 
-    def of(self, conf: NetConf) -> str:
-        """Return the folder of the network's store, without links. Raises CniError (code 7) where none may be."""
-        return self.store(conf.ipam.string("dataDir") if conf.ipam is not None else "", conf.name)
-
-    def of_anyone(self, conf: NetConf) -> str:
-        """Return the folder that the configuration means, also where none may be, for what changes nothing that is not
-        the attachment's own; the default's for what is no path at all. Empty when there can be no such folder.
+    def anyones(self, data_dir: str, network: str) -> str:
+        """Return the same folder as `store`, also where none may be, for what changes nothing that is not the
+        attachment's own. Empty when there can be no such folder.
         """
-        try:
-            data_dir = conf.ipam.string("dataDir") if conf.ipam is not None else ""
-        except CniError:
-            data_dir = ""
-        return self.store_of_anyone(data_dir, conf.name)
-
-    def store_of_anyone(self, data_dir: str, network: str) -> str:
-        """Return the same for a `dataDir`, empty for the default, and a network's name."""
         data_dir = data_dir or self._default
         if not is_safe_name(network) or not data_dir.startswith("/"):
             return ""
@@ -79,12 +67,11 @@ class Places:
         store = os.path.realpath(os.path.join("/", *parts, network))
         root = next((one for one in map(os.path.realpath, roots) if is_beneath(store, [one]) and store != one), None)
         if root is None:
-            where = f"that would make the store {store}"
-            raise self._refused(data_dir, where, roots)
-        other = next((one for one in (*OTHERS, *roots) if is_beneath(os.path.realpath(one), [store])), None)
-        other = other or next((one for one in OTHERS if is_beneath(store, [one])), None)
-        if other is not None:
-            raise self._refused(data_dir, f"the store would be {store}, and {other} is for other things", roots)
+            raise self._refused(data_dir, f"that would make the store {store}", roots)
+        others = [one for one in (*OTHERS, *roots) if is_beneath(os.path.realpath(one), [store])]
+        others += [one for one in OTHERS if is_beneath(store, [one])]
+        if others:
+            raise self._refused(data_dir, f"the store would be {store}, and {others[0]} is for other things", roots)
         self._refuse_inside_a_store(data_dir, root, store, roots)
         return store
 

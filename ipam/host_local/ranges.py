@@ -42,8 +42,7 @@ class Range:
         if subnet.prefixlen < subnet.max_prefixlen - 1:
             self._reserved.add(int(first))
             first += 1
-            if gateway is None:
-                gateway = first
+            gateway = gateway or first
             if subnet.version == 4:
                 self._reserved.add(int(last))
                 last -= 1
@@ -85,24 +84,22 @@ class RangeSet:
         self._starts = [_start(one) for one in self._sorted]
 
     def __contains__(self, address: IPAddress) -> bool:
-        return address in self._nearest(address)
+        return address in self.range_of(address)
 
     def __str__(self) -> str:
         shown = ",".join(str(one) for one in self.ranges[:SHOWN_RANGES])
         return shown if len(self.ranges) <= SHOWN_RANGES else f"{shown} and {len(self.ranges) - SHOWN_RANGES} more"
 
-    def _nearest(self, address: IPAddress) -> Range:
-        """Return the last range that begins at or before the address, the first range when none does."""
+    def range_of(self, address: IPAddress) -> Range:
+        """Return the range that holds an address of the set; for any other, the last one that begins before it, or the
+        first one.
+        """
         return self._sorted[max(0, bisect_right(self._starts, int(address)) - 1)]
 
     @property
     def version(self) -> int:
         """The family: 4 or 6."""
         return self.ranges[0].subnet.version
-
-    def range_of(self, address: IPAddress) -> Range:
-        """Return the range that holds an address of the set."""
-        return self._nearest(address)
 
     def next_free(self, last: IPAddress | None, taken: Container[str]) -> IPAddress | None:
         """Return the first free address after `last`, going round through all ranges, or None when there is none.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from cni.attach.step import attempt
 from cni.linux.log import Logger
 from cni.protocol.config import NetConf
 from cni.protocol.errors import CniError, combined
@@ -31,7 +30,7 @@ def release_where_found(container_id: str, ifname: str, store: Store, timeout_s:
     wait for the lock, in seconds.
     Raises CniError as `release_attachment`.
     """
-    if not store.is_locked_by_file() or not store.held_by(container_id, ifname, store.names())[0]:
+    if not store.held_if_store(container_id, ifname)[0]:
         return []
     with store.lock(create=False, timeout_s=timeout_s):
         mine = [name for name in store.held_by(container_id, ifname, store.names())[0] if address_or_none(name)]
@@ -48,41 +47,30 @@ def collect_garbage(conf: NetConf, store: Store, log: Logger) -> None:
     """
     if not store.exists():
         return
-    is_stale = _is_abandoned_in(store) if conf.valid_attachments is None else _is_not_among(conf.valid_attachments)
-    with store.lock():
-        stale = []
-        for name, owner in store.owners(store.take_stock()):
-            if address_or_none(name) is None or not is_stale(name, owner):
-                continue
-            log.info(f"releasing {name}, which {owner or 'nobody'} held")
-            stale.append(name)
-        _release(store, stale, f"GC of network {conf.name}")
-
-
-def _is_abandoned_in(store: Store) -> Callable[[str, Owner | None], bool]:
-    return lambda name, owner: store.is_abandoned(name)
-
-
-def _is_not_among(attachments: list[tuple[str, str]]) -> Callable[[str, Owner | None], bool]:
-    valid = set(attachments)
+    valid = set(conf.valid_attachments or ())
     containers = {container_id for container_id, _ in valid}
 
     def is_stale(name: str, owner: Owner | None) -> bool:
+        if conf.valid_attachments is None:
+            return store.is_abandoned(name)
         if owner is None:
             return True
         if owner.ifname is None:
             return owner.container_id not in containers
         return (owner.container_id, owner.ifname) not in valid
 
-    return is_stale
+    with store.lock():
+        stale = []
+        for name, owner in store.owners(store.take_stock()):
+            if address_or_none(name) is not None and is_stale(name, owner):
+                log.info(f"releasing {name}, which {owner or 'nobody'} held")
+                stale.append(name)
+        _release(store, stale, f"GC of network {conf.name}")
 
 
-def _release(store: Store, names: list[str], attempt: str) -> None:
-    errors = []
+def _release(store: Store, names: list[str], attempted: str) -> None:
+    errors: list[CniError] = []
     for name in names:
-        try:
-            store.release(name)
-        except CniError as e:
-            errors.append(e)
+        attempt(errors, store.release, name)
     if errors:
-        raise combined(attempt, errors)
+        raise combined(attempted, errors)

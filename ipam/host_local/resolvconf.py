@@ -46,9 +46,8 @@ def read(path: str, node_config: str = nodeconfig.PATH) -> DNS:
             raise refused("ipam.resolvConf", path, wanted) from None
         raise files.io_failure("read", f"ipam.resolvConf {path}", e) from e
     # Of a file with another name, to be read at all would tell that it is there.
-    if not dns.nameservers and "resolv" not in os.path.basename(path):
-        raise refused("ipam.resolvConf", path, wanted)
-    if max(len(dns.nameservers), len(dns.search), len(dns.options)) > DNS_ENTRIES:
+    is_strange = not dns.nameservers and "resolv" not in os.path.basename(path)
+    if is_strange or max(len(dns.nameservers), len(dns.search), len(dns.options)) > DNS_ENTRIES:
         raise refused("ipam.resolvConf", path, wanted)
     return dns
 
@@ -56,25 +55,19 @@ def read(path: str, node_config: str = nodeconfig.PATH) -> DNS:
 def _content(path: str, folders: list[str]) -> str:
     if not path.startswith("/") or any(part in (".", "..") for part in path.split("/")):
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
-    fd = files.open_beneath(path, folders)
-    try:
+    with files.closing(files.open_beneath(path, folders)) as fd:
         return files.read_all(fd, RESOLV_CONF_BYTES).decode("utf-8", "replace")
-    finally:
-        os.close(fd)
 
 
 def _parsed(text: str) -> DNS:
     dns = DNS()
+    lists = {"search": dns.search, "options": dns.options}
     for line in text.splitlines():
-        keyword, *values = line.split() or [""]
-        if not values or keyword[0] in "#;":
-            continue
+        keyword, *values = line.split() or [""]  # a comment's is no keyword
         if keyword == "nameserver":
-            dns.nameservers.append(values[0])
+            dns.nameservers += values[:1]
         elif keyword == "domain":
-            dns.domain = values[0]
-        elif keyword == "search":
-            dns.search.extend(values)
-        elif keyword == "options":
-            dns.options.extend(values)
+            dns.domain = values[0] if values else dns.domain
+        elif keyword in lists:
+            lists[keyword] += values
     return dns

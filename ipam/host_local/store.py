@@ -91,10 +91,6 @@ class Store:
         """Return whether the folder is there: without it, no address is taken."""
         return os.path.isdir(self.folder)
 
-    def is_locked_by_file(self) -> bool:
-        """Return whether the folder has the lock's file, as every store has, ours and the reference plugin's."""
-        return _is_regular(self._path(LOCK))
-
     def lock(self, create: bool = True, timeout_s: float = LOCK_TIMEOUT_S) -> FileLock:
         """Return the lock, to be entered. create: make what is missing of folder, parents and file. timeout_s: how long
         to wait for it, in seconds.
@@ -102,8 +98,6 @@ class Store:
         if create:
             files.ensure_folder(self.folder, FOLDER_MODE)
         return FileLock(self._path(LOCK), timeout_s, LOCK_MODE if create else None)
-
-    # Reading ---------------------------------------------------------------------------------------------------------
 
     def names(self) -> list[str]:
         """Return the names of all address files, in no order; none when there is no folder.
@@ -142,10 +136,8 @@ class Store:
             fd = files.open_regular(self._path(name))
         except OSError:
             return True
-        try:
+        with files.closing(fd):
             return self._boot.mark(fd)
-        finally:
-            os.close(fd)
 
     def _listed(self) -> list[str]:
         try:
@@ -159,15 +151,15 @@ class Store:
         """Return which of the address files are the attachment's, and which are the container's in the old format."""
         old = container_id.encode()
         new = old + SEPARATOR + os.fsencode(ifname)
-        mine: list[str] = []
-        of_container: list[str] = []
-        for name, data in self._contents(names):
-            content = data.strip()
-            if content == new:
-                mine.append(name)
-            elif content == old:
-                of_container.append(name)
-        return mine, of_container
+        contents = [(name, data.strip()) for name, data in self._contents(names)]
+        return [name for name, data in contents if data == new], [name for name, data in contents if data == old]
+
+    def held_if_store(self, container_id: str, ifname: str) -> tuple[list[str], list[str]]:
+        """Return the same of a folder that is not known to be a store: every store has the lock's file, ours and the
+        reference plugin's.
+        """
+        is_store = self.folder and _is_regular(self._path(LOCK))
+        return self.held_by(container_id, ifname, self.names()) if is_store else ([], [])
 
     def owners(self, names: list[str]) -> list[tuple[str, Owner | None]]:
         """Return whose each address is: None for a damaged file, which is logged. Files that are gone are left out."""
@@ -179,45 +171,41 @@ class Store:
         A listing tells what is a regular file, for nothing. Who can make a device is root, so that an open which
         follows no link and does not block is harmless, should something else be in a file's place by then.
         """
-        contents = []
         if not names:
             return []
         try:
-            irregular = self._irregular(names)
+            with os.scandir(self.folder) as entries:
+                irregular = {entry.name for entry in entries if not entry.is_file(follow_symlinks=False)}
             folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as e:
             raise files.io_failure("read folder", self.folder, e) from e
-        try:
+        contents = []
+        with files.closing(folder):
             for name in names:
                 if name in irregular:
                     self._log.warning(f"{self._path(name)} is not a regular file: the address counts as taken")
-                    continue
-                try:
-                    fd = os.open(name, _READ_ONLY, dir_fd=folder)
-                    try:
-                        data = os.read(fd, MAX_RECORD_BYTES)
-                    finally:
-                        os.close(fd)
-                except FileNotFoundError:
-                    continue
-                except OSError as e:
-                    if e.errno in files.EXHAUSTED:  # whose the address is is not known: it may be the one to release
-                        raise files.io_failure("read address file", self._path(name), e) from e
-                    self._log.warning(f"cannot read address file {self._path(name)}: {e.strerror}")
-                    continue
-                if not data:
-                    self._log.warning(f"address file {self._path(name)} is empty: no attachment holds the address")
-                contents.append((name, data))
-        finally:
-            os.close(folder)
+                elif (data := self._content(name, folder)) is not None:
+                    contents.append((name, data))
         return contents
 
-    def _irregular(self, names: list[str]) -> set[str]:
-        """Return those of the names that are there and not of regular files, and maybe others. Raises OSError."""
-        if len(names) == 1:
-            return {name for name in names if os.path.lexists(self._path(name)) and not _is_regular(self._path(name))}
-        with os.scandir(self.folder) as entries:
-            return {entry.name for entry in entries if not entry.is_file(follow_symlinks=False)}
+    def _content(self, name: str, folder: int) -> bytes | None:
+        """Return what is in a file, None when it is gone or cannot be read. folder: the open folder."""
+        try:
+            fd = os.open(name, _READ_ONLY, dir_fd=folder)
+            try:
+                data = os.read(fd, MAX_RECORD_BYTES)
+            finally:
+                os.close(fd)
+        except FileNotFoundError:
+            return None
+        except OSError as e:
+            if e.errno in files.EXHAUSTED:  # whose the address is is not known: it may be the one to release
+                raise files.io_failure("read address file", self._path(name), e) from e
+            self._log.warning(f"cannot read address file {self._path(name)}: {e.strerror}")
+            return None
+        if not data:
+            self._log.warning(f"address file {self._path(name)} is empty: no attachment holds the address")
+        return data
 
     def _parsed(self, name: str, data: bytes) -> Owner | None:
         container_id, separator, ifname = data.strip().partition(SEPARATOR)
@@ -260,10 +248,10 @@ class Store:
         folder = self.folder
         while not os.path.lexists(folder) and os.path.dirname(folder) != folder:
             folder = os.path.dirname(folder)
-        if not os.path.isdir(folder):
-            raise CniError(IO_FAILURE, f"cannot use the store {self.folder}: {folder} is not a folder")
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise CniError(IO_FAILURE, f"cannot use the store {self.folder}: {folder} cannot be written")
+        is_folder = os.path.isdir(folder)
+        if not (is_folder and os.access(folder, os.W_OK | os.X_OK)):
+            reason = "cannot be written" if is_folder else "is not a folder"
+            raise CniError(IO_FAILURE, f"cannot use the store {self.folder}: {folder} {reason}")
 
     def last_reserved(self, index: int) -> IPAddress | None:
         """Return the address given out last from the range set, None when that is not known."""
@@ -273,27 +261,20 @@ class Store:
         except CniError as e:
             self._log.warning(f"{e}; starting with the first address")
             return None
-        if data is None:
-            return None
-        address = address_or_none(data.decode("ascii", "replace").strip())
-        if address is None:
+        address = address_or_none((data or b"").decode("ascii", "replace").strip())
+        if address is None and data is not None:
             self._log.info(f"{path} holds no address: starting with the first")
         return address
-
-    # Writing ---------------------------------------------------------------------------------------------------------
 
     def reserve(self, name: str, container_id: str, ifname: str) -> None:
         """Make the address the attachment's. It must be free. On an error nothing is left."""
         path = self._path(name)
         temporary = self._path(f"{files.TEMPORARY_PREFIX}{name}-{os.getpid()}")
         try:
-            fd = files.create(temporary, FILE_MODE)
-            try:
+            with files.closing(files.create(temporary, FILE_MODE)) as fd:
                 files.write_all(fd, container_id.encode() + SEPARATOR + os.fsencode(ifname))
                 self._boot.mark(fd)
                 os.fsync(fd)
-            finally:
-                os.close(fd)
             os.rename(temporary, path)
         except OSError as e:
             self._sweep(os.path.basename(temporary))

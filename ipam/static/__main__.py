@@ -6,14 +6,9 @@ from cni import skel
 from ipam.static import commands
 
 PROGRAM = skel.Program(
-    name="static",
-    about="IPAM: gives the addresses that the configuration or the runtime names",
-    add=commands.add,
-    check=commands.check,
-    delete=commands.delete,
-    gc=commands.gc,
-    status=commands.status,
-)
+    "static", "IPAM: gives the addresses that the configuration or the runtime names",
+    commands.add, commands.check, commands.delete, commands.gc, commands.status,
+)  # fmt: skip
 
 if __name__ == "__main__":
     skel.main(PROGRAM)

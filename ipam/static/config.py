@@ -6,19 +6,20 @@ What names addresses, the later winning: `ipam.addresses` together with CNI_ARGS
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from cni.protocol import ip
 from cni.protocol.config import NetConf
-from cni.protocol.convert import read_dns, read_routes
-from cni.protocol.errors import BAD_ENVIRONMENT, CniError, invalid_config
+from cni.protocol.convert import read_dns, read_routes, refuse_several
+from cni.protocol.errors import invalid_config
 from cni.protocol.limits import ADDRESSES
-from cni.protocol.request import Request, parse_args
+from cni.protocol.request import Request, bad_args, parse_args
 from cni.protocol.result import DNS, IPConfig, Route
-from cni.protocol.section import Section, refused, too_many
-from cni.protocol.version import at_least
+from cni.protocol.section import INTERFACE, Section, too_many
 
-IN_CIDR_NOTATION = "an address with prefix length in CIDR notation, such as 10.1.2.3/24 or fd00::1/64"
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -36,18 +37,15 @@ def parse(request: Request, conf: NetConf) -> StaticConfig:
     if ipam is None:
         raise invalid_config("IPAM config missing 'ipam' key", 'the configuration has no "ipam" with a "type"')
     addresses = _addresses(request, conf, ipam)
-    families = {one.address.version for one in addresses}
-    if len(families) < len(addresses) and not at_least(conf.cni_version, "0.3.0"):
-        msg = f"CNI version {conf.cni_version} does not support more than 1 address per family"
-        raise invalid_config(msg, f"the addresses are {', '.join(str(one.address) for one in addresses)}")
+    details = f"the addresses are {', '.join(str(one.address) for one in addresses)}"
+    refuse_several([one.address.version for one in addresses], conf.cni_version, details)
     return StaticConfig(addresses, read_routes(ipam), read_dns(ipam.section("dns")))
 
 
 def _addresses(request: Request, conf: NetConf, ipam: Section) -> list[IPConfig]:
     # All that the runtime says is read, also what something else outdoes: a mistake in it is one.
     of_environment = _of_environment(request)
-    of_args = _listed(conf.args)
-    of_runtime = _listed(conf.runtime_config)
+    of_args, of_runtime = _listed(conf.args), _listed(conf.runtime_config)
     # What the configuration says may be a placeholder, if something else outdoes it.
     if of_runtime or of_args:
         return of_runtime or of_args
@@ -58,52 +56,36 @@ def _addresses(request: Request, conf: NetConf, ipam: Section) -> list[IPConfig]
 
 
 def _configured(section: Section) -> IPConfig:
-    text = section.string("address")
-    try:
-        return IPConfig(ip.parse_interface(text), section.address("gateway"))
-    except ValueError:
-        raise refused(section.name_of("address"), text, IN_CIDR_NOTATION) from None
+    address = section.interface("address")
+    if address is None:
+        raise section.lacks("address")
+    return IPConfig(address, section.address("gateway"))
 
 
 def _listed(section: Section) -> list[IPConfig]:
     """Return the addresses of `ips`. They come without gateway, also when an `addresses` entry has one."""
-    addresses = []
-    for index, text in enumerate(section.strings("ips", ADDRESSES)):
-        try:
-            addresses.append(IPConfig(ip.parse_interface(text)))
-        except ValueError:
-            raise refused(f"{section.name_of('ips')}[{index}]", text, IN_CIDR_NOTATION) from None
-    return addresses
+    return [IPConfig(address) for address in section.parsed_items("ips", ip.parse_interface, INTERFACE, ADDRESSES)]
 
 
 def _of_environment(request: Request) -> list[IPConfig]:
     """Return the addresses of CNI_ARGS, each with the last of its gateways that lies in its subnet."""
     pairs = parse_args(request.args, frozenset(("IP", "GATEWAY")))
-    addresses = []
-    for text in _items("IP", pairs):
-        try:
-            addresses.append(IPConfig(ip.parse_interface(text)))
-        except ValueError:
-            raise _bad_args("IP", text, IN_CIDR_NOTATION) from None
-    for text in _items("GATEWAY", pairs):
-        try:
-            gateway = ip.parse_address(text)
-        except ValueError:
-            raise _bad_args("GATEWAY", text, "an IP address such as 10.1.2.1") from None
+    addresses = [IPConfig(address) for address in _items("IP", pairs, ip.parse_interface, INTERFACE)]
+    for gateway in _items("GATEWAY", pairs, ip.parse_address, "an IP address such as 10.1.2.1"):
         for one in addresses:
             if gateway in one.address.network:
                 one.gateway = gateway
     return addresses
 
 
-def _items(key: str, pairs: dict[str, str]) -> list[str]:
-    text = pairs.get(key, "")
-    items = [item.strip() for item in text.split(",")] if text else []
+def _items(key: str, pairs: dict[str, str], parse: Callable[[str], T], wanted: str) -> list[T]:
+    items = [item.strip() for item in pairs[key].split(",")] if pairs.get(key) else []
     if len(items) > ADDRESSES:
-        msg = f"CNI_ARGS: {key}: {len(items)} addresses are not allowed; the limit is {ADDRESSES}"
-        raise CniError(BAD_ENVIRONMENT, msg)
-    return items
-
-
-def _bad_args(key: str, value: str, wanted: str) -> CniError:
-    return CniError(BAD_ENVIRONMENT, f"CNI_ARGS: {key}: {value!a} is not allowed; it must be {wanted}")
+        raise bad_args(f"{key}: {len(items)} addresses are not allowed; the limit is {ADDRESSES}")
+    parsed = []
+    for item in items:
+        try:
+            parsed.append(parse(item))
+        except ValueError:
+            raise bad_args(f"{key}: {item!a} is not allowed; it must be {wanted}") from None
+    return parsed

@@ -31,7 +31,8 @@ class BridgeConfig(VfConfig):
 
     def vlans(self) -> dict[int, int]:
         """Return the VLANs of the port, as in `netlink.bridge.Port`; empty for what the bridge gives every port."""
-        return _flagged(self.native, self.trunk)
+        native = {self.native: PVID | UNTAGGED} if self.native else {}
+        return {**dict.fromkeys(self.trunk, 0), **native}
 
 
 def parse(conf: NetConf, args: str) -> BridgeConfig:
@@ -43,7 +44,7 @@ def parse(conf: NetConf, args: str) -> BridgeConfig:
     wanted = BridgeConfig(config.address_needed(conf))
     config.common(wanted, conf, args)
     wanted.bridges = bridges(section)
-    wanted.native, wanted.trunk = _native(section), _trunk(section)
+    _read_vlans(section, wanted)
     wanted.on_uplink = section.boolean("setUplinkVlan")
     section.boolean("debug")  # of the right type, if it is there; cni.skel looks at it
     return wanted
@@ -60,22 +61,14 @@ def bridges(section: Section) -> list[str]:
 
 def vlans(section: Section) -> dict[int, int]:
     """Return the VLANs of the port, as `BridgeConfig.vlans` does. Raises CniError (code 7)."""
-    return _flagged(_native(section), _trunk(section))
+    wanted = BridgeConfig("")
+    _read_vlans(section, wanted)
+    return wanted.vlans()
 
 
-def _flagged(native: int, trunk: list[int]) -> dict[int, int]:
-    vlans = dict.fromkeys(trunk, 0)
-    if native:
-        vlans[native] = PVID | UNTAGGED
-    return vlans
-
-
-def _native(section: Section) -> int:
-    return section.integer("vlan", 0, 0, MAX_VLAN)
-
-
-def _trunk(section: Section) -> list[int]:
-    return sorted({vlan for item in section.sections("trunk") for vlan in _members(item)})
+def _read_vlans(section: Section, wanted: BridgeConfig) -> None:
+    wanted.native = section.integer("vlan", 0, 0, MAX_VLAN)
+    wanted.trunk = sorted({vlan for item in section.sections("trunk") for vlan in _members(item)})
 
 
 def _members(item: Section) -> list[int]:

@@ -8,8 +8,7 @@ from contextlib import AbstractContextManager
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.move import RACES
-from cni.attach.records import Records
-from cni.linux import sysfs
+from cni.linux import eswitch, pci
 from cni.linux.log import Logger
 from cni.linux.netlink import bridge, link
 from cni.linux.netlink.bridge import Port
@@ -21,58 +20,55 @@ from plugins.accelerated_bridge import uplink
 from plugins.accelerated_bridge.config import BridgeConfig
 from plugins.accelerated_bridge.port import RepresentorPort, brought_to, is_another_vfs, recorded_ports
 from plugins.vf import plan, vf
-from plugins.vf.attachment import VfAttachment
+from plugins.vf.attachment import VfAttachment, recorded
 from plugins.vf.device import VfDevice
-from plugins.vf.ownership import Ownership
 from plugins.vf.vf import Vf
 
 
 class BridgeVf(VfDevice):
-    """See `VfDevice`. state_folder: where the lock for uplinks' VLANs is."""
+    __slots__ = ()
 
-    __slots__ = ("_state_folder",)
-
+    wanted: BridgeConfig
     # Drivers in switchdev mode leave them to the rules of the switch.
     optional = frozenset((plan.TRUST, plan.SPOOFCHK))
 
-    def __init__(self, wanted: BridgeConfig, ownership: Ownership, state_folder: str, sysfs_root: str) -> None:
-        super().__init__(wanted, ownership, sysfs_root)
-        self._state_folder = state_folder
-
     def shared_lock(self) -> AbstractContextManager[object]:
-        """See `Device`."""
-        wanted = self.wanted
-        assert isinstance(wanted, BridgeConfig)
-        return uplink.lock(self._state_folder) if wanted.on_uplink and wanted.vlans() else super().shared_lock()
+        is_shared = self.wanted.on_uplink and self.wanted.vlans()
+        return uplink.lock(self.plugin.state_folder) if is_shared else super().shared_lock()
 
     def require(self, recorded: Attachment | None, call: Call) -> None:
-        """See `Device`."""
         if not isinstance(recorded, VfAttachment) or recorded.beside is None:
+            request, folder = call.request, self.plugin.state_folder
             raise CniError(
                 GENERIC,
-                f"{call.request.ifname} of {call.request.container_id} has no usable record in {self._state_folder}",
+                f"{request.ifname} of {request.container_id} has no usable record in {folder}",
                 f"only that tells what {self.wanted.address} was connected to, and DEL could not make it what it was "
                 "before",
             )
         # What ADD could not set is not there.
         self.wanted.trust, self.wanted.spoofchk = recorded.wanted.trust, recorded.wanted.spoofchk
 
-    def beside(self, original: Link | None, call: Call, records: Records) -> RepresentorPort:
-        """See `VfDevice`. The representor is looked for in sysfs, by the switch's ID and the name of the port."""
+    def beside(self, original: Link | None, call: Call) -> RepresentorPort:
+        """The representor is looked for in sysfs, by the switch's ID and the name of the port."""
         wanted, found, host, log = self.wanted, self.vf, call.host, call.log
-        assert isinstance(wanted, BridgeConfig)
+        # Once more, under the shared lock: in which bridge it is counts now.
         pf = vf.pf_link(found, host) if found.pf else None
         if pf is None:
             raise invalid_config(
                 f"VF {found.address} has no representor: its physical function is not visible here",
                 "in a virtual machine only the hypervisor has it; nothing was changed",
             )
-        rep = _representor(found, host, self._root)
+        rep = _representor(found, host, self.plugin.sysfs_root)
         into = _bridge(wanted, pf, host, log)
         mtu = wanted.mtu or (original.mtu if original is not None else 0)
-        port = RepresentorPort(rep, into.name, wanted.vlans(), mtu, pf.name, self._state_folder, self._root)
+        port = RepresentorPort(
+            rep, into.name, wanted.vlans(), mtu, pf.name, self.plugin.state_folder, self.plugin.sysfs_root
+        )
         port.vf, port.vf_index, port.bridge_index = found.address, found.index, into.index
-        if port.vlans and sysfs.bridge_setting(into.name, "vlan_filtering", self._root) != "1":
+        if (
+            port.vlans
+            and pci.attribute(self.plugin.sysfs_root, "class/net", into.name, "bridge", "vlan_filtering") != "1"
+        ):
             log.warning(f"bridge {into.name} does not filter VLANs: those of {rep.name} have no effect")
         ports = bridge.ports(host.netlink) if rep.master or wanted.on_uplink else {}
         master = link.get(host.netlink, index=rep.master) if rep.master else None
@@ -88,12 +84,10 @@ class BridgeVf(VfDevice):
             if master.index != into.index:
                 log.warning(f"{rep.name} is a port of {master.name}, which it leaves until DEL")
         if wanted.on_uplink and port.vlans:
-            self._add_uplink(port, pf, into, ports, call, records)
+            self._add_uplink(port, pf, into, ports, call)
         return port
 
-    def _add_uplink(
-        self, port: RepresentorPort, pf: Link, into: Link, ports: dict[int, Port], call: Call, records: Records
-    ) -> None:
+    def _add_uplink(self, port: RepresentorPort, pf: Link, into: Link, ports: dict[int, Port], call: Call) -> None:
         """Note the uplink, and which of the VLANs are not the administrator's there. Raises CniError (code 7)."""
         found = uplink.find(pf, call.host)
         if found is None or found[1].index != into.index:
@@ -104,15 +98,14 @@ class BridgeVf(VfDevice):
             )
         joined = found[0]
         port.uplink, port.uplink_index = joined.name, joined.index
-        recorded = [x for x in records.all() if isinstance(x, VfAttachment)]
-        brought = brought_to(joined, recorded_ports(recorded), call.host)
+        brought = brought_to(joined, recorded_ports(recorded(call)), call.host)
         port.uplink_vlans = uplink.share(port.vlans, ports.get(joined.index), brought)
 
 
 def _representor(known: Vf, host: NetNS, sysfs_root: str) -> Link:
     """Return the VF's representor. Raises CniError (code 7)."""
     pf_address = os.path.basename(known.pf_path)
-    if not sysfs.switch_id(known.pf_path):
+    if not eswitch.switch_id(known.pf_path):
         raise invalid_config(
             f'deviceID: "{known.address}" is not allowed; its PF {known.pf} ({pf_address}) is not in switchdev mode',
             f"`devlink dev eswitch set pci/{pf_address} mode switchdev` sets it; nothing was changed",
@@ -132,7 +125,7 @@ def find_representor(known: Vf, host: NetNS, sysfs_root: str) -> Link | None:
     kernel give its name to the next one.
     """
     for _ in range(RACES):
-        name = sysfs.representor(known.pf_path, known.index, sysfs_root)
+        name = eswitch.representor(known.pf_path, known.index, sysfs_root)
         found = link.get(host.netlink, name=name) if name else None
         if not name or (found is not None and not is_another_vfs(found, known.index)):
             return found

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
+from cni.attach.step import trying
 from cni.linux.netlink import bridge, link
-from cni.linux.netlink.socket import RequestError
 from cni.protocol.config import NetConf
 from cni.protocol.errors import GENERIC, CniError
 from cni.protocol.section import Section
 from plugins.accelerated_bridge import config, record, uplink
-from plugins.accelerated_bridge.config import BridgeConfig
 from plugins.accelerated_bridge.device import BridgeVf, find_representor
 from plugins.accelerated_bridge.record import STATE_FOLDER
 from plugins.vf.attachment import VfAttachment
@@ -31,25 +30,18 @@ class AcceleratedBridge(VfPlugin):
     by_network = True
     allocates = False
 
-    def parse(self, conf: NetConf, args: str) -> BridgeConfig:
-        """See `VfPlugin`."""
-        return config.parse(conf, args)
-
     def device(self, conf: NetConf, args: str) -> BridgeVf:
-        """See `Plugin`."""
-        return BridgeVf(self.parse(conf, args), self.ownership, self.state_folder, self.sysfs_root)
+        return BridgeVf(config.parse(conf, args), self)
 
     def to_record(self, attachment: Attachment, conf: Section) -> dict[str, object]:
-        """See `Format`."""
         assert isinstance(attachment, VfAttachment)
         return record.to_record(attachment, conf)
 
     def from_record(self, raw: dict[str, object]) -> VfAttachment:
-        """See `Format`."""
         return record.from_record(raw, self.state_folder, self.sysfs_root)
 
     def disconnect_unrecorded(self, found: Vf, was_attached: bool, call: Call) -> None:
-        """See `VfPlugin`: the representor leaves the bridge. What the uplink was given cannot be told.
+        """The representor leaves the bridge. What the uplink was given cannot be told.
 
         Where nothing else tells that there was an attachment, the VLANs have to: those that the network asks for, and
         no others. In a bridge alone, an administrator may have put it.
@@ -71,18 +63,12 @@ class AcceleratedBridge(VfPlugin):
             if not vlans or port is None or port.vlans != vlans:
                 log.info(f"{rep.name} stays a port of {master.name}: that ADD made it one cannot be told")
                 return
-        try:
+        with trying(f"take {rep.name} out of {master.name}", f"VF {found.address} has no record"):
             link.change(host.netlink, rep.index, master=0, up=False)
-        except RequestError as e:
-            raise CniError(
-                GENERIC,
-                f"cannot take {rep.name} out of {master.name}: {e.strerror}",
-                f"errno {e.errno}; VF {found.address} has no record",
-            ) from e
         log.warning(f"VF {found.address} has no record: {rep.name} was taken out of {master.name}")
 
     def check_host(self, call: Call) -> None:
-        """See `Plugin`. Of several bridges one has to be there: which one is needed, the VF says."""
+        """Of several bridges one has to be there: which one is needed, the VF says."""
         names = config.bridges(call.conf.section)
         found = [link.get(call.host.netlink, name=name) for name in names]
         if not any(entry is not None and entry.kind == "bridge" for entry in found):

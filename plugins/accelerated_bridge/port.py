@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cni.attach import restore
-from cni.attach.step import attempt
-from cni.linux import boot, sysfs
+from cni.attach.step import attempt, trying
+from cni.linux import boot, eswitch, pci
 from cni.linux.log import Logger
 from cni.linux.netlink import bridge, link
 from cni.linux.netlink.bridge import Port
 from cni.linux.netlink.link import Link
-from cni.linux.netlink.socket import RequestError
 from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, CniError
 from plugins.accelerated_bridge import uplink
@@ -38,7 +37,7 @@ class RepresentorPort(Beside):
     mtu: int
     pf: str
     state_folder: str
-    sysfs_root: str = sysfs.ROOT
+    sysfs_root: str = pci.ROOT
     master: str = ""
     original_vlans: dict[int, int] = field(default_factory=dict)
     bridge_index: int = 0
@@ -50,11 +49,10 @@ class RepresentorPort(Beside):
     vf_index: int = -1
 
     def describe(self) -> str:
-        """See `Beside`."""
         return f"make representor {self.original.name} a port of bridge {self.bridge}"
 
     def connect(self, host: NetNS, log: Logger) -> None:
-        """See `Beside`. The caller holds the lock for uplinks' VLANs if there are any."""
+        """The caller holds the lock for uplinks' VLANs if there are any."""
         # By what was recorded of them: udev may have given their names to others since.
         rep = link.get(host.netlink, index=self.original.index, known_as=self.original.name)
         into = link.get(host.netlink, index=self.bridge_index, known_as=self.bridge)
@@ -62,50 +60,43 @@ class RepresentorPort(Beside):
             missing = self.original.name if rep is None else self.bridge
             raise CniError(GENERIC, f"{missing} has vanished from the host during ADD")
         name = rep.name
-        changes: dict[str, Any] = {}
-        if self.mtu and rep.mtu != self.mtu:
-            changes["mtu"] = self.mtu
-        if rep.master != into.index:
-            changes["master"] = into.index
-        if changes:
-            self._change(host, rep, changes, f"make representor {name} a port of bridge {self.bridge}")
+        port = {"mtu": self.mtu or rep.mtu, "master": into.index}
+        self._change(host, rep, port, f"make representor {name} a port of bridge {self.bridge}")
         # A port that is new gets the bridge's default by itself.
         wanted = self.vlans or (self._default(into) if rep.master == into.index else None)
         if wanted is not None:
             self._set_vlans(host, rep.index, wanted, self.bridge)
-        if not rep.up:
-            self._change(host, rep, {"up": True}, f"bring up representor {name}")
+        self._change(host, rep, {"up": True}, f"bring up representor {name}")
         if self.uplink:
-            port = self.uplink_link(host)
-            if port is None:
+            found = self.uplink_link(host)
+            if found is None:
                 raise CniError(GENERIC, f"the uplink {self.uplink} has vanished from the host during ADD")
-            uplink.add(port, sorted(self.vlans), host)
+            uplink.add(found, sorted(self.vlans), host)
         log.debug(f"representor {name} is a port of {self.bridge} now")
 
     def _default(self, into: Link) -> dict[int, int] | None:
         """Return the VLANs that a bridge gives every port: one that was in the bridge before may have others. A bridge
         whose default is 0 gives none; None is for one that does not tell.
         """
-        pvid = sysfs.bridge_setting(into.name, "default_pvid", self.sysfs_root)
+        pvid = pci.attribute(self.sysfs_root, "class/net", into.name, "bridge", "default_pvid")
         if not pvid.isdecimal():
             return None
         return {int(pvid): bridge.PVID | bridge.UNTAGGED} if int(pvid) else {}
 
-    def _change(self, host: NetNS, rep: Link, changes: dict[str, Any], attempted: str) -> None:
-        try:
-            link.change(host.netlink, rep.index, **changes)
-        except RequestError as e:
-            given = f" with MTU {self.mtu}" if "mtu" in changes else ""
-            raise CniError(GENERIC, f"cannot {attempted}{given}: {e.strerror}", f"errno {e.errno}") from e
+    def _change(self, host: NetNS, rep: Link, wanted: dict[str, Any], attempted: str) -> None:
+        """Make those changes that are needed. wanted: keyword arguments of `link.change`, called as in `Link`."""
+        changes = {field: value for field, value in wanted.items() if getattr(rep, field) != value}
+        if changes:
+            with trying(attempted + (f" with MTU {self.mtu}" if "mtu" in changes else "")):
+                link.change(host.netlink, rep.index, **changes)
 
     def _set_vlans(self, host: NetNS, index: int, vlans: dict[int, int], where: str) -> None:
         """Have the port take part in these VLANs and no others. where: the name of its bridge.
 
         Raises CniError, and RequestError where the kernel does not tell in which it is.
         """
-        port = bridge.ports(host.netlink).get(index)
-        present = port.vlans if port is not None else {}
-        try:
+        present = bridge.ports(host.netlink).get(index, Port(index)).vlans
+        with trying(f"set VLANs {listed(vlans) or '(none)'} on representor {self.original.name} in {where}"):
             # First those to come: a port never is without the VLAN that both have.
             missing = {vlan: flags for vlan, flags in vlans.items() if present.get(vlan) != flags}
             if missing:
@@ -113,31 +104,24 @@ class RepresentorPort(Beside):
             extra = [vlan for vlan in present if vlan not in vlans]
             if extra:
                 bridge.delete_vlans(host.netlink, index, extra)
-        except RequestError as e:
-            raise CniError(
-                GENERIC,
-                f"cannot set VLANs {listed(vlans) or '(none)'} on representor {self.original.name} in {where}: "
-                f"{e.strerror}",
-                f"errno {e.errno}",
-            ) from e
 
     def disconnect(
         self, host: NetNS, others: Callable[[], list[VfAttachment]], errors: list[CniError], log: Logger
     ) -> None:
-        """See `Beside`. Takes the lock for uplinks' VLANs if there are any to give back."""
+        """Takes the lock for uplinks' VLANs if there are any to give back."""
         rep = self._find(host)
         if rep is None:
             log.info(f"representor {self.original.name} is gone: nothing to take out of {self.bridge}")
         else:
             current = self._master(host, rep)
-            if rep.up and self._elsewhere(current) is None:
+            if self._elsewhere(current) is None:
                 attempt(errors, self._change, host, rep, {"up": False}, f"take down representor {rep.name}")
             if current is not None and self._is_ours(current):
                 attempt(errors, self._change, host, rep, {"master": 0}, f"take {rep.name} out of {current.name}")
         self.release(host, others, log)
 
     def release(self, host: NetNS, others: Callable[[], list[VfAttachment]], log: Logger) -> None:
-        """See `Beside`: the uplink's VLANs."""
+        """The uplink's VLANs."""
         if self.uplink_vlans:
             with uplink.lock(self.state_folder):
                 self._release_uplink(host, others(), log)
@@ -166,8 +150,8 @@ class RepresentorPort(Beside):
                 known = by_name.get(representor.name, [])
             if known:  # several know it where a dead pod has left its record
                 return {vlan for x in known for vlan in x.needed_on(port, host, joined)}
-            is_physical = sysfs.netdev_device(representor.name, self.sysfs_root)
-            return set() if is_physical and not sysfs.is_representor_port(representor.port) else None
+            is_physical = pci.folder_of_netdev(representor.name, self.sysfs_root)
+            return set() if is_physical and not eswitch.is_representor(representor.port) else None
 
         uplink.remove(port, self.uplink_vlans, self.bridge_index, needed_by, host, log)
 
@@ -189,20 +173,26 @@ class RepresentorPort(Beside):
         return set(self.vlans)
 
     def uplink_link(self, host: NetNS) -> Link | None:
-        """Return the uplink, which accelerated-bridge-cni does not note: it is looked for by the PF then."""
-        return uplink.link_of(self.uplink, self.uplink_index, host) if self.uplink else self._joined(host)
+        """Return the uplink: it may have another name by now, and another link its own; or it was made anew. One that
+        accelerated-bridge-cni has not noted is looked for by the PF.
+        """
+        if not self.uplink:
+            return self._joined(host)
+        index = self.uplink_index
+        found = link.get(host.netlink, index=index, known_as=self.uplink) if index else None
+        return found if found is not None else link.get(host.netlink, name=self.uplink)
 
     def _joined(self, host: NetNS) -> Link | None:
         """Return the port by which the VF's PF, which may have got another name since, is in a bridge."""
         folder = self._pf_folder()
-        name = (sysfs.uplink(folder) if folder else "") or self.pf
+        name = (eswitch.uplink(folder) if folder else "") or self.pf
         pf = link.get(host.netlink, name=name) if name else None
         found = uplink.find(pf, host) if pf is not None else None
         return found[0] if found is not None else None
 
     def _pf_folder(self) -> str:
         """Return the folder of the VF's PF in sysfs, empty when it is not to be seen."""
-        return sysfs.physical_function(sysfs.pci_device(self.vf, self.sysfs_root)) if self.vf else ""
+        return pci.physical_function(pci.folder(self.vf, self.sysfs_root)) if self.vf else ""
 
     def is_uplink(self, port: Link, host: NetNS) -> bool:
         """Return whether a link is the uplink. Of many records, only accelerated-bridge-cni's cost a question each."""
@@ -232,8 +222,8 @@ class RepresentorPort(Beside):
         as long as its PF is to be seen; empty when there is none any more.
         """
         pf = self._pf_folder() if not self.original.index else ""
-        index = sysfs.vf_index(pf, self.vf) if pf else -1
-        return sysfs.representor(pf, index, self.sysfs_root) if index >= 0 else self.original.name
+        index = pci.vf_index(pf, self.vf) if pf else -1
+        return eswitch.representor(pf, index, self.sysfs_root) if index >= 0 else self.original.name
 
     def _master(self, host: NetNS, rep: Link) -> Link | None:
         return link.get(host.netlink, index=rep.master) if rep.master else None
@@ -243,7 +233,7 @@ class RepresentorPort(Beside):
         return current if current is not None and not self._is_ours(current) and current.name != self.master else None
 
     def restore(self, host: NetNS, errors: list[CniError], log: Logger) -> None:
-        """See `Beside`. Where somebody has put the representor elsewhere since, it stays a port there."""
+        """Where somebody has put the representor elsewhere since, it stays a port there."""
         rep = self._find(host)
         if rep is None:
             return
@@ -252,16 +242,11 @@ class RepresentorPort(Beside):
         if elsewhere is not None:
             log.info(f"representor {rep.name} is a port of {elsewhere.name} by now, and stays one")
         elif self.master:
-            attempt(errors, self._rejoin, host, rep, current, log)
-        changes: dict[str, Any] = {}
-        if self.original.mtu and rep.mtu != self.original.mtu:
-            changes["mtu"] = self.original.mtu
-        if elsewhere is None and rep.up != self.original.up:
-            changes["up"] = self.original.up
-        if changes:
-            attempt(errors, restore.change, host, rep, changes, log)
+            attempt(errors, self._rejoin, host, rep, log)
+        known = {"mtu": self.original.mtu or rep.mtu, "up": self.original.up if elsewhere is None else rep.up}
+        attempt(errors, restore.change, host, rep, known, log)
 
-    def _rejoin(self, host: NetNS, rep: Link, current: Link | None, log: Logger) -> None:
+    def _rejoin(self, host: NetNS, rep: Link, log: Logger) -> None:
         """Make the representor a port again of the bridge that it was in, with the VLANs that it had. A bridge that is
         gone is logged: it must not keep the VF from its next pod. Raises CniError for what the kernel refuses.
         """
@@ -269,8 +254,7 @@ class RepresentorPort(Beside):
         if before is not None and before.kind == "bridge":
             attempted = f"make representor {rep.name} a port of bridge {self.master} again"
             try:
-                if current is None or current.index != before.index:
-                    self._change(host, rep, {"master": before.index}, attempted)
+                self._change(host, rep, {"master": before.index}, attempted)
                 self._set_vlans(host, rep.index, self.original_vlans, self.master)
                 return
             except CniError:
@@ -284,11 +268,10 @@ class RepresentorPort(Beside):
         return current.name == self.bridge or current.index == self.bridge_index
 
     def verify(self, host: NetNS) -> None:
-        """See `Beside`."""
         rep = self._find(host)
         if rep is None:
             raise CniError(GENERIC, f"representor {self.original.name} is missing on the host")
-        current = link.get(host.netlink, index=rep.master) if rep.master else None
+        current = self._master(host, rep)
         if current is None or not self._is_ours(current):
             where = f"a port of {current.name}" if current is not None else "in no bridge"
             raise CniError(GENERIC, f"representor {rep.name} is {where}, ADD made it a port of {self.bridge}")
@@ -299,7 +282,7 @@ class RepresentorPort(Beside):
         if not self.vlans:
             return
         ports = bridge.ports(host.netlink)
-        present = ports[rep.index].vlans if rep.index in ports else {}
+        present = ports.get(rep.index, Port(rep.index)).vlans
         missing = [vlan for vlan, flags in self.vlans.items() if present.get(vlan) != flags]
         extra = [vlan for vlan in present if vlan not in self.vlans]
         if missing or (extra and self.exact):
@@ -327,7 +310,7 @@ class RepresentorPort(Beside):
 
 def is_another_vfs(found: Link, index: int) -> bool:
     """Return whether a link says that it stands for another VF than the one with this index at its PF."""
-    stands_for = sysfs.vf_of_port(found.port)
+    stands_for = eswitch.vf_of(found.port)
     return stands_for is not None and stands_for[2] != index
 
 
@@ -339,7 +322,7 @@ def _has_index(recorded: RepresentorPort, found: Link) -> bool:
 def recorded_ports(attachments: Iterable[VfAttachment]) -> list[RepresentorPort]:
     """Return the ports of recorded attachments, without those from before the machine's last boot, which reset them."""
     now = boot.current()
-    return [x.beside for x in attachments if x.boot_id in ("", now) and isinstance(x.beside, RepresentorPort)]
+    return [x.beside for x in attachments if x.owner.boot_id in ("", now) and isinstance(x.beside, RepresentorPort)]
 
 
 def brought_to(port: Link, ports: Iterable[RepresentorPort], host: NetNS) -> set[int]:

@@ -21,7 +21,7 @@ another name, `trunk_vlan_list`. `vlans` are those of `cni.linux.netlink.bridge.
 from __future__ import annotations
 
 from cni.attach import record
-from cni.linux import sysfs
+from cni.linux import pci
 from cni.linux.netlink.link import Link, is_name
 from cni.linux.netlink.vf import VF
 from cni.protocol.section import Section, refused
@@ -36,7 +36,7 @@ _MAX_VLAN = 0xFFF
 
 def to_record(attachment: VfAttachment, conf: Section) -> dict[str, object]:
     """Return what `state.Store.save` is to keep. conf: the network configuration."""
-    wanted, original, port = attachment.wanted, attachment.original, attachment.beside
+    wanted, original, port = attachment.wanted, attachment.original or Link(0, ""), attachment.beside
     assert isinstance(wanted, BridgeConfig)
     assert isinstance(port, RepresentorPort)
     table = attachment.table or VF(-1)
@@ -54,14 +54,14 @@ def to_record(attachment: VfAttachment, conf: Section) -> dict[str, object]:
         "vfid": attachment.index,
         "actual_bridge": record.stored(port.bridge),
         "representor": record.stored(port.original.name),
-        "cont_if_names": attachment.ifname,
-        "IsUserspaceDriver": original is None,
+        "cont_if_names": attachment.owner.ifname,
+        "IsUserspaceDriver": attachment.original is None,
         **vf_record.switches(wanted),
         "orig_vf_state": {
-            "host_if_name": record.stored(original.name) if original is not None else "",
+            "host_if_name": record.stored(original.name),
             "admin_mac": table.mac,
-            "effective_mac": original.mac if original is not None else "",
-            "mtu": original.mtu if original is not None else 0,
+            "effective_mac": original.mac,
+            "mtu": original.mtu,
         },
         "orig_rep_state": {"mtu": port.original.mtu},
     }
@@ -84,7 +84,7 @@ def to_record(attachment: VfAttachment, conf: Section) -> dict[str, object]:
     return whole
 
 
-def from_record(raw: dict[str, object], state_folder: str = STATE_FOLDER, sysfs_root: str = sysfs.ROOT) -> VfAttachment:
+def from_record(raw: dict[str, object], state_folder: str = STATE_FOLDER, sysfs_root: str = pci.ROOT) -> VfAttachment:
     """Return the attachment of a record, ours or accelerated-bridge-cni's. Raises CniError naming what is wrong.
 
     state_folder, sysfs_root: as in `RepresentorPort`.

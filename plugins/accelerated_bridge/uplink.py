@@ -13,18 +13,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 
+from cni.attach.state import LOCK_TIMEOUT_S
+from cni.attach.step import trying
 from cni.linux import files
 from cni.linux.lock import FileLock
 from cni.linux.log import Logger
 from cni.linux.netlink import bridge, link
 from cni.linux.netlink.bridge import Port
 from cni.linux.netlink.link import Link
-from cni.linux.netlink.socket import RequestError
 from cni.linux.netns import NetNS
-from cni.protocol.errors import GENERIC, CniError
 
 LOCK = "vlan-uplink.lock"
-LOCK_TIMEOUT_S = 60.0
 BONDS = ("bond", "team")
 
 
@@ -55,30 +54,17 @@ def share(vlans: Iterable[int], port: Port | None, others: Iterable[int]) -> lis
     return sorted(vlan for vlan in vlans if vlan not in present or vlan in brought)
 
 
-def link_of(name: str, index: int, host: NetNS) -> Link | None:
-    """Return an uplink that is recorded with this name and index (0 for unknown): it may have another name by now, and
-    another link its own; or it was made anew.
-    """
-    found = link.get(host.netlink, index=index, known_as=name) if index else None
-    return found if found is not None or not name else link.get(host.netlink, name=name)
-
-
 def add(port: Link, vlans: list[int], host: NetNS) -> None:
     """Set VLANs on an uplink, tagged; those that it has stay as they are. The caller holds the lock.
 
     Raises CniError.
     """
-    ports = bridge.ports(host.netlink)
-    present = ports[port.index].vlans if port.index in ports else {}
+    present = bridge.ports(host.netlink).get(port.index, Port(port.index)).vlans
     missing = [vlan for vlan in vlans if vlan not in present]
     if not missing:
         return
-    try:
+    with trying(f"set VLANs {listed(missing)} on uplink {port.name}"):
         bridge.add_vlans(host.netlink, port.index, dict.fromkeys(missing, 0))
-    except RequestError as e:
-        raise CniError(
-            GENERIC, f"cannot set VLANs {listed(missing)} on uplink {port.name}: {e.strerror}", f"errno {e.errno}"
-        ) from e
 
 
 def remove(
@@ -110,14 +96,8 @@ def remove(
             left -= _used(common, other.index, needed_by, host)
     if not left:
         return
-    try:
+    with trying(f"take VLANs {listed(left)} from uplink {port.name}", "repeat DEL"):
         bridge.delete_vlans(host.netlink, uplink.index, sorted(left))
-    except RequestError as e:
-        raise CniError(
-            GENERIC,
-            f"cannot take VLANs {listed(left)} from uplink {port.name}: {e.strerror}",
-            f"errno {e.errno}; repeat DEL",
-        ) from e
 
 
 def _used(vlans: set[int], index: int, needed_by: Callable[[Link], set[int] | None], host: NetNS) -> set[int]:

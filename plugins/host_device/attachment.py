@@ -21,7 +21,6 @@ from dataclasses import dataclass
 
 from cni.attach import record
 from cni.attach.attachment import Attachment
-from cni.linux import sysfs
 from cni.linux.netlink.link import Link
 from cni.protocol.errors import GENERIC, CniError
 from cni.protocol.section import Section, refused
@@ -41,7 +40,6 @@ class HostAttachment(Attachment):
 
     @property
     def key(self) -> str:
-        """See `Attachment`."""
         return key_of(self.original, self.device_path)
 
 
@@ -60,17 +58,10 @@ def to_record(attachment: HostAttachment) -> dict[str, object]:
             "name": _stored(original.name),
             "mac": original.mac,
             "mtu": original.mtu,
-            "up": original.up,
-            "alias": _stored(original.alias),
-            "altNames": [_stored(altname) for altname in original.altnames],
-            "master": _stored(attachment.master),
-            "index": original.index,
             "kind": original.kind,
-            "parent": original.parent,
-            "permanentMAC": original.permanent_mac,
-            "port": original.port,
+            **record.link_state(attachment, _stored),
         },
-        record.OURS: {**record.owner_state(owner), **record.link_state(attachment)},
+        record.OURS: record.shared(attachment),
     }
 
 
@@ -78,26 +69,20 @@ def from_record(raw: dict[str, object]) -> HostAttachment:
     """Return the attachment of a record. Raises CniError (code 7) naming a field that is wrong."""
     section = Section(raw, "record")
     ours, state = section.section(record.OURS), section.section("original")
-    owner = record.read_owner(section, "network", record.restored(section.string("netns")), section, ours)
-    original = Link(record.index(state, "index"), record.name(state, "name", _restored))
-    original.mac = record.mac(state, "mac")
-    original.mtu = record.mtu(state, "mtu")
-    original.up = state.boolean("up")
-    original.alias = record.alias(state, "alias", _restored)
-    original.altnames = record.altnames(state, "altNames", _restored)
+    owner = record.read_owner(section, "network", section, ours)
+    mac, mtu = record.mac(state, "mac"), record.mtu(state, "mtu")
+    original = record.read_link(state.string("name"), mac, mtu, state, _restored)
+    if original is None:
+        raise CniError(GENERIC, "it does not say which device it is about")
     original.kind = record.word(state, "kind")
-    original.parent = record.word(state, "parent")
-    original.permanent_mac = record.mac(state, "permanentMAC")
-    original.port = record.word(state, "port")
-    pod_index = record.read_link_state(ours, original)
     path = _restored(section.string("devicePath"))
     if path and (not path.startswith("/") or os.path.normpath(path) != path or len(path) > record.MAX_PATH_BYTES):
         raise refused("record.devicePath", path, "an absolute path")
     found = HostAttachment(owner, original, path, section.boolean("sole"))
-    found.master, found.pod_index = record.name(state, "master", _restored), pod_index
-    key = _restored(section.string("key"))
-    if not original.name or found.key != key:
-        raise CniError(GENERIC, "it does not say which device it is about")
+    found.master = record.link_name(state, "master", _restored)
+    found.pod_index = record.read_shared_link(ours, original)
+    if found.key != _restored(section.string("key")):
+        raise CniError(GENERIC, "its key is another device's")
     return found
 
 
@@ -109,19 +94,9 @@ def _restored(text: str) -> str:
     return os.fsdecode(text.encode("latin-1", "replace"))
 
 
-def device_path(link: Link, folder: str, root: str = sysfs.ROOT) -> str:
-    """Return the real sysfs folder of the device behind a link on the host, empty for a virtual link.
-
-    folder: the sysfs folder that the configuration names, if it names one.
-    """
-    return os.path.realpath(folder) if folder else sysfs.netdev_device(link.name, root)
-
-
-def key_of_unrecorded(found: Link, folder: str, root: str = sysfs.ROOT) -> str:
-    """Return the name of the lock for a device in a pod that has no record.
-
-    found: its link, with the host's name as its alias. folder: the sysfs folder that the configuration names, if it
-    names one.
+def key_of_unrecorded(found: Link, folder: str, root: str) -> str:
+    """Return the name of the lock for a device in a pod that has no record. found: its link, whose alias is its name on
+    the host. folder: the sysfs folder that the configuration names, if it names one. root: where sysfs is mounted.
     """
     bus = "virtio" if found.parent.startswith("virtio") else "pci"
     path = folder or (os.path.join(root, "bus", bus, "devices", found.parent) if found.parent else "")

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from cni.attach.allotted import refuse_two
-from cni.linux import sysfs
+from cni.linux import pci
 from cni.protocol.config import NetConf
 from cni.protocol.errors import invalid_config
 from cni.protocol.section import refused
@@ -34,19 +34,19 @@ class DeviceConfig:
         """Whether no device is named at all."""
         return not (self.device or self.hwaddr or self.kernelpath or self.pci_address or self.auxiliary_device)
 
-    def folder(self, root: str = sysfs.ROOT) -> str:
+    def folder(self, root: str = pci.ROOT) -> str:
         """Return the sysfs folder of a device that is named by bus address or path, empty for one named otherwise."""
         if self.device or self.hwaddr:
             return ""
         if self.kernelpath:
-            return os.path.join(root, os.path.relpath(self.kernelpath, sysfs.ROOT))
+            return os.path.join(root, os.path.relpath(self.kernelpath, pci.ROOT))
         if self.pci_address:
-            return sysfs.pci_device(self.pci_address, root)
-        return sysfs.auxiliary_device(self.auxiliary_device, root)
+            return pci.folder(self.pci_address, root)
+        return pci.auxiliary_folder(self.auxiliary_device, root)
 
-    def is_userspace(self, root: str = sysfs.ROOT) -> bool:
+    def is_userspace(self, root: str = pci.ROOT) -> bool:
         """Return whether a PCI device is bound to a driver for userspace programs, so that it has no link to move."""
-        return bool(self.pci_address) and sysfs.is_for_userspace(sysfs.pci_device(self.pci_address, root))
+        return bool(self.pci_address) and pci.is_for_userspace(pci.folder(self.pci_address, root))
 
     def describe(self) -> str:
         """Return the selector that is used with its value, for messages."""
@@ -70,18 +70,16 @@ def parse(conf: NetConf, required: bool = True) -> DeviceConfig:
     CniError (code 7) naming field and value.
     """
     section = conf.section
-    device = section.string("device")
-    hwaddr = section.string("hwaddr")
-    kernelpath = section.string("kernelpath")
-    pci_address = section.string("pciBusID")
+    names = ("device", "hwaddr", "kernelpath", "pciBusID")
+    device, hwaddr, kernelpath, pci_address = (section.string(name) for name in names)
     auxiliary_device = ""
-    if pci_address and not sysfs.is_pci_address(pci_address):
+    if pci_address and not pci.is_address(pci_address):
         raise refused("pciBusID", pci_address, PCI_ADDRESS)
     device_id = conf.runtime_config.string("deviceID")
     refuse_two("pciBusID", pci_address, device_id)
-    if sysfs.is_pci_address(device_id):
+    if pci.is_address(device_id):
         pci_address = device_id
-    elif sysfs.is_auxiliary_device(device_id):
+    elif pci.is_auxiliary_device(device_id):
         pci_address, auxiliary_device = "", device_id
     elif device_id:
         allowed = f"{PCI_ADDRESS} or an auxiliary device such as mlx5_core.sf.4"

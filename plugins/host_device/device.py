@@ -9,138 +9,131 @@ from cni.attach.attachment import Attachment, Owner
 from cni.attach.call import Call
 from cni.attach.identity import LOOPBACK
 from cni.attach.plugin import Device
-from cni.attach.pod import RecordedPod
-from cni.attach.records import Records
-from cni.linux import sysfs
+from cni.attach.pod import recorded_pod
+from cni.linux import eswitch, pci
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
 from cni.linux.netns import NetNS
 from cni.protocol.errors import CniError, invalid_config
 from cni.protocol.request import Request
 from cni.protocol.result import Interface
-from plugins.host_device.attachment import HostAttachment, device_path, key_of
+from plugins.host_device.attachment import HostAttachment, key_of
 from plugins.host_device.config import DeviceConfig
-from plugins.host_device.returning import HostDeviceReturn, is_in
+from plugins.host_device.returning import HostDeviceReturn
 
 
 class HostDevice(Device):
-    """See `Device`. wanted: how the configuration names it. sysfs_root: where sysfs is mounted."""
+    """One device of the host. wanted: how the configuration names it. sysfs_root: where sysfs is mounted."""
 
-    __slots__ = ("_key", "_path", "_root", "needs_record", "wanted")
+    __slots__ = ("_folder", "_key", "_path", "_root", "needs_record", "wanted")
 
     def __init__(self, wanted: DeviceConfig, sysfs_root: str) -> None:
         self.wanted = wanted
         self._root = sysfs_root
-        self._key = ""
-        self._path = ""
+        self._folder = wanted.folder(sysfs_root)
+        self._key = self._path = ""
         # A program drives it, and nothing is done with it.
         self.needs_record = not wanted.is_userspace(sysfs_root)
 
     def describe(self) -> str:
-        """See `Device`."""
         return self.wanted.describe()
 
     @property
     def folder(self) -> str:
-        """See `Device`."""
-        return self._path or self.wanted.folder(self._root)
+        return self._path or self._folder
 
-    def key(self, call: Call, records: Records) -> str:
-        """See `Device`. A device that is in a pod, or that an earlier pod left behind under another name, is known by
-        its record only.
-        """
+    def key(self, call: Call) -> str:
+        """A device in a pod, or that an earlier pod left behind under another name, is known by its record only."""
         try:
-            found = find(self.wanted, call.host, self._root)
+            found = self._find(call.host)
         except CniError:
-            recorded = self._recorded(records)
+            recorded = self._recorded(call)
             if recorded is None:
                 raise
             self._key = recorded.key
         else:
-            self._key = key_of(found, device_path(found, self.wanted.folder(self._root), self._root))
+            self._key = key_of(found, self._path_of(found))
         return self._key
 
-    def _recorded(self, records: Records) -> HostAttachment | None:
+    def _path_of(self, found: Link) -> str:
+        """Return the real folder in sysfs of the device behind a link of the host, empty for a virtual link."""
+        return os.path.realpath(self._folder) if self._folder else pci.folder_of_netdev(found.name, self._root)
+
+    def _recorded(self, call: Call) -> HostAttachment | None:
         """Return the recorded attachment that has the device, which still can be on anything: a virtual link dies with
         its pod, and all do with a boot.
         """
-        wanted, folder = self.wanted, self.wanted.folder(self._root)
-        for attachment in records.all():
+        wanted = self.wanted
+        for attachment in call.records.all():
             assert isinstance(attachment, HostAttachment)
             original = attachment.original
-            if folder:
-                has_it = attachment.device_path == os.path.realpath(folder)
+            if self._folder:
+                has_it = attachment.device_path == os.path.realpath(self._folder)
             elif wanted.device:
                 has_it = wanted.device in (original.name, *original.altnames)
             else:
                 has_it = wanted.hwaddr in (original.mac, original.permanent_mac)
-            stands = attachment.is_of_this_boot and (records.lives(attachment) or os.path.isdir(attachment.device_path))
-            if has_it and stands:
+            if not has_it or not attachment.is_of_this_boot:
+                continue
+            if os.path.isdir(attachment.device_path) or call.records.lives(attachment):
                 return attachment
         return None
 
-    def left_behind(self, call: Call, records: Records) -> Iterator[Attachment]:
-        """See `Device`: those whose device lies on the host as a dead pod left it. The caller holds its lock, so that
-        no other command is at work on it.
-        """
-        for attachment in records.of_device(self._key):
+    def left_behind(self, call: Call) -> Iterator[Attachment]:
+        """Those whose device lies on the host as a dead pod left it."""
+        for attachment in call.records.of_device(self._key):
             assert isinstance(attachment, HostAttachment)
             if HostDeviceReturn(attachment, call).on_host() is None:
                 continue
-            with RecordedPod(attachment.owner, (), call.log) as pod:
-                if pod is not None and is_in(attachment, call.host, pod) is not None:
+            with recorded_pod(attachment.owner, call.log) as pod:
+                if pod is not None and attachment.link_in(pod, call.host) is not None:
                     continue  # what lies on the host is another link of the same device
             yield attachment
 
-    def link(self, call: Call, records: Records) -> Link:
-        """See `Device`. The error says who has the device, if a record says so."""
+    def link(self, call: Call) -> Link:
+        """Looked for once more, now under its lock. The error says who has the device, if a record says so."""
         try:
-            return find(self.wanted, call.host, self._root)
+            return self._find(call.host)
         except CniError:
-            recorded = self._recorded(records)
+            recorded = self._recorded(call)
             if recorded is None:
                 raise
-            owner = f"container {recorded.owner.describe()}, which has it as {recorded.ifname} in {recorded.netns}"
-            raise _missing(self.wanted, f"it is attached to {owner}") from None
+            owner = recorded.owner
+            whose = f"container {owner.describe()}, which has it as {owner.ifname} in {owner.netns}"
+            raise _missing(self.wanted, f"it is attached to {whose}") from None
 
-    def attachment(self, owner: Owner, original: Link | None, call: Call, records: Records) -> Attachment:
-        """See `Device`."""
+    def attachment(self, owner: Owner, original: Link | None, call: Call) -> Attachment:
         assert original is not None
-        self._path = device_path(original, self.wanted.folder(self._root), self._root)
-        return HostAttachment(owner, original, self._path, len(sysfs.netdevs(self._path)) == 1)
+        self._path = self._path_of(original)
+        return HostAttachment(owner, original, self._path, len(pci.netdevs(self._path)) == 1)
 
-    def interface(self, attachment: Attachment | None, request: Request) -> Interface:
-        """See `Device`."""
-        pci_id = sysfs.pci_address_of(self._path) if attachment is not None else self.wanted.pci_address
+    def interface(self, attachment: Attachment, request: Request) -> Interface:
+        pci_id = pci.address_of(self._path) if self.needs_record else self.wanted.pci_address
         return Interface(request.ifname, sandbox=request.netns, pci_id=pci_id)
 
     def verify_link(self, found: Link, expected: Interface, pod: NetNS, call: Call) -> None:
-        """See `Device`."""
         if expected.mtu and expected.mtu != found.mtu:
             # A plugin later in the chain, such as tuning, changes it and does not say so in the result.
             call.log.info(f"{expected.name} in {pod.path} has MTU {found.mtu}, ADD gave {expected.mtu}")
 
-    def status(self, call: Call, records: Records) -> None:
-        """See `Device`. A device in a pod is no fault: it has a record, and comes back."""
+    def status(self, call: Call) -> None:
+        """A device in a pod is no fault: it has a record, and comes back."""
         if self.needs_record:
-            self.key(call, records)
+            self.key(call)
 
-
-def find(config: DeviceConfig, host: NetNS, root: str = sysfs.ROOT) -> Link:
-    """Return the link on the host that the configuration names.
-
-    Raises CniError (code 7) when there is none: the configuration asks for something that the host does not have, or
-    that is in a pod at the moment.
-    """
-    if config.device:
-        found = link.get(host.netlink, name=config.device)
-    elif config.hwaddr:
-        found = _find_by_address(config, host)
-    else:
-        found = _find_in_folder(config, host, config.folder(root))
-    if found is None:
-        raise _missing(config, "it is not in the host's network namespace; it may be in a pod")
-    return found
+    def _find(self, host: NetNS) -> Link:
+        """Return the link on the host that the configuration names. Raises CniError (code 7) when there is none: the
+        configuration asks for something that the host does not have, or that is in a pod at the moment.
+        """
+        if self.wanted.device:
+            found = link.get(host.netlink, name=self.wanted.device)
+        elif self.wanted.hwaddr:
+            found = _find_by_address(self.wanted, host)
+        else:
+            found = _find_in_folder(self.wanted, host, self._folder)
+        if found is None:
+            raise _missing(self.wanted, "it is not in the host's network namespace; it may be in a pod")
+        return found
 
 
 def _find_by_address(config: DeviceConfig, host: NetNS) -> Link | None:
@@ -168,8 +161,8 @@ def _find_by_address(config: DeviceConfig, host: NetNS) -> Link | None:
 def _find_in_folder(config: DeviceConfig, host: NetNS, path: str) -> Link | None:
     if not os.path.isdir(path):
         raise _missing(config, f"{path} does not exist")
-    found = [link.get(host.netlink, name=name) for name in sysfs.netdevs(path)]
-    links = [entry for entry in found if entry is not None and not sysfs.is_representor_port(entry.port)]
+    found = [link.get(host.netlink, name=name) for name in pci.netdevs(path)]
+    links = [entry for entry in found if entry is not None and not eswitch.is_representor(entry.port)]
     # Several links of one device are its ports: the first one is the one with the lowest port.
     return min(links, key=lambda entry: (entry.port, entry.name), default=None)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
-from cni.attach.plugin import LOCK_TIMEOUT_S, Plugin
-from cni.attach.records import Records
+from cni.attach.plugin import Plugin
 from cni.protocol.config import NetConf
 from cni.protocol.errors import CniError
 from cni.protocol.section import Section
@@ -17,8 +16,6 @@ from plugins.host_device.returning import HostDeviceReturn
 
 
 class HostDevicePlugin(Plugin):
-    """See `Plugin`."""
-
     __slots__ = ()
 
     name = "host-device"
@@ -26,35 +23,29 @@ class HostDevicePlugin(Plugin):
     state_folder = "/var/lib/cni/host-device"
 
     def device(self, conf: NetConf, args: str) -> HostDevice:
-        """See `Plugin`."""
         return HostDevice(config.parse(conf), self.sysfs_root)
 
     def named(self, conf: NetConf) -> HostDevice | None:
-        """See `Plugin`."""
         wanted = config.parse(conf, required=False)
         return None if wanted.is_empty else HostDevice(wanted, self.sysfs_root)
 
-    def returning(self, attachment: Attachment, call: Call, records: Records) -> HostDeviceReturn:
-        """See `Plugin`."""
+    def returning(self, attachment: Attachment, call: Call) -> HostDeviceReturn:
         assert isinstance(attachment, HostAttachment)
         return HostDeviceReturn(attachment, call)
 
     def to_record(self, attachment: Attachment, conf: Section) -> dict[str, object]:
-        """See `Format`."""
         assert isinstance(attachment, HostAttachment)
         return record.to_record(attachment)
 
     def from_record(self, raw: dict[str, object]) -> Attachment:
-        """See `Format`."""
         return record.from_record(raw)
 
-    def release_unrecorded(self, call: Call, records: Records, was_recorded: bool) -> bool:
-        """See `Plugin`."""
-        if super().release_unrecorded(call, records, was_recorded):
+    def release_unrecorded(self, call: Call, was_recorded: bool) -> bool:
+        if super().release_unrecorded(call, was_recorded):
             return True
         try:
             wanted = config.parse(call.conf, required=False)
         except CniError as e:
             call.log.warning(f"{e}; without a record, this DEL has no device to give back")
             return False
-        return unrecorded.release(wanted, call, records, lambda key: self.lock(key, LOCK_TIMEOUT_S), self.sysfs_root)
+        return unrecorded.release(wanted, call, self)

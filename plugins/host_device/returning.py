@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cni.attach.attachment import Attachment
-from cni.attach.call import Call
 from cni.attach.give_back import Return
-from cni.attach.identity import in_pod
-from cni.linux import sysfs
+from cni.linux import pci
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
 from cni.linux.netns import NetNS
@@ -16,31 +13,24 @@ from plugins.host_device.attachment import HostAttachment
 
 
 class HostDeviceReturn(Return):
-    """See `Return`."""
+    __slots__ = ()
 
-    __slots__ = ("_device_path", "_sole")
-
-    def __init__(self, attachment: HostAttachment, call: Call) -> None:
-        super().__init__(attachment, call)
-        self._device_path = attachment.device_path
-        self._sole = attachment.sole
+    attachment: HostAttachment
 
     def on_host(self) -> Link | None:
-        """See `Return`.
-
-        A device on a bus is looked for in its folder in sysfs, where other links of the same device may be: ours has
+        """A device on a bus is looked for in its folder in sysfs, where other links of the same device may be: ours has
         the mark in its alias, the permanent address, the name and index that it had, or is known to be the only one.
         """
         host, original, sought = self.call.host, self._link, self.sought()
-        if not self._device_path:
+        if not self.attachment.device_path:
             return super().on_host()
-        entries = [link.get(host.netlink, name=name) for name in sysfs.netdevs(self._device_path)]
+        entries = [link.get(host.netlink, name=name) for name in pci.netdevs(self.attachment.device_path)]
         found = [entry for entry in entries if entry is not None and not sought.on_host(entry)]
         signs: tuple[Callable[[Link], bool], ...] = (
             lambda x: x.alias == original.name,
             lambda x: bool(original.permanent_mac) and x.permanent_mac == original.permanent_mac,
             lambda x: x.name == original.name and x.index == original.index,
-            lambda x: self._sole and len(entries) == 1 and self._is_like(x),
+            lambda x: self.attachment.sole and len(entries) == 1 and self._is_like(x),
         )
         return next((entry for sign in signs for entry in found if sign(entry)), None)
 
@@ -48,41 +38,35 @@ class HostDeviceReturn(Return):
         """Return whether a link has at least one thing in common with the attachment's."""
         original = self._link
         return bool(original.parent and found.parent == original.parent) or (
-            found.name in (self.attachment.ifname, original.name)
+            found.name in (self.attachment.owner.ifname, original.name)
             or found.mac == original.mac
             or found.index == original.index
         )
 
     def was_left_alone(self, found: Link, pod: NetNS | None, was_touched: bool) -> bool:
-        """See `Return`. A device that the kernel has saved from its pod may have any name, and any index."""
-        may_be_saved = pod is None and bool(self._device_path)
+        """A device that the kernel has saved from its pod may have any name, and any index."""
+        may_be_saved = pod is None and bool(self.attachment.device_path)
         return not may_be_saved and super().was_left_alone(found, pod, was_touched)
 
     def may_come(self) -> bool:
-        """See `Return`: it is still there and bound to a driver that makes links. A link of another address there now
+        """As long as it is there and bound to a driver that makes links. A link of another address there now
         says that the old one is gone.
         """
-        path = self._device_path
-        if not path or not sysfs.driver(path) or sysfs.is_for_userspace(path):
+        path = self.attachment.device_path
+        if not path or not pci.driver(path) or pci.is_for_userspace(path):
             return False
-        return not (self._sole and sysfs.netdevs(path))
+        return not (self.attachment.sole and pci.netdevs(path))
 
     def left_behind(self) -> Link | None:
-        """See `Return`."""
-        return None if self._device_path else super().left_behind()
+        return None if self.attachment.device_path else super().left_behind()
 
     def is_over(self, pod: NetNS | None, seen: str) -> bool:
-        """See `Return`. One whose folder in sysfs is gone was unplugged."""
-        name, path = self.attachment.name, self._device_path
-        if path and self.may_come():
+        """One whose folder in sysfs is gone was unplugged."""
+        name, path = self.attachment.name, self.attachment.device_path
+        if self.may_come():
             where = f" nor in {pod.path}: {seen}" if pod is not None else ""
-            self.log.warning(
+            self.call.log.warning(
                 f"{name} ({path}) has no link on the host yet{where}; its record stays: the next ADD or DEL looks"
             )
             return False
         return super().is_over(None if path else pod, seen)
-
-
-def is_in(attachment: Attachment, host: NetNS, pod: NetNS) -> Link | None:
-    """Return the attachment's link in a pod, which may have renamed it and changed its address; None without."""
-    return in_pod(attachment.sought(), host, pod, attachment.knows(pod))[0]

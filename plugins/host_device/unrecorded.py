@@ -7,55 +7,50 @@ that the configuration names, and one that no pod can have made.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 from cni.attach import identity, move, stacked
 from cni.attach.call import Call
-from cni.attach.records import Records
+from cni.attach.plugin import Plugin
 from cni.attach.restore import change, without_filters
-from cni.linux import netns, sysfs
-from cni.linux.lock import FileLock
+from cni.linux import netns, pci
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
 from cni.linux.netns import NetNS
 from plugins.host_device.attachment import key_of_unrecorded
 from plugins.host_device.config import DeviceConfig
-from plugins.host_device.returning import is_in
 
 
-def release(
-    wanted: DeviceConfig, call: Call, records: Records, lock: Callable[[str], FileLock], sysfs_root: str
-) -> bool:
+def release(wanted: DeviceConfig, call: Call, plugin: Plugin) -> bool:
     """Give back what the reference plugin attached, unless it is ours and another attachment's: the namespace's path
     may have been given to a new pod since. Return whether the attachment has a record by now: then an ADD of it has
-    been at work. lock: returns the lock of a device. Raises CniError.
+    been at work. Raises CniError.
     """
-    request, host, log = call.request, call.host, call.log
-    pod = None if wanted.is_userspace(sysfs_root) else netns.if_there(request.netns, log)
+    root, folder = plugin.sysfs_root, wanted.folder(plugin.sysfs_root)
+    pod = None if wanted.is_userspace(root) else netns.if_there(call.request.netns, call.log)
     if pod is None:
         return False
     with pod:
-        found = _find(request.ifname, wanted, pod, call, sysfs_root)
+        found = _find(wanted, folder, pod, call)
         if found is None:
             return False
-        with lock(key_of_unrecorded(found, wanted.folder(sysfs_root), sysfs_root)):
-            if records.store.has(*call.identity):
+        with plugin.lock(key_of_unrecorded(found, folder, root)):
+            if call.records.store.has(*call.identity):
                 return True
-            if not _is_of_another(found, pod, call, records):
-                _give_back(found, host, pod, call)
+            if not _is_of_another(found, pod, call):
+                _give_back(found, pod, call)
     return False
 
 
-def _is_of_another(found: Link, pod: NetNS, call: Call, records: Records) -> bool:
+def _is_of_another(found: Link, pod: NetNS, call: Call) -> bool:
     """Return whether a link in a pod is that of a recorded attachment, or calls itself what another pod's is called on
     the host, which is said.
     """
-    for attachment in records.all():
-        if attachment.name == found.alias and records.lives(attachment):
+    for attachment in call.records.all():
+        if attachment.name == found.alias and call.records.lives(attachment):
             owner = attachment.owner.describe()
             call.log.warning(f"{found.name} in {pod.path} is left alone: {owner} has {found.alias}")
             return True
-        owned = is_in(attachment, call.host, pod) if attachment.netns_cookie in (0, pod.cookie) else None
+        owned = attachment.link_in(pod, call.host) if attachment.owner.netns_cookie in (0, pod.cookie) else None
         if owned is not None and owned.index == found.index:
             owner = attachment.owner.describe()
             call.log.warning(f"{found.name} in {pod.path} belongs to {owner} by now: left alone")
@@ -63,8 +58,8 @@ def _is_of_another(found: Link, pod: NetNS, call: Call, records: Records) -> boo
     return False
 
 
-def _give_back(device: Link, host: NetNS, pod: NetNS, call: Call) -> None:
-    ifname, log = device.name, call.log
+def _give_back(device: Link, pod: NetNS, call: Call) -> None:
+    ifname, host, log = device.name, call.host, call.log
     stacked.remove(device, host, pod, log, link.dump(pod.netlink))
     back = move.onto_host(host, pod, device, device.alias, log)
     if back is not None:
@@ -74,14 +69,15 @@ def _give_back(device: Link, host: NetNS, pod: NetNS, call: Call) -> None:
         change(host, back, {"alias": ""}, log)
 
 
-def _find(ifname: str, wanted: DeviceConfig, pod: NetNS, call: Call, sysfs_root: str) -> Link | None:
+def _find(wanted: DeviceConfig, folder: str, pod: NetNS, call: Call) -> Link | None:
     """Return the link in a pod with the attachment's name or, where a DEL was killed after it had given the link its
     host name, with that one; None when there is none that is known to be it, which is said.
     """
+    ifname = call.request.ifname
     named = [x for x in link.dump(pod.netlink) if x.name in (ifname, x.alias)]
     reason = ""
     for found in sorted(named, key=lambda x: x.name != ifname):
-        reason = _doubt(found, wanted, wanted.folder(sysfs_root), call.host, pod)
+        reason = _doubt(found, wanted, folder, call.host, pod)
         if not reason:
             return found
     if reason:
@@ -99,10 +95,10 @@ def _doubt(found: Link, wanted: DeviceConfig, folder: str, host: NetNS, pod: Net
         return f'its alias "{found.alias}" is no name of a link'
     if folder or found.parent:
         # A virtio device is one level below.
-        parents = (os.path.basename(os.path.realpath(folder)), *sysfs.virtio_devices(folder)) if folder else ()
+        parents = (os.path.basename(os.path.realpath(folder)), *pci.virtio_devices(folder)) if folder else ()
         if folder and not os.path.isdir(folder):
             return f"{folder} does not exist"
-        if folder and sysfs.netdevs(folder):
+        if folder and pci.netdevs(folder):
             return f"the device {folder} is on the host"
         if folder and found.parent and found.parent not in parents:
             return f"the device behind it is {found.parent}"

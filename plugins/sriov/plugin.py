@@ -7,7 +7,7 @@ from cni.protocol.config import NetConf
 from cni.protocol.section import Section
 from plugins.sriov import config, record
 from plugins.vf.attachment import VfAttachment
-from plugins.vf.config import VfConfig
+from plugins.vf.device import VfDevice
 from plugins.vf.plugin import VfPlugin
 
 
@@ -20,15 +20,12 @@ class Sriov(VfPlugin):
     about = "gives an SR-IOV virtual function to a pod, configured through its physical function"
     state_folder = "/var/lib/cni/sriov"
 
-    def parse(self, conf: NetConf, args: str) -> VfConfig:
-        """See `VfPlugin`."""
-        return config.parse(conf, args)
+    def device(self, conf: NetConf, args: str) -> VfDevice:
+        return VfDevice(config.parse(conf, args), self)
 
     def to_record(self, attachment: Attachment, conf: Section) -> dict[str, object]:
-        """See `Format`."""
         assert isinstance(attachment, VfAttachment)
         return record.to_record(attachment, conf)
 
     def from_record(self, raw: dict[str, object]) -> VfAttachment:
-        """See `Format`."""
         return record.from_record(raw)

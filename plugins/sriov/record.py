@@ -17,6 +17,7 @@ what is marked as ours; it counts as unknown then.
 from __future__ import annotations
 
 from cni.attach import record
+from cni.linux.netlink.link import Link
 from cni.linux.netlink.vf import ETH_P_8021AD, LINK_STATES, VF
 from cni.protocol.section import Section
 from plugins.sriov.config import PROTOCOLS
@@ -27,7 +28,7 @@ from plugins.vf.config import VfConfig, Vlan
 
 def to_record(attachment: VfAttachment, conf: Section) -> dict[str, object]:
     """Return what `state.Store.save` is to keep. conf: the network configuration."""
-    wanted, original, table = attachment.wanted, attachment.original, attachment.table
+    wanted, original, table = attachment.wanted, attachment.original or Link(0, ""), attachment.table or VF(-1)
     whole = vf_record.copied(conf)
     whole |= {"deviceID": wanted.address, "Master": record.stored(attachment.pf), "VFID": max(attachment.index, 0)}
     whole["MAC"] = wanted.mac
@@ -43,11 +44,10 @@ def to_record(attachment: VfAttachment, conf: Section) -> dict[str, object]:
         whole["min_tx_rate"] = wanted.min_tx_rate
     if wanted.max_tx_rate is not None:
         whole["max_tx_rate"] = wanted.max_tx_rate
-    table = table or VF(-1)
     whole["OrigVfState"] = {
-        "HostIFName": record.stored(original.name) if original is not None else "",
-        "EffectiveMAC": original.mac if original is not None else "",
-        "MTU": original.mtu if original is not None else 0,
+        "HostIFName": record.stored(original.name),
+        "EffectiveMAC": original.mac,
+        "MTU": original.mtu,
         "AdminMAC": table.mac,
         "SpoofChk": bool(table.spoofchk),
         "Trust": bool(table.trust),

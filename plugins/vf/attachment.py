@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cni.attach.attachment import Attachment
+from cni.attach.call import Call
 from cni.linux.log import Logger
 from cni.linux.netlink.vf import VF
 from cni.linux.netns import NetNS
@@ -27,7 +28,6 @@ class Beside:
 
     def connect(self, host: NetNS, log: Logger) -> None:
         """Make the connection, for ADD, before the VF goes into the pod. Raises CniError, then `disconnect` follows."""
-        raise NotImplementedError
 
     def disconnect(
         self, host: NetNS, others: Callable[[], list[VfAttachment]], errors: list[CniError], log: Logger
@@ -36,22 +36,18 @@ class Beside:
 
         others: returns all recorded attachments, this one among them. What the kernel refused is added to the errors.
         """
-        raise NotImplementedError
 
     def release(self, host: NetNS, others: Callable[[], list[VfAttachment]], log: Logger) -> None:
         """Give back what attachments share, and nothing else: the VF is another's by now.
 
         others: returns the recorded attachments that may still need it. Raises CniError.
         """
-        raise NotImplementedError
 
     def restore(self, host: NetNS, errors: list[CniError], log: Logger) -> None:
         """Make what was disconnected what it was before ADD; the VF is out of the pod. Errors as in `disconnect`."""
-        raise NotImplementedError
 
     def verify(self, host: NetNS) -> None:
         """Raise CniError naming the first thing that is not as `connect` left it."""
-        raise NotImplementedError
 
 
 @dataclass(slots=True, eq=False)
@@ -73,20 +69,22 @@ class VfAttachment(Attachment):
 
     @property
     def home(self) -> str:
-        """See `Attachment`."""
-        return self.netns or self.allocated_to
+        return self.owner.netns or self.allocated_to
 
     @property
     def key(self) -> str:
-        """See `Attachment`."""
-        return self.wanted.address
-
-    @property
-    def address(self) -> str:
         """The VF's PCI address."""
         return self.wanted.address
+
+    address = key
 
     @property
     def name(self) -> str:
         """What the VF is called in messages: its name on the host, or its address."""
         return self.original.name if self.original is not None else self.address
+
+
+def recorded(call: Call, address: str = "") -> list[VfAttachment]:
+    """Return all recorded attachments, or those of the VF with this address only. Raises CniError (code 5)."""
+    found = call.records.of_device(address) if address else call.records.all()
+    return [x for x in found if isinstance(x, VfAttachment)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cni.attach.allotted import refuse_two
-from cni.linux import sysfs
+from cni.linux import pci
 from cni.protocol.config import NetConf
 from cni.protocol.errors import invalid_config
 from cni.protocol.request import parse_args
@@ -60,7 +60,7 @@ def address_of(conf: NetConf) -> str:
     """
     allotted, configured = (section.string("deviceID") for section in (conf.runtime_config, conf.section))
     for section, address in ((conf.runtime_config, allotted), (conf.section, configured)):
-        if address and not sysfs.is_pci_address(address):
+        if address and not pci.is_address(address):
             raise refused(section.name_of("deviceID"), address, PCI_ADDRESS)
     refuse_two("deviceID", configured, allotted)
     return (allotted or configured).lower()

@@ -9,21 +9,18 @@ from cni.attach.attachment import Attachment, Owner
 from cni.attach.call import Call
 from cni.attach.ifconfig import PodLink
 from cni.attach.plugin import Device
-from cni.attach.records import Records
-from cni.attach.step import Step
+from cni.attach.step import Step, trying
 from cni.attach.waiting import PATIENCE_S
-from cni.linux import sysfs
+from cni.linux import pci
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
-from cni.linux.netlink.socket import RequestError
 from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError, invalid_config
 from cni.protocol.request import Request
 from cni.protocol.result import Interface
-from plugins.vf import mac, plan, vf
+from plugins.vf import fixed_mac, mac, plan, vf
 from plugins.vf.attachment import Beside, VfAttachment
 from plugins.vf.config import VfConfig
-from plugins.vf.fixed_mac import FixedMac
 from plugins.vf.ownership import Ownership, taken
 from plugins.vf.pf import NO_MAC, Entry
 from plugins.vf.plan import Setting
@@ -31,42 +28,37 @@ from plugins.vf.vf import Vf
 
 
 class VfDevice(Device):
-    """See `Device`. wanted: what is asked for. ownership: whose VFs are. vf: as sysfs shows it, after `find`.
+    """One VF. wanted: what is asked for. vf: as sysfs shows it, after `find`.
 
     optional: settings (attributes of `plan`) that are left out where the PF's driver does not know them.
     """
 
-    __slots__ = ("_entry", "_ownership", "_root", "vf", "wanted")
+    __slots__ = ("_entry", "plugin", "vf", "wanted")
 
     vf: Vf
     optional: frozenset[str] = frozenset()
 
-    def __init__(self, wanted: VfConfig, ownership: Ownership, sysfs_root: str) -> None:
+    def __init__(self, wanted: VfConfig, plugin: Ownership) -> None:
         self.wanted = wanted
-        self._ownership = ownership
-        self._root = sysfs_root
+        self.plugin = plugin
         self._entry: Entry | None = None
 
     def describe(self) -> str:
-        """See `Device`."""
         return f'deviceID "{self.wanted.address}"'
 
     def find(self) -> None:
-        """See `Device`."""
-        self.vf = vf.find(self.wanted.address, self._root)
+        self.vf = vf.find(self.wanted.address, self.plugin.sysfs_root)
 
     @property
     def has_link(self) -> bool:
-        """See `Device`."""
         return not self.vf.is_userspace
 
     @property
     def folder(self) -> str:
-        """See `Device`."""
         return self.vf.path
 
     def refuse(self) -> None:
-        """See `Device`: what only a PF can set, where none is to be seen."""
+        """What only a PF can set, where none is to be seen."""
         needing = "" if self.vf.pf else ", ".join(setting.describe() for setting in plan.needs_pf(self.wanted))
         if needing:
             raise invalid_config(
@@ -74,31 +66,26 @@ class VfDevice(Device):
                 "in a virtual machine only the hypervisor can; the VF can be attached without; nothing was changed",
             )
 
-    def before_sweep(self, call: Call, records: Records) -> None:
-        """See `Device`."""
+    def before_sweep(self, call: Call) -> None:
         if self.wanted.mac and self.vf.pf:
-            FixedMac(self.wanted.mac, self.vf, call, records, self._root).await_dead()
+            fixed_mac.await_dead(self.wanted.mac, self.vf, call, self.plugin.sysfs_root)
 
-    def after_sweep(self, call: Call, records: Records) -> None:
-        """See `Device`."""
+    def after_sweep(self, call: Call) -> None:
         if self.wanted.mac and self.vf.pf:
-            FixedMac(self.wanted.mac, self.vf, call, records, self._root).take(self._ownership)
+            fixed_mac.take(self.wanted.mac, self.vf, call, self.plugin)
 
-    def key(self, call: Call, records: Records) -> str:
-        """See `Device`."""
+    def key(self, call: Call) -> str:
         return self.wanted.address
 
-    def left_behind(self, call: Call, records: Records) -> Iterator[Attachment]:
-        """See `Device`."""
-        return self._ownership.left_behind(self.wanted.address, call, records)
+    def left_behind(self, call: Call) -> Iterator[Attachment]:
+        return self.plugin.left_behind(self.wanted.address, call)
 
     def not_back(self, attachment: Attachment) -> CniError:
-        """See `Device`."""
         owner = attachment.owner.describe()
         return taken(self.wanted.address, f"it has not come back from the pod of {owner} yet")
 
-    def link(self, call: Call, records: Records) -> Link | None:
-        """See `Device`. A program or its vDPA device may drive the VF. A link that is nowhere may be on its way back
+    def link(self, call: Call) -> Link | None:
+        """A program or its vDPA device may drive the VF. A link that is nowhere may be on its way back
         from the pod that had it before.
         """
         original = self._link(call.host)
@@ -109,9 +96,9 @@ class VfDevice(Device):
         found_vf = self.vf
         if found_vf.is_userspace:
             return None
-        found, driver = vf.on_host(found_vf, host), sysfs.driver(found_vf.path)
+        found, driver = vf.on_host(found_vf, host), pci.driver(found_vf.path)
         vdpa = found_vf.vdpa
-        if found is None and vdpa is not None and vdpa.driver == "vhost" and not sysfs.has_netdev(found_vf.path):
+        if found is None and vdpa is not None and vdpa.driver == "vhost" and not pci.has_netdev(found_vf.path):
             return None
         if found is None and driver:
             found = waiting.for_link(lambda: vf.on_host(found_vf, host), PATIENCE_S)
@@ -137,35 +124,33 @@ class VfDevice(Device):
             call.log.warning(f"{self.vf.pf}, the PF of {self.vf.address}, is down: most VFs have no carrier then")
         return Entry(call.host, pf.name, pf.index, self.vf.address, self.vf.index)
 
-    def attachment(self, owner: Owner, original: Link | None, call: Call, records: Records) -> VfAttachment:
-        """See `Device`."""
+    def attachment(self, owner: Owner, original: Link | None, call: Call) -> VfAttachment:
         entry = self._entry.read() if self._entry is not None else None
         made = VfAttachment(owner, original, self.wanted, self.vf.pf, self.vf.index, entry)
-        made.beside = self.beside(original, call, records)
+        made.beside = self.beside(original, call)
         return made
 
-    def beside(self, original: Link | None, call: Call, records: Records) -> Beside | None:
+    def beside(self, original: Link | None, call: Call) -> Beside | None:
         """Return what is to be connected besides the VF, as it is now. original: the VF's link, None without one.
 
         Raises CniError when it cannot be connected.
         """
         return None
 
-    def interface(self, attachment: Attachment | None, request: Request) -> Interface:
-        """See `Device`. A VF that a program drives has the address that its PF holds for it."""
+    def interface(self, attachment: Attachment, request: Request) -> Interface:
+        """A VF that a program drives has the address that its PF holds for it."""
         assert isinstance(attachment, VfAttachment)
         table = attachment.table
         admin = table.mac if table is not None and table.mac != NO_MAC else ""
         return Interface(request.ifname, self.wanted.mac or admin, 0, request.netns, pci_id=self.wanted.address)
 
     def connecting(self, attachment: Attachment, call: Call) -> list[Step]:
-        """See `Device`."""
         assert isinstance(attachment, VfAttachment)
         beside = attachment.beside
         return [] if beside is None else [Step(beside.describe(), lambda: beside.connect(call.host, call.log))]
 
     def configuring(self, attachment: Attachment, call: Call, note: Callable[[Attachment], None]) -> list[Step]:
-        """See `Device`. What the driver does not know, and need not, is not asked for any more after that."""
+        """What the driver does not know, and need not, is not asked for any more after that."""
         assert isinstance(attachment, VfAttachment)
         entry = self._entry
         if entry is None:
@@ -175,7 +160,8 @@ class VfDevice(Device):
             def make() -> None:
                 if not entry.make(setting, setting.attribute in self.optional):
                     call.log.warning(f"{entry.pf} does not support {setting.attribute}: VF {entry.index} goes without")
-                    plan.forget(attachment.wanted, [setting.attribute])
+                    # It cannot be had, and is one of the switches.
+                    setattr(attachment.wanted, setting.attribute, None)
                     note(attachment)
 
             return Step(f"set {setting.describe()} on VF {entry.index} of {entry.pf}", make)
@@ -183,39 +169,27 @@ class VfDevice(Device):
         return [step(setting) for setting in plan.to_make(attachment.wanted, attachment.table)]
 
     def configuring_in_pod(self, attachment: Attachment, inside: PodLink) -> list[Step]:
-        """See `Device`: the VF's own address, then its MTU."""
+        """The VF's own address, then its MTU."""
         assert isinstance(attachment, VfAttachment)
         wanted, table, steps = self.wanted, attachment.table, []
         if wanted.mac:
             does = f"give {inside.name} the MAC address {wanted.mac}"
             steps.append(Step(does, lambda: mac.set_effective(inside.netns, inside.index, wanted.mac)))
-        elif table is not None and table.mac == NO_MAC and sysfs.driver(self.vf.path) in mac.REPORTING_WHEN_RESET:
+        elif table is not None and table.mac == NO_MAC and pci.driver(self.vf.path) in mac.REPORTING_WHEN_RESET:
             steps.append(Step(f"reset {inside.name}", lambda: mac.reset(inside.netns, inside.index)))
         if wanted.mtu is not None:
             steps.append(Step(f"give {inside.name} the MTU {wanted.mtu}", lambda: self._set_mtu(attachment, inside)))
         return steps
 
     def _set_mtu(self, attachment: Attachment, inside: PodLink) -> None:
-        try:
+        with trying(f"set MTU {self.wanted.mtu} on {attachment.name} ({self.wanted.address})"):
             link.change(inside.netns.netlink, inside.index, mtu=self.wanted.mtu)
-        except RequestError as e:
-            raise CniError(
-                GENERIC,
-                f"cannot set MTU {self.wanted.mtu} on {attachment.name} ({self.wanted.address}): {e.strerror}",
-                f"errno {e.errno}",
-            ) from e
 
     def bring_up(self, attachment: Attachment, inside: PodLink, interface: Interface) -> None:
-        """See `Device`. Some VFs get their address only when they come up."""
-        try:
+        """Some VFs get their address only when they come up."""
+        with trying(f"bring up {attachment.name} as {inside.name} in {inside.netns.path}"):
             link.change(inside.netns.netlink, inside.index, up=True)
             now = link.get(inside.netns.netlink, index=inside.index)
-        except RequestError as e:
-            raise CniError(
-                GENERIC,
-                f"cannot bring up {attachment.name} as {inside.name} in {inside.netns.path}: {e.strerror}",
-                f"errno {e.errno}",
-            ) from e
         if now is None:
             raise CniError(GENERIC, f"{inside.name} has vanished from {inside.netns.path} during ADD")
         if self.wanted.mac and now.mac != self.wanted.mac:
@@ -226,15 +200,14 @@ class VfDevice(Device):
         interface.mac, interface.mtu = now.mac, now.mtu
 
     def verify_link(self, found: Link, expected: Interface, pod: NetNS, call: Call) -> None:
-        """See `Device`."""
         wanted, ifname = self.wanted, expected.name
         if wanted.mtu is not None and found.mtu not in (wanted.mtu, expected.mtu):
             raise CniError(GENERIC, f"{ifname} in {pod.path} has MTU {found.mtu}, the network asks for {wanted.mtu}")
-        if found.parent and found.parent not in vf.parents(wanted.address, self._root):
+        if found.parent and found.parent not in vf.parents(wanted.address, self.plugin.sysfs_root):
             raise CniError(GENERIC, f"{ifname} in {pod.path} is {found.parent}, the network gave {wanted.address}")
 
     def verify(self, call: Call, attachment: Attachment | None) -> None:
-        """See `Device`: what was asked for is compared with the VF's entry in the table of its PF."""
+        """What was asked for is compared with the VF's entry in the table of its PF."""
         if self.vf.pf:
             self._verify_settings(call.host)
         if isinstance(attachment, VfAttachment) and attachment.beside is not None:
@@ -253,8 +226,7 @@ class VfDevice(Device):
                     f"{setting.describe()}",
                 )
 
-    def status(self, call: Call, records: Records) -> None:
-        """See `Device`."""
+    def status(self, call: Call) -> None:
         self.find()
         if self.vf.pf:
             vf.pf_link(self.vf, call.host)

@@ -11,75 +11,67 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from cni.attach.attachment import Attachment
 from cni.attach.call import Call
 from cni.attach.identity import in_pod
-from cni.attach.plugin import LOCK_TIMEOUT_S
-from cni.attach.pod import RecordedPod
-from cni.attach.records import Records
+from cni.attach.plugin import Plugin
+from cni.attach.pod import recorded_pod
+from cni.attach.state import LOCK_TIMEOUT_S
 from cni.attach.waiting import PATIENCE_S
-from cni.linux import files, netns, sysfs
+from cni.linux import files, netns, pci
 from cni.linux.lock import FileLock
-from cni.linux.log import Logger
 from cni.linux.netns import NetNS
 from cni.protocol.errors import TRY_AGAIN_LATER, CniError
 from plugins.vf import returning
-from plugins.vf.attachment import VfAttachment
+from plugins.vf.attachment import VfAttachment, recorded
 
 
-class Ownership:
-    """Locks and allocations of one plugin. state_folder: where its records are. allocates: whether owners are noted
-    beside them. sysfs_root: where sysfs is mounted.
+class Ownership(Plugin):
+    """A plugin whose devices have their PCI addresses as keys. allocates: whether owners are noted beside the records,
+    as sriov-cni does.
     """
 
-    __slots__ = ("_folder", "_pci", "_root", "allocates")
+    __slots__ = ()
 
-    def __init__(self, state_folder: str, allocates: bool, sysfs_root: str) -> None:
-        self._folder = state_folder
-        self._pci = os.path.join(state_folder, "pci")
-        self._root = sysfs_root
-        self.allocates = allocates
+    allocates = True
 
-    def lock(self, address: str, timeout_s: float) -> FileLock:
-        """Return the lock of a VF; entering it raises CniError (code 11) when others hold it for that long."""
-        files.ensure_folder(self._folder)
-        files.ensure_folder(self._pci)
+    @property
+    def _pci(self) -> str:
+        return os.path.join(self.state_folder, "pci")
+
+    def lock(self, key: str, timeout_s: float = LOCK_TIMEOUT_S) -> FileLock:
         folder = os.path.join(self._pci, "vf_lock")
-        files.ensure_folder(folder)
-        return FileLock(os.path.join(folder, f"{address}.lock"), timeout_s)
+        for needed in (self.state_folder, self._pci, folder):
+            files.ensure_folder(needed)
+        return FileLock(os.path.join(folder, f"{key}.lock"), timeout_s)
 
-    def note(self, attachment: VfAttachment) -> None:
-        """Write down whose the VF is. Raises CniError (code 5)."""
+    def note_owner(self, attachment: Attachment) -> None:
         if self.allocates:
-            path = self._allocation(attachment.address)
-            files.write_atomic(path, attachment.netns.encode("utf-8", "surrogateescape"))
+            path = os.path.join(self._pci, attachment.key)
+            files.write_atomic(path, attachment.owner.netns.encode("utf-8", "surrogateescape"))
 
-    def forget(self, address: str) -> None:
-        """Remove a VF's allocation, and what a killed ADD left of it. The caller holds the VF's lock."""
-        path = self._allocation(address)
+    def forget_owner(self, key: str) -> None:
+        path = os.path.join(self._pci, key)
         files.remove(files.temporary_path(path))
         files.remove(path)
 
-    def noted(self, address: str) -> str:
-        """Return the namespace path of a VF's owner as it was allocated, empty when it was not."""
-        return (files.read(self._allocation(address)) or b"").decode("utf-8", "surrogateescape").strip()
+    def noted_netns(self, key: str) -> str:
+        return (files.read(os.path.join(self._pci, key)) or b"").decode("utf-8", "surrogateescape").strip()
 
-    def _allocation(self, address: str) -> str:
-        return os.path.join(self._pci, address)
-
-    def left_behind(self, address: str, call: Call, records: Records) -> Iterator[VfAttachment]:
+    def left_behind(self, address: str, call: Call) -> Iterator[VfAttachment]:
         """Give the attachments of dead pods that still have a VF. The caller holds its lock.
 
         Raises CniError (code 11) when another attachment has the VF.
         """
-        attachments = of_vf(address, records)
-        path = self.noted(address)
+        attachments = recorded(call, address)
+        path = self.noted_netns(address)
         pod = netns.if_there(path, call.log)
         if pod is not None:
             with pod:
                 cookie = pod.cookie
             # A path may have been given to another pod since; then a record of ours knows the namespace as another one.
-            recycled = any(cookie not in (0, x.netns_cookie) for x in attachments if x.netns == path and x.netns_cookie)
-            if not recycled:
+            known = {x.owner.netns_cookie for x in attachments if x.owner.netns == path} - {0}
+            if cookie == 0 or known <= {cookie}:
                 names = [x.owner.describe() for x in attachments if x.home == path]
                 whose = ", ".join(["the pod in " + path, *names])
                 raise taken(address, f"it belongs to {whose}; nothing was changed")
@@ -89,46 +81,45 @@ class Ownership:
             yield attachment
 
     def _refuse_if_in_use(self, attachment: VfAttachment, call: Call) -> None:
-        who = f"{attachment.owner.describe()} has it as {attachment.ifname}"
-        with RecordedPod(attachment.owner, (), call.log) as home:
+        who = f"{attachment.owner.describe()} has it as {attachment.owner.ifname}"
+        with recorded_pod(attachment.owner, call.log) as home:
             if home is not None and self._is_in(attachment, call.host, home):
                 raise taken(attachment.address, f"{who} in {home.path}")
         # Where the pod lives, or nobody knows where it is, only a link on the host tells that it lost the VF.
-        is_dead = attachment.netns and home is None
-        if not is_dead and not returning.is_back(attachment, call.host, PATIENCE_S, self._root):
+        is_dead = attachment.owner.netns and home is None
+        if not is_dead and not returning.is_back(attachment, call.host, PATIENCE_S, self.sysfs_root):
             raise taken(attachment.address, f"{who}; nothing was changed")
 
     def _is_in(self, attachment: VfAttachment, host: NetNS, home: NetNS) -> bool:
         """Return whether the VF of a record is in the pod that the record names, which lives."""
         if attachment.original is None:  # nothing of it is to be seen there
             return not self.allocates
-        sought = returning.sought(attachment, self._root)
+        sought = returning.sought(attachment, self.sysfs_root)
         return in_pod(sought, host, home, attachment.knows(home))[0] is not None
 
-    def is_lost(self, attachment: VfAttachment, netns_path: str, records: Records, log: Logger) -> bool:
-        """Return whether somebody else has claimed the VF since. The caller holds its lock."""
-        written = records.written_ns(attachment)
-        if any(records.written_ns(other) > written for other in others(attachment, records, attachment.address)):
+    def is_lost(self, attachment: Attachment, netns_path: str, call: Call) -> bool:
+        written = call.records.written_ns(attachment)
+        if any(call.records.written_ns(other) > written for other in others(attachment, call, attachment.key)):
             return True
-        path = self.noted(attachment.address)
-        if path in ("", attachment.netns, netns_path) or not (attachment.netns or netns_path):
+        path = self.noted_netns(attachment.key)
+        if path in ("", attachment.owner.netns, netns_path) or not (attachment.owner.netns or netns_path):
             return False
-        pod = netns.if_there(path, log)
+        pod = netns.if_there(path, call.log)
         if pod is None:
             return False
         with pod:
-            return pod.cookie == 0 or pod.cookie != attachment.netns_cookie
+            return pod.cookie == 0 or pod.cookie != attachment.owner.netns_cookie
 
-    def sweep(self, records: Records, log: Logger) -> None:
-        """Remove allocations whose owners are gone and that no record tells of (GC). Raises CniError."""
-        recorded = {attachment.key for attachment in records.all()}
+    def sweep(self, call: Call) -> None:
+        """Remove allocations whose owners are gone and that no record tells of."""
+        recorded = {attachment.key for attachment in call.records.all()}
         for address in files.names(self._pci):
-            if not sysfs.is_pci_address(address) or address in recorded:
+            if not pci.is_address(address) or address in recorded:
                 continue
-            with self.lock(address, LOCK_TIMEOUT_S):
-                pod = netns.if_there(self.noted(address), log)
+            with self.lock(address):
+                pod = netns.if_there(self.noted_netns(address), call.log)
                 if pod is None:
-                    self.forget(address)
+                    self.forget_owner(address)
                 else:
                     pod.__exit__()
 
@@ -138,13 +129,6 @@ def taken(address: str, details: str) -> CniError:
     return CniError(TRY_AGAIN_LATER, f"pci address {address} is already allocated", details)
 
 
-def of_vf(address: str, records: Records) -> list[VfAttachment]:
-    """Return all recorded attachments of a VF. Raises CniError (code 5)."""
-    return [attachment for attachment in records.of_device(address) if isinstance(attachment, VfAttachment)]
-
-
-def others(attachment: VfAttachment, records: Records, address: str = "") -> list[VfAttachment]:
+def others(attachment: Attachment, call: Call, address: str = "") -> list[VfAttachment]:
     """Return all other recorded attachments, or those of the VF with this address only. Raises CniError (code 5)."""
-    found = records.of_device(address) if address else records.all()
-    identity = attachment.owner.identity
-    return [x for x in found if isinstance(x, VfAttachment) and x.owner.identity != identity]
+    return [x for x in recorded(call, address) if x.owner.identity != attachment.owner.identity]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from cni.attach.restore import PERMANENT
 from cni.linux.log import Logger
@@ -18,6 +18,14 @@ from plugins.vf import mac, plan
 from plugins.vf.plan import Setting
 
 NO_MAC = "00:00:00:00:00:00"
+SETTERS: dict[str, Callable[..., None]] = {
+    plan.TRUST: vf.set_trust,
+    plan.SPOOFCHK: vf.set_spoofchk,
+    plan.MAC: vf.set_mac,
+    plan.VLAN: vf.set_vlan,
+    plan.RATES: vf.set_rates,
+    plan.LINK_STATE: vf.set_link_state,
+}
 
 
 @dataclass(slots=True, frozen=True)
@@ -51,7 +59,7 @@ class Entry:
         whose = f"VF {self.index} ({self.address}) of {self.pf}"
         for attempt in range(1, mac.ATTEMPTS + 1):
             try:
-                self._send(setting.attribute, setting.value)
+                self._send(setting)
                 return True
             except RequestError as e:
                 if optional and e.errno == errno.EOPNOTSUPP:
@@ -78,17 +86,6 @@ class Entry:
                 raise
             log.warning(f"{e}; it stays as the pod had it")
 
-    def _send(self, attribute: str, value: Any) -> None:
-        target = (self.host.netlink, self.pf_index, self.index)
-        if attribute == plan.TRUST:
-            vf.set_trust(*target, value)
-        elif attribute == plan.SPOOFCHK:
-            vf.set_spoofchk(*target, value)
-        elif attribute == plan.MAC:
-            vf.set_mac(*target, value)
-        elif attribute == plan.VLAN:
-            vf.set_vlan(*target, *value)
-        elif attribute == plan.RATES:
-            vf.set_rates(*target, *value)
-        else:
-            vf.set_link_state(*target, value)
+    def _send(self, setting: Setting) -> None:
+        values = setting.value if isinstance(setting.value, tuple) else (setting.value,)
+        SETTERS[setting.attribute](self.host.netlink, self.pf_index, self.index, *values)

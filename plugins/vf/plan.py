@@ -47,31 +47,20 @@ def asked(wanted: VfConfig, current: VF | None) -> list[Setting]:
     current: the VF's entry as it is; None when the driver does not tell. Trust comes first, since it decides what else
     a VF may do, the link state last. A rate that is not asked for stays what it is: the kernel takes both at once.
     """
-    settings = []
-    if wanted.trust is not None:
-        settings.append(Setting(TRUST, wanted.trust))
-    if wanted.spoofchk is not None:
-        settings.append(Setting(SPOOFCHK, wanted.spoofchk))
-    if wanted.mac:
-        settings.append(Setting(MAC, wanted.mac))
-    if wanted.vlan is not None:
-        settings.append(Setting(VLAN, (wanted.vlan.id, wanted.vlan.qos, wanted.vlan.protocol)))
-    if wanted.min_tx_rate is not None or wanted.max_tx_rate is not None:
-        now = current or VF(-1)
-        minimum = now.min_tx_rate if wanted.min_tx_rate is None else wanted.min_tx_rate
-        maximum = now.max_tx_rate if wanted.max_tx_rate is None else wanted.max_tx_rate
-        settings.append(Setting(RATES, (minimum, maximum)))
-    if wanted.link_state:
-        settings.append(Setting(LINK_STATE, wanted.link_state))
-    return settings
-
-
-def forget(wanted: VfConfig, attributes: list[str]) -> None:
-    """Ask no more for these switches (TRUST, SPOOFCHK): they cannot be had."""
-    if TRUST in attributes:
-        wanted.trust = None
-    if SPOOFCHK in attributes:
-        wanted.spoofchk = None
+    vlan, minimum, maximum, now = wanted.vlan, wanted.min_tx_rate, wanted.max_tx_rate, current or VF(-1)
+    rates = (
+        now.min_tx_rate if minimum is None else minimum,
+        now.max_tx_rate if maximum is None else maximum,
+    )
+    values: dict[str, object] = {
+        TRUST: wanted.trust,
+        SPOOFCHK: wanted.spoofchk,
+        MAC: wanted.mac or None,
+        VLAN: None if vlan is None else (vlan.id, vlan.qos, vlan.protocol),
+        RATES: None if minimum is None and maximum is None else rates,
+        LINK_STATE: wanted.link_state or None,
+    }
+    return [Setting(attribute, value) for attribute, value in values.items() if value is not None]
 
 
 def needs_pf(wanted: VfConfig) -> list[Setting]:

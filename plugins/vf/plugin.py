@@ -4,94 +4,50 @@ from __future__ import annotations
 
 from cni.attach.attachment import Attachment
 from cni.attach.call import Call
-from cni.attach.plugin import LOCK_TIMEOUT_S, Plugin
-from cni.attach.records import Records
-from cni.linux import boot, sysfs
-from cni.linux.lock import FileLock
+from cni.linux import boot, pci
 from cni.protocol.config import NetConf
 from cni.protocol.errors import CniError
 from plugins.vf import config, unrecorded, vf
-from plugins.vf.attachment import VfAttachment
+from plugins.vf.attachment import VfAttachment, recorded
 from plugins.vf.config import VfConfig
 from plugins.vf.device import VfDevice
-from plugins.vf.ownership import Ownership, of_vf, others
+from plugins.vf.ownership import Ownership, others
 from plugins.vf.returning import VfReturn
 from plugins.vf.vf import Vf
 
 
-class VfPlugin(Plugin):
-    """See `Plugin`. allocates: whether owners are noted beside the records, as sriov-cni does."""
+class VfPlugin(Ownership):
+    """A plugin for VFs, but for its parameters and the form of its records."""
 
-    __slots__ = ("ownership",)
+    __slots__ = ()
 
     is_shared = True
-    allocates = True
-
-    def __init__(self, sysfs_root: str = sysfs.ROOT) -> None:
-        super().__init__(sysfs_root)
-        self.ownership = Ownership(self.state_folder, self.allocates, sysfs_root)
-
-    def parse(self, conf: NetConf, args: str) -> VfConfig:
-        """Read and check all parameters. Arguments and errors are those of `device`."""
-        raise NotImplementedError
-
-    def device(self, conf: NetConf, args: str) -> VfDevice:
-        """See `Plugin`."""
-        return VfDevice(self.parse(conf, args), self.ownership, self.sysfs_root)
 
     def named(self, conf: NetConf) -> VfDevice | None:
-        """See `Plugin`."""
         address = config.address_of(conf)
-        return VfDevice(VfConfig(address), self.ownership, self.sysfs_root) if address else None
+        return VfDevice(VfConfig(address), self) if address else None
 
-    def returning(self, attachment: Attachment, call: Call, records: Records) -> VfReturn:
-        """See `Plugin`."""
+    def returning(self, attachment: Attachment, call: Call) -> VfReturn:
         assert isinstance(attachment, VfAttachment)
-        return VfReturn(attachment, call, records, self.sysfs_root)
-
-    def lock(self, key: str, timeout_s: float) -> FileLock:
-        """See `Plugin`."""
-        return self.ownership.lock(key, timeout_s)
-
-    def note_owner(self, attachment: Attachment) -> None:
-        """See `Plugin`."""
-        assert isinstance(attachment, VfAttachment)
-        self.ownership.note(attachment)
-
-    def forget_owner(self, key: str) -> None:
-        """See `Plugin`."""
-        self.ownership.forget(key)
-
-    def noted_netns(self, key: str) -> str:
-        """See `Plugin`."""
-        return self.ownership.noted(key)
+        return VfReturn(attachment, call, self.sysfs_root)
 
     def complete(self, attachment: Attachment, written_ns: int) -> None:
-        """See `Format`.
-
-        A record that does not name its boot was written before this one if it is older, and the VF's link is on the
+        """A record that does not name its boot was written before this one if it is older, and the VF's link is on the
         host under its name, where a boot puts it: the clock may have been wrong, and a link that is away is in a pod.
         """
         assert isinstance(attachment, VfAttachment)
-        attachment.allocated_to = self.ownership.noted(attachment.address) if self.allocates else ""
+        attachment.allocated_to = self.noted_netns(attachment.address) if self.allocates else ""
         if written_ns >= boot.began_ns() or attachment.original is None:
             return
-        if attachment.original.name in sysfs.netdevs(sysfs.pci_device(attachment.address, self.sysfs_root)):
+        if attachment.original.name in pci.netdevs(pci.folder(attachment.address, self.sysfs_root)):
             attachment.owner.boot_id = boot.EARLIER
 
-    def is_lost(self, attachment: Attachment, netns_path: str, call: Call, records: Records) -> bool:
-        """See `Plugin`."""
-        assert isinstance(attachment, VfAttachment)
-        return self.ownership.is_lost(attachment, netns_path, records, call.log)
-
-    def leave(self, attachment: Attachment, call: Call, records: Records) -> None:
-        """See `Plugin`."""
+    def leave(self, attachment: Attachment, call: Call) -> None:
         assert isinstance(attachment, VfAttachment)
         if attachment.beside is not None and attachment.is_of_this_boot:
-            attachment.beside.release(call.host, lambda: others(attachment, records), call.log)
+            attachment.beside.release(call.host, lambda: others(attachment, call), call.log)
 
-    def release_unrecorded(self, call: Call, records: Records, was_recorded: bool) -> bool:
-        """See `Plugin`."""
+    def release_unrecorded(self, call: Call, was_recorded: bool) -> bool:
         if was_recorded:
             return False
         request, log = call.request, call.log
@@ -103,16 +59,16 @@ class VfPlugin(Plugin):
             address = ""
         # Without allocations the namespace is not needed: nobody is known by it.
         if address and (request.netns or not self.allocates):
-            with self.lock(address, LOCK_TIMEOUT_S):
-                self._release(address, call, records)
+            with self.lock(address):
+                self._release(address, call)
         # Last: even a damaged record tells the next DEL that there was an attachment.
-        return super().release_unrecorded(call, records, was_recorded)
+        return super().release_unrecorded(call, was_recorded)
 
-    def _release(self, address: str, call: Call, records: Records) -> None:
-        if of_vf(address, records) or (self.allocates and self.ownership.noted(address) != call.request.netns):
+    def _release(self, address: str, call: Call) -> None:
+        if recorded(call, address) or (self.allocates and self.noted_netns(address) != call.request.netns):
             return
-        was_attached = records.store.has(*call.identity)
-        was_attached = unrecorded.fetch_from_named(address, call, self.sysfs_root) or was_attached
+        was_attached = call.records.store.has(*call.identity)
+        was_attached = unrecorded.fetch(address, call, self.sysfs_root) or was_attached
         try:
             found = vf.find(address, self.sysfs_root, needs_pf=False)
         except CniError as e:  # it was removed, or never was a VF
@@ -121,7 +77,7 @@ class VfPlugin(Plugin):
             # A link that is in neither namespace is in that of another pod, which no record tells of either.
             if was_attached or not vf.is_away(found, call.host):
                 self.disconnect_unrecorded(found, was_attached, call)
-        self.ownership.forget(address)
+        self.forget_owner(address)
 
     def disconnect_unrecorded(self, found: Vf, was_attached: bool, call: Call) -> None:
         """Disconnect what can be told, by configuration and sysfs, to be connected besides a VF that has no record.
@@ -129,7 +85,3 @@ class VfPlugin(Plugin):
         was_attached: whether it is known that there was such an attachment; if not, this may be a DEL before any ADD,
         or after another DEL. Raises CniError.
         """
-
-    def sweep(self, call: Call, records: Records) -> None:
-        """See `Plugin`."""
-        self.ownership.sweep(records, call.log)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cni.attach import record
-from cni.linux import sysfs
+from cni.linux import pci
 from cni.linux.netlink.link import Link
 from cni.linux.netlink.vf import VF
 from cni.protocol.errors import GENERIC, CniError
@@ -49,7 +49,7 @@ def address(section: Section, state: str) -> str:
     to be there. Raises CniError.
     """
     found = section.string("deviceID")
-    if not sysfs.is_pci_address(found) or not section.has(state):
+    if not pci.is_address(found) or not section.has(state):
         raise CniError(GENERIC, "it does not say which VF it is about")
     return found.lower()
 

@@ -9,9 +9,8 @@ from cni.attach import restore, waiting
 from cni.attach.call import Call
 from cni.attach.give_back import Return
 from cni.attach.identity import Sought
-from cni.attach.records import Records
 from cni.attach.step import attempt
-from cni.linux import sysfs
+from cni.linux import pci
 from cni.linux.log import Logger
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
@@ -20,54 +19,45 @@ from cni.linux.netlink.vf import VF
 from cni.linux.netns import NetNS
 from cni.protocol.errors import CniError
 from plugins.vf import mac, plan, vf
-from plugins.vf.attachment import VfAttachment
+from plugins.vf.attachment import VfAttachment, recorded
 from plugins.vf.pf import NO_MAC, Entry
 from plugins.vf.plan import Setting
 from plugins.vf.vf import Vf
 
 
 class VfReturn(Return):
-    """See `Return`. records: of all attachments, which may share what is connected. sysfs_root: as in `Plugin`."""
+    """A VF on its way back. records: of all attachments, which may share what is connected."""
 
-    __slots__ = ("_attachment", "_entry", "_records", "_root", "_vf")
+    __slots__ = ("_entry", "_root", "_vf")
 
+    attachment: VfAttachment
     _vf: Vf
 
-    def __init__(self, attachment: VfAttachment, call: Call, records: Records, sysfs_root: str) -> None:
+    def __init__(self, attachment: VfAttachment, call: Call, sysfs_root: str) -> None:
         super().__init__(attachment, call)
-        self._attachment = attachment
-        self._records = records
         self._root = sysfs_root
         self._entry: Entry | None = None
 
     @property
     def title(self) -> str:
-        """See `Return`."""
-        return f"{self.attachment.name} ({self._attachment.address})"
-
-    def _others(self) -> list[VfAttachment]:
-        return [x for x in self._records.all() if isinstance(x, VfAttachment)]
+        return f"{self.attachment.name} ({self.attachment.address})"
 
     def disconnect(self, errors: list[CniError]) -> None:
-        """See `Return`."""
-        if self._attachment.beside is not None:
-            self._attachment.beside.disconnect(self.call.host, self._others, errors, self.log)
+        if self.attachment.beside is not None:
+            self.attachment.beside.disconnect(self.call.host, lambda: recorded(self.call), errors, self.call.log)
 
     def is_removed(self) -> bool:
-        """See `Return`."""
-        if os.path.isdir(sysfs.pci_device(self._attachment.address, self._root)):
+        if os.path.isdir(pci.folder(self.attachment.address, self._root)):
             return False
-        name, address = self.attachment.name, self._attachment.address
-        self.log.info(f"VF {address}, which was {name}, has been removed: nothing to give back")
+        name, address = self.attachment.name, self.attachment.address
+        self.call.log.info(f"VF {address}, which was {name}, has been removed: nothing to give back")
         return True
 
     def look(self) -> None:
-        """See `Return`."""
-        self._vf = vf.find(self._attachment.address, self._root, needs_pf=False)
-        self._entry = _entry(self._attachment, self._vf, self.call.host, self.log)
+        self._vf = vf.find(self.attachment.address, self._root, needs_pf=False)
+        self._entry = _entry(self.attachment, self._vf, self.call.host, self.call.log)
 
     def on_host(self) -> Link | None:
-        """See `Return`."""
         return vf.on_host(self._vf, self.call.host, self.original_parent)
 
     @property
@@ -76,21 +66,18 @@ class VfReturn(Return):
         return self.attachment.original.parent if self.attachment.original is not None else ""
 
     def was_left_alone(self, found: Link, pod: NetNS | None, was_touched: bool) -> bool:
-        """See `Return`. What a VF is like tells nobody who made it so."""
+        """What a VF is like tells nobody who made it so."""
         return False
 
     def left_behind(self) -> Link | None:
-        """See `Return`. Its address tells a VF's link, whatever its name is."""
+        """Its address tells a VF's link, whatever its name is."""
         return None
 
     def sought(self) -> Sought:
-        """See `Return`."""
-        return sought(self._attachment, self._root)
+        return sought(self.attachment, self._root)
 
     def before_leaving(self, found: Link, pod: NetNS, errors: list[CniError]) -> Link:
-        """See `Return`. What the driver may reset the VF for is done as long as the link is in the pod and the VF in
-        its VLAN.
-        """
+        """What the driver may reset the VF for is done as long as the link is in the pod and the VF in its VLAN."""
         if found.up:
             # First of all: nothing is sent any more, and what the driver changes on it is seen below.
             link.change(pod.netlink, found.index, up=False)
@@ -98,43 +85,41 @@ class VfReturn(Return):
         return self._with_hardware_restored(found, pod, errors)
 
     def may_come(self) -> bool:
-        """See `Return`."""
         original = self.attachment.original
         return original is not None and _may_come(original, self._vf, self._root)
 
     def after_arriving(self, found: Link, errors: list[CniError]) -> Link:
-        """See `Return`."""
         return self._with_hardware_restored(found, self.call.host, errors)
 
     def is_over(self, pod: NetNS | None, seen: str) -> bool:
-        """See `Return`."""
-        name, address, driver = self.attachment.name, self._attachment.address, sysfs.driver(self._vf.path)
+        name, address, driver = self.attachment.name, self.attachment.address, pci.driver(self._vf.path)
         if not vf.is_somewhere(self._vf, self.original_parent):
-            self.log.info(f"{address}, which was {name}, has no such link any more: its driver is {driver or 'none'}")
+            self.call.log.info(
+                f"{address}, which was {name}, has no such link any more: its driver is {driver or 'none'}"
+            )
             return True
         where = f" nor in {pod.path}: {seen}" if pod is not None and seen else ""
-        self.log.warning(
+        self.call.log.warning(
             f"{name} ({address}, driver {driver}) has no link on the host yet{where}; its record stays: the next ADD "
             "or DEL looks"
         )
         return False
 
     def reconnect(self, errors: list[CniError]) -> None:
-        """See `Return`."""
-        if self._attachment.beside is not None:
-            self._attachment.beside.restore(self.call.host, errors, self.log)
+        if self.attachment.beside is not None:
+            self.attachment.beside.restore(self.call.host, errors, self.call.log)
 
     def restore_settings(self, errors: list[CniError]) -> None:
-        """See `Return`: those at the PF, as far as ADD changed them."""
+        """Those at the PF, as far as ADD changed them."""
         entry = self._entry
         if entry is None:
             return
-        original = self._attachment.table or VF(self._attachment.index)
-        for setting in plan.to_restore(self._attachment.wanted, original, entry.read()):
-            attempt(errors, entry.make_or_warn, setting, self.log)
+        original = self.attachment.table or VF(self.attachment.index)
+        for setting in plan.to_restore(self.attachment.wanted, original, entry.read()):
+            attempt(errors, entry.make_or_warn, setting, self.call.log)
 
     def original_for(self, found: Link) -> Link:
-        """See `Return`. The Go plugins note less of it."""
+        """The Go plugins note less of it."""
         original = super().original_for(found)
         if not self.attachment.is_ours:
             original.up, original.altnames = found.up, found.altnames
@@ -142,17 +127,12 @@ class VfReturn(Return):
         return original
 
     def finish(self, errors: list[CniError]) -> None:
-        """See `Return`."""
         if self._entry is not None:
-            _restore_admin_mac(self._attachment, self._entry, self.log)
+            _restore_admin_mac(self.attachment, self._entry, self.call.log)
 
     def _with_hardware_restored(self, found: Link, netns: NetNS, errors: list[CniError]) -> Link:
-        self._restore_hardware(found, netns, errors)
-        return link.get(netns.netlink, index=found.index) or found
-
-    def _restore_hardware(self, found: Link, netns: NetNS, errors: list[CniError]) -> None:
         """Make what the VF itself holds what it was: the MTU first, for which some drivers reset the VF, then the MAC
-        addresses. The link, which is in this namespace, is down afterwards if there was anything to do.
+        addresses. Return the link, which is in this namespace, and down afterwards if there was anything to do.
         """
         original, entry = self.attachment.original, self._entry
         assert original is not None
@@ -160,19 +140,18 @@ class VfReturn(Return):
         changed_mac = bool(original.mac) and found.mac != original.mac
         changed_mtu = bool(original.mtu) and found.mtu != original.mtu
         if not (changed_permanent or changed_mac or changed_mtu):
-            return
-        if found.up:
-            attempt(errors, restore.change, netns, found, {"up": False}, self.log)
-        if changed_mtu:
-            attempt(errors, restore.change, netns, found, {"mtu": original.mtu}, self.log)
+            return found
+        attempt(errors, restore.change, netns, found, {"up": False}, self.call.log)
+        attempt(errors, restore.change, netns, found, {"mtu": original.mtu or found.mtu}, self.call.log)
         if entry is not None and changed_permanent:
-            attempt(errors, _restore_permanent_mac, original, found, entry, netns, self.log)
-        if entry is not None and self._attachment.wanted.mac:
+            attempt(errors, _restore_permanent_mac, original, found, entry, netns, self.call.log)
+        if entry is not None and self.attachment.wanted.mac:
             # First through the PF: one that it set keeps the VF from having another.
-            admin = NO_MAC if changed_permanent else _admin_mac(self._attachment)
-            attempt(errors, _set_admin_mac, self._attachment, entry, admin, self.log)
+            admin = NO_MAC if changed_permanent else _admin_mac(self.attachment)
+            attempt(errors, _set_admin_mac, self.attachment, entry, admin, self.call.log)
         if original.mac:
             attempt(errors, mac.set_effective, netns, found.index, original.mac)
+        return link.get(netns.netlink, index=found.index) or found
 
 
 def without_mac(attachment: VfAttachment, host: NetNS, sysfs_root: str, log: Logger) -> bool:
@@ -190,7 +169,7 @@ def without_mac(attachment: VfAttachment, host: NetNS, sysfs_root: str, log: Log
 def is_back(attachment: VfAttachment, host: NetNS, patience_s: float, sysfs_root: str) -> bool:
     """Return whether the VF's link is on the host, or comes back within the time, in seconds. A VF without one is."""
     original = attachment.original
-    if original is None or not os.path.isdir(sysfs.pci_device(attachment.address, sysfs_root)):
+    if original is None or not os.path.isdir(pci.folder(attachment.address, sysfs_root)):
         return True
     found_vf = vf.find(attachment.address, sysfs_root, needs_pf=False)
     if not _may_come(original, found_vf, sysfs_root):
@@ -204,7 +183,7 @@ def _may_come(original: Link, found: Vf, sysfs_root: str) -> bool:
     may be about to make it anew, and the device behind it is there. That of a vDPA device comes and goes.
     """
     is_there = original.parent in ("", *vf.parents(found.address, sysfs_root))
-    return is_there and bool(sysfs.driver(found.path)) and not found.is_userspace
+    return is_there and bool(pci.driver(found.path)) and not found.is_userspace
 
 
 def sought(attachment: VfAttachment, sysfs_root: str) -> Sought:

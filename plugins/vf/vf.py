@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from cni.linux import sysfs
+from cni.linux import eswitch, pci, vdpa
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
 from cni.linux.netns import NetNS
-from cni.linux.sysfs import Vdpa
+from cni.linux.vdpa import Vdpa
 from cni.protocol.errors import GENERIC, CniError, invalid_config
 
 
@@ -30,34 +30,38 @@ class Vf:
     pf: str = ""
     index: int = -1
 
+    @property
+    def folders(self) -> list[str]:
+        """The folders of the devices that may have its link: its own, and its vDPA device's."""
+        return [self.path, *([self.vdpa.folder] if self.vdpa is not None else [])]
 
-def find(address: str, root: str = sysfs.ROOT, needs_pf: bool = True) -> Vf:
+
+def find(address: str, root: str = pci.ROOT, needs_pf: bool = True) -> Vf:
     """Return the VF with this PCI address. Raises CniError (code 7) naming `deviceID` when there is none.
 
     needs_pf: whether a PF without a link is an error; if not, `pf` may be empty.
     """
-    folder = sysfs.pci_device(address, root)
+    folder = pci.folder(address, root)
     path = os.path.realpath(folder)
     if not os.path.isdir(path):
         raise invalid_config(f'deviceID: "{address}" is not allowed; there is no such PCI device', f"no {folder}")
-    pf_path = sysfs.physical_function(path)
-    if not pf_path and sysfs.is_physical_function(path):
+    pf_path = pci.physical_function(path)
+    if not pf_path and pci.is_physical_function(path):
         raise invalid_config(
             f'deviceID: "{address}" is not allowed; it is a physical function, and a virtual one is needed',
             f"its virtual functions are the virtfn links in {folder}",
         )
-    is_userspace, vdpa = sysfs.is_for_userspace(path), sysfs.vdpa(path, root)
+    found = Vf(address, path, pci.is_for_userspace(path), vdpa.find(path, root), pf_path)
     if not pf_path:
-        return Vf(address, path, is_userspace, vdpa)
-    index = sysfs.vf_index(pf_path, address)
-    pf = sysfs.uplink(pf_path)
-    if index < 0 or (needs_pf and not pf):
-        missing = "has no link on the host" if index >= 0 else "does not list it among its virtual functions"
+        return found
+    found.index, found.pf = pci.vf_index(pf_path, address), eswitch.uplink(pf_path)
+    if found.index < 0 or (needs_pf and not found.pf):
+        missing = "has no link on the host" if found.index >= 0 else "does not list it among its virtual functions"
         raise invalid_config(
             f'deviceID: "{address}" is not allowed; its physical function {os.path.basename(pf_path)} {missing}',
-            f"the physical function's driver is {sysfs.driver(pf_path) or 'none'}",
+            f"the physical function's driver is {pci.driver(pf_path) or 'none'}",
         )
-    return Vf(address, path, is_userspace, vdpa, pf_path, pf, index)
+    return found
 
 
 def on_host(vf: Vf, host: NetNS, parent: str = "") -> Link | None:
@@ -66,19 +70,16 @@ def on_host(vf: Vf, host: NetNS, parent: str = "") -> Link | None:
     parent: the name of the device behind the link that is looked for. Empty for what ADD takes as things are: where a
     vDPA device is bound to virtio_vdpa, that one's link and not the VF's own.
     """
-    folders = [_folder(vf)]
-    if parent:
-        folders = [vf.path, *([vf.vdpa.folder] if vf.vdpa is not None else [])]
-    found = [link.get(host.netlink, name=name) for folder in folders for name in sysfs.netdevs(folder)]
-    links = [entry for entry in found if entry is not None and not sysfs.is_representor_port(entry.port)]
-    if parent:
-        links = [entry for entry in links if entry.parent == parent]
+    folders = vf.folders if parent else [_folder(vf)]
+    found = [link.get(host.netlink, name=name) for folder in folders for name in pci.netdevs(folder)]
+    links = [entry for entry in found if entry is not None and not eswitch.is_representor(entry.port)]
+    links = [entry for entry in links if parent in ("", entry.parent)]
     return min(links, key=lambda entry: (entry.port, entry.name), default=None)
 
 
 def is_away(vf: Vf, host: NetNS) -> bool:
     """Return whether the VF has a link, and that is in another namespace than the host's."""
-    return sysfs.has_netdev(_folder(vf)) and on_host(vf, host) is None
+    return pci.has_netdev(_folder(vf)) and on_host(vf, host) is None
 
 
 def is_somewhere(vf: Vf, parent: str) -> bool:
@@ -87,27 +88,25 @@ def is_somewhere(vf: Vf, parent: str) -> bool:
     There is none any more when the VF was bound to another driver, or its driver makes none by now, or the vDPA device
     whose link it was has gone.
     """
-    folders = [vf.path, *([vf.vdpa.folder] if vf.vdpa is not None else [])]
     if not parent:
-        return any(sysfs.has_netdev(folder) for folder in folders)
+        return any(pci.has_netdev(folder) for folder in vf.folders)
     if parent == vf.address:
-        return sysfs.has_own_netdev(vf.path)
-    return any(sysfs.has_own_netdev(os.path.join(folder, parent)) for folder in folders)
+        return pci.has_own_netdev(vf.path)
+    return any(pci.has_own_netdev(os.path.join(folder, parent)) for folder in vf.folders)
 
 
 def _folder(vf: Vf) -> str:
     """Return the folder of the device whose link goes into pods."""
-    is_virtio = vf.vdpa is not None and vf.vdpa.driver == "virtio"
-    return vf.vdpa.folder if vf.vdpa is not None and is_virtio else vf.path
+    return vf.vdpa.folder if vf.vdpa is not None and vf.vdpa.driver == "virtio" else vf.path
 
 
-def parents(address: str, root: str = sysfs.ROOT) -> tuple[str, ...]:
+def parents(address: str, root: str = pci.ROOT) -> tuple[str, ...]:
     """Return what the kernel may name as the device behind the VF's link: the VF, or a virtio device on it or on its
     vDPA device.
     """
-    folder = os.path.realpath(sysfs.pci_device(address, root))
-    vdpa = sysfs.vdpa(folder, root)
-    return (address, *sysfs.virtio_devices(folder), *(sysfs.virtio_devices(vdpa.folder) if vdpa is not None else ()))
+    folder = os.path.realpath(pci.folder(address, root))
+    on_it = vdpa.find(folder, root)
+    return (address, *pci.virtio_devices(folder), *(pci.virtio_devices(on_it.folder) if on_it is not None else ()))
 
 
 def pf_link(vf: Vf, host: NetNS) -> Link:

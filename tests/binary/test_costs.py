@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,11 @@ def attachment(pod: Space, device: str) -> Attachment:
     return made
 
 
+MEMORY = {flavour.IMAGE: 10, flavour.FROZEN: 30}
+"""Calls about memory, at most: one heap, and the stack of the thread that moves the link. (Unless the C library is told
+so, each of the kernel's answers has three.)"""
+
+
 def test_add(attachment: Attachment) -> None:
     cost = costs.of(attachment, "ADD")
     assert cost.messages == {"GETLINK": 6, "SETLINK": 2, "NEWADDR": 1, "NEWROUTE": 1}
@@ -31,6 +37,7 @@ def test_add(attachment: Attachment) -> None:
     assert cost.syncs == 3  # the record, its folder, the address
     assert len(cost.opened) <= 24, cost.opened
     assert _outside(cost.created) == []
+    assert cost.memory <= MEMORY[flavour.of_binaries()]
     assert cost.written < 1500  # the record, the address, the result: nothing is unpacked
 
 
@@ -41,6 +48,7 @@ def test_delete(attachment: Attachment) -> None:
     assert (cost.moves, cost.processes, cost.syncs) == (1, 1, 0)
     assert len(cost.opened) <= 16, cost.opened
     assert _outside(cost.created) == []
+    assert cost.memory <= MEMORY[flavour.of_binaries()]
     assert cost.written < 200
 
 
@@ -62,6 +70,14 @@ def test_pages(command: str) -> None:
     assert os.waitstatus_to_exitcode(status) == (0 if command == "VERSION" else 1)  # variables are missing for ADD
     most = {flavour.IMAGE: 450, flavour.FROZEN: 2000}[flavour.of_binaries()]  # which starts and loads all besides
     assert 100 < usage.ru_minflt + usage.ru_majflt <= most
+
+
+def test_pages_of_an_attachment(attachment: Attachment, tmp_path: Path) -> None:
+    """What an ADD uses of the image lies together: this is 620 pages, and 920 where it does not."""
+    counted = tmp_path / "faults"
+    attachment.call("ADD", prefix=("/usr/bin/time", "-f", "%R", "-o", str(counted))).ok()
+    most = {flavour.IMAGE: 750, flavour.FROZEN: 2500}[flavour.of_binaries()]
+    assert 100 < int(counted.read_text()) <= most
 
 
 def test_check(attachment: Attachment) -> None:

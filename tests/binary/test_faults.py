@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import queue
 import re
 import shutil
 import stat
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import disk, faults, net
+from tests.support import disk, faults, net, sweep
 from tests.support.faults import MOVE_FIRST, MOVE_LAST, THREAD_END, THREAD_ENDS, Call
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment, Outcome, binary, environment
@@ -47,6 +46,15 @@ class Rig:
             "ipam": {"type": "host-local", "subnet": "10.66.0.0/24"},
         }
         self.attachment = Attachment(conf, net.unique("container"), self.pod.path)
+
+    def __repr__(self) -> str:
+        return self.device
+
+    def repair(self) -> None:
+        """See `sweep.Rig`."""
+        self.pod.ip("link", "del", "net1", check=False)
+        self.remove()
+        self.make()
 
     def remove(self) -> None:
         """Delete all."""
@@ -124,28 +132,7 @@ Case = tuple[Call, str]
 
 def go_through(rigs: list[Rig], cases: Iterable[Case], trial: Callable[[Rig, Call, str], None]) -> None:
     """Try every case, each on a rig that is free; assert that none failed, listing those that did."""
-    free: queue.SimpleQueue[Rig] = queue.SimpleQueue()
-    for rig in rigs:
-        free.put(rig)
-    failures: list[str] = []
-
-    def run(case: Case) -> None:
-        call, order = case
-        rig = free.get()
-        try:
-            trial(rig, call, order)
-        except AssertionError as e:
-            failures.append(f"{call!r} {order}: {e}")
-            # Make the rig good for the next case, whatever it takes.
-            rig.pod.ip("link", "del", "net1", check=False)
-            rig.remove()
-            rig.make()
-        finally:
-            free.put(rig)
-
-    with ThreadPoolExecutor(len(rigs)) as pool:
-        list(pool.map(run, cases))
-    assert not failures, "\n\n".join(failures)
+    assert sweep.go_through(rigs, cases, lambda rig, case: trial(rig, *case))
     assert left_on_disk() == {}
 
 
@@ -257,8 +244,7 @@ def test_delete_killed_then_another_pod(rigs: list[Rig], make_pod: Callable[[], 
     go_through(rigs, that_leave_a_mark([(call, "") for call in recorded(rigs[0])[1]]), trial)
 
 
-@pytest.mark.parametrize("name", ["mkdir", "mkdirat"])
-def test_first_add_of_a_node_killed(rig: Rig, name: str) -> None:
+def test_first_add_of_a_node_killed(rig: Rig) -> None:
     """The same where no folder exists yet: SIGKILL between the folders that the first ADD makes."""
 
     def forget() -> None:
@@ -270,11 +256,10 @@ def test_first_add_of_a_node_killed(rig: Rig, name: str) -> None:
     rig.attachment.delete()
     assert len(folders) >= 4
     for call in folders:
-        if call.name == name:
-            forget()
-            killed(faults.inject(rig.attachment, "ADD", "signal=SIGKILL", call))
-            rig.attachment.delete()
-            rig.assert_clean()
+        forget()
+        killed(faults.inject(rig.attachment, "ADD", "signal=SIGKILL", call))
+        rig.attachment.delete()
+        rig.assert_clean()
 
 
 def test_what_is_kept_is_for_root_alone(rig: Rig) -> None:
@@ -337,8 +322,7 @@ def test_messages_of_add_refused(rigs: list[Rig], error: str) -> None:
 
 def test_no_thread_is_to_be_had(rig: Rig) -> None:
     """A cgroup may limit how many there are. Then the move and the choice of addresses come one after the other."""
-    prefix = ("strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=clone,clone3", "-e",
-              "inject=clone,clone3:error=EAGAIN")  # fmt: skip
+    prefix = faults.strace("clone", "clone,clone3:error=EAGAIN")
     rig.attachment.call("ADD", prefix=prefix).ok()
     rig.assert_attached()
     rig.attachment.call("DEL", prefix=prefix).ok()
@@ -644,12 +628,15 @@ def test_delete_that_finds_an_add_at_work(rig: Rig) -> None:
     """A DEL that has seen no record leaves what an ADD of the same attachment writes meanwhile: the device has its
     record, and the next DEL gives it back.
     """
-    for call in turns(faults.calls(rig.attachment, "ADD"), "openat", "flock", "fsync", "rename", "clone"):
+    calls = faults.calls(rig.attachment, "ADD")
+    begun, recorded = (next(calls.index(x) for x in calls if x.name.startswith(name)) for name in ("flock", "rename"))
+    unseen = calls[begun:recorded]
+    for call in (*unseen, *turns(calls, "openat", "flock", "fsync", "rename", "clone")):
         rig.attachment.delete()
         added, [deleted] = faults.interleaved(rig.attachment, "ADD", call, partial(rig.attachment.call, "DEL"))
         added.ok()
         deleted.ok()
-        if rig.pod.links():
+        if call in unseen:
             rig.assert_attached()
             assert disk.records() == [f"{rig.attachment.container_id}-net1"]
     rig.attachment.delete()
@@ -812,8 +799,7 @@ def test_move_that_the_kernel_refuses(rig: Rig) -> None:
     before = HOST.settings(rig.device)
     stdin = json.dumps(rig.attachment.conf).encode()
     variables = environment("ADD", rig.attachment.container_id, rig.pod.path, "net1", path=rig.attachment.path)
-    delayed = ["-e", "trace=sendto", "-e", "inject=sendto:delay_enter=2000000:when=1"]
-    command = ["strace", "-f", "-qq", "-o", "/dev/null", *delayed, binary("host-device")]
+    command = [*faults.strace("sendto", "sendto:delay_enter=2000000:when=1"), binary("host-device")]
     with subprocess.Popen(command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as adding:
         assert adding.stdin is not None
         assert adding.stdout is not None

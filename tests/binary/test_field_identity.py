@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import disk, faults, net, stopped
+from tests.support import disk, faults, net
 from tests.support.net import HOST, Space
 from tests.support.plugin import REFERENCE, Attachment
 
@@ -218,7 +218,7 @@ def test_the_device_vanishes(pod: Space, device: str) -> None:
     one = attachment(pod, device=device)
     stop = faults.calls(one, "ADD", "fsync")[0]
     one.delete()
-    outcome = stopped.at(one, "ADD", stop, lambda: net.delete_device(device))
+    outcome, _ = faults.held(one, "ADD", stop, lambda: net.delete_device(device))
     outcome.error(999)
     assert device not in HOST.links()
     assert device in pod.links()
@@ -247,7 +247,8 @@ def test_a_name_that_the_pod_gives_meanwhile(pod: Space, device: str, name: str)
             pod.ip("link", "property", "add", "dev", "net1", "altname", altname, check=False)
             given += altname in ((pod.link("net1") or {}).get("altnames") or ())
 
-        stopped.at(one, "DEL", stop, give).ok()
+        outcome, _ = faults.held(one, "DEL", stop, give)
+        outcome.ok()
         assert HOST.settings(device) == before, stop
         assert (pod.links(), disk.records(), disk.reserved("whose")) == ([], [], {})
     assert given > 0
@@ -275,7 +276,8 @@ def test_a_name_that_the_pod_gave_is_never_one_of_the_host(
             assert HOST.link(second) is None
             other.delete()
 
-        stopped.at(one, "DEL", stop, give_back_the_other).ok()
+        outcome, _ = faults.held(one, "DEL", stop, give_back_the_other)
+        outcome.ok()
         assert {device, second} <= set(HOST.links()), stop
     assert seen > 0
 
@@ -292,7 +294,8 @@ def test_a_name_that_the_pod_gives_meanwhile_without_a_record(pod: Space, device
 
     for stop in stops:
         one.add(folder=REFERENCE)
-        stopped.at(one, "DEL", stop, give).ok()
+        outcome, _ = faults.held(one, "DEL", stop, give)
+        outcome.ok()
         assert device in HOST.links(), stop
         assert pod.links() == []
 

@@ -30,7 +30,7 @@ from typing import Any
 import pytest
 
 from cni.protocol.limits import ADDRESSES, RANGE_SETS, RANGES, RESOLV_CONF_BYTES, ROUTES
-from tests.support import disk, net, node
+from tests.support import disk, faults, net, node
 from tests.support.net import HOST, Space
 from tests.support.plugin import DIST, REFERENCE, Attachment, Outcome
 
@@ -177,7 +177,7 @@ def test_no_process_for_the_executable(pod: Space, device: str, plugins: Path) -
     script(plugins, "far", "exit 0")
     attached = host_device(pod, device, {"type": "far"}, path=str(plugins))
     before = HOST.settings(device)
-    prefix = ("strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=clone,clone3,vfork,fork:error=EAGAIN")
+    prefix = faults.strace("execve", "clone,clone3,vfork,fork:error=EAGAIN")
     error = attached.call("ADD", prefix=prefix).error(11)
     assert f"cannot run {plugins}/far: Resource temporarily unavailable" in error["msg"]
     assert HOST.settings(device) == before
@@ -437,7 +437,7 @@ def test_nothing_but_regular_files_is_opened(tmp_path: Path) -> None:
     put_device(f"{STORE}/last_reserved_ip.0")
     put_fifo(f"{STORE}/10.1.0.9")
     trace = tmp_path / "trace"
-    prefix = ("strace", "-f", "-qq", "-o", str(trace), "-e", "trace=open,openat")
+    prefix = faults.strace("open,openat", log=str(trace))
     ipam = {"subnet": "10.1.0.0/28"}
     host_local(**ipam).call("ADD", prefix=prefix).ok()
     opened = [line for line in trace.read_text().splitlines() if "ENOENT" not in line]
@@ -481,7 +481,7 @@ def test_resolv_conf_tells_nothing(tmp_path: Path) -> None:
         assert "/run/systemd/resolve" in next(iter(said.values()))
         assert not os.path.exists("/var/lib/cni/networks")
         trace = tmp_path / "trace"
-        prefix = ("strace", "-f", "-qq", "-o", str(trace), "-e", "trace=open,openat")
+        prefix = faults.strace("open,openat", log=str(trace))
         for path in ("/dev/zero", "/etc/cni/put_fifo-resolv.conf", "/etc/cni/put_device-resolv.conf", "/etc/passwd"):
             host_local(resolvConf=path).call("ADD", prefix=prefix).error(7)
             looked = [line for line in trace.read_text().splitlines() if f'"{path}"' in line]

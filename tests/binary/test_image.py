@@ -328,6 +328,29 @@ def test_what_was_freed_is_not_in_the_image(program: Program) -> None:
     assert os.path.getsize(program.path) - before < 20_000
 
 
+def test_what_runs_use_lies_together(interpreter: str, tmp_path: Path) -> None:
+    """Before everything else, whenever it was loaded: functions of packages that count as hot, here."""
+    codes = {
+        "cold": "def one(): return 'cold'\ndef other(): return 'as cold'\n",
+        "plugins/__init__": "",
+        "plugins/vf/__init__": "",
+        "plugins/vf/warm": "TABLE = {}\ndef one(): return TABLE.get('hot')\n",
+        "main": "import os, cold\nfrom plugins.vf import warm\n"
+        "hot = [id(x) for x in (warm.one, warm.one.__code__, warm.TABLE, 'get', 'hot')]\n"
+        "os.write(1, str(max(hot) < min(id(x) for x in (cold.one, cold.other, cold.one.__code__))).encode())\n"
+        "os._exit(0)\n",
+    }
+    sources = {}
+    for name, code in codes.items():
+        source = tmp_path / f"{name}.py"
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.write_text(code)
+        sources["__main__" if name == "main" else name.removesuffix("/__init__").replace("/", ".")] = str(source)
+    target = str(tmp_path / "program")
+    make_executable(target, interpreter, {**standard_library(), **sources}, EXTENSIONS)
+    assert subprocess.run([target], capture_output=True, check=True).stdout == b"True"
+
+
 def test_order_that_depends_on_addresses(program: Program) -> None:
     """That of a set of classes. Which blocks of memory stay is not the same then, when some are elsewhere."""
     program.build(

@@ -13,7 +13,7 @@ from cni.protocol.config import NetConf
 from cni.protocol.errors import CniError
 from cni.protocol.request import Request
 from cni.protocol.result import Result
-from ipam import delegate
+from ipam.delegate import Delegate
 from tests.support import disk
 from tests.support.log import Lines
 from tests.support.mover import Mover
@@ -31,7 +31,7 @@ class Attached:
             **{"cniVersion": "1.1.0", "name": "moved", "type": "mover", "link": device},
             "ipam": {"type": "host-local", "subnet": "10.77.0.0/24"},
         }
-        self.engine, self.log = Engine(Mover(), delegate), Lines()
+        self.engine, self.log = Engine(Mover(), Delegate()), Lines()
 
     def call(self, command: str, **more: object) -> Result | None:
         """Give one command."""

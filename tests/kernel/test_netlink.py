@@ -193,7 +193,7 @@ def test_a_socket_works_on_after_a_refusal(host: NetlinkSocket, device: str) -> 
 def test_left_over_answers_are_passed_over(host: NetlinkSocket, device: str) -> None:
     """What an exchange that was cut short has left in the socket is not taken for the next one's answer."""
     host._sequence += 1
-    body = link._header()
+    body = link.header()
     request = (16 + len(body)).to_bytes(4, "little") + b"\x12\x00\x01\x03" + host._sequence.to_bytes(4, "little")
     host._socket.send(request + bytes(4) + body)  # a dump of all links whose answers nobody reads
     assert found(host, device).name == device
@@ -219,7 +219,7 @@ def test_a_dump_that_was_cut_short(pod: Space) -> None:
         for _ in range(3):
             with pytest.raises(Told):
                 opened.netlink.collect(route.RTM_GETROUTE, bytes([2]) + bytes(11), "list", read)
-            assert len(route.dump(opened.netlink, index, 4)) == 20_000
+            assert len(route.collect(opened.netlink, index, 4, list)) == 20_000
         with pytest.raises(Told):
             opened.netlink.collect(route.RTM_GETROUTE, bytes([2]) + bytes(11), "list", read)
         assert found(opened.netlink, "d0").name == "d0"
@@ -234,7 +234,7 @@ def test_a_collection_that_ends_early(pod: Space) -> None:
     with netns.of_pod(pod.path) as opened:
         index = found(opened.netlink, "d0").index
         assert route.collect(opened.netlink, index, 4, lambda routes: str(next(routes).dst)).startswith("10.99.")
-        assert len(route.dump(opened.netlink, index, 4)) == 5000
+        assert len(route.collect(opened.netlink, index, 4, list)) == 5000
 
 
 @pytest.mark.parametrize("address", ["10.1.2.3/16", "10.1.2.3/31", "10.1.2.3/32", "fd00::1/64", "fd00::1/128"])
@@ -309,7 +309,7 @@ def test_routes(
     family = f"-{wanted.dst.version}"
     entries = HOST.routes(device, family, str(settings.get("table", "main")))
     assert [e for e in entries if shown.items() <= e.items()], entries
-    read = [r for r in route.dump(host, index, wanted.dst.version) if r.dst == wanted.dst]
+    read = [r for r in route.collect(host, index, wanted.dst.version, list) if r.dst == wanted.dst]
     assert len(read) == 1
     assert {key: getattr(read[0], key) for key in settings} == settings
     assert read[0].table == settings.get("table", 254)
@@ -325,7 +325,7 @@ def test_multipath_route_of_ip(host: NetlinkSocket, make_device: Callable[..., s
     hops = [w for name, number in devices.items() for w in ("nexthop", "via", f"10.{number}.0.1", "dev", name)]
     HOST.ip("route", "add", "192.168.7.0/24", *hops)
     for name, number in devices.items():
-        routes = route.dump(host, found(host, name).index, 4)
+        routes = route.collect(host, found(host, name).index, 4, list)
         assert [str(r.gw) for r in routes if str(r.dst) == "192.168.7.0/24"] == [f"10.{number}.0.1"]
 
 

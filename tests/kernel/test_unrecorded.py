@@ -17,7 +17,7 @@ from cni.linux import netns
 from cni.protocol.config import NetConf
 from cni.protocol.errors import CniError
 from cni.protocol.request import Request
-from ipam import delegate
+from ipam.delegate import Delegate
 from plugins.accelerated_bridge.plugin import AcceleratedBridge
 from tests.support import disk, sysfstree
 from tests.support.bridging import Machine
@@ -75,7 +75,7 @@ def network(**conf: Any) -> NetConf:
 def deleted(root: str, netns_path: str = "", **conf: Any) -> str:
     """DEL, which must succeed; return what was said."""
     log, request = Lines(), Request("DEL", "c0ffee", netns_path, "net1")
-    Engine(AcceleratedBridge(root), delegate).delete(request, network(**conf), log)
+    Engine(AcceleratedBridge(root), Delegate()).delete(request, network(**conf), log)
     assert not os.path.exists(RECORD)
     return log.text()
 
@@ -125,7 +125,7 @@ def test_check(machine: Machine, rep: str, root: str, pod: Space, is_damaged: bo
         damaged()
     log, request = Lines(), Request("CHECK", "c0ffee", pod.path, "net1")
     with pytest.raises(CniError) as caught:
-        Engine(AcceleratedBridge(root), delegate).check(request, network(), log)
+        Engine(AcceleratedBridge(root), Delegate()).check(request, network(), log)
     assert caught.value.msg == f"net1 of c0ffee has no usable record in {disk.ACCELERATED_BRIDGE}"
 
 

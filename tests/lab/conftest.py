@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 
-from tests.support import disk, net, vfs
+from tests.support import disk, kill, net, vfs
 from tests.support.net import Space
 from tests.support.plugin import Attachment
 from tests.support.vfs import PF, VF
 
-pytest.register_assert_rewrite("tests.support.unlucky_vfs")  # a failure there says what differs, too
+pytest.register_assert_rewrite("tests.support.unlucky_vfs", "tests.support.killed_vfs")  # a failure says what differs
+
+
+SETTINGS = {"vlan": 100, "vlanQoS": 3, "mac": "02:00:5e:00:00:64", "spoofchk": "off", "trust": "on", "mtu": 1400}
+"""All that sriov can set on igb."""
 
 
 def pytest_configure() -> None:
@@ -46,6 +50,22 @@ def far_vf(pfs: list[PF]) -> Iterator[VF]:
     one = pfs[1].vfs[0]
     with vfs.lent(one):
         yield one
+
+
+@pytest.fixture(scope="module")
+def all_rigs(pfs: list[PF]) -> Iterator[list[kill.Rig]]:
+    """One rig at each PF, for all tests of a module: to make them takes a while."""
+    made = [kill.Rig(pf.vfs[0], SETTINGS) for pf in pfs]
+    yield made
+    for rig in made:
+        rig.remove()
+
+
+@pytest.fixture
+def rigs(all_rigs: list[kill.Rig]) -> list[kill.Rig]:
+    """Rigs to work side by side, on a disk with all folders."""
+    kill.prepare(all_rigs)
+    return all_rigs
 
 
 @pytest.fixture(autouse=True)

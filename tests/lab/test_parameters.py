@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.lab.test_docs import pf_unbound
 from tests.support import disk
 from tests.support.cases import try_each
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 from tests.support.simulator import in_place_of_pf
+from tests.support.vf_page import pf_unbound
 from tests.support.vfs import VF
 
 Attach = Callable[..., Attachment]

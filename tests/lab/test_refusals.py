@@ -6,23 +6,7 @@ It is done as in tests/binary/test_field_refusals.py with host-device, whose tab
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
-from tests.lab.test_kill import SETTINGS
-from tests.support.kill import Rig
 from tests.support.refused_vfs import Sweeps
-from tests.support.vfs import PF
-
-
-@pytest.fixture(scope="module")
-def rigs(pfs: list[PF]) -> Iterator[list[Rig]]:
-    """One rig at each PF, for all tests here: to make them takes a while."""
-    made = [Rig(pf.vfs[0], SETTINGS) for pf in pfs]
-    yield made
-    for rig in made:
-        rig.remove()
 
 
 class TestSriov(Sweeps):

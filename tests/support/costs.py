@@ -7,9 +7,13 @@ import struct
 import tempfile
 from collections import Counter
 
+from tests.support.faults import strace
 from tests.support.plugin import Attachment
 
-TRACED = "openat,open,execve,sendto,sendmsg,write,pwrite64,fsync,fdatasync,clone,clone3,?fork,?vfork"
+TRACED = (
+    "openat,open,execve,sendto,sendmsg,write,pwrite64,fsync,fdatasync,clone,clone3,?fork,?vfork,brk,mmap,mremap,munmap"
+)
+MEMORY = ("brk", "mmap", "mremap", "munmap")
 FORKS = ("clone", "clone3", "fork", "vfork")
 MESSAGES = {0x10: "NEWLINK", 0x12: "GETLINK", 0x13: "SETLINK", 0x14: "NEWADDR", 0x16: "GETADDR", 0x18: "NEWROUTE",
             0x1A: "GETROUTE", 0x5A: "GETNSID", 0x11: "DELLINK", 0x15: "DELADDR"}  # fmt: skip
@@ -20,14 +24,15 @@ IFINFOMSG_BYTES = 16
 class Costs:
     """opened: paths, in order, and `created` those of them that were made. written: bytes, standard streams included.
     syncs: how often the disk was waited for. messages: netlink requests, counted by name. moves: of links to another
-    namespace. processes: how often something was executed.
+    namespace. processes: how often something was executed. memory: how
+    often memory was asked for or given back.
     """
 
     def __init__(self, trace: str) -> None:
         self.opened: list[str] = []
         self.created: list[str] = []
         self.messages: Counter[str] = Counter()
-        self.moves = self.processes = self.syncs = self.written = 0
+        self.moves = self.processes = self.syncs = self.written = self.memory = 0
         # Where a link has no carrier yet, a process waits for it, which is no part of the command (announcer).
         forked: set[str] = set()
         for line in trace.splitlines():
@@ -41,6 +46,8 @@ class Costs:
                 continue
             if name == "execve":
                 self.processes += 1
+            elif name in MEMORY:
+                self.memory += 1
             elif name in ("openat", "open"):
                 path = re.findall(r'"([^"]*)"', call)[0]
                 self.opened.append(path)
@@ -82,21 +89,7 @@ def _has_namespace(body: bytes) -> bool:
 def of(attachment: Attachment, command: str) -> Costs:
     """Give a command, which must succeed, and return what it cost."""
     with tempfile.NamedTemporaryFile() as log:
-        prefix = (
-            "strace",
-            "-f",
-            "-qq",
-            "-xx",
-            "-s",
-            "512",
-            "-o",
-            log.name,
-            "-e",
-            f"trace={TRACED}",
-            "-e",
-            "signal=none",
-        )
-        attachment.call(command, prefix=prefix).ok()
+        attachment.call(command, prefix=(*strace(TRACED, log=log.name), "-xx", "-s", "512")).ok()
         return Costs(_readable(log.read().decode()))
 
 

@@ -18,8 +18,9 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from typing import Any, TypeVar
 
 from tests.support.plugin import Attachment, Outcome
 
@@ -30,6 +31,8 @@ CHANGES = (
     "clone,clone3,socket"
 )
 DELAY_US = 60_000
+
+T = TypeVar("T")
 
 
 def move_first(delay_us: int = DELAY_US) -> str:
@@ -118,12 +121,34 @@ HEAD_START_S = 0.2
 """How long the others get in `interleaved`. One that waits for a lock of the first has to be let go by it."""
 
 
+def strace(traced: str, *injections: str, log: str = os.devnull, signals: str = "none") -> tuple[str, ...]:
+    """Return what a plugin is started behind, so that its calls are told and faults strike.
+
+    traced: the names of calls to tell, with commas in between; those of the injections are told as well. injections:
+    each is a set of calls, a fault and, if not at all of them, at which, such as `sendto:error=EBUSY:when=3`. log: the
+    path of a file. signals: to tell as well.
+    """
+    names = ",".join([traced, *(injection.partition(":")[0] for injection in injections)])
+    options = [f"trace={names}", f"signal={signals}", *(f"inject={injection}" for injection in injections)]
+    return ("strace", "-f", "-qq", "-s", "64", "-o", log, *(word for option in options for word in ("-e", option)))
+
+
+def traced(
+    attachment: Attachment, command: str, syscalls: str, *injections: str, **extra: Any
+) -> tuple[Outcome, list[Call]]:
+    """Run a command; return its outcome and the main thread's calls of the set, in order.
+
+    injections: as in `strace`. extra: goes on top of the configuration.
+    """
+    with tempfile.NamedTemporaryFile() as log:
+        outcome = attachment.call(command, prefix=strace(syscalls, *injections, log=log.name), **extra)
+        return outcome, calls_in(log.read().decode(errors="replace"))
+
+
 def calls(attachment: Attachment, command: str, syscalls: str = CHANGES) -> list[Call]:
     """Run a command, which must succeed, and return the main thread's calls of the set that matter, in order."""
-    with tempfile.NamedTemporaryFile() as log:
-        prefix = ("strace", "-f", "-qq", "-s", "64", "-o", log.name, "-e", f"trace={syscalls}", "-e", "signal=none")
-        attachment.call(command, prefix=prefix).ok()
-        found = calls_in(log.read().decode(errors="replace"))
+    outcome, found = traced(attachment, command, syscalls)
+    outcome.ok()
     return [call for call in found if call.matters]
 
 
@@ -147,38 +172,51 @@ def inject(attachment: Attachment, command: str, fault: str, call: Call, order: 
 
     order: empty for as it comes, MOVE_FIRST or MOVE_LAST.
     """
-    names = ",".join(name for name in (call.name, order.partition(":")[0]) if name)
-    prefix = ["strace", "-f", "-qq", "-o", os.devnull, "-e", f"trace={names}", "-e", "signal=none"]
-    if order:
-        prefix += ["-e", f"inject={order}"]
-    prefix += ["-e", f"inject={call.name}:{fault}:when={call.number}"]
-    return attachment.call(command, prefix=tuple(prefix))
+    injections = [*([order] if order else []), f"{call.name}:{fault}:when={call.number}"]
+    return attachment.call(command, prefix=strace(call.name, *injections))
+
+
+def held(
+    attachment: Attachment, command: str, call: Call, meanwhile: Callable[[], T], **extra: Any
+) -> tuple[Outcome, T]:
+    """Run a command, stop all its threads right after a call, do something meanwhile, and let it go on; return its
+    outcome, and what came of that.
+
+    extra: goes on top of the configuration.
+    """
+    with tempfile.NamedTemporaryFile("r") as log, ThreadPoolExecutor(1) as pool:
+        prefix = strace(call.name, f"{call.name}:signal=SIGSTOP:when={call.number}", log=log.name, signals="SIGSTOP")
+        running = pool.submit(attachment.call, command, prefix=prefix, **extra)
+        said = ""
+        while "stopped by SIGSTOP" not in said:
+            assert not running.done(), f"was not stopped at {call!r}: {running.result()!r}"
+            time.sleep(0.001)
+            said += log.read()
+        process = os.pidfd_open(int(said.split()[0]))
+        try:
+            done = meanwhile()
+        finally:
+            while not running.done():  # its other thread may make such a call, and is stopped then, too
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(process, signal.SIGCONT)
+                wait([running], timeout=0.01)
+            os.close(process)
+        return running.result(), done
 
 
 def interleaved(
     attachment: Attachment, command: str, call: Call, *others: Callable[[], Outcome], head_start_s: float = HEAD_START_S
 ) -> tuple[Outcome, list[Outcome]]:
-    """Run a command, stop all its threads right after a call, and let the others run meanwhile, side by side.
+    """Run a command, hold it right after a call, and let the others run meanwhile, side by side.
 
     It goes on when they have ended, or after head_start_s if they wait for it. Return its outcome and theirs.
     """
-    with tempfile.NamedTemporaryFile("r") as log, ThreadPoolExecutor(1 + len(others)) as pool:
-        prefix = ("strace", "-f", "-qq", "-o", log.name, "-e", f"trace={call.name}", "-e", "signal=SIGSTOP",
-                  "-e", f"inject={call.name}:signal=SIGSTOP:when={call.number}")  # fmt: skip
-        first = pool.submit(attachment.call, command, prefix=prefix)
-        said = ""
-        while "stopped by SIGSTOP" not in said:
-            assert not first.done(), f"was not stopped at {call!r}: {first.result()!r}"
-            time.sleep(0.001)
-            said += log.read()
-        running = [pool.submit(other) for other in others]
-        wait(running, timeout=head_start_s)
-        process = os.pidfd_open(int(said.split()[0]))
-        try:
-            while not first.done():  # its other thread may make such a call, and is stopped then, too
-                with suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(process, signal.SIGCONT)
-                wait([first], timeout=0.01)
-        finally:
-            os.close(process)
-        return first.result(), [other.result() for other in running]
+    with ThreadPoolExecutor(len(others)) as pool:
+
+        def begin() -> list[Future[Outcome]]:
+            begun = [pool.submit(other) for other in others]
+            wait(begun, timeout=head_start_s)
+            return begun
+
+        outcome, begun = held(attachment, command, call, begin)
+        return outcome, [other.result() for other in begun]

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import difflib
 import os
-import queue
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from tests.support import disk, faults, net
+from tests.support import disk, faults, net, sweep
+from tests.support.bad_luck import collect_garbage
 from tests.support.faults import THREAD_END, THREAD_ENDS, Call
 from tests.support.net import Space
 from tests.support.plugin import Attachment, Outcome
@@ -46,6 +46,9 @@ class Rig:
         self.own: dict[int, Call] = {}
         self.make()
 
+    def __repr__(self) -> str:
+        return self.vf.address
+
     def snapshot(self) -> str:
         """Return all that has to be as before in the end."""
         return self.vf.snapshot()
@@ -63,6 +66,10 @@ class Rig:
         self.attachment.add()
         self.attachment.delete()
         self.assert_clean()
+
+    def collect_garbage(self) -> None:
+        """GC for which nothing of the network is valid."""
+        collect_garbage(self.attachment)
 
     def attach(self, pod: Space, **settings: Any) -> Attachment:
         """Return an attachment of the VF to a pod."""
@@ -91,7 +98,7 @@ class Rig:
         assert not left, f"left on disk: {left}"
 
     def repair(self) -> None:
-        """Make the rig good for the next trial, whatever it takes."""
+        """See `sweep.Rig`."""
         self.remove()
         for path in self.left_on_disk():
             os.unlink(os.path.join(disk.CNI, path))
@@ -128,25 +135,12 @@ def prepare(rigs: list[AnyRig]) -> None:
 
 def go_through(rigs: list[AnyRig], cases: Iterable[Case], trial: Callable[[AnyRig, Call, str], None]) -> None:
     """Try every case, each on a rig that is free; assert that none failed, listing those that did."""
-    free: queue.SimpleQueue[AnyRig] = queue.SimpleQueue()
-    for rig in rigs:
-        free.put(rig)
-    failures: list[str] = []
 
-    def run(case: Case) -> None:
+    def on_its_own(rig: AnyRig, case: Case) -> None:
         call, order = case
-        rig = free.get()
-        try:
-            trial(rig, rig.own.get(id(call), call), order)
-        except AssertionError as e:
-            failures.append(f"{rig.vf.address}, {call!r} {order}: {e}")
-            rig.repair()
-        finally:
-            free.put(rig)
+        trial(rig, rig.own.get(id(call), call), order)
 
-    with ThreadPoolExecutor(len(rigs)) as pool:
-        list(pool.map(run, cases))
-    assert not failures, "\n\n".join(failures)
+    assert sweep.go_through(rigs, cases, on_its_own)
     assert remains() == []
 
 

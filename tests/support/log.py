@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cni.linux.log import Level, Logger
+from cni.linux.log import Logger
 
 
 class Lines(Logger):
@@ -12,8 +12,8 @@ class Lines(Logger):
         super().__init__("debug")
         self.lines: list[tuple[str, str]] = []
 
-    def _log(self, level: Level, msg: str) -> None:
-        self.lines.append((level.name.lower(), msg))
+    def _log(self, label: str, msg: str) -> None:
+        self.lines.append((label, msg))
 
     def text(self, level: str = "") -> str:
         """Return all messages, or those of one level, as one text."""

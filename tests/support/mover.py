@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cni.attach.call import Call
 from cni.attach.plugin import Device, Plugin
-from cni.attach.records import Records
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link, is_name
 from cni.protocol.config import NetConf
@@ -24,11 +23,11 @@ class NamedLink(Device):
         """See `Device`."""
         return f'link "{self._name}"'
 
-    def key(self, call: Call, records: Records) -> str:
+    def key(self, call: Call) -> str:
         """See `Device`."""
-        return self.link(call, records).name
+        return self.link(call).name
 
-    def link(self, call: Call, records: Records) -> Link:
+    def link(self, call: Call) -> Link:
         """See `Device`."""
         found = link.get(call.host.netlink, name=self._name)
         if found is None:

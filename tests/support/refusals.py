@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from itertools import pairwise
@@ -18,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from cni.linux.netlink.socket import ATTEMPTS
-from tests.support.faults import Call, calls_in
+from tests.support import sweep
+from tests.support.faults import Call, strace, traced
 from tests.support.plugin import Attachment, Outcome
 
 _MORE = (ATTEMPTS - 1) * ATTEMPTS
@@ -54,8 +54,8 @@ class Rig(ABC):
     attachment: Attachment
 
     @abstractmethod
-    def renew(self) -> None:
-        """Make all of it anew, whatever a trial that failed has left."""
+    def repair(self) -> None:
+        """See `sweep.Rig`: make all of it anew."""
 
     @abstractmethod
     def prepare(self, command: str) -> None:
@@ -70,26 +70,19 @@ class Rig(ABC):
         """Assert that everything is as before, saying in what it is not."""
 
     def call(self, command: str, *injections: str) -> Outcome:
-        """Give a command under strace, with faults."""
-        return self.trace(command, os.devnull, "clone", *injections)
+        """Give a command with faults (`faults.strace`)."""
+        return self.attachment.call(command, prefix=strace("clone", *injections), **self.members(command))
 
-    def trace(self, command: str, log: str, traced: str, *injections: str) -> Outcome:
-        """The same, with those calls in a log."""
-        names = ",".join([traced, *(injection.split(":")[0] for injection in injections)])
-        prefix = ["strace", "-f", "-qq", "-s", "64", "-o", log, "-e", f"trace={names}", "-e", "signal=none"]
-        for injection in injections:
-            prefix += ["-e", f"inject={injection}"]
-        members: dict[str, Any] = {"prevResult": self.attachment.result} if command == "CHECK" else {}
-        if command == "GC":
-            members = {"cni.dev/valid-attachments": []}
-        return self.attachment.call(command, prefix=tuple(prefix), **members)
+    def members(self, command: str) -> dict[str, Any]:
+        """Return what a command has on top of the configuration."""
+        if command == "CHECK":
+            return {"prevResult": self.attachment.result}
+        return {"cni.dev/valid-attachments": []} if command == "GC" else {}
 
     def calls(self, command: str, names: str, *injections: str) -> list[Call]:
         """Give a command with faults, and take back what it has done; return its main thread's calls of these names."""
         self.prepare(command)
-        with tempfile.NamedTemporaryFile() as log:
-            self.trace(command, log.name, names, *injections)
-            found = calls_in(log.read().decode(errors="replace"))
+        _, found = traced(self.attachment, command, names, *injections, **self.members(command))
         self.attachment.delete()
         return [call for call in found if call.name in names.split(",")]
 
@@ -173,23 +166,12 @@ class Rig(ABC):
 
     def sweep(self, trials: Iterable[tuple[str, ...]], undoes: bool = True) -> list[Outcome]:
         """Make trials, given as command and faults; assert that none failed, listing those that did."""
-        return judged(self.tried(trial, undoes) for trial in trials)
+        return sweep.go_through(self.all, trials, lambda rig, trial: rig.trial(*trial, undoes=undoes))
 
-    def tried(self, trial: tuple[str, ...], undoes: bool) -> Outcome | str:
-        """Make a trial; return its outcome, or why it failed: then the rig is made anew."""
-        try:
-            return self.trial(*trial, undoes=undoes)
-        except AssertionError as e:
-            self.renew()
-            return f"{' '.join(trial)}: {e}"
-
-
-def judged(tried: Iterable[Outcome | str]) -> list[Outcome]:
-    """Assert that no trial failed, listing those that did; return the outcomes."""
-    found = list(tried)
-    failures = [failure for failure in found if isinstance(failure, str)]
-    assert not failures, "\n\n".join(failures)
-    return [outcome for outcome in found if isinstance(outcome, Outcome)]
+    @property
+    def all(self) -> list[Rig]:
+        """This rig, and others like it to make trials on side by side."""
+        return [self]
 
 
 IPAM = """#!/bin/sh

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -41,28 +39,23 @@ class Rig(refusals.Rig):
         self.attachment.delete()
         self.assert_clean()
 
-    def renew(self) -> None:
+    def __repr__(self) -> str:
+        return repr(self.with_vf)
+
+    def repair(self) -> None:
         """See `refusals.Rig`."""
         self.attachment.call("DEL")
         self.with_vf.repair()
         self.begin()
 
+    @property
+    def all(self) -> list[refusals.Rig]:
+        """See `refusals.Rig`."""
+        return [self, *self.others]
+
     def sweep(self, trials: Iterable[tuple[str, ...]], undoes: bool = True) -> list[Outcome]:
-        """See `refusals.Rig`. Each trial is made on a rig that is free."""
-        free: queue.SimpleQueue[Rig] = queue.SimpleQueue()
-        rigs = (self, *self.others)
-        for rig in rigs:
-            free.put(rig)
-
-        def run(trial: tuple[str, ...]) -> Outcome | str:
-            rig = free.get()
-            try:
-                return rig.tried(trial, undoes)
-            finally:
-                free.put(rig)
-
-        with ThreadPoolExecutor(len(rigs)) as pool:
-            outcomes = refusals.judged(pool.map(run, trials))
+        """See `refusals.Rig`."""
+        outcomes = super().sweep(trials, undoes)
         assert kill.remains() == []
         return outcomes
 
@@ -159,7 +152,7 @@ class Sweeps:
     @pytest.mark.parametrize("calls", PLACES)
     def test_refused(self, rig: Rig, command: str, calls: str) -> None:
         """Each of them."""
-        assert rig.refuse(command, calls) or (command, calls) == ("DEL", "clone,clone3")
+        assert bool(rig.refuse(command, calls)) is ((command, calls) != ("DEL", "clone,clone3"))
 
     @pytest.mark.parametrize("command", COMMANDS)
     def test_no_process_for_ipam(self, rigs: list[kill.Rig], tmp_path: Path, command: str) -> None:

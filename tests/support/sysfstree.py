@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cni.linux import sysfs
+from cni.linux import pci
 
 Tree = dict[str, str | None]
 
@@ -74,9 +74,9 @@ def build(root: Path, tree: Tree) -> str:
             _link(root / "class/net", device)
             if device.parent.parent.name != "virtual":
                 (device / "device").symlink_to("../..")
-        elif sysfs.is_pci_address(device.name):
+        elif pci.is_address(device.name):
             _link(root / "bus/pci/devices", device)
-        elif sysfs.is_auxiliary_device(device.name):
+        elif pci.is_auxiliary_device(device.name):
             _link(root / "bus/auxiliary/devices", device)
         elif device.name.removeprefix("vdpa").isdecimal():
             _link(root / "bus/vdpa/devices", device)

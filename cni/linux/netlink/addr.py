@@ -61,10 +61,8 @@ def flags(socket: NetlinkSocket, index: int, address: IPAddress) -> int:
     """
     request = _IFADDRMSG.pack(family_of(6), 0, 0, 0, index) + codec.attribute(IFA_ADDRESS, address.packed)
     body = socket.get(RTM_GETADDR, request, f"look up {address} of link with index {index}")
-    found: int = _IFADDRMSG.unpack_from(body)[2]
-    for kind, value in codec.attributes(body, _IFADDRMSG.size):
-        if kind == IFA_FLAGS:
-            found = codec.number(value)
+    told = dict(codec.attributes(body, _IFADDRMSG.size)).get(IFA_FLAGS)
+    found: int = codec.number(told) if told else _IFADDRMSG.unpack_from(body)[2]
     return found
 
 
@@ -85,11 +83,8 @@ def _parsed(bodies: Iterator[bytes], index: int) -> Iterator[Address]:
         _, prefix, flags, _, link = _IFADDRMSG.unpack_from(body)
         if link != index:  # kernels without strict checking (before 4.20) send every link's
             continue
-        packed = b""
-        for kind, value in codec.attributes(body, _IFADDRMSG.size):
-            # On a point-to-point link IFA_ADDRESS is the peer's; IFA_LOCAL, where there is one, is always ours.
-            if kind == IFA_LOCAL or (kind == IFA_ADDRESS and not packed):
-                packed = value
-            elif kind == IFA_FLAGS:
-                flags = codec.number(value)
-        yield Address(interface(ip_address(packed), prefix), flags)
+        found = dict(codec.attributes(body, _IFADDRMSG.size))
+        # On a point-to-point link IFA_ADDRESS is the peer's; IFA_LOCAL, where there is one, is always ours.
+        packed = found.get(IFA_LOCAL) or found[IFA_ADDRESS]
+        told = found.get(IFA_FLAGS)
+        yield Address(interface(ip_address(packed), prefix), codec.number(told) if told else flags)

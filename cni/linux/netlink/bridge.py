@@ -11,18 +11,9 @@ import struct
 from dataclasses import dataclass, field
 
 from cni.linux.netlink import codec, link
-from cni.linux.netlink.link import (
-    IFINFOMSG,
-    IFLA_EXT_MASK,
-    IFLA_MASTER,
-    NLA_F_NESTED,
-    RTEXT_FILTER_SKIP_STATS,
-    RTM_GETLINK,
-    RTM_SETLINK,
-)
+from cni.linux.netlink.link import IFINFOMSG, IFLA_MASTER, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK
 from cni.linux.netlink.socket import DUMP_ATTEMPTS, NetlinkSocket
 
-RTM_DELLINK = 17
 AF_BRIDGE = 7
 RTEXT_FILTER_BRVLAN_COMPRESSED = 4
 
@@ -57,8 +48,8 @@ def ports(socket: NetlinkSocket) -> dict[int, Port]:
     A list that comes in several parts lacks ports when a link leaves its bridge between two of them, and the kernel
     does not mark such a list (rtnl_bridge_getlink counts links). That of links is marked, and tells what is lacking.
     """
-    mask = codec.u32(IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN_COMPRESSED | RTEXT_FILTER_SKIP_STATS)
-    body = IFINFOMSG.pack(AF_BRIDGE, 0, 0, 0, 0) + mask
+    mask = codec.u32(link.IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN_COMPRESSED | link.RTEXT_FILTER_SKIP_STATS)
+    body = link.header(family=AF_BRIDGE) + mask
     found: dict[int, Port] = {}
     for _ in range(DUMP_ATTEMPTS):
         listed = [parse(answer) for answer in socket.dump(RTM_GETLINK, body, "list the ports of bridges")]
@@ -115,10 +106,8 @@ def delete_vlans(socket: NetlinkSocket, index: int, vlans: list[int]) -> None:
 
 
 def _message(index: int, vlans: dict[int, int]) -> bytes:
-    infos = b"".join(
-        codec.attribute(IFLA_BRIDGE_VLAN_INFO, _VLAN_INFO.pack(flags, vlan)) for vlan, flags in _compressed(vlans)
-    )
-    return IFINFOMSG.pack(AF_BRIDGE, 0, index, 0, 0) + codec.attribute(IFLA_AF_SPEC | NLA_F_NESTED, infos)
+    infos = [codec.attribute(IFLA_BRIDGE_VLAN_INFO, _VLAN_INFO.pack(flags, vlan)) for vlan, flags in _compressed(vlans)]
+    return link.header(index, family=AF_BRIDGE) + codec.nested(IFLA_AF_SPEC, *infos)
 
 
 def _compressed(vlans: dict[int, int]) -> list[tuple[int, int]]:
@@ -131,8 +120,5 @@ def _compressed(vlans: dict[int, int]) -> list[tuple[int, int]]:
             runs.append((vlan, vlan, flags))
     found = []
     for first, last, flags in runs:
-        if first == last:
-            found.append((first, flags))
-        else:
-            found += [(first, flags | _RANGE_BEGIN), (last, flags | _RANGE_END)]
+        found += [(first, flags)] if first == last else [(first, flags | _RANGE_BEGIN), (last, flags | _RANGE_END)]
     return found

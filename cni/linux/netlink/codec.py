@@ -6,10 +6,12 @@ import struct
 import sys
 from collections.abc import Iterator
 
+NLA_F_NESTED = 0x8000
 NLA_TYPE_MASK = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 
 _HEADER = struct.Struct("=HH")
 _U32 = struct.Struct("=I")
+_S32 = struct.Struct("=i")
 
 
 def attribute(kind: int, value: bytes) -> bytes:
@@ -22,9 +24,24 @@ def u32(kind: int, value: int) -> bytes:
     return attribute(kind, _U32.pack(value))
 
 
+def s32(kind: int, value: int) -> bytes:
+    """Return the same for a number with a sign."""
+    return attribute(kind, _S32.pack(value))
+
+
+def nested(kind: int, *attributes: bytes) -> bytes:
+    """Return an attribute that holds others."""
+    return attribute(kind | NLA_F_NESTED, b"".join(attributes))
+
+
 def text(kind: int, value: str) -> bytes:
     """Return an attribute that holds a zero-terminated string."""
     return attribute(kind, os_bytes(value) + b"\0")
+
+
+def hardware_address(value: str) -> bytes:
+    """Return a MAC address, hexadecimal with colons, as bytes."""
+    return bytes.fromhex(value.replace(":", ""))
 
 
 def os_bytes(value: str) -> bytes:
@@ -51,3 +68,8 @@ def attributes(data: bytes, offset: int = 0) -> Iterator[tuple[int, bytes]]:
 def number(value: bytes) -> int:
     """Return an attribute's value as the unsigned number it holds, in the machine's byte order, whatever its width."""
     return int.from_bytes(value, sys.byteorder)
+
+
+def signed(value: bytes) -> int:
+    """Return the same of a number with a sign."""
+    return int.from_bytes(value, sys.byteorder, signed=True)

@@ -21,80 +21,55 @@ RTM_NEWLINKPROP = 108
 RTM_DELLINKPROP = 109
 
 IFLA_ADDRESS = 1
-IFLA_BROADCAST = 2
 IFLA_IFNAME = 3
 IFLA_MTU = 4
 IFLA_LINK = 5
 IFLA_MASTER = 10
-IFLA_TXQLEN = 13
-IFLA_LINKMODE = 17
 IFLA_LINKINFO = 18
 IFLA_IFALIAS = 20
-IFLA_GROUP = 27
 IFLA_NET_NS_FD = 28
 IFLA_EXT_MASK = 29
 IFLA_CARRIER = 33
 IFLA_LINK_NETNSID = 37
 IFLA_PHYS_PORT_NAME = 38
-IFLA_PROTO_DOWN = 39
-IFLA_GSO_MAX_SEGS = 40
-IFLA_GSO_MAX_SIZE = 41
 IFLA_XDP = 43
 IFLA_NEW_IFINDEX = 49
 IFLA_PROP_LIST = 52
 IFLA_ALT_IFNAME = 53
 IFLA_PERM_ADDRESS = 54
 IFLA_PARENT_DEV_NAME = 56
-IFLA_GRO_MAX_SIZE = 58
-IFLA_GSO_IPV4_MAX_SIZE = 63
-IFLA_GRO_IPV4_MAX_SIZE = 64
 IFLA_NETNS_IMMUTABLE = 67
-IFLA_INFO_KIND = 1
-IFLA_INFO_DATA = 2
-IFLA_XDP_FD = 1
-IFLA_XDP_ATTACHED = 2
-IFLA_XDP_FLAGS = 3
-IFLA_XDP_PROG_ID = 4
+IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2  # in IFLA_LINKINFO
+IFLA_XDP_FD, IFLA_XDP_ATTACHED, IFLA_XDP_FLAGS, IFLA_XDP_PROG_ID = 1, 2, 3, 4  # in IFLA_XDP
 IFLA_TARGET_NETNSID = 46
-NLA_F_NESTED = 0x8000
 RTEXT_FILTER_SKIP_STATS = 8
 
 IFF_UP = 0x1
-IFF_DEBUG = 0x4
-IFF_NOTRAILERS = 0x20
 IFF_RUNNING = 0x40
 IFF_NOARP = 0x80
-IFF_PROMISC = 0x100
-IFF_ALLMULTI = 0x200
 IFF_MULTICAST = 0x1000
-IFF_PORTSEL = 0x2000
-IFF_AUTOMEDIA = 0x4000
-IFF_DYNAMIC = 0x8000
-SETTABLE = (
-    IFF_DEBUG | IFF_NOTRAILERS | IFF_NOARP | IFF_PROMISC | IFF_ALLMULTI
-    | IFF_MULTICAST | IFF_PORTSEL | IFF_AUTOMEDIA | IFF_DYNAMIC
-)  # fmt: skip
-"""The flags besides IFF_UP that a user can set (net/core/dev.c, __dev_change_flags); a move leaves them alone."""
+SETTABLE = IFF_NOARP | IFF_MULTICAST | 0x4 | 0x20 | 0x100 | 0x200 | 0x2000 | 0x4000 | 0x8000
+"""The flags besides IFF_UP that a user can set (net/core/dev.c, __dev_change_flags); a move leaves them alone. Those
+without a name here are debug, notrailers, promisc, allmulti, portsel, automedia and dynamic (linux/if.h)."""
 
 IFNAMSIZ = 16
 
 IFINFOMSG = struct.Struct("=BxHiII")
-_S32 = struct.Struct("=i")
 
 FLAGS = "flags"
 KIND_DATA = "kindData"
 FEATURES = "features"
 PROPERTIES: dict[str, tuple[int, int]] = {
-    "group": (IFLA_GROUP, 4),
-    "txQueueLength": (IFLA_TXQLEN, 4),
-    "linkMode": (IFLA_LINKMODE, 1),
-    "broadcast": (IFLA_BROADCAST, 0),
-    "gsoMaxSegs": (IFLA_GSO_MAX_SEGS, 4),
-    "gsoMaxSize": (IFLA_GSO_MAX_SIZE, 4),
-    "groMaxSize": (IFLA_GRO_MAX_SIZE, 4),
-    "gsoIPv4MaxSize": (IFLA_GSO_IPV4_MAX_SIZE, 4),
-    "groIPv4MaxSize": (IFLA_GRO_IPV4_MAX_SIZE, 4),
-    "protoDown": (IFLA_PROTO_DOWN, 1),
+    "group": (27, 4),  # IFLA_GROUP
+    "txQueueLength": (13, 4),  # IFLA_TXQLEN
+    "linkMode": (17, 1),  # IFLA_LINKMODE
+    "broadcast": (2, 0),  # IFLA_BROADCAST
+    "gsoMaxSegs": (40, 4),  # IFLA_GSO_MAX_SEGS
+    "gsoMaxSize": (41, 4),  # IFLA_GSO_MAX_SIZE
+    "groMaxSize": (58, 4),  # IFLA_GRO_MAX_SIZE
+    "gsoIPv4MaxSize": (63, 4),  # IFLA_GSO_IPV4_MAX_SIZE
+    "groIPv4MaxSize": (64, 4),  # IFLA_GRO_IPV4_MAX_SIZE
+    "protoDown": (39, 1),  # IFLA_PROTO_DOWN
 }
 """What else of a link a user can set and a move between namespaces leaves as it is: the attribute, and its width in
 bytes, 0 for a hardware address. That nothing is missing, tests/binary/test_field_restored.py finds out. With them in
@@ -153,10 +128,6 @@ def is_name(text: str) -> bool:
     return 0 < size < IFNAMSIZ and text not in (".", "..") and not any(c in "/:%" or c.isspace() for c in text)
 
 
-def _hardware_address(value: bytes) -> str:
-    return value.hex(":")
-
-
 def _kind_data(value: bytes) -> tuple[str, str]:
     info = dict(codec.attributes(value))
     kind = codec.os_text(info.get(IFLA_INFO_KIND, b""))
@@ -169,17 +140,17 @@ def _kind_data(value: bytes) -> tuple[str, str]:
 
 _READ: dict[int, tuple[str, Callable[[bytes], Any]]] = {
     IFLA_IFNAME: ("name", codec.os_text),
-    IFLA_ADDRESS: ("mac", _hardware_address),
+    IFLA_ADDRESS: ("mac", lambda value: value.hex(":")),
     IFLA_MTU: ("mtu", codec.number),
     IFLA_CARRIER: ("carrier", lambda value: value != b"\0"),
     IFLA_MASTER: ("master", codec.number),
     IFLA_IFALIAS: ("alias", codec.os_text),
     IFLA_NETNS_IMMUTABLE: ("movable", lambda value: value == b"\0"),
-    IFLA_PERM_ADDRESS: ("permanent_mac", _hardware_address),
+    IFLA_PERM_ADDRESS: ("permanent_mac", lambda value: value.hex(":")),
     IFLA_PARENT_DEV_NAME: ("parent", codec.os_text),
     IFLA_PHYS_PORT_NAME: ("port", codec.os_text),
     IFLA_LINK: ("peer", codec.number),
-    IFLA_LINK_NETNSID: ("peer_nsid", lambda value: _S32.unpack(value)[0]),
+    IFLA_LINK_NETNSID: ("peer_nsid", codec.signed),
     IFLA_PROP_LIST: (
         "altnames",
         lambda value: [codec.os_text(name) for prop, name in codec.attributes(value) if prop == IFLA_ALT_IFNAME],
@@ -214,8 +185,9 @@ def parse(body: bytes) -> Link:
     return link
 
 
-def _header(index: int = 0, flags: int = 0, change: int = 0) -> bytes:
-    return IFINFOMSG.pack(0, 0, index, flags, change)
+def header(index: int = 0, flags: int = 0, change: int = 0, family: int = 0) -> bytes:
+    """Return the beginning of a message about a link. flags: IFF_*, of those in `change`."""
+    return IFINFOMSG.pack(family, 0, index, flags, change)
 
 
 def get(socket: NetlinkSocket, name: str = "", index: int = 0, known_as: str = "") -> Link | None:
@@ -224,7 +196,7 @@ def get(socket: NetlinkSocket, name: str = "", index: int = 0, known_as: str = "
     known_as: what one that is looked up by its index is called in the error.
     Under strict checking the header may hold nothing but the index (net/core/rtnetlink.c, rtnl_valid_getlink_req).
     """
-    body = _header(index) + codec.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
+    body = header(index) + codec.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
     if name:
         # Either attribute finds proper and alternative names; IFLA_IFNAME has room for proper ones only.
         body += codec.text(IFLA_ALT_IFNAME if len(codec.os_bytes(name)) >= IFNAMSIZ else IFLA_IFNAME, name)
@@ -239,7 +211,7 @@ def get(socket: NetlinkSocket, name: str = "", index: int = 0, known_as: str = "
 
 def dump(socket: NetlinkSocket, nsid: int = -1) -> list[Link]:
     """Return all links of the socket's namespace, or of the one that it knows by a number. Raises NetlinkError."""
-    body = _header() + codec.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS) + _target(nsid)
+    body = header() + codec.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS) + _target(nsid)
     return [parse(answer) for answer in socket.dump(RTM_GETLINK, body, "list the links")]
 
 
@@ -264,38 +236,31 @@ def change(
     name, then the flags, and it stops at the first that it refuses without taking back those before it. So a move that
     is given a name can fail with the link moved and not renamed: the caller has to look.
     """
-    attributes = b""
-    if netns_fd is not None:
-        attributes += codec.u32(IFLA_NET_NS_FD, netns_fd)
-    if new_index is not None:
-        attributes += codec.u32(IFLA_NEW_IFINDEX, new_index)
+    body = header(index, IFF_UP if up else 0, 0 if up is None else IFF_UP)
+    for kind, number in (
+        (IFLA_NET_NS_FD, netns_fd), (IFLA_NEW_IFINDEX, new_index), (IFLA_MTU, mtu), (IFLA_MASTER, master),
+    ):  # fmt: skip
+        if number is not None:
+            body += codec.u32(kind, number)
     if mac is not None:
-        attributes += codec.attribute(IFLA_ADDRESS, bytes.fromhex(mac.replace(":", "")))
-    if mtu is not None:
-        attributes += codec.u32(IFLA_MTU, mtu)
+        body += codec.attribute(IFLA_ADDRESS, codec.hardware_address(mac))
     if name is not None:
-        attributes += codec.text(IFLA_IFNAME, name)
+        body += codec.text(IFLA_IFNAME, name)
     if alias is not None:
         # An alias of no length removes it; one that is only the terminating zero would set an empty string.
-        attributes += codec.attribute(IFLA_IFALIAS, codec.os_bytes(alias))
-    if master is not None:
-        attributes += codec.u32(IFLA_MASTER, master)
-    flags, mask = (IFF_UP if up else 0, IFF_UP) if up is not None else (0, 0)
-    body = _header(index, flags, mask) + attributes
-    if netns_fd is None:
-        socket.change(RTM_SETLINK, body)
-    else:  # by the time of a second one, another link may have the index
-        socket.change_once(RTM_SETLINK, body)
+        body += codec.attribute(IFLA_IFALIAS, codec.os_bytes(alias))
+    # By the time of a second message, another link may have the index of one that has moved.
+    (socket.change if netns_fd is None else socket.change_once)(RTM_SETLINK, body)
 
 
 def _target(nsid: int) -> bytes:
     """Return what directs a request to another namespace than the socket's (Linux 4.15, IFLA_IF_NETNSID)."""
-    return codec.attribute(IFLA_TARGET_NETNSID, _S32.pack(nsid)) if nsid >= 0 else b""
+    return codec.s32(IFLA_TARGET_NETNSID, nsid) if nsid >= 0 else b""
 
 
 def delete(socket: NetlinkSocket, index: int, nsid: int = -1) -> None:
     """Delete a virtual link. nsid: as in `dump`. Raises NetlinkError, EOPNOTSUPP for a physical one."""
-    socket.change(RTM_DELLINK, _header(index) + _target(nsid))
+    socket.change(RTM_DELLINK, header(index) + _target(nsid))
 
 
 def change_property(socket: NetlinkSocket, index: int, changes: Mapping[str, int | str], kind: str = "") -> None:
@@ -310,15 +275,15 @@ def change_property(socket: NetlinkSocket, index: int, changes: Mapping[str, int
         if name == FLAGS:
             flags, mask = int(value), SETTABLE
         elif name == KIND_DATA:
-            info = codec.text(IFLA_INFO_KIND, kind)
-            info += codec.attribute(IFLA_INFO_DATA | NLA_F_NESTED, bytes.fromhex(str(value)))
-            socket.change(RTM_NEWLINK, _header(index) + codec.attribute(IFLA_LINKINFO | NLA_F_NESTED, info))
+            data = codec.nested(IFLA_INFO_DATA, bytes.fromhex(str(value)))
+            info = codec.nested(IFLA_LINKINFO, codec.text(IFLA_INFO_KIND, kind), data)
+            socket.change(RTM_NEWLINK, header(index) + info)
         else:
             attribute, width = PROPERTIES[name]
-            data = int(value).to_bytes(width, sys.byteorder) if width else bytes.fromhex(str(value).replace(":", ""))
+            data = int(value).to_bytes(width, sys.byteorder) if width else codec.hardware_address(str(value))
             attributes += codec.attribute(attribute, data)
     if attributes or mask:
-        socket.change(RTM_SETLINK, _header(index, flags, mask) + attributes)
+        socket.change(RTM_SETLINK, header(index, flags, mask) + attributes)
 
 
 def detach_xdp(socket: NetlinkSocket, index: int, attached: int) -> None:
@@ -327,27 +292,26 @@ def detach_xdp(socket: NetlinkSocket, index: int, attached: int) -> None:
     Raises NetlinkError, EBUSY for a program that was attached by a bpf_link, which only its owner can detach.
     """
     for mode in XDP_FLAGS.get(attached, ()):
-        nested = codec.attribute(IFLA_XDP_FD, _S32.pack(-1)) + codec.u32(IFLA_XDP_FLAGS, mode)
-        socket.change(RTM_SETLINK, _header(index) + codec.attribute(IFLA_XDP | NLA_F_NESTED, nested))
+        detached = codec.nested(IFLA_XDP, codec.s32(IFLA_XDP_FD, -1), codec.u32(IFLA_XDP_FLAGS, mode))
+        socket.change(RTM_SETLINK, header(index) + detached)
 
 
 def chooses_index() -> bool:
     """Return whether this kernel lets a move choose the link's index in the other namespace (Linux 5.13)."""
-    major, _, rest = os.uname().release.partition(".")
-    minor = rest.partition(".")[0]
-    return (int(major), int(minor)) >= (5, 13) if major.isdecimal() and minor.isdecimal() else False
+    major, minor, *_ = (*os.uname().release.split("."), "", "")
+    return major.isdecimal() and minor.isdecimal() and (int(major), int(minor)) >= (5, 13)
 
 
 def add_altname(socket: NetlinkSocket, index: int, altname: str) -> None:
     """Give the link an alternative name (Linux 5.5). Raises NetlinkError."""
     flags = NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND
-    socket.change(RTM_NEWLINKPROP, _header(index) + _altnames([altname]), flags)
+    socket.change(RTM_NEWLINKPROP, header(index) + _altnames([altname]), flags)
 
 
 def delete_altnames(socket: NetlinkSocket, index: int, altnames: list[str]) -> None:
     """Take alternative names from the link. Raises NetlinkError."""
-    socket.change(RTM_DELLINKPROP, _header(index) + _altnames(altnames))
+    socket.change(RTM_DELLINKPROP, header(index) + _altnames(altnames))
 
 
 def _altnames(names: list[str]) -> bytes:
-    return codec.attribute(IFLA_PROP_LIST | NLA_F_NESTED, b"".join(codec.text(IFLA_ALT_IFNAME, name) for name in names))
+    return codec.nested(IFLA_PROP_LIST, *(codec.text(IFLA_ALT_IFNAME, name) for name in names))

@@ -39,7 +39,6 @@ class Monitor:
             self._socket.recv(RECEIVE_BYTES)
         except TimeoutError:
             return False
-        except OSError:
-            # ENOBUFS: so much happened that reports were dropped. Something did happen: the caller looks again.
-            return True
+        except OSError:  # ENOBUFS: so much happened that reports were dropped. Something did: the caller looks again
+            pass
         return True

@@ -17,7 +17,6 @@ NETNSA_FD = 3
 NETNSA_TARGET_NSID = 4
 
 _RTGENMSG = struct.Struct("=Bxxx")
-_S32 = struct.Struct("=i")
 
 UNKNOWN = -2
 """In place of a number, where the kernel does not tell it."""
@@ -37,7 +36,7 @@ def translated(socket: NetlinkSocket, nsid: int, reader: int) -> int:
     nsid, reader: the numbers of the third and of the other in the socket's namespace. Raises RequestError.
     """
     try:
-        return _asked(socket, codec.attribute(NETNSA_NSID, _S32.pack(nsid)) + codec.u32(NETNSA_TARGET_NSID, reader))
+        return _asked(socket, codec.s32(NETNSA_NSID, nsid) + codec.u32(NETNSA_TARGET_NSID, reader))
     except NetlinkError:
         return UNKNOWN
 
@@ -45,11 +44,14 @@ def translated(socket: NetlinkSocket, nsid: int, reader: int) -> int:
 def known(socket: NetlinkSocket) -> list[int]:
     """Return the numbers of all namespaces that the socket's knows. Raises RequestError."""
     answers = socket.dump(RTM_GETNSID, _RTGENMSG.pack(0), "list the numbers of network namespaces")
-    found = (dict(codec.attributes(body, _RTGENMSG.size)).get(NETNSA_NSID) for body in answers)
-    return [_S32.unpack(value)[0] for value in found if value]
+    return [nsid for nsid in map(_told, answers) if nsid != UNKNOWN]
 
 
 def _asked(socket: NetlinkSocket, attributes: bytes) -> int:
-    body = socket.get(RTM_GETNSID, _RTGENMSG.pack(0) + attributes, "look up the number of a network namespace")
+    question = "look up the number of a network namespace"
+    return _told(socket.get(RTM_GETNSID, _RTGENMSG.pack(0) + attributes, question))
+
+
+def _told(body: bytes) -> int:
     value = dict(codec.attributes(body, _RTGENMSG.size)).get(NETNSA_NSID)
-    return _S32.unpack(value)[0] if value else UNKNOWN
+    return codec.signed(value) if value else UNKNOWN

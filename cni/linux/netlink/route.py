@@ -42,18 +42,10 @@ def add(socket: NetlinkSocket, index: int, route: Route, gateway: IPAddress | No
     Without NLM_F_EXCL a second route to the same destination is added beside the first; a route without a scope gets
     the universe's, on-link or not. The peers do both.
     """
-    table = route.table if route.table else RT_TABLE_MAIN
-    body = _RTMSG.pack(
-        family_of(route.dst.version),
-        route.dst.prefixlen,
-        0,
-        0,
-        table if table < 256 else RT_TABLE_UNSPEC,
-        RTPROT_BOOT,
-        RT_SCOPE_UNIVERSE if route.scope is None else route.scope,
-        RTN_UNICAST,
-        0,
-    )
+    table = route.table or RT_TABLE_MAIN
+    short_table = table if table < 256 else RT_TABLE_UNSPEC  # rtmsg has one byte for it
+    family, scope = family_of(route.dst.version), route.scope or RT_SCOPE_UNIVERSE
+    body = _RTMSG.pack(family, route.dst.prefixlen, 0, 0, short_table, RTPROT_BOOT, scope, RTN_UNICAST, 0)
     if route.dst.prefixlen:
         body += codec.attribute(RTA_DST, route.dst.network_address.packed)
     body += codec.u32(RTA_OIF, index)
@@ -61,28 +53,20 @@ def add(socket: NetlinkSocket, index: int, route: Route, gateway: IPAddress | No
         body += codec.attribute(RTA_GATEWAY, gateway.packed)
     if route.priority:
         body += codec.u32(RTA_PRIORITY, route.priority)
-    if table >= 256:  # rtmsg has one byte for it
+    if table != short_table:
         body += codec.u32(RTA_TABLE, table)
-    metrics = b""
-    if route.mtu:
-        metrics += codec.u32(RTAX_MTU, route.mtu)
-    if route.advmss:
-        metrics += codec.u32(RTAX_ADVMSS, route.advmss)
+    metrics = [codec.u32(kind, value) for kind, value in ((RTAX_MTU, route.mtu), (RTAX_ADVMSS, route.advmss)) if value]
     if metrics:
-        body += codec.attribute(RTA_METRICS, metrics)
+        body += codec.attribute(RTA_METRICS, b"".join(metrics))
     socket.change(RTM_NEWROUTE, body, NLM_F_CREATE)
 
 
-def dump(socket: NetlinkSocket, index: int, version: int) -> list[Route]:
-    """Return the routes through the link, of IP version 4 or 6, from all tables; gw is None for on-link ones.
+def collect(socket: NetlinkSocket, index: int, version: int, read: Callable[[Iterator[Route]], T]) -> T:
+    """Return what `read` makes of the routes through the link, as `NetlinkSocket.collect`: those of IP version 4 or 6,
+    from all tables; gw is None for on-link ones.
 
     A multipath route counts when one of its next hops is on the link. Raises NetlinkError.
     """
-    return collect(socket, index, version, list)
-
-
-def collect(socket: NetlinkSocket, index: int, version: int, read: Callable[[Iterator[Route]], T]) -> T:
-    """Return what `read` makes of the same routes, as `NetlinkSocket.collect`. Raises NetlinkError."""
     request = _RTMSG.pack(family_of(version), 0, 0, 0, 0, 0, 0, 0, 0)
     question = f"list the routes of IPv{version}"
     return socket.collect(RTM_GETROUTE, request, question, lambda bodies: read(_parsed(bodies, index, version)))
@@ -93,43 +77,32 @@ def _parsed(bodies: Iterator[bytes], index: int, version: int) -> Iterator[Route
         _, prefix, _, _, table, _, scope, kind, _ = _RTMSG.unpack_from(body)
         if kind != RTN_UNICAST:
             continue
-        destination = bytes(4 if version == 4 else 16)
-        gateways: list[IPAddress | None] = []
-        gateway: IPAddress | None = None
-        route_index = 0
-        priority = mtu = advmss = None
-        for attribute, value in codec.attributes(body, _RTMSG.size):
-            if attribute == RTA_DST:
-                destination = value
-            elif attribute == RTA_OIF:
-                route_index = codec.number(value)
-            elif attribute == RTA_GATEWAY:
-                gateway = ip_address(value)
-            elif attribute == RTA_PRIORITY:
-                priority = codec.number(value)
-            elif attribute == RTA_TABLE:
-                table = codec.number(value)
-            elif attribute == RTA_METRICS:
-                metrics = {metric: codec.number(setting) for metric, setting in codec.attributes(value)}
-                mtu, advmss = metrics.get(RTAX_MTU), metrics.get(RTAX_ADVMSS)
-            elif attribute == RTA_MULTIPATH:
-                gateways = [hop for hop_index, hop in _next_hops(value) if hop_index == index]
-        if route_index == index:
-            gateways.append(gateway)
-        for hop in gateways:
-            yield Route(interface(ip_address(destination), prefix).network, hop, mtu, advmss, priority, table, scope)
+        found = dict(codec.attributes(body, _RTMSG.size))
+        hops = _next_hops(found[RTA_MULTIPATH]) if RTA_MULTIPATH in found else []
+        hops.append((_number(found, RTA_OIF), found.get(RTA_GATEWAY)))
+        metrics = dict(codec.attributes(found.get(RTA_METRICS, b"")))
+        table = _number(found, RTA_TABLE) or table
+        numbers = _number(metrics, RTAX_MTU), _number(metrics, RTAX_ADVMSS), _number(found, RTA_PRIORITY)
+        for hop_index, gateway in hops:
+            if hop_index == index:
+                destination = ip_address(found.get(RTA_DST, bytes(4 if version == 4 else 16)))
+                hop = ip_address(gateway) if gateway else None
+                yield Route(interface(destination, prefix).network, hop, *numbers, table, scope)
 
 
-def _next_hops(value: bytes) -> list[tuple[int, IPAddress | None]]:
+def _number(attributes: dict[int, bytes], kind: int) -> int | None:
+    return codec.number(attributes[kind]) if kind in attributes else None
+
+
+def _next_hops(value: bytes) -> list[tuple[int | None, bytes | None]]:
     """Return (link index, gateway) for each rtnexthop of a multipath route."""
-    hops = []
+    hops: list[tuple[int | None, bytes | None]] = []
     offset = 0
     while offset + _RTNEXTHOP.size <= len(value):
         length, _, _, index = _RTNEXTHOP.unpack_from(value, offset)
         if length < _RTNEXTHOP.size:
             break
-        attributes = dict(codec.attributes(value[: offset + length], offset + _RTNEXTHOP.size))
-        gateway = attributes.get(RTA_GATEWAY)
-        hops.append((index, ip_address(gateway) if gateway else None))
+        hop = dict(codec.attributes(value[: offset + length], offset + _RTNEXTHOP.size))
+        hops.append((index, hop.get(RTA_GATEWAY)))
         offset += (length + 3) & ~3
     return hops

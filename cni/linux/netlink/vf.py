@@ -12,14 +12,7 @@ import sys
 from dataclasses import dataclass
 
 from cni.linux.netlink import codec
-from cni.linux.netlink.link import (
-    IFINFOMSG,
-    IFLA_EXT_MASK,
-    NLA_F_NESTED,
-    RTEXT_FILTER_SKIP_STATS,
-    RTM_GETLINK,
-    RTM_SETLINK,
-)
+from cni.linux.netlink.link import IFINFOMSG, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK, RTM_SETLINK, header
 from cni.linux.netlink.socket import NetlinkSocket
 
 RTEXT_FILTER_VF = 1
@@ -84,7 +77,7 @@ def get(socket: NetlinkSocket, pf: int, index: int, mac_bytes: int = 6) -> VF | 
     pf: the index of the PF's link. mac_bytes: how long a MAC address of its kind is. Raises NetlinkError.
     """
     mask = codec.u32(IFLA_EXT_MASK, RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS)
-    body = socket.get(RTM_GETLINK, IFINFOMSG.pack(0, 0, pf, 0, 0) + mask, f"look up VF {index} of link with index {pf}")
+    body = socket.get(RTM_GETLINK, header(pf) + mask, f"look up VF {index} of link with index {pf}")
     for kind, table in codec.attributes(body, IFINFOMSG.size):
         if kind == IFLA_VFINFO_LIST:
             for _, entry in codec.attributes(table):
@@ -136,8 +129,8 @@ def _flag(setting: int) -> bool | None:
 
 def set_mac(socket: NetlinkSocket, pf: int, index: int, mac: str) -> None:
     """Set the administrative MAC address. pf: the index of the PF's link. Raises NetlinkError, as all below."""
-    value = bytes.fromhex(mac.replace(":", "")).ljust(_MAC_BYTES, b"\0")
-    _set(socket, pf, IFLA_VF_MAC, index.to_bytes(4, sys.byteorder) + value)
+    value = codec.hardware_address(mac).ljust(_MAC_BYTES, b"\0")
+    _set(socket, pf, codec.attribute(IFLA_VF_MAC, index.to_bytes(4, sys.byteorder) + value))
 
 
 def set_vlan(socket: NetlinkSocket, pf: int, index: int, vlan: int, qos: int, protocol: int) -> None:
@@ -147,33 +140,31 @@ def set_vlan(socket: NetlinkSocket, pf: int, index: int, vlan: int, qos: int, pr
     the one that names a protocol, whatever it names.
     """
     if protocol == ETH_P_8021Q:
-        _set(socket, pf, IFLA_VF_VLAN, _THREE.pack(index, vlan, qos))
+        _set(socket, pf, codec.attribute(IFLA_VF_VLAN, _THREE.pack(index, vlan, qos)))
     else:
         info = codec.attribute(IFLA_VF_VLAN_INFO, _VLAN_INFO.pack(index, vlan, qos, protocol.to_bytes(2, "big")))
-        _set(socket, pf, IFLA_VF_VLAN_LIST | NLA_F_NESTED, info)
+        _set(socket, pf, codec.nested(IFLA_VF_VLAN_LIST, info))
 
 
 def set_spoofchk(socket: NetlinkSocket, pf: int, index: int, on: bool) -> None:
     """Have the NIC check the sender's address of what the VF sends, or not."""
-    _set(socket, pf, IFLA_VF_SPOOFCHK, _TWO.pack(index, on))
+    _set(socket, pf, codec.attribute(IFLA_VF_SPOOFCHK, _TWO.pack(index, on)))
 
 
 def set_trust(socket: NetlinkSocket, pf: int, index: int, on: bool) -> None:
     """Trust the VF: let it change its MAC address and be promiscuous, or not."""
-    _set(socket, pf, IFLA_VF_TRUST, _TWO.pack(index, on))
+    _set(socket, pf, codec.attribute(IFLA_VF_TRUST, _TWO.pack(index, on)))
 
 
 def set_link_state(socket: NetlinkSocket, pf: int, index: int, state: str) -> None:
     """Set what the VF sees of the port: one of LINK_STATES."""
-    _set(socket, pf, IFLA_VF_LINK_STATE, _TWO.pack(index, LINK_STATES.index(state)))
+    _set(socket, pf, codec.attribute(IFLA_VF_LINK_STATE, _TWO.pack(index, LINK_STATES.index(state))))
 
 
 def set_rates(socket: NetlinkSocket, pf: int, index: int, minimum: int, maximum: int) -> None:
     """Set the transmit rates in Mbit/s, 0 for no limit."""
-    _set(socket, pf, IFLA_VF_RATE, _THREE.pack(index, minimum, maximum))
+    _set(socket, pf, codec.attribute(IFLA_VF_RATE, _THREE.pack(index, minimum, maximum)))
 
 
-def _set(socket: NetlinkSocket, pf: int, kind: int, value: bytes) -> None:
-    info = codec.attribute(IFLA_VF_INFO | NLA_F_NESTED, codec.attribute(kind, value))
-    body = IFINFOMSG.pack(0, 0, pf, 0, 0) + codec.attribute(IFLA_VFINFO_LIST | NLA_F_NESTED, info)
-    socket.change(RTM_SETLINK, body)
+def _set(socket: NetlinkSocket, pf: int, setting: bytes) -> None:
+    socket.change(RTM_SETLINK, header(pf) + codec.nested(IFLA_VFINFO_LIST, codec.nested(IFLA_VF_INFO, setting)))

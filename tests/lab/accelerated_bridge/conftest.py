@@ -12,7 +12,6 @@ import pytest
 from tests.lab.accelerated_bridge.rig import Rig
 from tests.support import net, switchdev, vfs
 from tests.support.bridges import NAMES, Bridges
-from tests.support.kill import prepare
 from tests.support.net import Space
 from tests.support.plugin import Attachment
 from tests.support.switchdev import Nic
@@ -88,13 +87,6 @@ def all_rigs(nics: list[Nic], standing: Bridges) -> Iterator[list[Rig]]:
         for rig in made:
             rig.remove()
         standing.check()
-
-
-@pytest.fixture
-def rigs(all_rigs: list[Rig]) -> list[Rig]:
-    """Rigs to work side by side, on a disk with all folders."""
-    prepare(all_rigs)
-    return all_rigs
 
 
 @pytest.fixture(autouse=True)

@@ -84,6 +84,11 @@ class Rig(kill.Rig):
         runtime_config = {"CNIDeviceInfoFile": f"{self.information}/{made.container_id}.json"}
         return WithInformation({**made.conf, "runtimeConfig": runtime_config}, made.container_id, made.netns)
 
+    def collect_garbage(self) -> None:
+        """See `kill.Rig`. Multus takes device information away."""
+        super().collect_garbage()
+        self.attachment.remove_information()
+
     def snapshot(self) -> str:
         """See `kill.Rig`."""
         return self.nic.snapshot(self.vf, self.bridge, self.former)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from tests.lab.test_docs import astray, pf_unbound, unbound, without_pf
-from tests.support import disk, examples, net, switchdev, vdpa
+from tests.support import disk, examples, net, switchdev, vdpa, vf_page
 from tests.support.bad_luck import remove_vfs
 from tests.support.net import HOST, Space
-from tests.support.plugin import Attachment, Outcome
+from tests.support.plugin import Attachment
 from tests.support.switchdev import NATIVE, Nic
+from tests.support.vf_page import Page, Place
 from tests.support.vfs import VF, settle, wait_for
 
-PAGE = "docs/accelerated-bridge.md"
+PAGE = Page("docs/accelerated-bridge.md", {"type": "accelerated-bridge", "bridge": "br1"})
 BRIDGES = ("cni0", "br1", "br2")
 
 
@@ -53,14 +53,11 @@ def prepared(nic: Nic, vf: VF) -> Iterator[None]:
 @pytest.mark.parametrize("conf", examples.networks("accelerated-bridge"))
 def test_example_attaches_and_detaches(conf: dict[str, Any], nic: Nic, vf: VF, prepared: None, pod: Space) -> None:
     """ADD, CHECK and DEL with the example; the VF is put in where Multus puts it in, and where the example has one."""
-    whole = {**conf, "deviceID": vf.address, "pciBusID": vf.address}
-    if "deviceID" in conf.get("runtimeConfig", {}):
-        whole["runtimeConfig"] = {**conf["runtimeConfig"], "deviceID": vf.address}
     if conf["name"] == "dpdk":
         vf.bind("vfio-pci")
     rep = nic.representor(vf)
     before, uplink = nic.snapshot(vf, *BRIDGES), set(switchdev.vlans(nic.pf.name))
-    one = Attachment(whole, net.unique("docs"), pod.path)
+    one = Attachment(vf_page.example(conf, vf), net.unique("docs"), pod.path)
     result = one.add()
     assert result["cniVersion"] == conf["cniVersion"]
     assert switchdev.port(rep)["master"] == conf.get("bridge", "cni0").partition(",")[0]
@@ -199,26 +196,6 @@ def _written(path: str, content: str) -> Iterator[None]:
 
 
 @contextmanager
-def attached(vf: VF) -> Iterator[None]:
-    """Have the VF attached to another pod."""
-    other = net.new_space("other")
-    conf = {
-        "cniVersion": "1.0.0",
-        "name": "other",
-        "type": "accelerated-bridge",
-        "deviceID": vf.address,
-        "bridge": "br1",
-    }
-    one = Attachment(conf, net.unique("docs"), other.path)
-    try:
-        one.add()
-        yield
-        one.delete()
-    finally:
-        other.delete()
-
-
-@contextmanager
 def uplink_elsewhere(vf: VF) -> Iterator[None]:
     """Have the uplink in no bridge."""
     HOST.ip("link", "set", vf.pf.name, "nomaster")
@@ -229,9 +206,7 @@ def uplink_elsewhere(vf: VF) -> Iterator[None]:
 
 
 BY_CONFIGURATION: dict[str, dict[str, Any]] = {
-    "VF pci addr is required": {"deviceID": ""},
-    "there is no such PCI device": {"deviceID": "0000:ff:1f.7"},
-    "it is a physical function": {"deviceID": "0000:01:00.0"},
+    **vf_page.BY_CONFIGURATION,
     "there is no such link": {"bridge": "nowhere7"},
     "it is <kind>, not a bridge": {"bridge": "lo"},
     "bridges of which one has the uplink": {"bridge": "br2,nowhere7"},
@@ -239,19 +214,14 @@ BY_CONFIGURATION: dict[str, dict[str, Any]] = {
     "at most maxID": {"trunk": [{"minID": 9, "maxID": 8}]},
     "or neither": {"trunk": [{"minID": 9}]},
     'an object with "id"': {"trunk": [{}]},
-    "cannot set MTU": {"mtu": 65535},
-    "exists already in": {"ifname": "lo"},
-    "are different devices": {"runtimeConfig": {"deviceID": "0000:ff:1f.7"}},
     "<parameter>: ": {"trust": "yes"},
 }
 """A part of a message on the page, and the configuration that provokes it."""
 
-BY_STATE: dict[str, Callable[[VF], AbstractContextManager[Any]]] = {
-    "bound to no driver": unbound,
-    "its physical function <address> has no link": pf_unbound,
-    "though it is bound to": astray,
-    "is already allocated": attached,
-    "cannot set <parameters>": without_pf,
+BY_STATE: dict[str, Place] = {
+    **vf_page.BY_STATE,
+    "is already allocated": PAGE.attached,
+    "cannot set <parameters>": vf_page.without_pf,
     "not in switchdev mode": legacy,
     "no link of the switch": another_switch,
     "cannot set VLANs on the uplink": uplink_elsewhere,
@@ -274,23 +244,10 @@ but for the MTU; CHECK's, of which one is in test_bad_luck.py; one that a kernel
 where there is an attachment already."""
 
 
-def answer(vf: VF, pod: Space, ifname: str = "net1", **extra: Any) -> Outcome:
-    """Return how ADD ends."""
-    conf = {
-        "cniVersion": "1.0.0",
-        "name": "docs",
-        "type": "accelerated-bridge",
-        "deviceID": vf.address,
-        "bridge": "br1",
-    }
-    return Attachment({**conf, **extra}, net.unique("docs"), pod.path, ifname).call("ADD")
-
-
 def test_messages_about_the_configuration(nic: Nic, vf: VF, prepared: None, pod: Space) -> None:
     """What the page lists is what comes, and all is as it was."""
     before = nic.snapshot(vf, "br1")
-    for part, extra in BY_CONFIGURATION.items():
-        examples.assert_listed(PAGE, part, answer(vf, pod, **extra))
+    PAGE.assert_provoked_by_configuration(vf, pod, BY_CONFIGURATION)
     assert nic.snapshot(vf, "br1") == before
 
 
@@ -298,18 +255,18 @@ def test_messages_about_the_configuration(nic: Nic, vf: VF, prepared: None, pod:
 def test_message_about_the_state(part: str, nic: Nic, vf: VF, prepared: None, pod: Space) -> None:
     """What the page lists is what comes."""
     with BY_STATE[part](vf):
-        outcome = answer(vf, pod, vlan=5, setUplinkVlan=True, trust="on")
-    examples.assert_listed(PAGE, part, outcome)
+        outcome = PAGE.answer(vf, pod, vlan=5, setUplinkVlan=True, trust="on")
+    PAGE.assert_listed(part, outcome)
 
 
 def test_a_representor_that_is_not_to_be_seen_in_a_virtual_machine(
     nic: Nic, vf: VF, prepared: None, pod: Space
 ) -> None:
     """Without parameters that need the PF, it is the representor that is missing; STATUS names a missing bridge."""
-    with without_pf(vf):
-        examples.assert_listed(PAGE, "has no representor: its physical function", answer(vf, pod))
+    with vf_page.without_pf(vf):
+        PAGE.assert_listed("has no representor: its physical function", PAGE.answer(vf, pod))
     conf = {"cniVersion": "1.1.0", "name": "docs", "type": "accelerated-bridge", "bridge": "nowhere7"}
-    examples.assert_listed(PAGE, "there is no bridge", Attachment(conf, "", "").call("STATUS"))
+    PAGE.assert_listed("there is no bridge", Attachment(conf, "", "").call("STATUS"))
 
 
 def test_a_representor_in_a_bond(nic: Nic, vf: VF, prepared: None, pod: Space) -> None:
@@ -318,7 +275,7 @@ def test_a_representor_in_a_bond(nic: Nic, vf: VF, prepared: None, pod: Space) -
     HOST.batch("link add bond7 type bond mode active-backup", f"link set {rep} down", f"link set {rep} master bond7")
     try:
         before = nic.snapshot(vf, "br1")
-        examples.assert_listed(PAGE, "which is a <kind>, not a bridge", answer(vf, pod))
+        PAGE.assert_listed("which is a <kind>, not a bridge", PAGE.answer(vf, pod))
         assert switchdev.port(rep)["master"] == "bond7"
         assert nic.snapshot(vf, "br1") == before
     finally:
@@ -328,5 +285,4 @@ def test_a_representor_in_a_bond(nic: Nic, vf: VF, prepared: None, pod: Space) -
 def test_every_message_is_provoked() -> None:
     """But for the few that are said not to be."""
     others = ("has no representor: its physical function", "there is no bridge", "which is a <kind>, not a bridge")
-    known = [*BY_CONFIGURATION, *BY_STATE, *BY_REFUSAL, *others, *NOT_PROVOKED]
-    assert [x for x in examples.messages(PAGE) if not any(part in x for part in known)] == []
+    PAGE.assert_all_known(*BY_CONFIGURATION, *BY_STATE, *BY_REFUSAL, *others, *NOT_PROVOKED)

@@ -92,7 +92,7 @@ def test_add_refused(rigs: list[Rig], steps: Steps) -> None:
     for setting in ("mac", "trust", "spoofchk"):
         assert [x["msg"] for x in errors if x["msg"].startswith(f"cannot set {setting} ") and "Invalid" in x["msg"]]
     for part in BY_REFUSAL:
-        message, code = examples.listed(PAGE, part)
+        message, code = examples.listed(PAGE.path, part)
         assert [x for x in errors if x["code"] == code and examples.is_like(message, x)], message
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import disk, net, switchdev
+from tests.support import disk, faults, net, switchdev
 from tests.support.bad_luck import renamed
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment, Outcome
@@ -104,7 +104,7 @@ def test_the_lock(three: list[VF], nic: Nic, make_pod: Callable[[], Space], tmp_
     def held(command: str, before: set[int]) -> Outcome:
         """Give a command while the lock is held, let go of it, and return how the command ended."""
         turned_away = tmp_path / command
-        strace = ("strace", "-f", "-qq", "-y", "-o", str(turned_away), "-e", "trace=flock", "-e", "signal=none")
+        strace = (*faults.strace("flock", log=str(turned_away)), "-y")
         with open(path, "w") as lock, ThreadPoolExecutor(1) as beside:
             fcntl.flock(lock, fcntl.LOCK_EX)
             running = beside.submit(waiting.call, command, prefix=strace)

@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from cni.protocol.config import NetConf, parse
+from cni.protocol.config import NetConf, decode
 from cni.protocol.errors import DECODING_FAILURE, INCOMPATIBLE_VERSION, INVALID_CONFIG, CniError
 from cni.protocol.limits import CONFIG_BYTES
 
 
 def _parse(**members: object) -> NetConf:
-    return parse(json.dumps({"cniVersion": "1.1.0", "name": "net", **members}).encode())
+    return NetConf(decode(json.dumps({"cniVersion": "1.1.0", "name": "net", **members}).encode()))
 
 
 def test_every_member() -> None:
@@ -40,7 +40,7 @@ def test_every_member() -> None:
 
 
 def test_least() -> None:
-    conf = parse(b'{"name":"n"}')
+    conf = NetConf(decode(b'{"name":"n"}'))
     assert (conf.cni_version, conf.type, conf.ipam, conf.prev_result) == ("0.1.0", "", None, None)
     assert not conf.dns
     assert conf.valid_attachments is None
@@ -95,7 +95,7 @@ def test_valid_attachments(members: dict[str, object], expected: object) -> None
 )
 def test_undecodable(data: bytes, message: str) -> None:
     with pytest.raises(CniError) as caught:
-        parse(data)
+        NetConf(decode(data))
     assert caught.value.code == DECODING_FAILURE
     assert caught.value.msg.startswith("cannot decode the network configuration: ")
     assert message in caught.value.msg

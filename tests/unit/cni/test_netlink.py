@@ -298,7 +298,7 @@ def _route(fields: dict[str, Any], *attributes: tuple[str, Any]) -> bytes:
 
 def test_reading_routes() -> None:
     """Routes through the link from all tables, those with several next hops too; broadcast routes and others' not."""
-    found = route.dump(
+    found = route.collect(
         Recorder(
             _route({"dst_len": 24}, ("RTA_DST", "192.168.7.0"), ("RTA_OIF", 5), ("RTA_GATEWAY", "10.0.0.1")),
             _route({"dst_len": 0, "table": 0, "scope": 253}, ("RTA_OIF", 5), ("RTA_TABLE", 70000)),
@@ -325,6 +325,7 @@ def test_reading_routes() -> None:
         ),
         5,
         4,
+        list,
     )
     assert [
         (str(r.dst), str(r.gw) if r.gw else None, r.table, r.scope, r.priority, r.mtu, r.advmss) for r in found
@@ -341,7 +342,7 @@ def test_round_trip_of_a_route() -> None:
     recorder = Recorder()
     wanted = Route(ip_network("fd01:2::/32"), mtu=1400, advmss=1360, priority=77, table=1000, scope=0)
     route.add(recorder, 9, wanted, ip_address("fd00::9"))
-    (found,) = route.dump(Recorder(recorder.sent[0][1]), 9, 6)
+    (found,) = route.collect(Recorder(recorder.sent[0][1]), 9, 6, list)
     assert (found.dst, found.mtu, found.advmss, found.priority, found.table, found.scope) == (
         *(wanted.dst, 1400, 1360, 77, 1000, 0),
     )

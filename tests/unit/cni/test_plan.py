@@ -12,12 +12,13 @@ from cni.attach.attachment import Attachment, Owner
 from cni.attach.call import Call
 from cni.attach.claims import Claims
 from cni.attach.plugin import Device, Plugin
+from cni.attach.records import Records
 from cni.linux.netlink.link import Link
 from cni.linux.netlink.vf import VF
 from cni.linux.netns import NetNS
 from cni.protocol.config import NetConf
 from cni.protocol.request import Request
-from ipam import delegate
+from ipam.delegate import Delegate
 from plugins.accelerated_bridge.plugin import AcceleratedBridge
 from plugins.accelerated_bridge.port import RepresentorPort
 from plugins.host_device.attachment import HostAttachment
@@ -50,7 +51,9 @@ def attaching(plugin: Plugin, conf: dict[str, Any], has_link: bool) -> Attaching
     """Return an ADD of which all is known, and nothing is done."""
     log, quiet = Lines(), Recorder()
     whole = NetConf({"cniVersion": "1.1.0", "name": "blue", "deviceID": ADDRESS, **conf})
-    call = Call(Request("ADD", "c0ffee", POD, "net1"), whole, NetNS("host", -1, quiet), delegate, log)
+    call = Call(
+        Request("ADD", "c0ffee", POD, "net1"), whole, NetNS("host", -1, quiet), Delegate(), log, Records(plugin, log)
+    )
     device = plugin.device(whole, "")
     device.find()
     made = attached(device, has_link)

@@ -16,7 +16,7 @@ from cni.linux.netns import NetNS
 from cni.protocol.config import NetConf
 from cni.protocol.request import Request
 from cni.protocol.section import Section
-from ipam import delegate
+from ipam.delegate import Delegate
 from plugins.sriov.plugin import Sriov
 from tests.support.log import Lines
 from tests.support.messages import Recorder
@@ -111,6 +111,13 @@ def test_del_that_has_waited_for_an_add(tmp_path: Path) -> None:
     record = {"containerID": "c0ffee", "ifName": "net1", "name": "blue", "deviceID": "0000:03:00.2"}
     (tmp_path / NAME).write_text(json.dumps({**record, "OrigVfState": {"HostIFName": "ens2f0v0"}}))
     conf = NetConf({"cniVersion": "1.1.0", "name": "blue", "deviceID": "0000:03:00.2"})
-    call = Call(Request("DEL", "c0ffee", "/run/netns/gone", "net1"), conf, NetNS("host", -1, Recorder()), delegate, log)
-    assert plugin.release_unrecorded(call, Records(plugin, log), was_recorded=False) is True
+    call = Call(
+        Request("DEL", "c0ffee", "/run/netns/gone", "net1"),
+        conf,
+        NetNS("host", -1, Recorder()),
+        Delegate(),
+        log,
+        Records(plugin, log),
+    )
+    assert plugin.release_unrecorded(call, was_recorded=False) is True
     assert NAME in os.listdir(tmp_path)

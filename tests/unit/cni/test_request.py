@@ -18,10 +18,10 @@ FULL = {
 
 def test_every_member() -> None:
     environ = {**FULL, "CNI_COMMAND": "ADD"}
-    request = parse(environ, b"{}")
+    request = parse(environ)
     assert (request.command, request.container_id, request.netns) == ("ADD", "c1", "/run/netns/a")
     assert (request.ifname, request.args, request.path) == ("eth0", "A=1", ["/opt/cni/bin", "/usr/lib/cni"])
-    assert (request.environ, request.stdin) == (environ, b"{}")
+    assert (request.environ, request.stdin) == (environ, b"")
 
 
 @pytest.mark.parametrize(

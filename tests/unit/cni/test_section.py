@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 import pytest
 
 from cni.protocol.errors import INVALID_CONFIG, CniError
-from cni.protocol.section import LenientSection, Section
+from cni.protocol.section import Section
 
 Getter = Callable[[Section], object]
 
@@ -170,7 +170,7 @@ def test_a_lenient_section() -> None:
     bad = {"k": {}, "l": 5, "in": {"k": {}}, "list": [{"k": {}}], "bad list": [5], "lists": [[{"k": {}}]]}
     warnings: list[str] = []
     seen: list[str] = []
-    section = LenientSection(bad, "", warnings)
+    section = Section(bad, "", warnings)
     for _ in range(2):
         assert section.section("l").raw == {}
         assert section.sections("bad list") == []

@@ -84,7 +84,7 @@ def _config(**members: object) -> bytes:
 def _run(recorder: Recorder, command: str, stdin: bytes = b"", **environ: str) -> tuple[int, str, str]:
     stdout, stderr = io.BytesIO(), io.BytesIO()
     status = skel.run(
-        recorder.plugin, {**ENVIRON, "CNI_COMMAND": command, **environ}, io.BytesIO(stdin), stdout, stderr
+        recorder.plugin, {**ENVIRON, "CNI_COMMAND": command, **environ}, lambda: io.BytesIO(stdin), stdout, stderr
     )
     return status, stdout.getvalue().decode(), stderr.getvalue().decode()
 
@@ -100,7 +100,7 @@ def _error(outcome: tuple[int, str, str]) -> dict[str, object]:
 
 def test_about() -> None:
     stdout, stderr = io.BytesIO(), io.BytesIO()
-    assert skel.run(Recorder().plugin, {}, io.BytesIO(), stdout, stderr) == 0
+    assert skel.run(Recorder().plugin, {}, io.BytesIO, stdout, stderr) == 0
     assert stdout.getvalue() == b""
     about, built, protocol = stderr.getvalue().decode().splitlines()
     assert about == "CNI recorder plugin"
@@ -311,6 +311,7 @@ def test_long_messages_are_cut() -> None:
     assert found["details"].endswith("undone: all")
     assert (len(found["msg"]), len(found["details"])) == (1024, 4096)
     assert stdout.isascii()
+    assert "cannot x" in stderr
     assert all(len(line) <= LOG_LINE_CHARACTERS for line in stderr.splitlines())
 
 
@@ -444,7 +445,7 @@ def test_result_that_the_version_cannot_express() -> None:
 
 def test_reader_of_stdout_is_gone() -> None:
     environ = {**ENVIRON, "CNI_COMMAND": "ADD"}
-    assert skel.run(Recorder().plugin, environ, io.BytesIO(_config()), Broken(), io.BytesIO()) == 1
+    assert skel.run(Recorder().plugin, environ, lambda: io.BytesIO(_config()), Broken(), io.BytesIO()) == 1
 
 
 PROGRAM = """

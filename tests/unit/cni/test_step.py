@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cni.attach.step import attempt
+from cni.attach.step import attempt, trying
 from cni.linux.netlink.socket import NetlinkError
 from cni.protocol.errors import CniError
 
@@ -34,3 +34,13 @@ def test_a_failure_is_added(error: Exception, msg: str, details: str) -> None:
 
     attempt(errors, fail)
     assert [(x.msg, x.details) for x in errors] == [(msg, details)]
+
+
+@pytest.mark.parametrize(("then", "details"), [("", "errno 22"), ("repeat DEL", "errno 22; repeat DEL")])
+def test_what_is_refused_is_said(then: str, details: str) -> None:
+    """With what was tried, and with what the kernel said as its cause."""
+    error = refused("")
+    with pytest.raises(CniError) as caught, trying("bring it up", then):
+        raise error
+    assert (caught.value.msg, caught.value.details) == ("cannot bring it up: Invalid argument", details)
+    assert caught.value.__cause__ is error

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cni.linux import sysfs
+from cni.linux import eswitch, pci, vdpa
 from tests.support import sysfstree
-from tests.support.sysfstree import UNREADABLE, Tree, vdpa
+from tests.support.sysfstree import UNREADABLE, Tree
 
 ADDRESS = "0000:03:02.6"
 
@@ -20,7 +20,7 @@ ADDRESS = "0000:03:02.6"
 )
 def test_pci_addresses(address: str) -> None:
     """Addresses as lspci -D prints them, with the long domains of VMD."""
-    assert sysfs.is_pci_address(address)
+    assert pci.is_address(address)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_pci_addresses(address: str) -> None:
 )
 def test_not_pci_addresses(address: str) -> None:
     """Anything that is not quite one is none: it would become part of a path."""
-    assert not sysfs.is_pci_address(address)
+    assert not pci.is_address(address)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_not_pci_addresses(address: str) -> None:
 )
 def test_auxiliary_devices(name: str, expected: bool) -> None:
     """MODULE.NAME.ID and nothing else."""
-    assert sysfs.is_auxiliary_device(name) is expected
+    assert pci.is_auxiliary_device(name) is expected
 
 
 def _device(root: Path, *netdevs: str, driver: str = "") -> Path:
@@ -104,19 +104,19 @@ def _device(root: Path, *netdevs: str, driver: str = "") -> Path:
 def test_netdevs_of_a_device(tmp_path: Path, netdevs: tuple[str, ...], expected: list[str]) -> None:
     """A netdev hangs below the device, or below the virtio device on top of it."""
     _device(tmp_path, *netdevs)
-    assert sysfs.netdevs(sysfs.pci_device(ADDRESS, str(tmp_path))) == expected
+    assert pci.netdevs(pci.folder(ADDRESS, str(tmp_path))) == expected
 
 
 def test_netdevs_of_nothing(tmp_path: Path) -> None:
     """A device that does not exist has none."""
-    assert sysfs.netdevs(sysfs.pci_device(ADDRESS, str(tmp_path))) == []
+    assert pci.netdevs(pci.folder(ADDRESS, str(tmp_path))) == []
 
 
 @pytest.mark.parametrize("driver", ["vfio-pci", "mlx5_core", ""])
 def test_driver(tmp_path: Path, driver: str) -> None:
     """The driver is what the link `driver` points to; a device without one has none."""
     _device(tmp_path, driver=driver)
-    assert sysfs.driver(sysfs.pci_device(ADDRESS, str(tmp_path))) == driver
+    assert pci.driver(pci.folder(ADDRESS, str(tmp_path))) == driver
 
 
 def test_device_behind_a_netdev(tmp_path: Path) -> None:
@@ -129,10 +129,10 @@ def test_device_behind_a_netdev(tmp_path: Path) -> None:
     virtual = tmp_path / "devices/virtual/net/veth0"
     virtual.mkdir(parents=True)
     (netdevs / "veth0").symlink_to(virtual)
-    assert sysfs.netdev_device("ens5", str(tmp_path)) == str(folder)
-    assert sysfs.pci_address_of(sysfs.netdev_device("ens5", str(tmp_path))) == ADDRESS
-    assert sysfs.netdev_device("veth0", str(tmp_path)) == ""
-    assert sysfs.netdev_device("absent", str(tmp_path)) == ""
+    assert pci.folder_of_netdev("ens5", str(tmp_path)) == str(folder)
+    assert pci.address_of(pci.folder_of_netdev("ens5", str(tmp_path))) == ADDRESS
+    assert pci.folder_of_netdev("veth0", str(tmp_path)) == ""
+    assert pci.folder_of_netdev("absent", str(tmp_path)) == ""
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_device_behind_a_netdev(tmp_path: Path) -> None:
 )
 def test_innermost_pci_address(path: str, expected: str) -> None:
     """The last PCI address on the way to the device, not the bridge's before it."""
-    assert sysfs.pci_address_of(path) == expected
+    assert pci.address_of(path) == expected
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_representor_ports(port: str, expected: bool) -> None:
     """Names of the kernel's port flavours: physical ports and their parts are none, VFs and sub-functions are, and PFs
     of another host.
     """
-    assert sysfs.is_representor_port(port) is expected
+    assert eswitch.is_representor(port) is expected
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_representor_ports(port: str, expected: bool) -> None:
 )
 def test_vf_of_port(port: str, expected: tuple[str, int, int] | None) -> None:
     """PF and VF, and what is before them; of anything else nothing."""
-    assert sysfs.vf_of_port(port) == expected
+    assert eswitch.vf_of(port) == expected
 
 
 PF = "0000:03:00.0"
@@ -269,7 +269,7 @@ class Nic:
 
     def representor(self, index: int) -> str:
         """Return what sysfs is said to have for a VF."""
-        return sysfs.representor(self.path, index, str(self.root))
+        return eswitch.representor(self.path, index, str(self.root))
 
 
 def igb(root: Path) -> Nic:
@@ -284,27 +284,27 @@ def igb(root: Path) -> Nic:
 def test_igb(tmp_path: Path) -> None:
     """From the VF to its PF and its number there, to the PF's only netdev; nothing stands for the VF."""
     nic = igb(tmp_path)
-    vf = sysfs.pci_device("0000:03:11.4", str(tmp_path))
-    assert sysfs.physical_function(vf) == nic.path
-    assert sysfs.vf_index(nic.path, "0000:03:11.4") == 3
-    assert sysfs.uplink(nic.path) == "ens2f0"
-    assert sysfs.netdevs(vf) == ["ens2f0v3"]
+    vf = pci.folder("0000:03:11.4", str(tmp_path))
+    assert pci.physical_function(vf) == nic.path
+    assert pci.vf_index(nic.path, "0000:03:11.4") == 3
+    assert eswitch.uplink(nic.path) == "ens2f0"
+    assert pci.netdevs(vf) == ["ens2f0v3"]
     assert nic.representor(3) == ""
-    assert sysfs.is_physical_function(nic.path)
-    assert not sysfs.is_physical_function(vf)
-    assert sysfs.physical_function(nic.path) == ""
+    assert pci.is_physical_function(nic.path)
+    assert not pci.is_physical_function(vf)
+    assert pci.physical_function(nic.path) == ""
 
 
 def test_representor_among_many_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel takes a lock to tell a port's name: those of pods' veths are asked for only when all else fails."""
     asked: list[str] = []
-    for look in (sysfs._read, sysfs._target):
+    for look in (pci.attribute, pci.target):
 
         def noting(*path: str, look: Callable[..., str] = look) -> str:
             asked.append("/".join(path))
             return look(*path)
 
-        monkeypatch.setattr(sysfs, look.__name__, noting)
+        monkeypatch.setattr(pci, look.__name__, noting)
     nic, other = Nic(tmp_path), Nic(tmp_path, "0000:04:00.0")
     nic.netdev("ens2f0", "p0", "aa")
     nic.netdev("ens2f0_3", "pf0vf3", "aa")
@@ -327,22 +327,22 @@ def test_uplink_is_the_first_of_equal_ports(tmp_path: Path) -> None:
     nic = Nic(tmp_path)
     for name, port in (("x", "p0"), ("ens1f0np1", "p1"), ("ens1f0np0", "p0"), ("a", "pf0vf0"), ("b", "")):
         nic.netdev(name, port, "aa")
-    assert sysfs.uplink(nic.path) == "ens1f0np0"
+    assert eswitch.uplink(nic.path) == "ens1f0np0"
 
 
 def test_no_pf_to_be_seen(tmp_path: Path) -> None:
     """A VF in a virtual machine is a device like any other; so is one that is not there at all."""
     folder = _device(tmp_path, "net/ens5")
-    assert sysfs.physical_function(sysfs.pci_device(ADDRESS, str(tmp_path))) == ""
-    assert sysfs.physical_function(sysfs.pci_device("0000:09:00.0", str(tmp_path))) == ""
-    assert not sysfs.is_physical_function(str(folder))
+    assert pci.physical_function(pci.folder(ADDRESS, str(tmp_path))) == ""
+    assert pci.physical_function(pci.folder("0000:09:00.0", str(tmp_path))) == ""
+    assert not pci.is_physical_function(str(folder))
 
 
 def test_a_pf_that_has_gone(tmp_path: Path) -> None:
     """A link to a PF that is not there leads nowhere."""
     folder = _device(tmp_path)
     (folder / "physfn").symlink_to("../0000:03:00.0")
-    assert sysfs.physical_function(str(folder)) == ""
+    assert pci.physical_function(str(folder)) == ""
 
 
 def test_numbers_of_256_vfs(tmp_path: Path) -> None:
@@ -353,22 +353,22 @@ def test_numbers_of_256_vfs(tmp_path: Path) -> None:
     for index, address in addresses.items():
         nic.vf(index, address)
     for index in (0, 1, 2, 9, 10, 25, 99, 100, 254, 255):
-        assert sysfs.vf_index(nic.path, addresses[index]) == index
-    assert sysfs.physical_function(sysfs.pci_device(addresses[255], str(tmp_path))) == nic.path
+        assert pci.vf_index(nic.path, addresses[index]) == index
+    assert pci.physical_function(pci.folder(addresses[255], str(tmp_path))) == nic.path
 
 
 @pytest.mark.parametrize("address", ["0000:03:10.1", "0001:03:10.0", "03:10.0", "", "0000:03:10", PF])
 def test_no_vf_of_the_pf(tmp_path: Path, address: str) -> None:
     """Only a whole and equal address is a VF's."""
-    assert sysfs.vf_index(igb(tmp_path).path, address) == -1
+    assert pci.vf_index(igb(tmp_path).path, address) == -1
 
 
 def test_no_pf_no_number(tmp_path: Path) -> None:
     """A PF that has gone has no VFs and no netdev."""
     gone = str(tmp_path / "devices/gone.0")
-    assert sysfs.vf_index(gone, ADDRESS) == -1
-    assert sysfs.uplink(gone) == ""
-    assert sysfs.representor(gone, 0, str(tmp_path)) == ""
+    assert pci.vf_index(gone, ADDRESS) == -1
+    assert eswitch.uplink(gone) == ""
+    assert eswitch.representor(gone, 0, str(tmp_path)) == ""
 
 
 def test_mlx5_legacy(tmp_path: Path) -> None:
@@ -376,7 +376,7 @@ def test_mlx5_legacy(tmp_path: Path) -> None:
     nic = Nic(tmp_path)
     nic.netdev("ens2f0np0", port="p0")
     nic.vf(0, "0000:03:00.2", "ens2f0v0")
-    assert sysfs.uplink(nic.path) == "ens2f0np0"
+    assert eswitch.uplink(nic.path) == "ens2f0np0"
     assert nic.representor(0) == ""
 
 
@@ -403,7 +403,7 @@ BY_CHANCE = {"pf0vf0": "eth11", "pf0vf1": "eth10", "pf0vf10": "eth1", "pf0sf88":
 def test_mlx5_switchdev(tmp_path: Path, names: dict[str, str], uplink: str) -> None:
     """The representors are netdevs of the PF as well: its own is found by its port, whatever they are called."""
     nic = switchdev(tmp_path, 0, uplink, names)
-    assert sysfs.uplink(nic.path) == uplink
+    assert eswitch.uplink(nic.path) == uplink
     assert [nic.representor(index) for index in (0, 1, 10)] == [names[f"pf0vf{index}"] for index in (0, 1, 10)]
     assert [nic.representor(index) for index in (2, 8, 11, 88, 100)] == [""] * 5
 
@@ -413,7 +413,7 @@ def test_only_representors(tmp_path: Path) -> None:
     nic = Nic(tmp_path)
     for index in range(3):
         nic.netdev(f"ens2f0_{index}", f"pf0vf{index}", SWITCH)
-    assert sysfs.uplink(nic.path) == ""
+    assert eswitch.uplink(nic.path) == ""
     assert nic.representor(0) == ""
 
 
@@ -422,7 +422,7 @@ def test_two_pfs_with_the_same_numbers(tmp_path: Path, switches: tuple[str, str]
     """Both have a VF 0: in a switch of their own, or in one together, as in a bond."""
     first = switchdev(tmp_path, 0, "ens2f0np0", {"pf0vf0": "z0", "pf0vf1": "eth1"}, switches[0])
     second = switchdev(tmp_path, 1, "ens2f1np1", {"pf1vf0": "a0", "pf1vf2": "eth2"}, switches[1])
-    assert (sysfs.uplink(first.path), sysfs.uplink(second.path)) == ("ens2f0np0", "ens2f1np1")
+    assert (eswitch.uplink(first.path), eswitch.uplink(second.path)) == ("ens2f0np0", "ens2f1np1")
     assert [first.representor(index) for index in range(3)] == ["z0", "eth1", ""]
     assert [second.representor(index) for index in range(3)] == ["a0", "", "eth2"]
 
@@ -436,7 +436,7 @@ def test_two_nics_with_the_same_ports(tmp_path: Path) -> None:
         nic.netdev(f"rep{bus}", "pf0vf0", switch)
         nics.append(nic)
     assert [nic.representor(0) for nic in nics] == ["rep03", "rep04"]
-    assert [sysfs.uplink(nic.path) for nic in nics] == ["up03", "up04"]
+    assert [eswitch.uplink(nic.path) for nic in nics] == ["up03", "up04"]
 
 
 @pytest.mark.parametrize("names", [("a", "b"), ("b", "a")], ids=["local first", "other first"])
@@ -444,14 +444,14 @@ def test_another_controller(tmp_path: Path, names: tuple[str, str]) -> None:
     """On a DPU, c1pf0vf3 stands for a VF of the server that it is plugged into; our own VF 3 is pf0vf3."""
     local, other = names
     nic = switchdev(tmp_path, 0, "p0", {"pf0vf3": local, "c1pf0vf3": other, "c1pf0": "c", "pf0hpf": "d"})
-    assert sysfs.uplink(nic.path) == "p0"
+    assert eswitch.uplink(nic.path) == "p0"
     assert nic.representor(3) == local
 
 
 def test_controller_in_every_name(tmp_path: Path) -> None:
     """Neither a controller's prefix nor a sub-function makes a netdev the uplink, even when they come first."""
     nic = switchdev(tmp_path, 0, "zz", {"c1pf0vf0": "a", "c1pf0sf0": "b", "pf0sf0": "c"})
-    assert sysfs.uplink(nic.path) == "zz"
+    assert eswitch.uplink(nic.path) == "zz"
 
 
 @pytest.mark.parametrize(
@@ -474,7 +474,7 @@ def test_several_ports_under_one_function(tmp_path: Path, ports: dict[str, tuple
     nic = Nic(tmp_path, driver="mlx4_core")
     for name, (port, dev_port) in ports.items():
         nic.netdev(name, port, dev_port=dev_port)
-    assert sysfs.uplink(nic.path) == expected
+    assert eswitch.uplink(nic.path) == expected
 
 
 @pytest.mark.parametrize(
@@ -483,15 +483,15 @@ def test_several_ports_under_one_function(tmp_path: Path, ports: dict[str, tuple
 def test_rdma_device(tmp_path: Path, devices: tuple[str, ...], expected: str) -> None:
     """The RDMA device of a function, the first by name where it has several."""
     folder = _device(tmp_path, *(f"infiniband/{name}" for name in devices))
-    assert sysfs.rdma_device(str(folder)) == expected
-    assert sysfs.rdma_device(str(folder / "gone")) == ""
+    assert pci.rdma_device(str(folder)) == expected
+    assert pci.rdma_device(str(folder / "gone")) == ""
 
 
 def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
     """A netdev may have any name, and its attributes any bytes."""
     nic = switchdev(tmp_path, 0, "up\udcff", {"pf0vf0": "rep\udcff", "pf0vf1": "other"})
     (nic.folder / "net/other/phys_port_name").write_bytes(b"\xff\n")
-    assert sysfs.uplink(nic.path) == "up\udcff"
+    assert eswitch.uplink(nic.path) == "up\udcff"
     assert (nic.representor(0), nic.representor(1)) == ("rep\udcff", "")
 
 
@@ -511,7 +511,7 @@ def test_drivers_for_userspace(tmp_path: Path, driver: str, made: str, expected:
     device = _device(tmp_path, driver=driver)
     if made:
         (device / made).mkdir()
-    assert sysfs.is_for_userspace(str(device)) is expected
+    assert pci.is_for_userspace(str(device)) is expected
 
 
 PF0, PF1, OTHER = "0000:03:00.0", "0000:03:00.1", "0000:41:00.0"
@@ -652,7 +652,7 @@ def _made(root: Path, address: str) -> str:
 def test_representors(tmp_path: Path, netdevs: list[Netdev], expected: dict[tuple[str, int], str]) -> None:
     """By the whole name of the port and the whole ID of the switch, whatever else there is."""
     root = sysfstree.build(tmp_path, _nic(netdevs))
-    found = {(pf, index): sysfs.representor(_made(tmp_path, pf), index, root) for pf, index in expected}
+    found = {(pf, index): eswitch.representor(_made(tmp_path, pf), index, root) for pf, index in expected}
     assert found == expected
 
 
@@ -675,7 +675,7 @@ UPLINKS: dict[str, tuple[list[Netdev], dict[str, tuple[str, str]]]] = {
 def test_uplinks_and_switches(tmp_path: Path, netdevs: list[Netdev], expected: dict[str, tuple[str, str]]) -> None:
     """The uplink is the PF's netdev that is no representor, and its switch's ID is that of the PF."""
     sysfstree.build(tmp_path, _nic(netdevs))
-    found = {pf: (sysfs.uplink(_made(tmp_path, pf)), sysfs.switch_id(_made(tmp_path, pf))) for pf in expected}
+    found = {pf: (eswitch.uplink(_made(tmp_path, pf)), eswitch.switch_id(_made(tmp_path, pf))) for pf in expected}
     assert found == expected
 
 
@@ -684,30 +684,30 @@ SF = sysfstree.folder(PF0, "mlx5_core.sf.4")
 
 VDPA: dict[str, tuple[Tree, tuple[str, str, str] | None]] = {
     "none": ({}, None),
-    "vhost": (vdpa(VF0, "vdpa0", "vhost_vdpa", "vhost-vdpa-0"), ("vdpa0", "vhost", "/dev/vhost-vdpa-0")),
+    "vhost": (sysfstree.vdpa(VF0, "vdpa0", "vhost_vdpa", "vhost-vdpa-0"), ("vdpa0", "vhost", "/dev/vhost-vdpa-0")),
     "vhost, other numbers": (
-        vdpa(VF0, "vdpa12", "vhost_vdpa", "vhost-vdpa-7"),
+        sysfstree.vdpa(VF0, "vdpa12", "vhost_vdpa", "vhost-vdpa-7"),
         ("vdpa12", "vhost", "/dev/vhost-vdpa-7"),
     ),
-    "vhost, nothing made": (vdpa(VF0, "vdpa0", "vhost_vdpa"), ("vdpa0", "vhost", "")),
+    "vhost, nothing made": (sysfstree.vdpa(VF0, "vdpa0", "vhost_vdpa"), ("vdpa0", "vhost", "")),
     "virtio": (
-        vdpa(VF0, "vdpa0", "virtio_vdpa", "virtio1/net/eth5"),
+        sysfstree.vdpa(VF0, "vdpa0", "virtio_vdpa", "virtio1/net/eth5"),
         ("vdpa0", "virtio", "/sys/bus/virtio/devices/virtio1"),
     ),
-    "virtio, nothing made": (vdpa(VF0, "vdpa0", "virtio_vdpa"), ("vdpa0", "virtio", "")),
-    "unbound": (vdpa(VF0, "vdpa0", ""), ("vdpa0", "", "")),
-    "unbound, with remains": (vdpa(VF0, "vdpa0", "", "vhost-vdpa-0"), ("vdpa0", "", "")),
-    "another driver": (vdpa(VF0, "vdpa0", "my_vdpa", "vhost-vdpa-0"), ("vdpa0", "", "")),
-    "another VF's": (vdpa(VF1, "vdpa0", "vhost_vdpa", "vhost-vdpa-0"), None),
-    "the PF's": (vdpa(sysfstree.folder(PF0), "vdpa0", "vhost_vdpa", "vhost-vdpa-0"), None),
-    "a sub-function's": (vdpa(SF, "vdpa0", "vhost_vdpa", "vhost-vdpa-0"), None),
-    "nobody's": (vdpa("vdpasim_net", "vdpa0", "vhost_vdpa", "vhost-vdpa-0"), None),
+    "virtio, nothing made": (sysfstree.vdpa(VF0, "vdpa0", "virtio_vdpa"), ("vdpa0", "virtio", "")),
+    "unbound": (sysfstree.vdpa(VF0, "vdpa0", ""), ("vdpa0", "", "")),
+    "unbound, with remains": (sysfstree.vdpa(VF0, "vdpa0", "", "vhost-vdpa-0"), ("vdpa0", "", "")),
+    "another driver": (sysfstree.vdpa(VF0, "vdpa0", "my_vdpa", "vhost-vdpa-0"), ("vdpa0", "", "")),
+    "another VF's": (sysfstree.vdpa(VF1, "vdpa0", "vhost_vdpa", "vhost-vdpa-0"), None),
+    "the PF's": (sysfstree.vdpa(sysfstree.folder(PF0), "vdpa0", "vhost_vdpa", "vhost-vdpa-0"), None),
+    "a sub-function's": (sysfstree.vdpa(SF, "vdpa0", "vhost_vdpa", "vhost-vdpa-0"), None),
+    "nobody's": (sysfstree.vdpa("vdpasim_net", "vdpa0", "vhost_vdpa", "vhost-vdpa-0"), None),
     "behind all those": (
         {
-            **vdpa(VF1, "vdpa0", "vhost_vdpa", "vhost-vdpa-0"),
-            **vdpa(sysfstree.folder(PF0), "vdpa1", "vhost_vdpa", "vhost-vdpa-1"),
-            **vdpa(SF, "vdpa2", "virtio_vdpa", "virtio0/net/eth0"),
-            **vdpa(VF0, "vdpa3", "virtio_vdpa", "virtio1/net/eth5"),
+            **sysfstree.vdpa(VF1, "vdpa0", "vhost_vdpa", "vhost-vdpa-0"),
+            **sysfstree.vdpa(sysfstree.folder(PF0), "vdpa1", "vhost_vdpa", "vhost-vdpa-1"),
+            **sysfstree.vdpa(SF, "vdpa2", "virtio_vdpa", "virtio0/net/eth0"),
+            **sysfstree.vdpa(VF0, "vdpa3", "virtio_vdpa", "virtio1/net/eth5"),
         },
         ("vdpa3", "virtio", "/sys/bus/virtio/devices/virtio1"),
     ),
@@ -718,7 +718,7 @@ VDPA: dict[str, tuple[Tree, tuple[str, str, str] | None]] = {
 def test_vdpa(tmp_path: Path, devices: Tree, expected: tuple[str, str, str] | None) -> None:
     """The vDPA device that lies below the VF, what drives it, and what that has made."""
     root = sysfstree.build(tmp_path, _nic([UP0]) | devices)
-    found = sysfs.vdpa(_made(tmp_path, VFS[0]), root)
+    found = vdpa.find(_made(tmp_path, VFS[0]), root)
     assert (None if found is None else (found.name, found.driver, found.path)) == expected
     if found is not None:
         assert found.folder == f"{_made(tmp_path, VFS[0])}/{found.name}"
@@ -726,13 +726,13 @@ def test_vdpa(tmp_path: Path, devices: Tree, expected: tuple[str, str, str] | No
 
 def test_the_netdev_of_a_vdpa_device(tmp_path: Path) -> None:
     """It is the vDPA device's, not the VF's, which has one of its own."""
-    devices = vdpa(VF0, "vdpa0", "virtio_vdpa", "virtio1/net/eth5") | sysfstree.netdev(VF0, "ens2f0v0")
+    devices = sysfstree.vdpa(VF0, "vdpa0", "virtio_vdpa", "virtio1/net/eth5") | sysfstree.netdev(VF0, "ens2f0v0")
     root = sysfstree.build(tmp_path, _nic([UP0]) | devices)
-    found = sysfs.vdpa(_made(tmp_path, VFS[0]), root)
+    found = vdpa.find(_made(tmp_path, VFS[0]), root)
     assert found is not None
-    assert sysfs.netdevs(found.folder) == ["eth5"]
-    assert sysfs.netdevs(_made(tmp_path, VFS[0])) == ["ens2f0v0"]
-    assert sysfs.pci_address_of(sysfs.netdev_device("eth5", root)) == VFS[0]
+    assert pci.netdevs(found.folder) == ["eth5"]
+    assert pci.netdevs(_made(tmp_path, VFS[0])) == ["ens2f0v0"]
+    assert pci.address_of(pci.folder_of_netdev("eth5", root)) == VFS[0]
 
 
 @pytest.mark.parametrize(
@@ -749,7 +749,7 @@ def test_the_netdev_of_a_vdpa_device(tmp_path: Path) -> None:
 def test_virtio_devices(tmp_path: Path, below: tuple[str, ...], expected: list[str]) -> None:
     """Those right below the device."""
     sysfstree.build(tmp_path, {f"{VF0}/{entry}": None for entry in below})
-    assert sysfs.virtio_devices(_made(tmp_path, VFS[0])) == expected
+    assert pci.virtio_devices(_made(tmp_path, VFS[0])) == expected
 
 
 NETDEVS: dict[str, tuple[Tree, bool]] = {
@@ -766,6 +766,6 @@ NETDEVS: dict[str, tuple[Tree, bool]] = {
 def test_whether_there_is_a_netdev_anywhere(tmp_path: Path, tree: Tree, expected: bool) -> None:
     """As the lab's kernel shows it: the folder is there and empty while the link is in another namespace."""
     root = sysfstree.build(tmp_path, {sysfstree.folder(ADDRESS, "vendor"): "0x8086", **tree})
-    device = Path(sysfs.pci_device(ADDRESS, root)).resolve()
-    assert sysfs.has_netdev(str(device)) is expected
-    assert sysfs.has_netdev(str(device / "gone")) is False
+    device = Path(pci.folder(ADDRESS, root)).resolve()
+    assert pci.has_netdev(str(device)) is expected
+    assert pci.has_netdev(str(device / "gone")) is False

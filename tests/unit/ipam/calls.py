@@ -23,7 +23,7 @@ def request(container_id: str = "c1", ifname: str = "net1", args: str = "", comm
 def conf(ipam: dict[str, Any], version: str = "1.1.0", **top: Any) -> NetConf:
     """Return the parsed configuration of network `net` with this `ipam`."""
     raw = {"cniVersion": version, "name": "net", "type": "host-device", "ipam": ipam, **top}
-    return config.parse(json.dumps(raw).encode())
+    return NetConf(config.decode(json.dumps(raw).encode()))
 
 
 class Log:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,10 @@ from cni.linux.lock import DEPTH
 from cni.protocol.config import NetConf
 from cni.protocol.errors import DECODING_FAILURE, GENERIC, INVALID_CONFIG, CniError
 from cni.protocol.request import Request
-from ipam import delegate
+from ipam.delegate import NOT_IPAM, Delegate
 from tests.unit.ipam.calls import Log, addresses, conf
 
-COMMANDS: dict[str, Callable[..., Any]] = {
-    "ADD": delegate.add,
-    "DEL": delegate.delete,
-    "CHECK": delegate.check,
-    "GC": delegate.gc,
-    "STATUS": delegate.status,
-}
+METHODS = {"ADD": "add", "DEL": "delete", "CHECK": "check", "GC": "gc", "STATUS": "status"}
 
 
 class Node:
@@ -31,7 +24,7 @@ class Node:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.node_config = str(folder / "node.json")
+        self.delegate = Delegate(str(folder / "node.json"))
         self.log = Log()
 
     def plugin(self, body: str, name: str = "other") -> None:
@@ -48,7 +41,7 @@ class Node:
 
     def call(self, command: str, parsed: NetConf | None = None, **options: Any) -> Any:
         parsed = parsed or conf({"type": "other"})
-        return COMMANDS[command](self.request(**options), parsed, self.log.logger, self.node_config)
+        return getattr(self.delegate, METHODS[command])(self.request(**options), parsed, self.log.logger)
 
 
 @pytest.fixture
@@ -90,14 +83,14 @@ def test_the_administrator_decides(node: Node, text: str | None, in_process: boo
         node.configure(text)
     node.plugin("""echo '{"cniVersion":"1.1.0","ips":[{"address":"10.9.0.9/24"}]}'""", "static")
     parsed = conf(STATIC)
-    assert delegate.is_built_in(parsed, node.node_config) is in_process
+    assert node.delegate.is_built_in(parsed) is in_process
     assert addresses(node.call("ADD", parsed)) == (["10.1.0.5/24"] if in_process else ["10.9.0.9/24"])
 
 
 def test_a_node_configuration_that_makes_no_sense(node: Node) -> None:
     node.configure("nonsense")
     with pytest.raises(CniError, match=r"node\.json"):
-        delegate.validate(node.request(), conf(STATIC), node.node_config)
+        node.delegate.validate(node.request(), conf(STATIC))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +107,7 @@ def test_a_node_configuration_that_makes_no_sense(node: Node) -> None:
 )  # fmt: skip
 def test_validate(node: Node, ipam: dict[str, Any], code: int, words: str) -> None:
     with pytest.raises(CniError) as caught:
-        delegate.validate(node.request(), conf(ipam), node.node_config)
+        node.delegate.validate(node.request(), conf(ipam))
     assert caught.value.code == code
     assert words in caught.value.msg
 
@@ -122,7 +115,7 @@ def test_validate(node: Node, ipam: dict[str, Any], code: int, words: str) -> No
 def test_validate_what_is_good(node: Node) -> None:
     node.plugin("exit 1")
     for parsed in (conf(STATIC), conf({"type": "other"}), conf({})):
-        delegate.validate(node.request(), parsed, node.node_config)
+        node.delegate.validate(node.request(), parsed)
 
 
 @pytest.mark.parametrize("version", ["0.1.0", "0.2.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"])
@@ -202,7 +195,7 @@ def test_results_that_are_none(node: Node, body: str, words: list[str]) -> None:
     ("value", "executes"),
     [pytest.param(None, True), pytest.param("", True), pytest.param("0", True), ("1", False), ("x", False)],
 )
-@pytest.mark.parametrize("command", list(COMMANDS))
+@pytest.mark.parametrize("command", list(METHODS))
 def test_one_level_of_executables(node: Node, command: str, value: str | None, executes: bool) -> None:
     """What is executed is told so, and executes nothing in turn."""
     record = node.folder / "record"
@@ -210,24 +203,24 @@ def test_one_level_of_executables(node: Node, command: str, value: str | None, e
     asking = node.request(command)
     asking.environ = {**asking.environ, **({} if value is None else {DEPTH: value})}
     if executes:
-        COMMANDS[command](asking, conf({"type": "other"}), node.log.logger, node.node_config)
+        getattr(node.delegate, METHODS[command])(asking, conf({"type": "other"}), node.log.logger)
         assert record.read_text() == "1\n"
         return
     with pytest.raises(CniError, match=r'ipam\.type: "other" is not executed') as caught:
-        COMMANDS[command](asking, conf({"type": "other"}), node.log.logger, node.node_config)
+        getattr(node.delegate, METHODS[command])(asking, conf({"type": "other"}), node.log.logger)
     assert caught.value.code == INVALID_CONFIG
     with pytest.raises(CniError, match=r'ipam\.type: "other" is not executed'):
-        delegate.validate(asking, conf({"type": "other"}), node.node_config)
+        node.delegate.validate(asking, conf({"type": "other"}))
     assert not record.exists()
-    assert addresses(delegate.add(asking, conf(STATIC), node.log.logger, node.node_config)) == ["10.1.0.5/24"]
+    assert addresses(node.delegate.add(asking, conf(STATIC), node.log.logger)) == ["10.1.0.5/24"]
 
 
-@pytest.mark.parametrize("kind", sorted(delegate.NOT_IPAM))
+@pytest.mark.parametrize("kind", sorted(NOT_IPAM))
 def test_types_that_are_no_ipam(node: Node, kind: str) -> None:
     node.plugin("exit 1", kind)
-    for call in (delegate.check, delegate.gc, delegate.status, delegate.add):
+    for call in (node.delegate.check, node.delegate.gc, node.delegate.status, node.delegate.add):
         with pytest.raises(CniError, match=f'ipam.type: "{kind}" is not allowed') as caught:
-            call(node.request(), conf({"type": kind}), node.log.logger, node.node_config)
+            call(node.request(), conf({"type": kind}), node.log.logger)
         assert caught.value.code == INVALID_CONFIG
     node.call("DEL", conf({"type": kind}))
     assert kind in node.log.text
@@ -236,11 +229,11 @@ def test_types_that_are_no_ipam(node: Node, kind: str) -> None:
 def test_a_missing_executable_where_nothing_is_known_to_be_attached(node: Node) -> None:
     """It is a warning then; one that is there is executed all the same, and its failure is one."""
     parsed = conf({"type": "other"})
-    delegate.delete(node.request("DEL"), parsed, node.log.logger, node.node_config, attached=False)
+    node.delegate.delete(node.request("DEL"), parsed, node.log.logger, attached=False)
     assert 'failed to find plugin "other"' in node.log.text
     node.plugin("exit 3")
     with pytest.raises(CniError, match="exit status 3"):
-        delegate.delete(node.request("DEL"), parsed, node.log.logger, node.node_config, attached=False)
+        node.delegate.delete(node.request("DEL"), parsed, node.log.logger, attached=False)
 
 
 def test_the_index_of_an_address_is_the_callers_to_say(node: Node) -> None:
@@ -266,7 +259,7 @@ def test_the_index_of_an_address_is_the_callers_to_say(node: Node) -> None:
     ],
 )
 def test_remember(ipam: dict[str, Any], expected: dict[str, Any]) -> None:
-    assert delegate.remember(conf(ipam)) == expected
+    assert Delegate().remember(conf(ipam)) == expected
 
 
 class Store:
@@ -307,23 +300,23 @@ LATER: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("ipam", LATER.values(), ids=list(LATER))
 def test_delete_releases_what_is_remembered(node: Node, store: Store, ipam: dict[str, Any]) -> None:
     parsed = conf(ipam)
-    delegate.delete(node.request("DEL"), parsed, node.log.logger, node.node_config, remembered=store.remembered())
+    node.delegate.delete(node.request("DEL"), parsed, node.log.logger, remembered=store.remembered())
     assert store.has() == ["10.1.0.3", "lock"]
 
 
 def test_delete_releases_what_is_remembered_when_the_rest_fails(node: Node, store: Store) -> None:
     node.plugin("exit 3")
     with pytest.raises(CniError, match="exit status 3"):
-        delegate.delete(
-            node.request("DEL"), conf({"type": "other"}), node.log.logger, node.node_config,
+        node.delegate.delete(
+            node.request("DEL"), conf({"type": "other"}), node.log.logger,
             remembered=store.remembered(),
         )  # fmt: skip
     assert store.has() == ["10.1.0.3", "lock"]
 
 
 def test_delete_without_ipam_and_without_memory(node: Node) -> None:
-    delegate.delete(node.request("DEL"), conf({}), node.log.logger, node.node_config)
-    delegate.delete(node.request("DEL"), conf({}), node.log.logger, node.node_config, remembered={})
+    node.delegate.delete(node.request("DEL"), conf({}), node.log.logger)
+    node.delegate.delete(node.request("DEL"), conf({}), node.log.logger, remembered={})
     assert node.log.text == ""
 
 
@@ -336,7 +329,7 @@ def test_a_remembered_executable_is_executed(node: Node, ipam: dict[str, Any]) -
     node.plugin(f"echo $CNI_COMMAND >> {record}; cat >> {record}")
     parsed = conf(ipam, extra=5)
     memory = {"type": "other"}
-    delegate.delete(node.request("ADD"), parsed, node.log.logger, node.node_config, remembered=memory)
+    node.delegate.delete(node.request("ADD"), parsed, node.log.logger, remembered=memory)
     command, stdin = record.read_text().split("\n", 1)
     assert command == "DEL"
     assert json.loads(stdin) == ({} if ipam.get("type") == "other" else {**parsed.raw, "ipam": memory})
@@ -347,7 +340,7 @@ def test_a_remembered_store_with_the_built_in_types_off(node: Node) -> None:
     node.configure('{"builtinIPAM": false}')
     node.plugin(f"cat > {node.folder}/record", "host-local")
     memory = {"type": "host-local", "dataDir": "/srv/x"}
-    delegate.delete(node.request("DEL"), conf({}), node.log.logger, node.node_config, remembered=memory)
+    node.delegate.delete(node.request("DEL"), conf({}), node.log.logger, remembered=memory)
     assert json.loads((node.folder / "record").read_text())["ipam"] == memory
 
 
@@ -360,8 +353,8 @@ NONSENSE: tuple[Any, ...] = (
 @pytest.mark.parametrize("memory", NONSENSE)
 def test_a_record_that_makes_no_sense(node: Node, memory: Any) -> None:
     """It is said, and nothing is done for it."""
-    delegate.delete(node.request("DEL"), conf({}), node.log.logger, node.node_config, remembered=memory)
-    delegate.release_recorded(memory, ("c1", "net1", "net"), node.log.logger, node.node_config)
+    node.delegate.delete(node.request("DEL"), conf({}), node.log.logger, remembered=memory)
+    node.delegate.release_recorded(memory, ("c1", "net1", "net"), node.log.logger)
     assert node.log.text.count("makes no sense") == 2
 
 
@@ -378,7 +371,7 @@ def test_a_record_that_makes_no_sense(node: Node, memory: Any) -> None:
     ],
 )
 def test_release_recorded_creates_nothing(node: Node, memory: dict[str, object], network: str) -> None:
-    delegate.release_recorded(memory, ("c1", "net1", network), node.log.logger, node.node_config)
+    node.delegate.release_recorded(memory, ("c1", "net1", network), node.log.logger)
     assert not os.path.exists("/none")
     assert not os.path.exists("/var/lib/cni/networks")
 
@@ -386,13 +379,13 @@ def test_release_recorded_creates_nothing(node: Node, memory: dict[str, object],
 def test_release_recorded(node: Node, store: Store) -> None:
     """Only what is the attachment's: container and interface."""
     for container_id, ifname in (("c1", "net2"), ("c", "net1"), ("c1", "net"), ("", "")):
-        delegate.release_recorded(store.remembered(), (container_id, ifname, "net"), node.log.logger, node.node_config)
+        node.delegate.release_recorded(store.remembered(), (container_id, ifname, "net"), node.log.logger)
     assert store.has() == ["10.1.0.2", "10.1.0.3", "lock"]
-    delegate.release_recorded(store.remembered(), ("c1", "net1", "net"), node.log.logger, node.node_config)
+    node.delegate.release_recorded(store.remembered(), ("c1", "net1", "net"), node.log.logger)
     assert store.has() == ["10.1.0.3", "lock"]
 
 
-@pytest.mark.parametrize("command", list(COMMANDS))
+@pytest.mark.parametrize("command", list(METHODS))
 def test_a_missing_executable_is_an_error(node: Node, command: str) -> None:
     with pytest.raises(CniError, match='failed to find plugin "other"'):
         node.call(command)

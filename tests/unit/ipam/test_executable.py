@@ -104,9 +104,9 @@ def test_an_exception_ends_the_plugin(script: Script, tmp_path: Path, body: str)
     def signal_when_started() -> None:
         while not (tmp_path / "pid").exists():
             time.sleep(0.01)
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
-    before = signal.signal(signal.SIGUSR1, stop)
+    before = signal.signal(signal.SIGTERM, stop)
     thread = threading.Thread(target=signal_when_started)
     thread.start()
     try:
@@ -114,8 +114,31 @@ def test_an_exception_ends_the_plugin(script: Script, tmp_path: Path, body: str)
             executable.run(script(f"echo $$ > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; {body}"), ENVIRON, b"")
     finally:
         thread.join()
-        signal.signal(signal.SIGUSR1, before)
+        signal.signal(signal.SIGTERM, before)
     assert not os.path.exists(f"/proc/{int((tmp_path / 'pid').read_text())}")
+
+
+def test_a_signal_while_the_plugin_is_started(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes when there is a process of which nobody here knows yet: that ends, too."""
+    started: list[int] = []
+    spawn = os.posix_spawn
+
+    def spawn_and_signal(*arguments: object, **options: object) -> int:
+        started.append(spawn(*arguments, **options))  # type: ignore[arg-type]
+        signal.raise_signal(signal.SIGTERM)
+        return started[0]
+
+    def stop(*_: object) -> None:
+        raise InterruptedError
+
+    monkeypatch.setattr(os, "posix_spawn", spawn_and_signal)
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with pytest.raises(InterruptedError):
+            executable.run(script("exec sleep 60"), ENVIRON, b"")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert not os.path.exists(f"/proc/{started[0]}")
 
 
 def test_no_descriptor_is_left_open(script: Script) -> None:

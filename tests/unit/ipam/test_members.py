@@ -31,7 +31,7 @@ def test_nearest(name: str, expected: str) -> None:
 def test_unknown() -> None:
     """Case does not matter, nor does the value; the place is named."""
     section = Section({"DST": "x", "gateway": None, "gww": 1}, "ipam.routes[3]")
-    assert [members.sentence(*found) for found in members.unknown(section, members.ROUTE)] == [
+    assert [members.sentence(section, name, members.ROUTE) for name in members.unknown(section, members.ROUTE)] == [
         'member "gateway" in ipam.routes[3] is not known and has no effect; '
         "known are dst, gw, mtu, advmss, priority, table, scope",
         'member "gww" in ipam.routes[3] is not known and has no effect; did you mean gw?',

@@ -66,7 +66,7 @@ def test_precedence(ipam: dict[str, Any], cni_args: str, top: dict[str, Any], ex
     ("ipam", "top", "words"),
     [
         pytest.param(JUNK, {}, ["ipam.addresses[0].address", '"junk"', "CIDR notation"], id="junk"),
-        pytest.param({"addresses": [{}]}, {}, ["ipam.addresses[0].address", '""'], id="missing"),
+        pytest.param({"addresses": [{}]}, {}, ["ipam.addresses[0]", 'an object with "address"'], id="missing"),
         pytest.param({"addresses": [{"address": "10.1.0.5"}]}, {}, ["ipam.addresses[0].address"], id="without length"),
         pytest.param({"addresses": [{"address": 5}]}, {}, ["ipam.addresses[0].address", "5", "string"], id="number"),
         pytest.param({"addresses": [{"address": "::ffff:1.2.3.4/64"}]}, {}, ["ipam.addresses[0]"], id="mapped short"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cni.protocol.config import parse as parse_conf
+from cni.protocol.config import NetConf, decode
 from cni.protocol.errors import BAD_ENVIRONMENT, INVALID_CONFIG, CniError
 from plugins.accelerated_bridge import config
 from plugins.accelerated_bridge.config import BridgeConfig
@@ -21,7 +21,7 @@ NATIVE = 6
 def parsed(given: dict[str, Any], args: str = "") -> BridgeConfig:
     """Return what is made of a configuration that has these members beside the usual ones; null takes one away."""
     raw = {"cniVersion": "1.0.0", "name": "blue", "type": "accelerated-bridge", "deviceID": VF, **given}
-    return config.parse(parse_conf(json.dumps(raw).encode()), args)
+    return config.parse(NetConf(decode(json.dumps(raw).encode())), args)
 
 
 def seen(wanted: BridgeConfig) -> dict[str, Any]:

@@ -129,8 +129,8 @@ def _read(given: dict[str, Any]) -> VfAttachment:
 def test_a_plain_record_of_the_go_plugin(tmp_path: Path) -> None:
     """Whose it is the file's name says; what was not asked for, and what it does not note, is unknown."""
     found = loaded(go_file(tmp_path, "blue", "c0ffee", "net1", GO_PLAIN))
-    assert (found.container_id, found.ifname, found.network) == ("c0ffee", "net1", "blue")
-    assert (found.netns, found.netns_cookie, found.boot_id, found.is_ours) == ("", 0, "", False)
+    assert (found.owner.container_id, found.owner.ifname, found.owner.network) == ("c0ffee", "net1", "blue")
+    assert (found.owner.netns, found.owner.netns_cookie, found.owner.boot_id, found.is_ours) == ("", 0, "", False)
     assert (found.pf, found.index, found.master, found.address, found.name) == (
         *("ens2f0", 6, "", "0000:03:02.6", "ens2f0v6"),
     )
@@ -229,7 +229,7 @@ def test_names_of_the_go_plugin_are_utf_8(tmp_path: Path, name: str) -> None:
     """Go writes a name that is UTF-8 as it is."""
     written = GO_PLAIN | {"pf_name": name, "representor": f"{name}r", "actual_bridge": f"{name}b", "name": name}
     found = loaded(go_file(tmp_path, name, "c0ffee", "net1", written), network=name)
-    assert (found.pf, found.network) == (name, name)
+    assert (found.pf, found.owner.network) == (name, name)
     assert (port_of(found).original.name, port_of(found).bridge) == (f"{name}r", f"{name}b")
 
 
@@ -450,9 +450,9 @@ def test_round_trip(tmp_path: Path, other: dict[str, Any]) -> None:
     if made.table is not None:
         made.table.index = made.index
     store = _store(tmp_path / "state")
-    network = conf(name=made.network)
-    store.save(made.container_id, made.ifname, record.to_record(made, network), made.network)
-    assert seen(loaded(store, made.container_id, made.ifname, made.network)) == seen(made)
+    network = conf(name=made.owner.network)
+    store.save(made.owner.container_id, made.owner.ifname, record.to_record(made, network), made.owner.network)
+    assert seen(loaded(store, made.owner.container_id, made.owner.ifname, made.owner.network)) == seen(made)
     assert [seen(record.from_record(entry)) for entry in store.all()] == [seen(made)]
 
 

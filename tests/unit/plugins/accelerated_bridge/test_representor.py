@@ -17,7 +17,7 @@ from cni.linux.netns import NetNS
 from cni.protocol.config import NetConf
 from cni.protocol.errors import CniError
 from cni.protocol.request import Request
-from ipam import delegate
+from ipam.delegate import Delegate
 from plugins.accelerated_bridge.plugin import AcceleratedBridge
 from plugins.accelerated_bridge.port import RepresentorPort
 from tests.support import sysfstree
@@ -70,10 +70,17 @@ def beside(root: str, *ports: dict[str, str]) -> RepresentorPort:
     """Return what is to be connected for VF 1. ports: as in `Links`."""
     plugin, log = AcceleratedBridge(root), Lines()
     conf = NetConf({"cniVersion": "1.1.0", "name": "blue", "deviceID": VF, "bridge": "br1"})
-    call = Call(Request("ADD", "c0ffee", "", "net1"), conf, NetNS("host", -1, Links(*ports)), delegate, log)
+    call = Call(
+        Request("ADD", "c0ffee", "", "net1"),
+        conf,
+        NetNS("host", -1, Links(*ports)),
+        Delegate(),
+        log,
+        Records(plugin, log),
+    )
     device = plugin.device(conf, "")
     device.find()
-    return device.beside(None, call, Records(plugin, log))
+    return device.beside(None, call)
 
 
 OTHER, OWN = {"eth0": "pf0vf0"}, {"eth0": "pf0vf1"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cni.protocol.config import parse as parse_conf
+from cni.protocol.config import NetConf, decode
 from cni.protocol.errors import BAD_ENVIRONMENT, INVALID_CONFIG, CniError
 from plugins.sriov import config
 from plugins.vf.config import VfConfig
@@ -20,7 +20,7 @@ NULL_ADDRESS = "00:00:00:00:00:00"
 def parsed(given: dict[str, Any], args: str = "") -> VfConfig:
     """Return what sriov makes of a configuration that has these members beside the usual ones; null takes one away."""
     raw = {"cniVersion": "1.0.0", "name": "blue", "type": "sriov", "deviceID": VF, **given}
-    return config.parse(parse_conf(json.dumps(raw).encode()), args)
+    return config.parse(NetConf(decode(json.dumps(raw).encode())), args)
 
 
 def seen(wanted: VfConfig) -> dict[str, Any]:

@@ -122,8 +122,8 @@ def loaded(store: Store, container_id: str, ifname: str) -> VfAttachment:
 def test_a_plain_record_of_sriov_cni(tmp_path: Path) -> None:
     """Whose it is the file's name says; null and absent were not asked for; what sriov-cni does not note is unknown."""
     found = loaded(go_file(tmp_path, "c0ffee", "net1", GO_PLAIN), "c0ffee", "net1")
-    assert (found.container_id, found.ifname, found.network) == ("c0ffee", "net1", "blue")
-    assert (found.netns, found.netns_cookie, found.boot_id, found.is_ours) == ("", 0, "", False)
+    assert (found.owner.container_id, found.owner.ifname, found.owner.network) == ("c0ffee", "net1", "blue")
+    assert (found.owner.netns, found.owner.netns_cookie, found.owner.boot_id, found.is_ours) == ("", 0, "", False)
     assert (found.pf, found.index, found.master, found.address, found.name) == (
         *("ens2f0", 6, "", "0000:03:02.6", "ens2f0v6"),
     )
@@ -232,11 +232,11 @@ def test_whose_a_record_of_sriov_cni_is(tmp_path: Path, container_id: str, ifnam
     """
     store = go_file(tmp_path, container_id, ifname, GO_PLAIN)
     found = loaded(store, container_id, ifname)
-    assert (found.container_id, found.ifname) == (container_id, ifname)
+    assert (found.owner.container_id, found.owner.ifname) == (container_id, ifname)
     (listed,) = (record.from_record(entry) for entry in store.all())
-    assert (listed.container_id, listed.ifname) == told
-    assert f"{listed.container_id}-{listed.ifname}" == f"{container_id}-{ifname}"
-    store.remove(listed.container_id, listed.ifname)
+    assert (listed.owner.container_id, listed.owner.ifname) == told
+    assert f"{listed.owner.container_id}-{listed.owner.ifname}" == f"{container_id}-{ifname}"
+    store.remove(listed.owner.container_id, listed.owner.ifname)
     assert store.load(container_id, ifname) is None
 
 
@@ -437,8 +437,8 @@ def test_round_trip(tmp_path: Path, other: dict[str, Any]) -> None:
     if made.table is not None:
         made.table.index = made.index
     store = Store(str(tmp_path / "state"), Lines(), foreign=True)
-    store.save(made.container_id, made.ifname, record.to_record(made, conf()))
-    assert seen(loaded(store, made.container_id, made.ifname)) == seen(made)
+    store.save(made.owner.container_id, made.owner.ifname, record.to_record(made, conf()))
+    assert seen(loaded(store, made.owner.container_id, made.owner.ifname)) == seen(made)
     assert [seen(record.from_record(entry)) for entry in store.all()] == [seen(made)]
 
 
@@ -460,10 +460,10 @@ def test_our_record_without_our_part(tmp_path: Path) -> None:
     del ours[OURS]
     found = loaded(go_file(tmp_path, "c0ffee", "net-1", ours), "c0ffee", "net-1")
     made = attachment(wanted=FULL_WISH, table=table(**FULL_TABLE))
-    assert (found.is_ours, found.ifname) == (False, "net-1")
+    assert (found.is_ours, found.owner.ifname) == (False, "net-1")
     assert seen(found.wanted) == seen(made.wanted)
     assert seen(found.table) == seen(made.table)
-    assert (found.pf, found.index, found.network) == (made.pf, made.index, made.network)
+    assert (found.pf, found.index, found.owner.network) == (made.pf, made.index, made.owner.network)
 
 
 def _owned(given: dict[str, Any]) -> dict[str, Any]:

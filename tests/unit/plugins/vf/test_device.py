@@ -12,6 +12,7 @@ import pytest
 from cni.attach.attachment import Owner
 from cni.attach.call import Call
 from cni.attach.claims import Claims
+from cni.attach.records import Records
 from cni.attach.rollback import Rollback
 from cni.attach.step import carry_out
 from cni.linux.netlink import codec, vf
@@ -20,7 +21,7 @@ from cni.linux.netlink.socket import NetlinkError, NetlinkSocket
 from cni.linux.netns import NetNS
 from cni.protocol.config import NetConf
 from cni.protocol.request import Request
-from ipam import delegate
+from ipam.delegate import Delegate
 from plugins.accelerated_bridge.config import BridgeConfig
 from plugins.accelerated_bridge.plugin import AcceleratedBridge
 from plugins.accelerated_bridge.port import RepresentorPort
@@ -78,7 +79,7 @@ def test_a_switch_that_the_driver_shows_and_cannot_set(tmp_path: Path, refuses: 
     claim.beside = port
     plugin, conf = Here(), NetConf({"cniVersion": "1.1.0", "name": "blue", "deviceID": ADDRESS})
     host = NetNS("host", -1, driver)
-    call = Call(Request("ADD", "c0ffee", "", "net1"), conf, host, delegate, log)
+    call = Call(Request("ADD", "c0ffee", "", "net1"), conf, host, Delegate(), log, Records(plugin, log))
     claims = Claims(plugin, call)
     claims.make(claim)
     device = plugin.device(conf, "")
@@ -90,7 +91,7 @@ def test_a_switch_that_the_driver_shows_and_cannot_set(tmp_path: Path, refuses: 
 
     assert driver.asked == [ATTRIBUTES[TRUST], ATTRIBUTES[SPOOFCHK]]
     assert log.text("warning").splitlines() == [f"ens2f0 does not support {x}: VF 0 goes without" for x in refuses]
-    recorded = claims.records.load("c0ffee", "net1", "blue")
+    recorded = call.records.load("c0ffee", "net1", "blue")
     assert isinstance(recorded, VfAttachment)
     assert recorded.table is not None
     assert (recorded.table.trust, recorded.table.spoofchk) == (False, True)

@@ -52,7 +52,7 @@ def boot_of_record(
     written = boot.began_ns() - age_ns
     os.utime(path, ns=(written, written))
     (attachment,) = Records(kind(sysfstree.build(root, tree)), Lines()).all()
-    return attachment.boot_id
+    return attachment.owner.boot_id
 
 
 @pytest.mark.parametrize(("kind", "name", "members"), GO.values(), ids=GO)
@@ -102,6 +102,6 @@ def test_the_records_of_one_vf(tmp_path: Path) -> None:
         with open(f"{disk.SRIOV}/{container_id}-net1", "w") as file:
             json.dump({"name": "blue", "OrigVfState": {"HostIFName": "ens2f0v0"}, **members}, file)
     found = Records(Sriov(sysfstree.build(tmp_path, sysfstree.pf(PF, {0: VF, 1: others}))), Lines())
-    assert [attachment.container_id for attachment in found.of_device(VF)] == ["capital"]
-    assert [attachment.container_id for attachment in found.of_device(others)] == ["other"]
+    assert [attachment.owner.container_id for attachment in found.of_device(VF)] == ["capital"]
+    assert [attachment.owner.container_id for attachment in found.of_device(others)] == ["other"]
     assert len(found.all()) == 2

@@ -21,7 +21,7 @@ from cni.linux.netns import NetNS
 from cni.protocol.config import NetConf
 from cni.protocol.errors import GENERIC, CniError
 from cni.protocol.request import Request
-from ipam import delegate
+from ipam.delegate import Delegate
 from plugins.sriov.plugin import Sriov
 from plugins.vf import returning
 from plugins.vf.attachment import Beside, VfAttachment
@@ -71,8 +71,8 @@ def test_both_failures_are_said(tmp_path: Path, vfs: dict[int, str], second: str
     claim.beside = Stuck()
     host, pod = NetNS("host", -1, Recorder()), NetNS("pod", -1, Busy())
     plugin, log, conf = Sriov(root), Lines(), NetConf({"cniVersion": "1.1.0", "name": "blue"})
-    call = Call(Request("DEL", "c0ffee", "", "net1"), conf, host, delegate, log)
-    way = plugin.returning(claim, call, Records(plugin, log))
+    call = Call(Request("DEL", "c0ffee", "", "net1"), conf, host, Delegate(), log, Records(plugin, log))
+    way = plugin.returning(claim, call)
     with pytest.raises(CniError) as caught:
         give_back(way, pod, 0)
     assert caught.value.msg == f"giving back ens2f0v0 ({VF}): 2 steps failed"
