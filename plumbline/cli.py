@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -31,7 +32,10 @@ for verb in (status, vfs):
 def main() -> None:
     """Run the command, and end with its exit status."""
     try:
+        # A name that is no text, or none that the terminal can show, is no reason to show nothing.
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         result = command(standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Exit as e:
         sys.exit(e.exit_code)
     except click.ClickException as e:
@@ -45,9 +49,12 @@ def main() -> None:
     except CniError as e:
         _say(str(e), "")
         sys.exit(Status.FAILURE)
-    except BrokenPipeError:  # `plumbline vfs | head`
-        sys.stderr.close()
+    except BrokenPipeError:  # `plumbline vfs | head`; what is still to be written goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(Status.GOOD)
+    except OSError as e:
+        _say(str(e), "")
+        sys.exit(Status.FAILURE)
     sys.exit(result if isinstance(result, int) else Status.GOOD)
 
 

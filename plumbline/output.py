@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -24,17 +24,44 @@ UNKNOWN = "-"
 """What stands in a table where nothing is known, or nothing is there."""
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        """Whoever read has seen enough: `plumbline vfs | head`. rich would end the process with status 1."""
+        raise BrokenPipeError
+
+
 def console(stream: Any = None) -> Console:
-    """Return where to print. Colour is for terminals only, and for none where NO_COLOR is set (rich sees to both)."""
+    """Return where to print. Colour is for terminals only, and for none where NO_COLOR is set (rich sees to both).
+
+    stream: standard output by itself. Square brackets are no markup: texts of others are printed.
+    """
     target = stream or sys.stdout
-    return Console(
-        file=target, highlight=False, soft_wrap=False, width=None if target.isatty() else UNBOUNDED, emoji=False
-    )
+    width = None if target.isatty() else UNBOUNDED
+    return _Console(file=target, highlight=False, soft_wrap=False, width=width, emoji=False, markup=False)
 
 
-def print_json(document: object) -> None:
-    """Print a document, one of the schemas' (docs/schema)."""
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+def plain(text: str) -> str:
+    """Return a text whose characters are all to be seen: pods choose names of links, which may hold what moves a
+    terminal's cursor, or bytes that are no text.
+    """
+    if text.isprintable():
+        return text
+    return "".join(x if x.isprintable() else x.encode("unicode_escape").decode() for x in text)
+
+
+def print_json(document: object, compact: bool = False) -> None:
+    """Print a document, one of the schemas' (docs/schema). compact: in one line.
+
+    It is ASCII, so that nothing in it moves a terminal's cursor.
+    """
+    layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
+    print(json.dumps(document, **layout), flush=True)
+
+
+def print_unknown(console: Console, unknown: Iterable[str]) -> None:
+    """Say what could not be read, and why."""
+    for text in unknown:
+        console.print(f"not known: {plain(text)}", style="yellow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +81,8 @@ def table(rows: Sequence[Row], columns: Iterable[Column[Row]], width: int) -> tu
 
     width: in columns of the terminal. Two columns stay in any case.
     """
-    texts = {column.title: [column.value(row) for row in rows] for column in columns}
+    columns = list(columns)
+    texts = {column.title: [plain(column.value(row)) for row in rows] for column in columns}
     kept = [column for column in columns if any(texts[column.title])]
     needed = {x.title: max(map(_cells, [x.title, *(text or UNKNOWN for text in texts[x.title])])) for x in kept}
     left_out: list[str] = []

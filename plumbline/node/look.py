@@ -58,16 +58,15 @@ class _Look:
         """Return all."""
         system = os.uname()
         pfs: list[Pf] = self._ask("PFs", lambda: pci.pfs(self._roots.sysfs), [])
-        no_links: tuple[list[LinkState], dict[str, dict[int, Settings]]] = ([], {})
-        host, tables = self._ask("links", links.of_host, no_links)
+        host: list[LinkState] = self._ask("links", links.of_host, [])
         modes: dict[str, str] = self._ask("devlink", lambda: eswitch.modes(pfs), {})
         names = {link.name: link for link in host}
         owners = self._owners({vf.address or "" for pf in pfs for vf in pf.vfs})
         away = self._away(pfs, host, owners)
         for pf in pfs:
             self._complete(pf, names, modes.get(pf.address))
+            self._complete_vfs(pf, names)
             for vf in pf.vfs:
-                self._complete_vf(vf, pf, names, tables.get(pf.name, {}))
                 vf.owner = owners.of(vf)
                 if vf.link is None:
                     vf.link = away.get(vf.address or "")
@@ -90,13 +89,21 @@ class _Look:
         pf.speed = speed if speed is not None and speed > 0 else None
         pf.eswitch = mode
 
-    def _complete_vf(self, vf: Vf, pf: Pf, names: dict[str, LinkState], table: dict[int, Settings]) -> None:
-        vf.settings = table.get(vf.index)
-        if pf.eswitch != "legacy":
-            vf.representor = names.get(pci.representor(pf, vf.index, self._roots.sysfs))
-        if vf.address is not None:
-            found = sysfs.netdevs(sysfs.pci_device(vf.address, self._roots.sysfs))
-            vf.link = next((names[name] for name in found if name in names), None)
+    def _complete_vfs(self, pf: Pf, names: dict[str, LinkState]) -> None:
+        if not pf.vfs:
+            return
+        no_table: dict[int, Settings] = {}
+        uplink = pf.link
+        table = no_table
+        if uplink is not None:
+            table = self._ask(f"the VFs of {pf.name}", lambda: links.table(uplink), no_table)
+        stand_ins = pci.representors(pf, self._roots.sysfs)
+        for vf in pf.vfs:
+            vf.settings = table.get(vf.index)
+            vf.representor = names.get(stand_ins.get(vf.index, ""))
+            if vf.address is not None:
+                found = sysfs.netdevs(sysfs.pci_device(vf.address, self._roots.sysfs))
+                vf.link = next((names[name] for name in found if name in names), None)
 
     def _owners(self, vfs: set[str]) -> _Owners:
         """Return whose devices are; note those of recorded attachments that are none of these VFs."""

@@ -12,7 +12,7 @@ from plumbline.node.look import look
 from plumbline.node.model import Node, Pf, State
 from plumbline.output import Column
 from plumbline.verbs.options import json_option, watch_option
-from plumbline.verbs.watch import follow
+from plumbline.verbs.watch import View, show
 
 
 @click.command()
@@ -20,22 +20,17 @@ from plumbline.verbs.watch import follow
 @watch_option
 def status(as_json: bool, watch: bool) -> None:
     """Show the PFs of this node: driver, link, switch mode, and how many VFs are used, made and possible."""
-    follow(watch, lambda: _print(look(), as_json))
+    show(View(look, documents.node, _draw), as_json, watch)
 
 
-def _print(node: Node, as_json: bool) -> None:
-    if as_json:
-        output.print_json(documents.node(node))
-        return
-    console = output.console()
+def _draw(console: Console, node: Node) -> None:
     if not node.pfs:
         console.print(f"{node.name} has no PF: no device here can have VFs", style="bold")
     else:
         shown, _ = output.table(node.pfs, COLUMNS, console.width)
         console.print(shown)
     _print_states(console, node)
-    for text in node.unknown:
-        console.print(f"not known: {text}", style="yellow")
+    output.print_unknown(console, node.unknown)
 
 
 def _print_states(console: Console, node: Node) -> None:
