@@ -9,6 +9,7 @@ import click
 
 from cni.protocol.errors import CniError
 from plumbline.errors import Status, VerbError
+from plumbline.verbs.show import show
 from plumbline.verbs.status import status
 from plumbline.verbs.vfs import vfs
 
@@ -25,7 +26,7 @@ def command(context: click.Context) -> None:
         context.invoke(status)
 
 
-for verb in (status, vfs):
+for verb in (status, vfs, show):
     command.add_command(verb)
 
 

@@ -116,7 +116,8 @@ class _Look:
             owner = recorded.owner(plugin, attachment, living)
             address = recorded.address_of(attachment)
             if address in vfs:
-                found.of_device[address] = owner
+                if owner.alive or address not in found.of_device:  # a dead pod's record may still be there
+                    found.of_device[address] = owner
             else:
                 self._others.append((attachment.name, owner))
         names = kubernetes.pod_names(self._roots)

@@ -33,6 +33,20 @@ class Source(StrEnum):
     ALLOCATION = "allocation"
     VFIO = "vfio"
 
+    @property
+    def told(self) -> str:
+        """What it is, in a sentence."""
+        return SOURCES[self]
+
+
+SOURCES = {
+    Source.RECORD: "plugin's record",
+    Source.CACHE: "runtime's cache of results",
+    Source.KUBELET: "kubelet's checkpoint",
+    Source.ALLOCATION: "sriov-cni's note of who has it",
+    Source.VFIO: "program's open files",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Pod:
@@ -73,15 +87,16 @@ class LinkState:
     """A link.
 
     netns: the path of the namespace that it is in, empty for the host's. mtu in bytes. master: the name of the bridge
-    or bond that it is a port of. parent: the address of its device on a bus.
+    or bond that it is a port of. parent: the address of its device on a bus. kind: of a virtual one, such as veth.
+    index, mtu: 0 for what is not known.
     """
 
     name: str
     index: int
     mac: str
     mtu: int
-    up: bool
-    carrier: bool
+    up: bool | None
+    carrier: bool | None
     netns: str = ""
     master: str = ""
     alias: str = ""
@@ -92,12 +107,12 @@ class LinkState:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A VF's entry at its PF. Rates in Mbit/s, 0 for no limit; vlan 0 for none; None for what is not told."""
+    """A VF's entry at its PF. Rates in Mbit/s, 0 for no limit; vlan 0 for none; None for what is not known."""
 
     mac: str
-    vlan: int
-    qos: int
-    protocol: str
+    vlan: int | None
+    qos: int | None
+    protocol: str | None
     spoofchk: bool | None
     trust: bool | None
     link_state: str | None

@@ -12,7 +12,7 @@ from plumbline.node.look import look
 from plumbline.node.model import Node, Pf, State
 from plumbline.output import Column
 from plumbline.verbs.options import json_option, watch_option
-from plumbline.verbs.watch import View, show
+from plumbline.verbs.watch import View, present
 
 
 @click.command()
@@ -20,7 +20,7 @@ from plumbline.verbs.watch import View, show
 @watch_option
 def status(as_json: bool, watch: bool) -> None:
     """Show the PFs of this node: driver, link, switch mode, and how many VFs are used, made and possible."""
-    show(View(look, documents.node, _draw), as_json, watch)
+    present(View(look, documents.node, _draw), as_json, watch)
 
 
 def _draw(console: Console, node: Node) -> None:
@@ -52,10 +52,11 @@ def _link(pf: Pf) -> str:
     if pf.link is None:
         return ""
     state = "down" if not pf.link.up else "up" if pf.link.carrier else "no carrier"
-    return f"{state} {_speed(pf.speed)}".strip()
+    return f"{state} {speed(pf.speed)}".strip()
 
 
-def _speed(mbps: int | None) -> str:
+def speed(mbps: int | None) -> str:
+    """Return a speed in Mbit/s as it is mostly written, empty where it is not known."""
     if mbps is None:
         return ""
     return f"{mbps // 1000}G" if mbps % 1000 == 0 else f"{mbps}M"

@@ -11,7 +11,7 @@ from plumbline.node.look import look
 from plumbline.node.model import Node, State, Vf
 from plumbline.output import Column
 from plumbline.verbs.options import json_option, watch_option
-from plumbline.verbs.watch import View, show
+from plumbline.verbs.watch import View, present
 
 NO_MAC = "00:00:00:00:00:00"
 STYLES = {
@@ -31,7 +31,7 @@ STYLES = {
 @watch_option
 def vfs(pf: str | None, as_json: bool, watch: bool) -> None:
     """Show the VFs of this node, or of one PF: where each one's link is, how it is set, and which pod has it."""
-    show(View(lambda: _of(look(), pf), documents.node, _draw), as_json, watch)
+    present(View(lambda: _of(look(), pf), documents.node, _draw), as_json, watch)
 
 
 def _of(node: Node, pf: str | None) -> Node:

@@ -54,7 +54,7 @@ class View(Generic[T]):
     draw: Callable[[Console, T], None]
 
 
-def show(view: View[Any], as_json: bool, watch: bool) -> None:
+def present(view: View[Any], as_json: bool, watch: bool) -> None:
     """Print once; with `watch` again after each change, until Ctrl-C or until nobody reads any more. A terminal is
     cleared before, JSON is one line a document.
 
