@@ -11,6 +11,7 @@ from cni.protocol.errors import CniError
 from plumbline.errors import Status, VerbError
 from plumbline.verbs.show import show
 from plumbline.verbs.status import status
+from plumbline.verbs.tree import tree
 from plumbline.verbs.vfs import vfs
 
 
@@ -26,7 +27,7 @@ def command(context: click.Context) -> None:
         context.invoke(status)
 
 
-for verb in (status, vfs, show):
+for verb in (status, vfs, show, tree):
     command.add_command(verb)
 
 

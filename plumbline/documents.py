@@ -41,7 +41,7 @@ def pf(found: Pf) -> dict[str, Any]:
         "eswitch": found.eswitch,
         "vfsPossible": found.possible,
         "vfsMade": len(found.vfs),
-        "vfsUsed": sum(x.owner is not None for x in found.vfs),
+        "vfsUsed": found.used,
         "numaNode": found.numa,
         "driversAutoprobe": found.autoprobe,
         "vfs": [vf(x) for x in found.vfs],

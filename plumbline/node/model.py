@@ -24,6 +24,10 @@ class State(StrEnum):
     FREE = "free"
 
 
+IDLE = (State.FREE, State.UNBOUND)
+"""The states of a VF that nobody has."""
+
+
 class Source(StrEnum):
     """Who said whose a VF is, the best first."""
 
@@ -178,6 +182,11 @@ class Pf:
     numa: int | None = None
     autoprobe: bool | None = None
     vfs: list[Vf] = field(default_factory=list)
+
+    @property
+    def used(self) -> int:
+        """How many of its VFs somebody has."""
+        return sum(vf.state not in IDLE for vf in self.vfs)
 
 
 @dataclass(slots=True)

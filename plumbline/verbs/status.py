@@ -39,16 +39,18 @@ def _print_states(console: Console, node: Node) -> None:
     if counts:
         console.print(", ".join(f"{counts[state]} {state.value}" for state in State if counts[state]), style="dim")
     if node.others:
-        console.print(f"{len(node.others)} other devices are in pods: `plumbline show` DEVICE", style="dim")
+        console.print(
+            f"besides, {len(node.others)} attached: {', '.join(name for name, _ in node.others)}", style="dim"
+        )
 
 
 def vfs_told(pf: Pf) -> str:
     """Return how many VFs of a PF are used, made and possible."""
-    used = sum(vf.state is not State.FREE and vf.state is not State.UNBOUND for vf in pf.vfs)
-    return f"{used}/{len(pf.vfs)}/{pf.possible if pf.possible is not None else '?'}"
+    return f"{pf.used}/{len(pf.vfs)}/{pf.possible if pf.possible is not None else '?'}"
 
 
-def _link(pf: Pf) -> str:
+def link(pf: Pf) -> str:
+    """Return whether a PF's link is up, and how fast; empty where it has none."""
     if pf.link is None:
         return ""
     state = "down" if not pf.link.up else "up" if pf.link.carrier else "no carrier"
@@ -66,7 +68,7 @@ COLUMNS: list[Column[Pf]] = [
     Column("PF", lambda pf: pf.name, 9, lambda _: "bold"),
     Column("ADDRESS", lambda pf: pf.address, 8),
     Column("DRIVER", lambda pf: pf.driver, 5),
-    Column("LINK", _link, 6, lambda pf: "green" if pf.link and pf.link.up and pf.link.carrier else "red"),
+    Column("LINK", link, 6, lambda pf: "green" if pf.link and pf.link.up and pf.link.carrier else "red"),
     Column("MTU", lambda pf: str(pf.link.mtu) if pf.link else "", 3),
     Column("MODE", lambda pf: pf.eswitch or "", 4),
     Column("VFS", vfs_told, 7),
