@@ -26,6 +26,7 @@ COLUMNS: tuple[tuple[Kind, ...], ...] = (
     (Kind.REPRESENTOR,),
     (Kind.BRIDGE,),
 )
+ROUND = 14
 BOX_HEIGHT = 2 * LINE + 2 * PADDING
 ROW = BOX_HEIGHT + GAP_Y
 TOP = 2 * MARGIN
@@ -37,7 +38,7 @@ STYLE = """
           --busy: #0f3050; --foreign: #38204a; --stray: #413608; --pf: #21262d } }
   .back { fill: var(--back) } text { fill: var(--text); font: 12px monospace; white-space: pre }
   rect.box { fill: var(--box); stroke: var(--line) } path { fill: none; stroke: var(--line) }
-  .title { font-weight: bold } .pf rect { fill: var(--pf) } .pod rect { rx: 14px }
+  .title { font-weight: bold } .pf rect { fill: var(--pf) }
   .bridge rect { stroke-width: 2 } .is-free rect, .is-unbound rect { stroke-dasharray: 3 3 }
 """ + "".join(
     f"  .is-{state} rect {{ fill: var(--{state}) }}\n" for state in ("pod", "dead", "busy", "foreign", "stray")
@@ -167,9 +168,8 @@ def _edge(one: Box, other: Box, places: dict[str, _Place]) -> str:
 
 def _drawn(box: Box, place: _Place) -> str:
     kind = f"{box.kind} is-{box.state}" if box.state is not None else str(box.kind)
-    rect = (
-        f'<rect class="box" x="{place.x:.1f}" y="{place.y:.1f}" width="{place.width:.1f}" height="{place.height:.1f}"/>'
-    )
+    size = f'width="{place.width:.1f}" height="{place.height:.1f}" rx="{ROUND if box.kind is Kind.POD else 2}"'
+    rect = f'<rect class="box" x="{place.x:.1f}" y="{place.y:.1f}" {size}/>'
     lines = [line for line in box.lines if line]
     y = place.y + BOX_HEIGHT / 2 - LINE * len(lines) / 2 + LINE * 0.75
     texts = (
