@@ -99,7 +99,7 @@ class _Asking:
         ):
             found += [owner for where, owner in source.items() if address and where == address]
         if isinstance(device, Vf) and device.iommu_group is not None:
-            found += [x for group, x in vfio.holders(self._roots).items() if group == device.iommu_group]
+            found += vfio.holders({device.iommu_group}, self._roots).values()
         return found
 
     def _link(self, owners: list[Owner], name: str, address: str) -> LinkState | None:

@@ -61,7 +61,7 @@ class _Look:
         host: list[LinkState] = self._ask("links", links.of_host, [])
         modes: dict[str, str] = self._ask("devlink", lambda: eswitch.modes(pfs), {})
         names = {link.name: link for link in host}
-        owners = self._owners({vf.address or "" for pf in pfs for vf in pf.vfs})
+        owners = self._owners([vf for pf in pfs for vf in pf.vfs])
         away = self._away(pfs, host, owners)
         for pf in pfs:
             self._complete(pf, names, modes.get(pf.address))
@@ -105,17 +105,18 @@ class _Look:
                 found = sysfs.netdevs(sysfs.pci_device(vf.address, self._roots.sysfs))
                 vf.link = next((names[name] for name in found if name in names), None)
 
-    def _owners(self, vfs: set[str]) -> _Owners:
+    def _owners(self, vfs: list[Vf]) -> _Owners:
         """Return whose devices are; note those of recorded attachments that are none of these VFs."""
         found = _Owners()
         none: tuple[list[tuple[Plugin, Attachment]], list[str]] = ([], [])
         attachments, said = self._ask("records", lambda: recorded.attachments(self._roots.sysfs), none)
         self._unknown += said
         living = recorded.living()
+        addresses = {vf.address for vf in vfs if vf.address}
         for plugin, attachment in attachments:
             owner = recorded.owner(plugin, attachment, living)
             address = recorded.address_of(attachment)
-            if address in vfs:
+            if address in addresses:
                 if owner.alive or address not in found.of_device:  # a dead pod's record may still be there
                     found.of_device[address] = owner
             else:
@@ -124,8 +125,13 @@ class _Look:
         found.add(kubernetes.cached(self._roots))
         found.add(kubernetes.allocated(self._roots, names))
         found.add(recorded.allocations())
-        found.by_group = vfio.holders(self._roots)
+        groups = {vf.iommu_group for vf in vfs if vf.iommu_group is not None and self._may_be_open(vf)}
+        found.by_group = vfio.holders(groups, self._roots)
         return found
+
+    def _may_be_open(self, vf: Vf) -> bool:
+        """Return whether a program may have a VF: one that has a driver that gives it no link."""
+        return bool(vf.address and vf.driver and not sysfs.has_own_netdev(self._folder(vf.address)))
 
     def _away(self, pfs: list[Pf], host: list[LinkState], owners: _Owners) -> dict[str, LinkState]:
         """Return the links that are in other namespaces than the host's, by the PCI address of their device."""

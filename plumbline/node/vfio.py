@@ -11,14 +11,19 @@ from plumbline.node.roots import Roots
 DEVICES = "/dev/vfio/"
 
 
-def holders(roots: Roots) -> dict[int, Owner]:
-    """Return which program has an IOMMU group open, by the group's number; of several, the first."""
+def holders(groups: set[int], roots: Roots) -> dict[int, Owner]:
+    """Return which program has which of these IOMMU groups open, by the group's number; of several, the first.
+
+    Without any nobody is asked: the open files of a thousand processes take half a second.
+    """
     found: dict[int, Owner] = {}
+    if not groups:
+        return found
     for process in sorted((x for x in pci.entries(roots.proc) if x.isdecimal()), key=int):
         folder = os.path.join(roots.proc, process, "fd")
         for fd in pci.entries(folder):
             group = pci.target(folder, fd).removeprefix(DEVICES)
-            if group.isdecimal():
+            if group.isdecimal() and int(group) in groups:
                 found.setdefault(int(group), _owner(process, roots))
     return found
 

@@ -179,13 +179,10 @@ def settings(found: Settings) -> str:
 
 def asked_for(found: Asked) -> str:
     """Return what a configuration asked for, as that writes it; empty for nothing."""
-    told = {
-        key: value for key, value in documents.asked(found).items() if value not in (None, [], False) or key in SWITCHES
-    }
-    return ", ".join(f"{key} {_told(value)}" for key, value in told.items() if value is not None)
-
-
-SWITCHES = ("spoofchk", "trust")
+    told = {key: value for key, value in documents.asked(found).items() if value is not None and value != []}
+    if not found.set_uplink_vlan:
+        told.pop("setUplinkVlan", None)
+    return ", ".join(f"{key} {_told(value)}" for key, value in told.items())
 
 
 def _where(link: LinkState) -> str:
