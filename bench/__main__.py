@@ -1,12 +1,13 @@
-"""`python -m bench table`, `profile`, `scale`, and `vfs`, which is for the lab."""
+"""`python -m bench table`, `profile`, `scale`, `operator`, and `vfs`, which is for the lab."""
 
 from __future__ import annotations
 
 import click
 
+from bench.operator import operator
 from bench.profile import profile
 from bench.scale import scale
 from bench.table import table
 from bench.vfs import vfs_command
 
-click.Group("bench", commands=[table, profile, scale, vfs_command], help=__doc__)()
+click.Group("bench", commands=[table, profile, scale, operator, vfs_command], help=__doc__)()

@@ -76,8 +76,6 @@ def made(pfs: list[PF]) -> Iterator[Scene]:
         stack.callback(net.run, "ip", "-all", "netns", "delete")
         _attached(scene, 0, "living", kubelet_args("default", "router-0", "11111111-aaaa"))
         _attached(scene, 1, "dying", kubelet_args("default", "router-1", "22222222-bbbb"))
-        scene.pods["dying"].delete()
-        wait_for(lambda: bool(pfs[0].vfs[1].name), "link of the dead pod's VF")
         stack.enter_context(_busy(scene))
         _foreign(scene)
         stack.enter_context(_kubernetes(scene))
@@ -85,6 +83,9 @@ def made(pfs: list[PF]) -> Iterator[Scene]:
         _by_sriov_cni(scene)
         stack.enter_context(_switchdev())
         stack.enter_context(_in_a_container(scene))
+        # Last, since the next ADD or DEL of any pod gives back what this one has left.
+        scene.pods["dying"].delete()
+        wait_for(lambda: bool(pfs[0].vfs[1].name), "link of the dead pod's VF")
         settle()
         yield scene
 

@@ -144,7 +144,6 @@ def test_show_a_pods_vf(there: Scene) -> None:
     found = document("show", vf.address)
     os.unlink(path)
     assert found["kind"] == "vf"
-    assert found["link"]["alias"] == "enp1s0v0"
     assert [x for x in found["addresses"] if not x.startswith("fe80")] == ["10.20.0.2/24"]
     (record,) = found["records"]
     assert record["path"] == f"{disk.SRIOV}/sandbox0-net1"
