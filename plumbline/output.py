@@ -77,7 +77,8 @@ class Column(Generic[Row]):
 
 
 def table(rows: Sequence[Row], columns: Iterable[Column[Row]], width: int) -> tuple[Table, list[str]]:
-    """Return a table, one line a row, and the titles of the columns that have given way, or are empty in all rows.
+    """Return a table, one line a row, and the titles of the columns that have given way. One that would be empty in all
+    rows is not there.
 
     width: in columns of the terminal. Two columns stay in any case.
     """

@@ -98,8 +98,8 @@ class _Asking:
             recorded.allocations(),
         ):
             found += [owner for where, owner in source.items() if address and where == address]
-        if isinstance(device, Vf) and device.iommu_group is not None:
-            found += vfio.holders({device.iommu_group}, self._roots).values()
+        if isinstance(device, Vf):
+            found += vfio.holders(vfio.nodes(device, self._roots.sysfs), self._roots).values()
         return found
 
     def _link(self, owners: list[Owner], name: str, address: str) -> LinkState | None:

@@ -28,10 +28,10 @@ def look(roots: Roots | None = None) -> Node:
 
 @dataclass(slots=True)
 class _Owners:
-    """Whose devices are. of_device: by PCI address; by_group: by IOMMU group."""
+    """Whose VFs are, by their PCI addresses. of_device: by what is written down; programs: by who has it open."""
 
     of_device: dict[str, Owner] = field(default_factory=dict)
-    by_group: dict[int, Owner] = field(default_factory=dict)
+    programs: dict[str, Owner] = field(default_factory=dict)
 
     def add(self, more: dict[str, Owner]) -> None:
         """Add what another source tells, which counts as far as no better one has told."""
@@ -42,10 +42,8 @@ class _Owners:
 
     def of(self, vf: Vf) -> Owner | None:
         """Return the owner of a VF."""
-        found = self.of_device.get(vf.address or "")
-        if found is None and vf.iommu_group is not None:
-            found = self.by_group.get(vf.iommu_group)
-        return found
+        address = vf.address or ""
+        return self.of_device.get(address) or self.programs.get(address)
 
 
 class _Look:
@@ -125,13 +123,13 @@ class _Look:
         found.add(kubernetes.cached(self._roots))
         found.add(kubernetes.allocated(self._roots, names))
         found.add(recorded.allocations())
-        groups = {vf.iommu_group for vf in vfs if vf.iommu_group is not None and self._may_be_open(vf)}
-        found.by_group = vfio.holders(groups, self._roots)
+        found.programs = self._programs(vfs)
         return found
 
-    def _may_be_open(self, vf: Vf) -> bool:
-        """Return whether a program may have a VF: one that has a driver that gives it no link."""
-        return bool(vf.address and vf.driver and not sysfs.has_own_netdev(self._folder(vf.address)))
+    def _programs(self, vfs: list[Vf]) -> dict[str, Owner]:
+        nodes = {vf.address: vfio.nodes(vf, self._roots.sysfs) for vf in vfs if vf.address}
+        holders = vfio.holders({path for paths in nodes.values() for path in paths}, self._roots)
+        return {address: holders[path] for address, paths in nodes.items() for path in paths if path in holders}
 
     def _away(self, pfs: list[Pf], host: list[LinkState], owners: _Owners) -> dict[str, LinkState]:
         """Return the links that are in other namespaces than the host's, by the PCI address of their device."""
@@ -163,7 +161,7 @@ def _state(vf: Vf, owners: _Owners) -> State:
     recorded_by = owner is not None and owner.plugin
     if owner is not None and recorded_by:
         return State.POD if owner.alive else State.DEAD
-    if vf.iommu_group in owners.by_group and vf.driver:
+    if vf.address in owners.programs:
         return State.BUSY
     if vf.link is not None and vf.link.netns:
         return State.FOREIGN

@@ -14,7 +14,7 @@ class State(StrEnum):
     DEAD = "dead"
     """An attachment is recorded, and its pod's namespace is gone."""
     BUSY = "busy"
-    """A program has it open through vfio."""
+    """A program has it open, through vfio or as a vDPA device."""
     FOREIGN = "foreign"
     """Its link is in a namespace that no record names."""
     STRAY = "stray"

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from plumbline.node import namespaces, vfio
+from plumbline.node.model import Vdpa, Vf
 from plumbline.node.roots import Roots
+from tests.support import sysfstree
+from tests.support.sysfstree import Tree, folder
 
 
 @pytest.fixture
@@ -33,14 +38,40 @@ def process(root: Path, name: str, netns: str, *opened: str) -> None:
 
 
 def test_holders(roots: Roots, tmp_path: Path) -> None:
-    """The first process that has a group open, in the order of their numbers; vfio's own file is no group."""
-    process(tmp_path, "100", "vm", "/dev/vfio/vfio", "/dev/vfio/17", "/dev/null")
+    """The first process that has a node open, in the order of their numbers."""
+    process(tmp_path, "100", "vm", "/dev/vfio/vfio", "/dev/vfio/17", "/dev/vhost-vdpa-3")
     process(tmp_path, "99", "vm", "/dev/vfio/17", "/dev/vfio/18")
     process(tmp_path, "7", "us", "/dev/null", "socket:[17]")
-    found = vfio.holders({17, 19}, roots)
-    assert {group: owner.program for group, owner in found.items()} == {17: "99 99-program"}
-    assert found[17].netns == f"{roots.proc}/99/ns/net"
+    found = vfio.holders({"/dev/vfio/17", "/dev/vfio/19", "/dev/vhost-vdpa-3"}, roots)
+    programs = {path: owner.program for path, owner in found.items()}
+    assert programs == {"/dev/vfio/17": "99 99-program", "/dev/vhost-vdpa-3": "100 100-program"}
+    assert found["/dev/vfio/17"].netns == f"{roots.proc}/99/ns/net"
     assert vfio.holders(set(), roots) == {}
+
+
+VF = "0000:03:02.0"
+NO_IOMMU = ["/dev/vfio/17", "/dev/vfio/noiommu-17"]
+
+
+@pytest.mark.parametrize(
+    ("tree", "changes", "expected"),
+    [
+        ({}, {}, NO_IOMMU),
+        ({"vfio-dev/vfio4": None}, {}, [*NO_IOMMU, "/dev/vfio/devices/vfio4"]),
+        ({"vfio-dev/vfio4": None}, {"iommu_group": None}, ["/dev/vfio/devices/vfio4"]),
+        ({"net": None}, {}, []),
+        ({}, {"driver": ""}, []),
+        ({}, {"address": None}, []),
+        ({"net": None}, {"vdpa": Vdpa("vdpa0", "vhost", "/dev/vhost-vdpa-3")}, ["/dev/vhost-vdpa-3"]),
+        ({"net": None}, {"vdpa": Vdpa("vdpa0", "virtio", "/sys/bus/virtio/devices/virtio1")}, []),
+    ],
+    ids=["group", "group and device", "device", "a link", "no driver", "simulated", "vDPA", "virtio"],
+)
+def test_nodes(tmp_path: Path, tree: Tree, changes: dict[str, Any], expected: list[str]) -> None:
+    """By what a program can have a VF: nothing where a driver gives it a link, but for a vDPA device's."""
+    whole = {folder(VF, path): text for path, text in tree.items()} | {folder(VF, "vendor"): "0x8086"}
+    vf = Vf("eth0", 0, VF, "vfio-pci", iommu_group=17)
+    assert vfio.nodes(replace(vf, **changes), sysfstree.build(tmp_path, whole)) == expected
 
 
 def test_paths(roots: Roots, tmp_path: Path) -> None:
@@ -63,4 +94,4 @@ def test_nothing_there(tmp_path: Path) -> None:
     """Without /proc and names there are no namespaces and no programs."""
     roots = Roots(proc=str(tmp_path / "proc"), run=str(tmp_path / "run"))
     assert namespaces.paths(roots, []) == []
-    assert vfio.holders({1}, roots) == {}
+    assert vfio.holders({"/dev/vfio/1"}, roots) == {}
