@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
-import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -24,10 +21,9 @@ from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment, binary
 from tests.support.scene import Scene
 from tests.support.vfs import PF
+from tests.support.watching import watching
 
 INFORMATION = "/var/run/k8s.cni.cncf.io/devinfo"
-WITHIN_S = 60.0
-"""How long a change may take until it is shown, without KVM."""
 
 
 @pytest.fixture(scope="module")
@@ -225,47 +221,7 @@ def test_pictures(there: Scene) -> None:
     assert "http" not in svg.replace('xmlns="http://www.w3.org/2000/svg"', "")
 
 
-class Watching:
-    """`plumbline ... --watch --json` while a test changes something."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self.process = process
-        assert process.stdout is not None
-        self._stdout = process.stdout
-        self._rest = b""
-
-    def next(self) -> dict[str, Any]:
-        """Return the next document, which is one line."""
-        deadline = time.monotonic() + WITHIN_S
-        while b"\n" not in self._rest:
-            ready, _, _ = select.select([self._stdout], [], [], max(0.0, deadline - time.monotonic()))
-            assert ready, f"nothing was shown in {WITHIN_S:g} s"
-            data = os.read(self._stdout.fileno(), 1 << 20)
-            assert data, "it has ended"
-            self._rest += data
-        line, self._rest = self._rest.split(b"\n", 1)
-        found = json.loads(line)
-        schemas.check(found)
-        assert isinstance(found, dict)
-        return found
-
-    def until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Return the first of the next documents for which a condition holds: one change may be shown in two."""
-        while not condition(found := self.next()):
-            pass
-        return found
-
-
-@contextmanager
-def watching(*program: str) -> Iterator[Watching]:
-    """Watch the VFs of the first PF, and end that if the test has not."""
-    arguments = (*program, "vfs", "enp1s0", "--watch", "--json")
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        try:
-            yield Watching(process)
-        finally:
-            if process.poll() is None:
-                process.kill()
+WATCH = ("vfs", "enp1s0", "--watch", "--json")
 
 
 def vf_of(document: dict[str, Any], index: int) -> dict[str, Any]:
@@ -278,7 +234,7 @@ def vf_of(document: dict[str, Any], index: int) -> dict[str, Any]:
 def test_watch(there: Scene) -> None:
     """Shown are a setting at the PF, which rtnetlink tells, a driver, which udev tells, and a record; then Ctrl-C."""
     vf = there.pfs[0].vfs[6]
-    with watching(sys.executable, "-m", "plumbline") as watch:
+    with watching(sys.executable, "-m", "plumbline", *WATCH) as watch:
         assert vf_of(watch.next(), 6)["state"] == "free"
         there.pfs[0].set(6, "trust", "on")
         assert vf_of(watch.until(lambda x: vf_of(x, 6)["settings"]["trust"]), 6)["state"] == "free"
@@ -291,21 +247,16 @@ def test_watch(there: Scene) -> None:
         there.attachments[0].add()
         owner = vf_of(watch.until(lambda x: vf_of(x, 0)["state"] == "pod"), 0)["owner"]
         assert owner["pod"] == "router-0"
-        watch.process.send_signal(signal.SIGINT)
-        assert watch.process.wait(WITHIN_S) == 0
-        assert watch.process.stderr is not None
-        assert watch.process.stderr.read() == b""
+        watch.interrupt(signal.SIGINT)
+        assert watch.end() == (0, b"")
 
 
 def test_watch_ends_with_its_reader(there: Scene) -> None:
     """The built binary ends when nobody reads any more, though nothing has changed."""
-    with watching(binary("plumbline")) as watch:
+    with watching(binary("plumbline"), *WATCH) as watch:
         watch.next()
-        assert watch.process.stdout is not None
-        watch.process.stdout.close()
-        assert watch.process.wait(WITHIN_S) == 0
-        assert watch.process.stderr is not None
-        assert watch.process.stderr.read() == b""
+        watch.close()
+        assert watch.end() == (0, b"")
 
 
 def test_other_names_are_plain_text(there: Scene) -> None:
