@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -30,14 +30,15 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-def console(stream: Any = None) -> Console:
+def console(stream: Any = None, environment: Mapping[str, str] | None = None) -> Console:
     """Return where to print. Colour is for terminals only, and for none where NO_COLOR is set (rich sees to both).
 
-    stream: standard output by itself. Square brackets are no markup: texts of others are printed.
+    stream, environment: where to print and the variables that count, by themselves the process's. Square brackets are
+    no markup: texts of others are printed.
     """
     target = stream or sys.stdout
     width = None if target.isatty() else UNBOUNDED
-    return _Console(file=target, highlight=False, soft_wrap=False, width=width, emoji=False, markup=False)
+    return _Console(file=target, width=width, highlight=False, emoji=False, markup=False, _environ=environment)
 
 
 def plain(text: str) -> str:

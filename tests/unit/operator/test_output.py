@@ -31,10 +31,10 @@ class Terminal(io.StringIO):
         return True
 
 
-def printed(rows: list[Any], columns: list[Column[Any]], width: int, stream: io.StringIO | None = None) -> list[str]:
-    """Return the lines of a table on a terminal of that width."""
-    target = stream or io.StringIO()
-    console = Console(file=target, width=width, highlight=False, force_terminal=isinstance(target, Terminal))
+def printed(rows: list[Any], columns: list[Column[Any]], width: int) -> list[str]:
+    """Return the lines of a table as wide as that."""
+    target = io.StringIO()
+    console = Console(file=target, width=width, highlight=False)
     console.print(table(rows, columns, width)[0])
     return target.getvalue().splitlines()
 
@@ -106,14 +106,17 @@ def test_vfs_at_two_widths(width: int, titles: str) -> None:
     assert max(map(len, lines)) <= width
 
 
-def test_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("stream", "environment", "coloured"),
+    [(Terminal(), {}, True), (Terminal(), {"NO_COLOR": "1"}, False), (io.StringIO(), {}, False)],
+    ids=["terminal", "NO_COLOR", "file"],
+)
+def test_colour(stream: io.StringIO, environment: dict[str, str], coloured: bool) -> None:
     """On a terminal only, and never where NO_COLOR is set: bold may stay."""
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    assert "\x1b" not in "".join(printed(ROWS, COLUMNS, 80))
-    assert "\x1b[32m" in "".join(printed(ROWS, COLUMNS, 80, Terminal()))
-    monkeypatch.setenv("NO_COLOR", "1")
-    assert "\x1b[32m" not in "".join(printed(ROWS, COLUMNS, 80, Terminal()))
+    console = output.console(stream, {"TERM": "xterm-256color", "COLUMNS": "80", **environment})
+    console.print(table(ROWS, COLUMNS, console.width)[0])
+    assert ("\x1b[32m" in stream.getvalue()) is coloured
+    assert ("\x1b[1m" in stream.getvalue()) is isinstance(stream, Terminal)
 
 
 def test_a_file_has_no_width() -> None:
