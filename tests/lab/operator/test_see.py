@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from plumbline.cli import command
 from plumbline.errors import Status, VerbError
 from tests.support import disk, net, scene, schemas
+from tests.support.inprocess import document, run
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment, binary
 from tests.support.scene import Scene
@@ -47,21 +46,6 @@ def told(there: Scene) -> dict[str, Any]:
     document = json.loads(done.stdout)
     assert isinstance(document, dict)
     return document
-
-
-def run(*arguments: str) -> Result:
-    """Run the command in this process, and expect success: another one takes seconds to start."""
-    done = CliRunner().invoke(command, arguments, catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return done
-
-
-def document(*arguments: str) -> dict[str, Any]:
-    """Return what a verb prints with --json, which is as its schema says."""
-    found = json.loads(run(*arguments, "--json").stdout)
-    schemas.check(found)
-    assert isinstance(found, dict)
-    return found
 
 
 STATES: dict[str, tuple[str, ...]] = {
@@ -114,11 +98,11 @@ def test_where_everything_is(told: dict[str, Any], there: Scene) -> None:
 
 def test_tables(there: Scene) -> None:
     """A line a device; what is told of a VF of one PF is not told of the others."""
-    lines = run("vfs", "enp1s0").stdout.splitlines()
+    lines = run("vfs", "enp1s0").splitlines()
     assert [line.split()[0] for line in lines] == ["VF", *(f"enp1s0:{index}" for index in range(7))]
     assert "default/router-0" in lines[1]
     assert "net1@living" in lines[1]
-    status = run("status").stdout
+    status = run("status")
     assert "4 pod, 1 dead, 1 busy, 1 foreign, 1 stray, 1 unbound, 9 free" in status
     assert " 5/7/7 " in status
 
@@ -148,7 +132,7 @@ def test_show_a_pods_vf(there: Scene) -> None:
     assert record["before"]["settings"]["vlan"] == 0
     assert [owner["source"] for owner in found["owners"]] == ["record", "allocation"]
     assert [info["content"] for info in found["deviceInfo"]] == [content]
-    shown = run("show", vf.address).stdout
+    shown = run("show", vf.address)
     for text in ("default/router-0", "vlan 100", "10.20.0.2/24", record["path"], there.pods["living"].path):
         assert text in shown
 
@@ -183,7 +167,7 @@ def test_show_a_device_that_is_no_vf(there: Scene, make_device: Callable[..., st
         assert (found["kind"], found["link"]["name"], found["link"]["netns"]) == ("other", "net1", pod.path)
         assert found["owners"][0]["pod"] == "mover"
         assert [other["device"] for other in document("status")["others"]] == [name]
-        assert "default/mover" in run("tree").stdout
+        assert "default/mover" in run("tree")
     finally:
         one.delete()
 
@@ -200,22 +184,22 @@ def test_no_such_device(there: Scene) -> None:
 
 def test_tree(there: Scene) -> None:
     """Each pod is below its VF, what is free is counted, a representor is in its bridge."""
-    lines = [line.strip("│├└─ ") for line in run("tree").stdout.splitlines()]
+    lines = [line.strip("│├└─ ") for line in run("tree").splitlines()]
     at = lines.index(next(line for line in lines if line.startswith("enp1s0:0  pod")))
     assert lines[at + 1].startswith("pod  default/router-0  net1  network blue")
     assert "enp2s0:3-6  4 free" in lines
     assert any("representor" in line and f"in {scene.BRIDGE}" in line for line in lines)
     assert any(line.startswith("eni1np1 ") and f"in {scene.BRIDGE}" in line for line in lines)
-    everything = run("tree", "--all").stdout
+    everything = run("tree", "--all")
     assert all(f"enp2s0:{index} " in everything for index in range(7))
 
 
 def test_pictures(there: Scene) -> None:
     """Graphviz's text joins pod, VF and PF; the SVG is XML with the same in it, and fetches nothing."""
-    dot = run("tree", "--dot").stdout
+    dot = run("tree", "--dot")
     assert '"pod default/router-0" -- "vf enp1s0:0"' in dot
     assert f'"vf enp1s0:0" -- "pf {there.pfs[0].address}"' in dot
-    svg = run("tree", "--svg").stdout
+    svg = run("tree", "--svg")
     texts = {text.strip() for text in ElementTree.fromstring(svg).itertext()}
     assert {"default/router-0", "enp1s0:0", "enp1s0", scene.BRIDGE} <= texts
     assert "http" not in svg.replace('xmlns="http://www.w3.org/2000/svg"', "")
@@ -267,7 +251,7 @@ def test_other_names_are_plain_text(there: Scene) -> None:
     net.run("ip", "-n", str(space.name), "link", "set", name, "name", os.fsdecode(evil))
     try:
         assert vf_of(document("vfs", "enp1s0"), 3)["link"]["name"] == os.fsdecode(evil)
-        shown = run("vfs", "enp1s0").stdout
+        shown = run("vfs", "enp1s0")
         assert "a\\x1b[2J\\udcff@strange" in shown
         assert "\x1b" not in shown
     finally:
