@@ -90,7 +90,7 @@ class _Asking:
     def _owners(self, address: str, mine: list[tuple[Plugin, Attachment]], device: Pf | Vf | None) -> list[Owner]:
         living = recorded.living()
         found = [recorded.owner(plugin, attachment, living) for plugin, attachment in mine]
-        found.sort(key=lambda owner: not owner.alive)
+        found.sort(key=lambda owner: owner.alive is False)
         names_of_pods = kubernetes.pod_names(self._roots)
         for source in (
             kubernetes.cached(self._roots),
@@ -105,7 +105,7 @@ class _Asking:
     def _link(self, owners: list[Owner], name: str, address: str) -> LinkState | None:
         """Return the link of a device that is neither PF nor VF: in its pod, or back on the host."""
         for owner in owners:
-            if owner.source is Source.RECORD and owner.netns and owner.alive:
+            if owner.source is Source.RECORD and owner.netns and owner.alive is not False:
                 inside: list[LinkState] = self._ask("the pod's links", partial(links.of_namespace, owner.netns), [])
                 for link in inside:
                     if link.parent == address if address else link.name == owner.interface:

@@ -115,7 +115,7 @@ class _Look:
             owner = recorded.owner(plugin, attachment, living)
             address = recorded.address_of(attachment)
             if address in addresses:
-                if owner.alive or address not in found.of_device:  # a dead pod's record may still be there
+                if owner.alive is not False or address not in found.of_device:  # a dead pod's record may still be there
                     found.of_device[address] = owner
             else:
                 self._others.append((attachment.name, owner))
@@ -158,9 +158,8 @@ class _Look:
 def _state(vf: Vf, owners: _Owners) -> State:
     """Return what a VF is doing. vf: with everything else that is known of it."""
     owner = owners.of_device.get(vf.address or "")
-    recorded_by = owner is not None and owner.plugin
-    if owner is not None and recorded_by:
-        return State.POD if owner.alive else State.DEAD
+    if owner is not None and owner.plugin:
+        return State.DEAD if owner.alive is False else State.POD
     if vf.address in owners.programs:
         return State.BUSY
     if vf.link is not None and vf.link.netns:
