@@ -44,6 +44,7 @@ def pf(found: Pf) -> dict[str, Any]:
         "vfsUsed": found.used,
         "numaNode": found.numa,
         "driversAutoprobe": found.autoprobe,
+        "persistent": found.persistent,
         "vfs": [vf(x) for x in found.vfs],
     }
 

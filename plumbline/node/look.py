@@ -11,7 +11,7 @@ from cni.attach.attachment import Attachment
 from cni.attach.plugin import Plugin
 from cni.linux import sysfs
 from cni.protocol.errors import CniError
-from plumbline.node import eswitch, hardware, kubernetes, links, namespaces, pci, recorded, vfio
+from plumbline.node import eswitch, hardware, kubernetes, links, namespaces, pci, persistent, recorded, vfio
 from plumbline.node.model import LinkState, Node, Owner, Pf, Settings, State, Vf
 from plumbline.node.roots import Roots
 
@@ -61,7 +61,9 @@ class _Look:
         names = {link.name: link for link in host}
         owners = self._owners([vf for pf in pfs for vf in pf.vfs])
         away = self._away(pfs, host, owners)
+        in_file = persistent.addresses(self._roots)
         for pf in pfs:
+            pf.persistent = pf.address in in_file
             self._complete(pf, names, modes.get(pf.address))
             self._complete_vfs(pf, names)
             for vf in pf.vfs:

@@ -166,7 +166,7 @@ class Pf:
 
     name: of its link, else its address. address: on its bus, `pci` or `netdevsim`. vendor, model: their names, else
     their numbers. eswitch: `legacy` or `switchdev`. possible: how many VFs it can have, None where that is not told.
-    speed in Mbit/s.
+    speed in Mbit/s. persistent: whether it is in the file that is applied after a boot.
     """
 
     name: str
@@ -181,6 +181,7 @@ class Pf:
     possible: int | None = None
     numa: int | None = None
     autoprobe: bool | None = None
+    persistent: bool = False
     vfs: list[Vf] = field(default_factory=list)
 
     @property

@@ -87,6 +87,7 @@ def _of_pf(pf: Pf) -> Iterator[Row]:
     yield "VFs", f"{vfs_told(pf)} used/made/possible"
     yield "autoprobe", _told(pf.autoprobe)
     yield "NUMA node", _told(pf.numa)
+    yield "persistent", "yes" if pf.persistent else "no"
 
 
 def _of_vf(vf: Vf) -> Iterator[Row]:

@@ -72,6 +72,7 @@ COLUMNS: list[Column[Pf]] = [
     Column("MTU", lambda pf: str(pf.link.mtu) if pf.link else "", 3),
     Column("MODE", lambda pf: pf.eswitch or "", 4),
     Column("VFS", vfs_told, 7),
+    Column("PERSISTENT", lambda pf: "yes" if pf.persistent else "", 2),
     Column("NUMA", lambda pf: "" if pf.numa is None else str(pf.numa), 2),
     Column("MODEL", lambda pf: " ".join((pf.vendor, pf.model)).strip(), 1),
 ]

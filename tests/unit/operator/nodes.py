@@ -34,7 +34,7 @@ def vf(index: int, state: State = State.FREE, pf: str = "eth0") -> Vf:
 def full() -> Node:
     """Return a node with a VF in each state, of which one has everything that a VF can have, and another PF."""
     pf = Pf("eth0", "0000:03:00.0", "pci", "ice", "Intel", "E810", link("eth0", master="bond0"), 25000, "switchdev", 8)
-    pf.numa, pf.autoprobe = 0, True
+    pf.numa, pf.autoprobe, pf.persistent = 0, True, True
     pf.vfs = [vf(index, state) for index, state in enumerate(State)]
     rich = pf.vfs[0]
     rich.settings, rich.rdma, rich.iommu_group = settings(), "irdma0", 17

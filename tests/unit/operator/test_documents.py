@@ -57,7 +57,7 @@ def test_devices(details: Details) -> None:
 def test_unknown_is_null() -> None:
     """What is not known has its member all the same; a 0 that means nothing is none."""
     (pf,) = documents.node(nodes.bare())["pfs"]
-    known = {key for key, value in pf.items() if value not in (None, [], 0)}
+    known = {key for key, value in pf.items() if value not in (None, [], 0, False)}
     assert known == {"name", "address", "bus", "vfs", "vfsMade"}
     assert {key for key, value in pf["vfs"][0].items() if value is not None} == {"pf", "index", "state"}
     asked = documents.asked(Asked())

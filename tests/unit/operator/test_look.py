@@ -58,6 +58,7 @@ def roots(tmp_path: Path) -> Roots:
         checkpoint=str(tmp_path / "checkpoint"),
         pod_logs=str(tmp_path / "logs"),
         devinfo=str(tmp_path / "devinfo"),
+        pfs_file=str(tmp_path / "pfs.json"),
     )
 
 
@@ -187,3 +188,19 @@ def test_no_such_device(roots: Roots, text: str) -> None:
     assert f'"{text}"' in caught.value.message
     assert "is a link of the host" in caught.value.message or text != "lo"
     assert "uplink0" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (json.dumps({"schema": "plumbline/pfs/1", "pfs": [{"address": PF, "vfs": 6}]}), True),
+        (json.dumps({"schema": "plumbline/pfs/1", "pfs": [{"address": "0000:04:00.0"}, 7]}), False),
+        ("{", False),
+        (None, False),
+    ],
+)
+def test_persistent(roots: Roots, text: str | None, expected: bool) -> None:
+    """A PF is if it is in the file that is applied after a boot."""
+    if text is not None:
+        Path(roots.pfs_file).write_text(text)
+    assert look(roots).pfs[0].persistent is expected

@@ -58,16 +58,17 @@ def test_vf() -> None:
 
 def test_pf() -> None:
     """A PF has no owner."""
-    assert shown(DETAILS["PF"])[:9] == [
+    assert shown(DETAILS["PF"])[:10] == [
         "eth0  PF",
-        "address    0000:03:00.0",
-        "driver     ice",
-        "model      Intel E810",
-        "switch     switchdev",
-        "speed      25G",
-        "VFs        5/7/8 used/made/possible",
-        "autoprobe  on",
-        "NUMA node  0",
+        "address     0000:03:00.0",
+        "driver      ice",
+        "model       Intel E810",
+        "switch      switchdev",
+        "speed       25G",
+        "VFs         5/7/8 used/made/possible",
+        "autoprobe   on",
+        "NUMA node   0",
+        "persistent  yes",
     ]
 
 
