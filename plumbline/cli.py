@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
 
 from cni.protocol.errors import CniError
 from plumbline.errors import Status, VerbError
+from plumbline.output import plain
 from plumbline.verbs.install import install
+from plumbline.verbs.options import json_option, watch_option
+from plumbline.verbs.show import show
 from plumbline.verbs.status import status
+from plumbline.verbs.tree import tree
 from plumbline.verbs.vfs import vfs
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@json_option
+@watch_option
 @click.pass_context
-def command(context: click.Context) -> None:
+def command(context: click.Context, as_json: bool, watch: bool) -> None:
     """Show, check, prepare and repair a node whose pods have VFs. Without a verb: status.
 
     VFs are named by PCI address, link name, or PF:INDEX. Exit status: 0 good, 1 a finding or a failure, 2 usage,
     3 timed out, 4 refused because in use, 10 no such device.
     """
     if context.invoked_subcommand is None:
-        context.invoke(status)
+        context.invoke(status, as_json=as_json, watch=watch)
+    elif as_json or watch:
+        raise click.UsageError("--json and --watch come after the verb")
 
 
-for verb in (status, vfs, install):
+for verb in (status, vfs, install, show, tree):
     command.add_command(verb)
 
 
-def main() -> None:
-    """Run the command, and end with its exit status."""
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command, and end with its exit status. arguments: without its name, None for those of the process."""
     try:
-        result = command(standalone_mode=False)
+        # A name that is no text, or none that the terminal can show, is no reason to show nothing.
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        result = command(arguments, standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Exit as e:
         sys.exit(e.exit_code)
     except click.ClickException as e:
@@ -46,13 +58,16 @@ def main() -> None:
     except CniError as e:
         _say(str(e), "")
         sys.exit(Status.FAILURE)
-    except BrokenPipeError:  # `plumbline vfs | head`
-        sys.stderr.close()
+    except BrokenPipeError:  # `plumbline vfs | head`; what is still to be written goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(Status.GOOD)
+    except OSError as e:
+        _say(str(e), "")
+        sys.exit(Status.FAILURE)
     sys.exit(result if isinstance(result, int) else Status.GOOD)
 
 
 def _say(message: str, hint: str) -> None:
-    print(f"plumbline: {message}", file=sys.stderr)
-    if hint:
-        print(f"  {hint}", file=sys.stderr)
+    """Say what went wrong; in neither text anything of others can move the cursor."""
+    for number, line in enumerate([*message.splitlines(), *(f"  {line}" for line in hint.splitlines())]):
+        print(f"plumbline: {plain(line)}" if number == 0 else plain(line), file=sys.stderr)

@@ -1,14 +1,18 @@
-"""What the verbs print with --json. The form is docs/schema/node.json, and has a version: members are only ever added
-to one. What is not known is null.
+"""What the verbs print with --json. The forms are docs/schema/*.json, and have versions: members are only ever added
+to one. All members are always there; what is not known is null.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
-from plumbline.node.model import LinkState, Node, Owner, Pf, Vf
+from plumbline.node.details import Details
+from plumbline.node.model import LinkState, Node, Owner, Pf, Settings, Vf
+from plumbline.node.record import Asked, Record
 
 NODE_SCHEMA = "plumbline/node/1"
+DEVICE_SCHEMA = "plumbline/device/1"
 
 
 def node(found: Node) -> dict[str, Any]:
@@ -37,16 +41,17 @@ def pf(found: Pf) -> dict[str, Any]:
         "eswitch": found.eswitch,
         "vfsPossible": found.possible,
         "vfsMade": len(found.vfs),
-        "vfsUsed": sum(x.owner is not None for x in found.vfs),
+        "vfsUsed": found.used,
         "numaNode": found.numa,
         "driversAutoprobe": found.autoprobe,
+        "persistent": found.persistent,
         "vfs": [vf(x) for x in found.vfs],
     }
 
 
 def vf(found: Vf) -> dict[str, Any]:
     """Return a VF."""
-    settings, vdpa = found.settings, found.vdpa
+    vdpa = found.vdpa
     return {
         "pf": found.pf,
         "index": found.index,
@@ -54,23 +59,86 @@ def vf(found: Vf) -> dict[str, Any]:
         "state": found.state.value,
         "driver": _known(found.driver),
         "link": link(found.link),
-        "settings": settings
-        and {
-            "mac": settings.mac,
-            "vlan": settings.vlan,
-            "vlanQoS": settings.qos,
-            "vlanProto": settings.protocol,
-            "spoofchk": settings.spoofchk,
-            "trust": settings.trust,
-            "linkState": settings.link_state,
-            "minTxRate": settings.min_tx_rate,
-            "maxTxRate": settings.max_tx_rate,
-        },
+        "settings": settings(found.settings),
         "representor": link(found.representor),
         "vdpa": vdpa and {"name": vdpa.name, "driver": _known(vdpa.driver), "path": _known(vdpa.path)},
         "rdma": _known(found.rdma),
         "iommuGroup": found.iommu_group,
         "owner": owner(found.owner),
+    }
+
+
+def device(found: Details) -> dict[str, Any]:
+    """Return one device with all that is known of it."""
+    of = found.device
+    return {
+        "schema": DEVICE_SCHEMA,
+        "node": found.node,
+        "name": found.name,
+        "kind": "pf" if isinstance(of, Pf) else "vf" if isinstance(of, Vf) else "other",
+        "pf": pf(of) if isinstance(of, Pf) else None,
+        "vf": vf(of) if isinstance(of, Vf) else None,
+        "link": link(found.link),
+        "addresses": found.addresses,
+        "owners": [owner(x) for x in found.owners],
+        "records": [record(x) for x in found.records],
+        "deviceInfo": [{"path": x.path, "content": x.content} for x in found.device_info],
+        "unknown": found.unknown,
+    }
+
+
+def record(found: Record) -> dict[str, Any]:
+    """Return what a record tells."""
+    written = found.written_s
+    return {
+        "plugin": found.plugin,
+        "path": found.path,
+        "written": None if written is None else datetime.fromtimestamp(written, UTC).isoformat(timespec="seconds"),
+        "ofThisBoot": found.of_this_boot,
+        "byUs": found.by_us,
+        "before": {
+            "link": link(found.link),
+            "settings": settings(found.settings),
+            "representor": link(found.representor),
+        },
+        "bridge": _known(found.bridge),
+        "asked": asked(found.asked),
+    }
+
+
+def asked(found: Asked) -> dict[str, Any]:
+    """Return what a configuration asked for, null for what it did not."""
+    return {
+        "mac": found.mac,
+        "mtu": found.mtu,
+        "vlan": found.vlan,
+        "vlanQoS": found.vlan_qos,
+        "vlanProto": found.vlan_proto,
+        "spoofchk": found.spoofchk,
+        "trust": found.trust,
+        "linkState": found.link_state,
+        "minTxRate": found.min_tx_rate,
+        "maxTxRate": found.max_tx_rate,
+        "bridge": found.bridge,
+        "trunk": None if found.trunk is None else list(found.trunk),
+        "setUplinkVlan": found.set_uplink_vlan,
+    }
+
+
+def settings(found: Settings | None) -> dict[str, Any] | None:
+    """Return a VF's entry at its PF, None for none."""
+    if found is None:
+        return None
+    return {
+        "mac": found.mac,
+        "vlan": found.vlan,
+        "vlanQoS": found.qos,
+        "vlanProto": found.protocol,
+        "spoofchk": found.spoofchk,
+        "trust": found.trust,
+        "linkState": found.link_state,
+        "minTxRate": found.min_tx_rate,
+        "maxTxRate": found.max_tx_rate,
     }
 
 
@@ -80,14 +148,16 @@ def link(found: LinkState | None) -> dict[str, Any] | None:
         return None
     return {
         "name": found.name,
-        "index": found.index,
+        "index": found.index or None,
         "netns": _known(found.netns),
         "mac": _known(found.mac),
-        "mtu": found.mtu,
+        "mtu": found.mtu or None,
         "up": found.up,
         "carrier": found.carrier,
         "master": _known(found.master),
         "alias": _known(found.alias),
+        "parent": _known(found.parent),
+        "kind": _known(found.kind),
         "altNames": list(found.altnames),
     }
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -24,17 +24,45 @@ UNKNOWN = "-"
 """What stands in a table where nothing is known, or nothing is there."""
 
 
-def console(stream: Any = None) -> Console:
-    """Return where to print. Colour is for terminals only, and for none where NO_COLOR is set (rich sees to both)."""
+class _Console(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        """Whoever read has seen enough: `plumbline vfs | head`. rich would end the process with status 1."""
+        raise BrokenPipeError
+
+
+def console(stream: Any = None, environment: Mapping[str, str] | None = None) -> Console:
+    """Return where to print. Colour is for terminals only, and for none where NO_COLOR is set (rich sees to both).
+
+    stream, environment: where to print and the variables that count, by themselves the process's. Square brackets are
+    no markup: texts of others are printed.
+    """
     target = stream or sys.stdout
-    return Console(
-        file=target, highlight=False, soft_wrap=False, width=None if target.isatty() else UNBOUNDED, emoji=False
-    )
+    width = None if target.isatty() else UNBOUNDED
+    return _Console(file=target, width=width, highlight=False, emoji=False, markup=False, _environ=environment)
 
 
-def print_json(document: object) -> None:
-    """Print a document, one of the schemas' (docs/schema)."""
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+def plain(text: str) -> str:
+    """Return a text whose characters are all to be seen: pods choose names of links, which may hold what moves a
+    terminal's cursor, or bytes that are no text.
+    """
+    if text.isprintable():
+        return text
+    return "".join(x if x.isprintable() else x.encode("unicode_escape").decode() for x in text)
+
+
+def print_json(document: object, compact: bool = False) -> None:
+    """Print a document, one of the schemas' (docs/schema). compact: in one line.
+
+    It is ASCII, so that nothing in it moves a terminal's cursor.
+    """
+    layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
+    print(json.dumps(document, **layout), flush=True)
+
+
+def print_unknown(console: Console, unknown: Iterable[str]) -> None:
+    """Say what could not be read, and why."""
+    for text in unknown:
+        console.print(f"not known: {plain(text)}", style="yellow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +78,13 @@ class Column(Generic[Row]):
 
 
 def table(rows: Sequence[Row], columns: Iterable[Column[Row]], width: int) -> tuple[Table, list[str]]:
-    """Return a table, one line a row, and the titles of the columns that have given way, or are empty in all rows.
+    """Return a table, one line a row, and the titles of the columns that have given way. One that would be empty in all
+    rows is not there.
 
     width: in columns of the terminal. Two columns stay in any case.
     """
-    texts = {column.title: [column.value(row) for row in rows] for column in columns}
+    columns = list(columns)
+    texts = {column.title: [plain(column.value(row)) for row in rows] for column in columns}
     kept = [column for column in columns if any(texts[column.title])]
     needed = {x.title: max(map(_cells, [x.title, *(text or UNKNOWN for text in texts[x.title])])) for x in kept}
     left_out: list[str] = []

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable
 
-from pyroute2 import DL, NetlinkError
+from pyroute2 import NetlinkError
 from pyroute2.netlink import NLM_F_ACK, NLM_F_REQUEST
 from pyroute2.netlink.devlink import DEVLINK_CMD_ESWITCH_GET, devlinkcmd
+from pyroute2.netlink.generic import GenericNetlinkSocket
 
 from plumbline.node.model import Pf
 
@@ -20,7 +21,9 @@ def modes(pfs: Iterable[Pf]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     try:
-        with DL() as devlink:
+        # pyroute2's DL leaves an event loop open where there is no devlink, which complains at the end.
+        with GenericNetlinkSocket() as devlink:
+            devlink.bind("devlink", devlinkcmd)
             for pf in pfs:
                 found[pf.address] = _mode(devlink, pf)
     except NetlinkError as e:
@@ -29,7 +32,7 @@ def modes(pfs: Iterable[Pf]) -> dict[str, str]:
     return found
 
 
-def _mode(devlink: DL, pf: Pf) -> str:
+def _mode(devlink: GenericNetlinkSocket, pf: Pf) -> str:
     message = devlinkcmd()
     message["cmd"] = DEVLINK_CMD_ESWITCH_GET
     message["attrs"] = [("DEVLINK_ATTR_BUS_NAME", pf.bus), ("DEVLINK_ATTR_DEV_NAME", pf.address)]

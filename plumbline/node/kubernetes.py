@@ -4,7 +4,7 @@
 - libcni, and Multus with it, caches the configuration and the arguments of each attachment (libcni/api.go);
 - the kubelet's folders of logs are called NAMESPACE_NAME_UID, from which a pod's name is known by its UID.
 
-What cannot be read or understood is as absent: other programs write these files, at any time.
+Addresses are as sysfs has them, in small letters. What cannot be read or understood is as absent.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 from cni.linux.sysfs import is_pci_address
 from plumbline.node import pci
+from plumbline.node.foreign import loaded, member
 from plumbline.node.model import Owner, Pod, Source
 from plumbline.node.roots import Roots
 
@@ -34,14 +35,14 @@ def pod_names(roots: Roots) -> dict[str, Pod]:
 def allocated(roots: Roots, names: dict[str, Pod]) -> dict[str, Owner]:
     """Return to whom the kubelet has given devices, by PCI address. names: as `pod_names` has them."""
     found: dict[str, Owner] = {}
-    entries = _member(_member(_loaded(roots.checkpoint), "Data"), "PodDeviceEntries")
+    entries = member(member(loaded(roots.checkpoint), "Data"), "PodDeviceEntries")
     for entry in entries if isinstance(entries, list) else ():
-        uid, devices = str(_member(entry, "PodUID") or ""), _member(entry, "DeviceIDs")
+        uid, devices = str(member(entry, "PodUID") or ""), member(entry, "DeviceIDs")
         # By NUMA node since Kubernetes 1.20, a list before.
         lists = devices.values() if isinstance(devices, dict) else [devices]
         for device in (device for ids in lists if isinstance(ids, list) for device in ids):
             if uid and isinstance(device, str) and is_pci_address(device):
-                found[device] = Owner(Source.KUBELET, names.get(uid, Pod(uid=uid)))
+                found[device.lower()] = Owner(Source.KUBELET, names.get(uid, Pod(uid=uid)))
     return found
 
 
@@ -49,19 +50,24 @@ def cached(roots: Roots) -> dict[str, Owner]:
     """Return to whom runtimes have attached devices, by PCI address, as libcni's caches tell."""
     found: dict[str, Owner] = {}
     for folder in roots.results:
-        for path in (os.path.join(folder, name) for name in pci.entries(folder)):
-            whole = _loaded(path)
-            if _member(whole, "kind") == CACHE_KIND:
-                found.update((address, _owner(whole)) for address in _devices(whole))
+        for path in (os.path.join(folder, name) for name in sorted(pci.entries(folder))):
+            whole = loaded(path)
+            if member(whole, "kind") == CACHE_KIND:
+                owner = _owner(whole)
+                for address in _devices(whole):
+                    # A pod whose DEL never came has one, too.
+                    if address not in found or os.path.exists(owner.netns):
+                        found[address] = owner
     return found
 
 
 def _owner(whole: Any) -> Owner:
-    pairs = _member(whole, "cniArgs")
-    arguments = {pair[0]: pair[1] for pair in pairs or () if isinstance(pair, list) and len(pair) == 2}
+    pairs = member(whole, "cniArgs")
+    pairs = pairs if isinstance(pairs, list) else []
+    arguments = {str(pair[0]): pair[1] for pair in pairs if isinstance(pair, list) and len(pair) == 2}
     keys = ("K8S_POD_NAMESPACE", "K8S_POD_NAME", "K8S_POD_UID")
     container_id, interface, network = (
-        str(_member(whole, key) or "") for key in ("containerId", "ifName", "networkName")
+        str(member(whole, key) or "") for key in ("containerId", "ifName", "networkName")
     )
     return Owner(
         source=Source.CACHE,
@@ -69,32 +75,20 @@ def _owner(whole: Any) -> Owner:
         container_id=container_id,
         interface=interface,
         network=network,
-        netns=str(_member(whole, "netns") or ""),
+        netns=str(member(whole, "netns") or ""),
     )
 
 
 def _devices(whole: Any) -> Iterator[str]:
     """Give the PCI addresses that a cached configuration names, its plugins' and its capabilities' among them."""
     try:
-        config = json.loads(base64.b64decode(str(_member(whole, "config"))))
-    except ValueError:
+        config = json.loads(base64.b64decode(str(member(whole, "config"))))
+    except (ValueError, RecursionError):
         return
-    plugins = _member(config, "plugins")
-    capabilities = _member(whole, "capabilityArgs")
+    plugins = member(config, "plugins")
+    capabilities = member(whole, "capabilityArgs")
     for section in (config, *(plugins if isinstance(plugins, list) else ()), capabilities):
         for key in DEVICE_KEYS:
-            value = _member(section, key)
+            value = member(section, key)
             if isinstance(value, str) and is_pci_address(value):
-                yield value
-
-
-def _loaded(path: str) -> Any:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
-    except (OSError, ValueError, RecursionError):
-        return None
-
-
-def _member(value: Any, key: str) -> Any:
-    return value.get(key) if isinstance(value, dict) else None
+                yield value.lower()

@@ -11,7 +11,7 @@ from cni.attach.attachment import Attachment
 from cni.attach.plugin import Plugin
 from cni.linux import sysfs
 from cni.protocol.errors import CniError
-from plumbline.node import eswitch, hardware, kubernetes, links, namespaces, pci, recorded, vfio
+from plumbline.node import eswitch, hardware, kubernetes, links, namespaces, pci, persistent, recorded, vfio
 from plumbline.node.model import LinkState, Node, Owner, Pf, Settings, State, Vf
 from plumbline.node.roots import Roots
 
@@ -28,10 +28,10 @@ def look(roots: Roots | None = None) -> Node:
 
 @dataclass(slots=True)
 class _Owners:
-    """Whose devices are. of_device: by PCI address; by_group: by IOMMU group."""
+    """Whose VFs are, by their PCI addresses. of_device: by what is written down; programs: by who has it open."""
 
     of_device: dict[str, Owner] = field(default_factory=dict)
-    by_group: dict[int, Owner] = field(default_factory=dict)
+    programs: dict[str, Owner] = field(default_factory=dict)
 
     def add(self, more: dict[str, Owner]) -> None:
         """Add what another source tells, which counts as far as no better one has told."""
@@ -42,10 +42,8 @@ class _Owners:
 
     def of(self, vf: Vf) -> Owner | None:
         """Return the owner of a VF."""
-        found = self.of_device.get(vf.address or "")
-        if found is None and vf.iommu_group is not None:
-            found = self.by_group.get(vf.iommu_group)
-        return found
+        address = vf.address or ""
+        return self.of_device.get(address) or self.programs.get(address)
 
 
 class _Look:
@@ -58,16 +56,17 @@ class _Look:
         """Return all."""
         system = os.uname()
         pfs: list[Pf] = self._ask("PFs", lambda: pci.pfs(self._roots.sysfs), [])
-        no_links: tuple[list[LinkState], dict[str, dict[int, Settings]]] = ([], {})
-        host, tables = self._ask("links", links.of_host, no_links)
+        host: list[LinkState] = self._ask("links", links.of_host, [])
         modes: dict[str, str] = self._ask("devlink", lambda: eswitch.modes(pfs), {})
         names = {link.name: link for link in host}
-        owners = self._owners({vf.address or "" for pf in pfs for vf in pf.vfs})
+        owners = self._owners([vf for pf in pfs for vf in pf.vfs])
         away = self._away(pfs, host, owners)
+        in_file = persistent.addresses(self._roots)
         for pf in pfs:
+            pf.persistent = pf.address in in_file
             self._complete(pf, names, modes.get(pf.address))
+            self._complete_vfs(pf, names)
             for vf in pf.vfs:
-                self._complete_vf(vf, pf, names, tables.get(pf.name, {}))
                 vf.owner = owners.of(vf)
                 if vf.link is None:
                     vf.link = away.get(vf.address or "")
@@ -90,34 +89,49 @@ class _Look:
         pf.speed = speed if speed is not None and speed > 0 else None
         pf.eswitch = mode
 
-    def _complete_vf(self, vf: Vf, pf: Pf, names: dict[str, LinkState], table: dict[int, Settings]) -> None:
-        vf.settings = table.get(vf.index)
-        if pf.eswitch != "legacy":
-            vf.representor = names.get(pci.representor(pf, vf.index, self._roots.sysfs))
-        if vf.address is not None:
-            found = sysfs.netdevs(sysfs.pci_device(vf.address, self._roots.sysfs))
-            vf.link = next((names[name] for name in found if name in names), None)
+    def _complete_vfs(self, pf: Pf, names: dict[str, LinkState]) -> None:
+        if not pf.vfs:
+            return
+        no_table: dict[int, Settings] = {}
+        uplink = pf.link
+        table = no_table
+        if uplink is not None:
+            table = self._ask(f"the VFs of {pf.name}", lambda: links.table(uplink), no_table)
+        stand_ins = pci.representors(pf, self._roots.sysfs)
+        for vf in pf.vfs:
+            vf.settings = table.get(vf.index)
+            vf.representor = names.get(stand_ins.get(vf.index, ""))
+            if vf.address is not None:
+                found = sysfs.netdevs(sysfs.pci_device(vf.address, self._roots.sysfs))
+                vf.link = next((names[name] for name in found if name in names), None)
 
-    def _owners(self, vfs: set[str]) -> _Owners:
+    def _owners(self, vfs: list[Vf]) -> _Owners:
         """Return whose devices are; note those of recorded attachments that are none of these VFs."""
         found = _Owners()
         none: tuple[list[tuple[Plugin, Attachment]], list[str]] = ([], [])
         attachments, said = self._ask("records", lambda: recorded.attachments(self._roots.sysfs), none)
         self._unknown += said
         living = recorded.living()
+        addresses = {vf.address for vf in vfs if vf.address}
         for plugin, attachment in attachments:
             owner = recorded.owner(plugin, attachment, living)
             address = recorded.address_of(attachment)
-            if address in vfs:
-                found.of_device[address] = owner
+            if address in addresses:
+                if owner.alive is not False or address not in found.of_device:  # a dead pod's record may still be there
+                    found.of_device[address] = owner
             else:
                 self._others.append((attachment.name, owner))
         names = kubernetes.pod_names(self._roots)
         found.add(kubernetes.cached(self._roots))
         found.add(kubernetes.allocated(self._roots, names))
         found.add(recorded.allocations())
-        found.by_group = vfio.holders(self._roots)
+        found.programs = self._programs(vfs)
         return found
+
+    def _programs(self, vfs: list[Vf]) -> dict[str, Owner]:
+        nodes = {vf.address: vfio.nodes(vf, self._roots.sysfs) for vf in vfs if vf.address}
+        holders = vfio.holders({path for paths in nodes.values() for path in paths}, self._roots)
+        return {address: holders[path] for address, paths in nodes.items() for path in paths if path in holders}
 
     def _away(self, pfs: list[Pf], host: list[LinkState], owners: _Owners) -> dict[str, LinkState]:
         """Return the links that are in other namespaces than the host's, by the PCI address of their device."""
@@ -146,10 +160,9 @@ class _Look:
 def _state(vf: Vf, owners: _Owners) -> State:
     """Return what a VF is doing. vf: with everything else that is known of it."""
     owner = owners.of_device.get(vf.address or "")
-    recorded_by = owner is not None and owner.plugin
-    if owner is not None and recorded_by:
-        return State.POD if owner.alive else State.DEAD
-    if vf.iommu_group in owners.by_group and vf.driver:
+    if owner is not None and owner.plugin:
+        return State.DEAD if owner.alive is False else State.POD
+    if vf.address in owners.programs:
         return State.BUSY
     if vf.link is not None and vf.link.netns:
         return State.FOREIGN

@@ -14,7 +14,7 @@ class State(StrEnum):
     DEAD = "dead"
     """An attachment is recorded, and its pod's namespace is gone."""
     BUSY = "busy"
-    """A program has it open through vfio."""
+    """A program has it open, through vfio or as a vDPA device."""
     FOREIGN = "foreign"
     """Its link is in a namespace that no record names."""
     STRAY = "stray"
@@ -22,6 +22,10 @@ class State(StrEnum):
     UNBOUND = "unbound"
     """It has no driver."""
     FREE = "free"
+
+
+IDLE = (State.FREE, State.UNBOUND)
+"""The states of a VF that nobody has."""
 
 
 class Source(StrEnum):
@@ -32,6 +36,20 @@ class Source(StrEnum):
     KUBELET = "kubelet"
     ALLOCATION = "allocation"
     VFIO = "vfio"
+
+    @property
+    def told(self) -> str:
+        """What it is, in a sentence."""
+        return SOURCES[self]
+
+
+SOURCES = {
+    Source.RECORD: "plugin's record",
+    Source.CACHE: "runtime's cache of results",
+    Source.KUBELET: "kubelet's checkpoint",
+    Source.ALLOCATION: "sriov-cni's note of who has it",
+    Source.VFIO: "program's open files",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +91,16 @@ class LinkState:
     """A link.
 
     netns: the path of the namespace that it is in, empty for the host's. mtu in bytes. master: the name of the bridge
-    or bond that it is a port of. parent: the address of its device on a bus.
+    or bond that it is a port of. parent: the address of its device on a bus. kind: of a virtual one, such as veth.
+    index, mtu: 0 for what is not known.
     """
 
     name: str
     index: int
     mac: str
     mtu: int
-    up: bool
-    carrier: bool
+    up: bool | None
+    carrier: bool | None
     netns: str = ""
     master: str = ""
     alias: str = ""
@@ -92,12 +111,12 @@ class LinkState:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A VF's entry at its PF. Rates in Mbit/s, 0 for no limit; vlan 0 for none; None for what is not told."""
+    """A VF's entry at its PF. Rates in Mbit/s, 0 for no limit; vlan 0 for none; None for what is not known."""
 
     mac: str
-    vlan: int
-    qos: int
-    protocol: str
+    vlan: int | None
+    qos: int | None
+    protocol: str | None
     spoofchk: bool | None
     trust: bool | None
     link_state: str | None
@@ -147,7 +166,7 @@ class Pf:
 
     name: of its link, else its address. address: on its bus, `pci` or `netdevsim`. vendor, model: their names, else
     their numbers. eswitch: `legacy` or `switchdev`. possible: how many VFs it can have, None where that is not told.
-    speed in Mbit/s.
+    speed in Mbit/s. persistent: whether it is in the file that is applied after a boot.
     """
 
     name: str
@@ -162,7 +181,13 @@ class Pf:
     possible: int | None = None
     numa: int | None = None
     autoprobe: bool | None = None
+    persistent: bool = False
     vfs: list[Vf] = field(default_factory=list)
+
+    @property
+    def used(self) -> int:
+        """How many of its VFs somebody has."""
+        return sum(vf.state not in IDLE for vf in self.vfs)
 
 
 @dataclass(slots=True)

@@ -6,9 +6,14 @@ from plumbline.errors import Status, VerbError
 from plumbline.node.model import LinkState, Node, Pf, Vf
 
 
+def find_pf(node: Node, text: str) -> Pf | None:
+    """Return a PF by its link's name or its address, None where there is no such PF."""
+    return next((x for x in node.pfs if text in (x.name, x.address) or _has_name(x.link, text)), None)
+
+
 def pf(node: Node, text: str) -> Pf:
-    """Return a PF by its link's name or its address. Raises VerbError (10)."""
-    found = next((x for x in node.pfs if text in (x.name, x.address) or _has_name(x.link, text)), None)
+    """Return the same. Raises VerbError (10)."""
+    found = find_pf(node, text)
     if found is None:
         known = ", ".join(x.name for x in node.pfs) or "none"
         raise VerbError(Status.NO_DEVICE, f'there is no PF "{text}" on this node', f"PFs: {known}")

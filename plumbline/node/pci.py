@@ -14,9 +14,9 @@ PCI, NETDEVSIM = "pci", "netdevsim"
 
 
 def pfs(root: str) -> list[Pf]:
-    """Return all PFs with their VFs, by address; links and settings are not looked up. root: where sysfs is mounted.
+    """Return all PFs with their VFs, by address; links, settings and representors are not looked up.
 
-    Raises CniError where nothing more can be opened.
+    root: where sysfs is mounted. Raises CniError where nothing more can be opened.
     """
     return [*_pci(root), *_simulated(root)]
 
@@ -26,13 +26,16 @@ def folder(pf: Pf, root: str) -> str:
     return os.path.realpath(os.path.join(root, "bus", pf.bus, "devices", pf.address))
 
 
-def representor(pf: Pf, index: int, root: str) -> str:
-    """Return the name of the link that stands for a VF at its PF in switchdev mode, empty where there is none."""
+def representors(pf: Pf, root: str) -> dict[int, str]:
+    """Return the names of the links that stand for a PF's VFs in switchdev mode, by the VFs' indices."""
     device = folder(pf, root)
     if pf.bus == PCI:
-        return sysfs.representor(device, index, root)
-    ports = ((name, sysfs.vf_of_port(text(device, "net", name, "phys_port_name"))) for name in sysfs.netdevs(device))
-    return next((name for name, port in ports if port is not None and port[2] == index), "")
+        if not sysfs.switch_id(device):
+            return {}
+        found = {vf.index: sysfs.representor(device, vf.index, root) for vf in pf.vfs}
+        return {index: name for index, name in found.items() if name}
+    ports = ((sysfs.vf_of_port(text(device, "net", name, "phys_port_name")), name) for name in sysfs.netdevs(device))
+    return {port[2]: name for port, name in ports if port is not None}
 
 
 def _pci(root: str) -> list[Pf]:

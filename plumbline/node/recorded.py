@@ -11,6 +11,7 @@ from cni.attach.plugin import Plugin
 from cni.attach.records import Records
 from cni.linux.log import Logger
 from cni.linux.sysfs import is_pci_address
+from cni.protocol.errors import CniError
 from plugins.accelerated_bridge.plugin import AcceleratedBridge
 from plugins.host_device.plugin import HostDevicePlugin
 from plugins.sriov.plugin import Sriov
@@ -37,8 +38,13 @@ def attachments(sysfs_root: str) -> tuple[list[tuple[Plugin, Attachment]], list[
 
 
 def owner(plugin: Plugin, attachment: Attachment, living: Living) -> Owner:
-    """Return whose an attachment is. Raises CniError."""
+    """Return whose an attachment is. `alive` is None where the namespace is there and cannot be opened."""
     told = attachment.owner
+    alive: bool | None
+    try:
+        alive = living.has(attachment)
+    except CniError:
+        alive = None
     return Owner(
         source=Source.RECORD,
         pod=Pod(*(told.pod.get(key, "") for key in POD_KEYS)),
@@ -47,7 +53,7 @@ def owner(plugin: Plugin, attachment: Attachment, living: Living) -> Owner:
         network=told.network,
         plugin=plugin.name,
         netns=attachment.home,
-        alive=living.has(attachment),
+        alive=alive,
     )
 
 

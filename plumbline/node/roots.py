@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+
+from cni.attach import deviceinfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +14,8 @@ class Roots:
 
     sysfs, proc: where these are mounted. run: of named network namespaces, `netns` below it. results: libcni's caches
     of results. checkpoint: what the kubelet's device manager has given to which pod. pod_logs: the kubelet's folders of
-    logs, which name pods.
+    logs, which name pods. devinfo: the files about devices that device plugins and we write for Multus. pfs_file: what
+    PFs are to be after a boot.
     """
 
     sysfs: str = "/sys"
@@ -20,3 +24,5 @@ class Roots:
     results: tuple[str, ...] = ("/var/lib/cni/results", "/var/lib/cni/multus/results")
     checkpoint: str = "/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint"
     pod_logs: str = "/var/log/pods"
+    pfs_file: str = "/etc/plumbline/pfs.json"
+    devinfo: str = os.path.dirname(deviceinfo.FOLDER)

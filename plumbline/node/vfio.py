@@ -1,25 +1,49 @@
-"""Which programs have which devices open through vfio: a VF's IOMMU group is /dev/vfio/GROUP."""
+"""Which programs have which VFs open: through vfio, or, of a vDPA device, through vhost."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 
+from cni.linux import sysfs
 from plumbline.node import pci
-from plumbline.node.model import Owner, Source
+from plumbline.node.model import Owner, Source, Vf
 from plumbline.node.roots import Roots
 
-DEVICES = "/dev/vfio/"
+DEVICES = "/dev/vfio"
 
 
-def holders(roots: Roots) -> dict[int, Owner]:
-    """Return which program has an IOMMU group open, by the group's number; of several, the first."""
-    found: dict[int, Owner] = {}
+def nodes(vf: Vf, root: str) -> list[str]:
+    """Return the device nodes by which a program can have a VF. root: where sysfs is mounted.
+
+    They are that of its IOMMU group, which has another name where there is no IOMMU, that of the device itself since
+    Linux 6.6 (Documentation/driver-api/vfio.rst), and its vDPA device's. A VF with a link has none of vfio's.
+    """
+    if vf.address is None or not vf.driver:
+        return []
+    device = os.path.realpath(sysfs.pci_device(vf.address, root))
+    found = [vf.vdpa.path] if vf.vdpa is not None and vf.vdpa.driver == "vhost" and vf.vdpa.path else []
+    if not sysfs.has_own_netdev(device):
+        if vf.iommu_group is not None:
+            found += [f"{DEVICES}/{vf.iommu_group}", f"{DEVICES}/noiommu-{vf.iommu_group}"]
+        found += [f"{DEVICES}/devices/{name}" for name in pci.entries(os.path.join(device, "vfio-dev"))]
+    return found
+
+
+def holders(wanted: Collection[str], roots: Roots) -> dict[str, Owner]:
+    """Return which program has which of these device nodes open, by their paths; of several programs, the first.
+
+    Where none is wanted no process is looked at: the open files of a thousand take half a second.
+    """
+    found: dict[str, Owner] = {}
+    if not wanted:
+        return found
     for process in sorted((x for x in pci.entries(roots.proc) if x.isdecimal()), key=int):
         folder = os.path.join(roots.proc, process, "fd")
         for fd in pci.entries(folder):
-            group = pci.target(folder, fd).removeprefix(DEVICES)
-            if group.isdecimal():
-                found.setdefault(int(group), _owner(process, roots))
+            node = pci.target(folder, fd)
+            if node in wanted and node not in found:
+                found[node] = _owner(process, roots)
     return found
 
 

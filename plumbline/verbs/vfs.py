@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from rich.console import Console
 
 from plumbline import documents, output
 from plumbline.node import names
@@ -10,7 +11,7 @@ from plumbline.node.look import look
 from plumbline.node.model import Node, State, Vf
 from plumbline.output import Column
 from plumbline.verbs.options import json_option, watch_option
-from plumbline.verbs.watch import follow
+from plumbline.verbs.watch import View, present
 
 NO_MAC = "00:00:00:00:00:00"
 STYLES = {
@@ -30,23 +31,25 @@ STYLES = {
 @watch_option
 def vfs(pf: str | None, as_json: bool, watch: bool) -> None:
     """Show the VFs of this node, or of one PF: where each one's link is, how it is set, and which pod has it."""
-    follow(watch, lambda: _print(look(), pf, as_json))
+    present(View(lambda: _of(look(), pf), documents.node, _draw), as_json, watch)
 
 
-def _print(node: Node, pf: str | None, as_json: bool) -> None:
+def _of(node: Node, pf: str | None) -> Node:
+    """Return the node, of its PFs only one if that is asked for. Raises VerbError (10)."""
     if pf is not None:
         node.pfs = [names.pf(node, pf)]
-    if as_json:
-        output.print_json(documents.node(node))
-        return
-    console = output.console()
+    return node
+
+
+def _draw(console: Console, node: Node) -> None:
     if not node.vfs:
         console.print("there are no VFs; `plumbline setup` makes some", style="bold")
-        return
-    shown, left_out = output.table(node.vfs, COLUMNS, console.width)
-    console.print(shown)
-    if left_out:
-        console.print(f"a wider terminal shows {', '.join(left_out)} as well", style="dim")
+    else:
+        shown, left_out = output.table(node.vfs, COLUMNS, console.width)
+        console.print(shown)
+        if left_out:
+            console.print(f"a wider terminal shows {', '.join(left_out)} as well", style="dim")
+    output.print_unknown(console, node.unknown)
 
 
 def flags(vf: Vf) -> str:
