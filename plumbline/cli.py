@@ -8,6 +8,10 @@ import click
 
 from cni.protocol.errors import CniError
 from plumbline.errors import Status, VerbError
+from plumbline.prepare.carry_out import InterruptedSetupError
+from plumbline.verbs.apply import apply, forget, wait
+from plumbline.verbs.bind import bind, vdpa
+from plumbline.verbs.setup import setup
 from plumbline.verbs.status import status
 from plumbline.verbs.vfs import vfs
 
@@ -24,7 +28,7 @@ def command(context: click.Context) -> None:
         context.invoke(status)
 
 
-for verb in (status, vfs):
+for verb in (status, vfs, setup, apply, forget, bind, vdpa, wait):
     command.add_command(verb)
 
 
@@ -38,6 +42,9 @@ def main() -> None:
         e.show()
         sys.exit(Status.USAGE)
     except click.Abort:
+        sys.exit(130)
+    except InterruptedSetupError as e:
+        _say(e.told, "")
         sys.exit(130)
     except VerbError as e:
         _say(e.message, e.hint)
