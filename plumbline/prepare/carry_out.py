@@ -85,7 +85,7 @@ def _take_back(begun: list[Step], kernel: Kernel, progress: Progress) -> str:
             differences += [difference] if difference else []
     if failures:
         return "\n  ".join(failures)
-    return "; ".join(["what had been done was taken back, and the PF is as it was before", *differences])
+    return ", ".join(["what had been done was taken back, and the PF is as it was before", *differences])
 
 
 @contextmanager
