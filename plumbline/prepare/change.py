@@ -25,7 +25,7 @@ from plumbline.prepare.wish import Wish
 @dataclass(frozen=True, slots=True)
 class Terms:
     """How careful to be. force: do it even where a link is needed, or somebody else makes the VFs; VFs in use are left
-    alone nevertheless. at_boot: no pod has been started since.
+    alone nevertheless. at_boot: the node boots, and runs no pod yet, by all that is known.
     """
 
     force: bool = False
@@ -51,7 +51,7 @@ class Change:
 
     def refuse(self, attempt: str, pf: Pf, steps: list[Step], node: Node, terms: Terms) -> None:
         """Raise VerbError (4) where steps would take away what somebody needs. attempt: what is not done then."""
-        in_use.refuse(attempt, touched(pf, steps), terms.at_boot)
+        in_use.refuse(attempt, touched(pf, steps), terms.at_boot and in_use.is_first_of_boot(self.roots))
         if terms.force or not steps:
             return
         try:
@@ -59,7 +59,8 @@ class Change:
         except OSError as e:
             raise VerbError(Status.FAILURE, f"{attempt}: nothing was changed, since {e.strerror}") from e
         session.refuse(attempt, pf, needed)
-        claims.refuse(attempt, pf, self.places.etc, self.places.run)
+        if not terms.at_boot:  # who wrote the file has been told
+            claims.refuse(attempt, pf, self.places.etc, self.places.run)
 
     def make(self, wish: Wish, terms: Terms, progress: Progress) -> list[Step]:
         """Make a PF what it is to be; return the steps that were needed. The caller holds the lock of the node.

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+from cni.linux import boot
 from plumbline.errors import Status, VerbError
 from plumbline.node.model import Source, State, Vf
+from plumbline.node.roots import Roots
 
 SHOWN = 8
 """How many are named; a node has a hundred pods."""
@@ -12,8 +16,8 @@ SHOWN = 8
 def user(vf: Vf, at_boot: bool) -> str:
     """Return who has a VF and how, empty for nobody.
 
-    at_boot: whether no pod can have been started since. What the kubelet and the runtimes have written down is of the
-    boot before, then; that of our own records which is of this boot still counts.
+    at_boot: whether no pod has been started since. What the kubelet and the runtimes have written down is of the boot
+    before, then; of our own records, those that are of this boot still count.
     """
     owner = vf.owner
     if vf.state is State.POD:
@@ -35,6 +39,18 @@ def user(vf: Vf, at_boot: bool) -> str:
 def users(vfs: list[Vf], at_boot: bool = False) -> list[str]:
     """Return who has which of some VFs."""
     return [told for told in (user(vf, at_boot) for vf in vfs) if told]
+
+
+def is_first_of_boot(roots: Roots) -> bool:
+    """Return whether neither the kubelet nor a runtime has written anything down since the boot, by their files."""
+    return all(_changed_ns(path) < boot.began_ns() for path in (roots.checkpoint, *roots.results))
+
+
+def _changed_ns(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def refuse(attempt: str, vfs: list[Vf], at_boot: bool = False) -> None:

@@ -64,11 +64,12 @@ def setup(pf: str, **options: object) -> int:
     change.refuse(f"make {found.name} have {wish}", found, steps, node, terms)
     if how.dry_run:
         return Status.GOOD
+    program = persistent.program() if how.persist else ""  # before anything is done: there may be none
     if steps and not how.yes:
         confirm(steps, f"{found.name} is to have {wish}")
     with locks.of_node(change.places), Bar() as bar:
         done = change.make(wish, terms, bar)
-        written = _persist(wish, change) if how.persist else []
+        written = _persist(wish, change, program) if how.persist else []
         others = [] if how.persist else _told_otherwise(wish, change)
     click.echo(f"{found.name} {'now has' if done else 'has already'} {wish}")
     for text in [*(f"written: {path}" for path in written), *others]:
@@ -99,17 +100,16 @@ def _wish(pf: Pf, options: dict[str, object]) -> Wish:
         raise click.UsageError(str(e)) from e
 
 
-def _persist(wish: Wish, change: Change) -> list[str]:
-    """Write what is needed at boot; return which files. Raises VerbError, CniError."""
+def _persist(wish: Wish, change: Change, program: str) -> list[str]:
+    """Write what is needed at boot; return which files. program: this command's path. Raises VerbError, CniError."""
     places = change.places
-    path = persistent.program()
     before = pfs_file.read(places.pfs)
     wishes = pfs_file.with_wish(before, wish)
     written = []
     if wishes != before:
         pfs_file.write(places.pfs, wishes)
         written.append(places.pfs)
-    written += persistent.install(wishes, places, path)
+    written += persistent.install(wishes, places, program)
     if places.rule in written:
         node = change.look()
         persistent.announce([vf.address for vf in node.vfs if vf.address], change.roots.sysfs)

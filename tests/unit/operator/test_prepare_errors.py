@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from plumbline.errors import VerbError
+from plumbline.node.roots import Roots
 from plumbline.prepare import room
 from plumbline.prepare.explain import Situation, explain, told
+from plumbline.prepare.kernel import Kernel, Target
 from plumbline.prepare.room import Bar, Capability, Room
 from tests.support import sysfstree
 
@@ -114,3 +117,13 @@ def test_measured(tmp_path: Path) -> None:
     assert [bar.number for bar in found.lacking] == [3]
     assert found.lacks_bus(1) == 4
     assert room.vf_addresses(device, 3) == ["0000:04:10.0", "0000:04:10.2", "0000:04:10.4"]
+
+
+def test_fewer_than_asked_for(tmp_path: Path) -> None:
+    """The kernel's yes is not believed; the same number is no error."""
+    root = sysfstree.build(tmp_path, {sysfstree.folder("0000:03:00.0", "sriov_numvfs"): "3"})
+    kernel, target = Kernel(Roots(sysfs=root)), Target("ens3", "0000:03:00.0")
+    with pytest.raises(VerbError, match="4 VFs were asked for, the kernel said yes, and there are 3"):
+        kernel.await_vfs(target, 4, lambda: None)
+    with pytest.raises(VerbError, match="ens4 does not tell how many VFs it has"):
+        kernel.await_vfs(Target("ens4", "0000:04:00.0"), 4, lambda: None)

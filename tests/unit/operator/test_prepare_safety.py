@@ -74,6 +74,18 @@ def test_refused_with_the_names() -> None:
     in_use.refuse("x", [_vf(State.FREE)])
 
 
+def test_pods_of_this_boot(tmp_path: Path) -> None:
+    """What the kubelet wrote before the boot tells nothing of now; a retry after its start has to believe it."""
+    roots = Roots(checkpoint=str(tmp_path / "checkpoint"), results=(str(tmp_path / "results"),))
+    assert in_use.is_first_of_boot(roots)
+    (tmp_path / "checkpoint").write_text("{}")
+    assert not in_use.is_first_of_boot(roots)
+    os.utime(tmp_path / "checkpoint", (1, 1))
+    assert in_use.is_first_of_boot(roots)
+    (tmp_path / "results").mkdir()
+    assert not in_use.is_first_of_boot(roots)
+
+
 def test_what_a_route_stands_on(tmp_path: Path) -> None:
     """A VLAN on a bond in a bridge is on the bond's ports; a bridge of Open vSwitch on all of its datapath."""
     for name, lower in (("br0", "bond0.5"), ("bond0.5", "bond0"), ("bond0", "ens3"), ("bond0", "ens4"), ("ens5", "")):
