@@ -13,6 +13,7 @@ from plumbline.node.model import Node
 from plumbline.prepare.carry_out import Progress, as_verb_error
 from plumbline.prepare.change import Change, Terms, find
 from plumbline.prepare.plan import plan
+from plumbline.prepare.steps import Step
 from plumbline.prepare.wish import Wish
 
 PF_S = 60.0
@@ -23,13 +24,19 @@ POLL_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a wish. did: what was done, none where all was as it should be. error: what went wrong, if anything
-    did.
+    """What came of a wish. steps: what was done, or is still to do; none where all was as it should be.
+
+    error: what went wrong, if anything did.
     """
 
     wish: Wish
-    did: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
     error: VerbError | None = None
+
+    @property
+    def titles(self) -> str:
+        """The steps, in words."""
+        return "; ".join(step.title for step in self.steps)
 
     @property
     def status(self) -> Status:
@@ -50,7 +57,7 @@ def apply(wishes: list[Wish], change: Change, terms: Terms, progress: Progress) 
         except (VerbError, CniError, OSError) as e:
             yield Outcome(wish, error=as_verb_error(e))
         else:
-            yield Outcome(wish, tuple(step.title for step in steps))
+            yield Outcome(wish, tuple(steps))
 
 
 def worst(outcomes: list[Outcome]) -> Status:
@@ -68,14 +75,12 @@ def await_pf(wish: Wish, change: Change, timeout_s: float = PF_S) -> None:
         _wait(lambda: not wish.mac or os.path.isdir(os.path.join(device, "net")), timeout_s)
 
 
-def left(wish: Wish, node: Node) -> str:
-    """Return what is still to do until a PF is what it is to be, empty for nothing."""
+def left(wish: Wish, node: Node) -> Outcome:
+    """Return what is still to do until a PF is what it is to be."""
     try:
-        pf = find(node, wish)
+        return Outcome(wish, tuple(plan(find(node, wish), wish)))
     except VerbError as e:
-        return e.message
-    steps = plan(pf, wish)
-    return f"{pf.name}: still to {', '.join(step.title for step in steps)}" if steps else ""
+        return Outcome(wish, error=e)
 
 
 def _wait(condition: Callable[[], bool], timeout_s: float) -> None:

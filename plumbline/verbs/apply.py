@@ -6,12 +6,15 @@ import time
 
 import click
 
+from plumbline import output
 from plumbline.errors import Status, VerbError
 from plumbline.node import names
 from plumbline.prepare import applying, locks, persistent, pfs_file
 from plumbline.prepare.change import Change, Terms
+from plumbline.prepare.document import prepared
 from plumbline.prepare.progress import Bar
 from plumbline.prepare.wish import Wish
+from plumbline.verbs.options import json_option
 
 POLL_S = 1.0
 
@@ -19,7 +22,8 @@ POLL_S = 1.0
 @click.command()
 @click.option("--boot", is_flag=True, help="Wait for each PF; no pod has been started yet. For the unit of systemd's.")
 @click.option("--force", is_flag=True, help="Also where a PF carries your session, or somebody else makes its VFs.")
-def apply(boot: bool, force: bool) -> int:
+@json_option
+def apply(boot: bool, force: bool, as_json: bool) -> int:
     """Make the PFs what the file says: /etc/plumbline/pfs.json.
 
     Nothing is changed where all is as it should be. A PF that is missing, or is another one by its permanent MAC
@@ -27,15 +31,17 @@ def apply(boot: bool, force: bool) -> int:
     """
     change = Change()
     wishes = pfs_file.read(change.places.pfs)
-    if not wishes:
+    if not wishes and not as_json:
         click.echo(f"nothing to do: there is no PF in {change.places.pfs}")
         return Status.GOOD
     with locks.of_node(change.places), Bar() as bar:
         outcomes = list(applying.apply(wishes, change, Terms(force=force, at_boot=boot), bar))
+    if as_json:
+        output.print_json(prepared(outcomes, True))
+        return applying.worst(outcomes)
     for outcome in outcomes:
         if outcome.error is None:
-            what = "; ".join(outcome.did) if outcome.did else "nothing to do"
-            click.echo(f"{outcome.wish.address}: {outcome.wish}: {what}")
+            click.echo(f"{outcome.wish.address}: {outcome.wish}: {outcome.titles or 'nothing to do'}")
             continue
         click.echo(f"{outcome.wish.address}: {outcome.error.message}", err=True)
         if outcome.error.hint:
@@ -72,7 +78,8 @@ def _named(wishes: list[Wish], text: str, change: Change) -> Wish:
 
 @click.command()
 @click.option("--timeout", type=click.FloatRange(0), default=300.0, show_default=True, help="For how long, in seconds.")
-def wait(timeout: float) -> int:
+@json_option
+def wait(timeout: float, as_json: bool) -> int:
     """Wait until the PFs are what the file says; exit status 3 where they are not in time.
 
     For what must not start before, as the SR-IOV device plugin, in an init container of which this is.
@@ -82,10 +89,16 @@ def wait(timeout: float) -> int:
     while True:
         wishes = pfs_file.read(change.places.pfs)
         node = change.look()
-        left = [text for text in (applying.left(wish, node) for wish in wishes) if text]
+        outcomes = [applying.left(wish, node) for wish in wishes]
+        left = [x for x in outcomes if x.steps or x.error is not None]
+        is_late = time.monotonic() >= deadline
+        if as_json and (is_late or not left):
+            output.print_json(prepared(outcomes, False))
+            return Status.TIMED_OUT if left else Status.GOOD
         if not left:
             click.echo(f"all is as it should be: {len(wishes)} PFs in {change.places.pfs}")
             return Status.GOOD
-        if time.monotonic() >= deadline:
-            raise VerbError(Status.TIMED_OUT, f"not as it should be after {timeout:g} s", "\n  ".join(left))
+        if is_late:
+            lines = [x.error.message if x.error is not None else f"{x.wish.address}: still to {x.titles}" for x in left]
+            raise VerbError(Status.TIMED_OUT, f"not as it should be after {timeout:g} s", "\n  ".join(lines))
         time.sleep(min(POLL_S, max(0.0, deadline - time.monotonic())))

@@ -7,15 +7,19 @@ from dataclasses import dataclass
 
 import click
 
+from plumbline import output
 from plumbline.errors import Status, VerbError
 from plumbline.node import names, pci
 from plumbline.node.model import Pf
 from plumbline.prepare import locks, permanent, persistent, pfs_file
+from plumbline.prepare.applying import Outcome
 from plumbline.prepare.change import Change, Terms, require_possible
+from plumbline.prepare.document import prepared
 from plumbline.prepare.plan import plan
 from plumbline.prepare.progress import Bar
 from plumbline.prepare.steps import Step
 from plumbline.prepare.wish import Wish, WishError, check, parse_driver
+from plumbline.verbs.options import json_option
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,7 @@ class How:
 
     yes: bool
     dry_run: bool
+    as_json: bool
     persist: bool
     force: bool
 
@@ -45,20 +50,23 @@ class How:
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Print the plan as lines for a shell, and do nothing.")
 @click.option("--force", is_flag=True, help="Also where the PF carries your session, or somebody else makes its VFs.")
+@json_option
 def setup(pf: str, **options: object) -> int:
     """Make VFs of a PF, and what belongs to them.
 
     The plan is shown and asked for on a terminal. What is not named stays as it is. If something fails, or at Ctrl-C,
     all that was done to the PF is taken back. VFs in pods, or open in programs, are never taken away (exit status 4).
     """
-    how = How(**{key: bool(options.pop(key)) for key in ("yes", "dry_run", "persist", "force")})
+    how = How(**{key: bool(options.pop(key)) for key in ("yes", "dry_run", "as_json", "persist", "force")})
     change = Change()
     node = change.look()
     found = names.pf(node, pf)
     wish = _wish(found, options)
     require_possible(found, wish)
     steps = plan(found, wish)
-    if how.dry_run:
+    if how.dry_run and how.as_json:
+        output.print_json(prepared([Outcome(wish, tuple(steps))], False))
+    elif how.dry_run:
         print_plan(steps, f"{found.name} has {wish}" if not steps else "")
     terms = Terms(force=how.force)
     change.refuse(f"make {found.name} have {wish}", found, steps, node, terms)
@@ -71,6 +79,9 @@ def setup(pf: str, **options: object) -> int:
         done = change.make(wish, terms, bar)
         written = _persist(wish, change, program) if how.persist else []
         others = [] if how.persist else _told_otherwise(wish, change)
+    if how.as_json:
+        output.print_json(prepared([Outcome(wish, tuple(done))], True, written))
+        return Status.GOOD
     click.echo(f"{found.name} {'now has' if done else 'has already'} {wish}")
     for text in [*(f"written: {path}" for path in written), *others]:
         click.echo(text)

@@ -119,7 +119,7 @@ def test_made_and_kept(empty_pf: PF, pfs: list[PF]) -> None:
 
     write(f"{pf.folder}/sriov_numvfs", "0")
     late = plumbline("wait", "--timeout", "0")
-    assert (late.status, f"{pf.name}: still to make 3 VFs" in late.err) == (3, True), late
+    assert (late.status, f"{pf.address}: still to make 3 VFs" in late.err) == (3, True), late
     assert "make 3 VFs" in plumbline("apply", "--boot").ok()
     assert drivers(pf) == ["vfio-pci", "igbvf", "igbvf"]
 
