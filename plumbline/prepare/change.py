@@ -51,14 +51,17 @@ class Change:
 
     def refuse(self, attempt: str, pf: Pf, steps: list[Step], node: Node, terms: Terms) -> None:
         """Raise VerbError (4) where steps would take away what somebody needs. attempt: what is not done then."""
-        in_use.refuse(attempt, touched(pf, steps), terms.at_boot and in_use.is_first_of_boot(self.roots))
+        vfs = touched(pf, steps)
+        in_use.refuse(attempt, vfs, terms.at_boot and in_use.is_first_of_boot(self.roots))
         if terms.force or not steps:
             return
         try:
             needed = session.needed(node, self.environment, self.roots)
         except OSError as e:
             raise VerbError(Status.FAILURE, f"{attempt}: nothing was changed, since {e.strerror}") from e
-        session.refuse(attempt, pf, needed)
+        # One VF's driver is nothing to the others, nor to the PF.
+        of_pf = [pf.link] if any(step.touches is None for step in steps) else []
+        session.refuse(attempt, [*of_pf, *(vf.link for vf in vfs)], needed)
         if not terms.at_boot:  # who wrote the file has been told
             claims.refuse(attempt, pf, self.places.etc, self.places.run)
 

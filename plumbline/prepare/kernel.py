@@ -161,6 +161,8 @@ class Kernel:
 
     def make_vdpa(self, address: str, use: str) -> None:
         """Have a vDPA device on a VF, bound to the driver for its use: `vhost`, `virtio`, or none. Raises VerbError."""
+        if use:
+            binding.load(binding.VDPA, VDPA_DRIVERS[use], self._root)  # and with it vDPA itself
         name = self._vdpa(address)
         if not name:
             name = vdpa.name_of(address)

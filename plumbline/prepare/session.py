@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from socket import AF_INET, AF_INET6
 
 from pyroute2 import IPRoute, NetlinkError
 
 from plumbline.errors import Status, VerbError
 from plumbline.node import pci
-from plumbline.node.model import Node, Pf
+from plumbline.node.model import LinkState, Node
 from plumbline.node.roots import Roots
 
 SSH = "SSH_CONNECTION"
@@ -19,9 +19,8 @@ SSH = "SSH_CONNECTION"
 RTN_UNICAST = 1  # linux/rtnetlink.h
 
 
-def refuse(attempt: str, pf: Pf, needed: dict[str, str]) -> None:
-    """Raise VerbError (4) where the link of a PF, or one of its VFs' on the host, is needed. needed: see `needed`."""
-    links = [pf.link, *(vf.link for vf in pf.vfs)]
+def refuse(attempt: str, links: Iterable[LinkState | None], needed: dict[str, str]) -> None:
+    """Raise VerbError (4) where one of some links is on the host and needed. needed: as `needed` returns it."""
     for link in links:
         why = needed.get(link.name, "") if link is not None and not link.netns else ""
         if link is not None and why:

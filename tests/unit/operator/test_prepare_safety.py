@@ -118,16 +118,16 @@ def test_session_of_an_ancestor(tmp_path: Path) -> None:
 
 def test_needed_links() -> None:
     """The PF's or a VF's on the host; one in a pod is not what the host needs."""
-    found = pf("iavf")
+    found = pf("iavf").link
+    inside, outside = (LinkState("net1", 7, "02:00:00:00:00:07", 1500, True, True, netns=x) for x in ("/run/n", ""))
     with pytest.raises(
         VerbError, match="x: refused, since ens3 carries the default route; nothing was changed"
     ) as caught:
-        session.refuse("x", found, {"ens3": "carries the default route"})
+        session.refuse("x", [None, found], {"ens3": "carries the default route"})
     assert caught.value.status == Status.IN_USE
-    session.refuse("x", found, {"net1": "carries your SSH session"})
-    found.vfs[0].link = LinkState("net1", 7, "02:00:00:00:00:07", 1500, True, True)
+    session.refuse("x", [found, inside], {"net1": "carries your SSH session"})
     with pytest.raises(VerbError, match="net1 carries your SSH session"):
-        session.refuse("x", found, {"net1": "carries your SSH session"})
+        session.refuse("x", [found, outside], {"net1": "carries your SSH session"})
 
 
 NETPLAN = """network:
