@@ -75,13 +75,10 @@ def _there_are_some(found: Situation) -> str:
 
 
 def _no_room(found: Situation) -> str:
-    return "; ".join([_measured(found), "in the BIOS, enable SR-IOV and 'above 4G decoding'; or boot with pci=realloc"])
-
-
-def _measured(found: Situation) -> str:
+    remedy = "in the BIOS, enable SR-IOV and 'above 4G decoding', or boot with pci=realloc"
     room = found.room
     if room is None:
-        return "there is no room for the VFs' addresses or bus numbers"
+        return f"there is no room for the VFs' addresses or bus numbers: {remedy}"
     lacking, bus = room.lacking, room.lacks_bus(found.asked)
     said = [f"BAR {bar.number} of the VFs needs {bar.size / MIB:g} MiB and has no addresses" for bar in lacking]
     if bus:
@@ -89,7 +86,7 @@ def _measured(found: Situation) -> str:
             f"the last VF would be on bus {bus:02x}, and the bridge above the PF ends with bus {room.last_bus:02x}"
         )
     if said:
-        return "; ".join(said)
+        return f"{'; '.join(said)}: {remedy}"
     size = sum(bar.size for bar in room.bars) / MIB
     buses = "" if room.last_bus is None else f", and bus numbers up to {room.last_bus:02x}"
     return (

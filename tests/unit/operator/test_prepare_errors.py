@@ -37,7 +37,7 @@ CASES: dict[str, tuple[int, Situation, str]] = {
     "no addresses": (
         errno.ENOMEM,
         _with(room=Room((Bar(0, 8 << 20, False), Bar(3, 8 << 20, True)), CAPABILITY, 4, 0x0300)),
-        "BAR 0 of the VFs needs 8 MiB and has no addresses; in the BIOS",
+        "BAR 0 of the VFs needs 8 MiB and has no addresses: in the BIOS",
     ),
     "no bus": (
         errno.ENOMEM,
