@@ -11,6 +11,7 @@ import time
 
 from cni.linux import sysfs
 from plumbline.errors import Status, VerbError
+from plumbline.prepare.wish import is_linkless
 
 PCI, VDPA = "pci", "vdpa"
 
@@ -30,7 +31,7 @@ def bind(bus: str, device: str, driver: str, root: str) -> None:
         _write(attempt, os.path.join(_folder(bus, device, root), "driver_override"), driver)
         unbind(bus, device, root)
         _probe(attempt, bus, device, root)
-    if bus == PCI and "vfio" not in driver and "uio" not in driver:
+    if bus == PCI and not is_linkless(driver):
         _write(f"clear the override of {device}", os.path.join(_folder(bus, device, root), "driver_override"), "\n")
     if bus == VDPA and sysfs.driver(_folder(bus, device, root)) != driver:
         raise VerbError(Status.FAILURE, f"cannot bind the vDPA device {device} to {driver}: the driver did not take it")

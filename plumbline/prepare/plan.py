@@ -15,7 +15,7 @@ from plumbline.node.model import Pf, Vf
 from plumbline.node.pci import PCI
 from plumbline.prepare.kernel import Target
 from plumbline.prepare.steps import AwaitLinks, Bind, BringUp, MakeVdpa, SetMode, SetNumber, Step, Unbind
-from plumbline.prepare.wish import DEFAULT, Wish
+from plumbline.prepare.wish import DEFAULT, Wish, is_linkless
 
 LEGACY, SWITCHDEV = "legacy", "switchdev"
 MODE_WITHOUT_VFS = frozenset(("ice",))
@@ -40,15 +40,10 @@ def touched(pf: Pf, steps: list[Step]) -> list[Vf]:
     return [vf for vf in pf.vfs if vf.index in indices]
 
 
-def is_userspace(driver: str) -> bool:
-    """Return whether a driver of this name hands a device to a program, so that the device has no link."""
-    return "vfio" in driver or "uio" in driver
-
-
 def has_driver(vf: Vf, driver: str) -> bool:
     """Return whether a VF has the driver that is wished for."""
     if driver == DEFAULT:
-        return bool(vf.driver) and not is_userspace(vf.driver)
+        return bool(vf.driver) and not is_linkless(vf.driver)
     return driver in ("", vf.driver)
 
 
@@ -151,7 +146,7 @@ class _Plan:
 
     def _links(self, drivers: dict[int, str]) -> list[Step]:
         """Return the step that waits for the links of VFs. drivers: which they have been bound to, by index."""
-        with_link = tuple(index for index in sorted(drivers) if not is_userspace(drivers[index]))
+        with_link = tuple(index for index in sorted(drivers) if not is_linkless(drivers[index]))
         return [AwaitLinks(self.target, with_link)] if with_link and self.pf.link is not None else []
 
     def _vdpa(self, before: dict[int, str | None]) -> list[Step]:

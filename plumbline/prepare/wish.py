@@ -14,6 +14,9 @@ DEFAULT = "default"
 VDPA_DRIVERS = {"vhost": "vhost_vdpa", "virtio": "virtio_vdpa"}
 """The drivers of the vDPA bus, by what the devices are for (Documentation of the kernel, vdpa)."""
 
+LINKLESS = ("vfio", "uio", "pci-stub", "pciback")
+"""Parts of the names of drivers that hold a device for a program, a virtual machine or nobody: it has no link."""
+
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?\Z")
 _NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z|\Z")
@@ -75,6 +78,11 @@ class Wish:
         return ", ".join(part for part in parts if part)
 
 
+def is_linkless(driver: str) -> bool:
+    """Return whether a driver of this name makes no link."""
+    return any(part in driver for part in LINKLESS)
+
+
 def parse_driver(text: str) -> DriverFor:
     """Return what DRIVER or RANGE=DRIVER says, such as `vfio-pci` or `0-3=vfio-pci`. Raises WishError."""
     which, equals, driver = text.rpartition("=")
@@ -99,8 +107,8 @@ def check(wish: Wish) -> Wish:
     if beyond is not None:
         raise WishError(f"driver: {beyond} is for VFs that there are not to be: {wish.vfs} VFs end with {wish.vfs - 1}")
     for index in range(wish.vfs if wish.vdpa else 0):
-        if wish.driver_of(index) not in ("", DEFAULT) and "vfio" in wish.driver_of(index):
-            driver = wish.driver_of(index)
+        driver = wish.driver_of(index)
+        if is_linkless(driver):
             raise WishError(
                 f"vdpa: VF {index} is to be bound to {driver}, and only the NIC's own driver makes vDPA devices"
             )

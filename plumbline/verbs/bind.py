@@ -13,10 +13,10 @@ from plumbline.prepare import locks
 from plumbline.prepare.carry_out import carry_out
 from plumbline.prepare.change import Change, Terms
 from plumbline.prepare.kernel import Kernel
-from plumbline.prepare.plan import has_driver, is_userspace, target_of
+from plumbline.prepare.plan import has_driver, target_of
 from plumbline.prepare.progress import Bar
 from plumbline.prepare.steps import AwaitLinks, Bind, MakeVdpa, RemoveVdpa, Step
-from plumbline.prepare.wish import WishError, driver_for
+from plumbline.prepare.wish import WishError, driver_for, is_linkless
 from plumbline.verbs.setup import confirm, print_plan
 
 Steps = Callable[[Pf, list[Vf]], list[Step]]
@@ -46,7 +46,7 @@ def bind(vfs: tuple[str, ...], driver: str, yes: bool, dry_run: bool, force: boo
             return []
         indices = tuple(vf.index for vf in apart)
         bound: list[Step] = [Bind(target_of(pf), indices, driver, tuple(vf.driver for vf in apart))]
-        awaits = not is_userspace(driver) and pf.link is not None
+        awaits = not is_linkless(driver) and pf.link is not None
         return [*bound, AwaitLinks(target_of(pf), indices)] if awaits else bound
 
     return _do(vfs, steps, f"bound to {driver}", (yes, dry_run, force))
