@@ -34,7 +34,7 @@ def apply(boot: bool, force: bool, as_json: bool) -> int:
     if not wishes and not as_json:
         click.echo(f"nothing to do: there is no PF in {change.places.pfs}")
         return Status.GOOD
-    with locks.of_node(change.places), Bar() as bar:
+    with Bar() as bar, locks.of_node(change.places):
         outcomes = list(applying.apply(wishes, change, Terms(force=force, at_boot=boot), bar))
     if as_json:
         output.print_json(prepared(outcomes, True))

@@ -105,7 +105,7 @@ def _do(texts: tuple[str, ...], steps_of: Steps, outcome: str, how: tuple[bool, 
     if planned and not yes:
         confirm(planned, f"{len(texts)} VFs are to be {outcome}")
     addresses = [vf.address for _, vfs in _by_pf(before, texts) for vf in vfs if vf.address]
-    with locks.of_node(change.places), locks.of_vfs(sorted(addresses), change.roots.sysfs), Bar() as bar:
+    with Bar() as bar, locks.of_node(change.places), locks.of_vfs(sorted(addresses), change.roots.sysfs):
         node = change.look()
         _refuse(node, texts, steps_of, change, force)
         for pf, vfs in _by_pf(node, texts):

@@ -75,7 +75,7 @@ def setup(pf: str, **options: object) -> int:
     program = persistent.program() if how.persist else ""  # before anything is done: there may be none
     if steps and not how.yes:
         confirm(steps, f"{found.name} is to have {wish}")
-    with locks.of_node(change.places), Bar() as bar:
+    with Bar() as bar, locks.of_node(change.places):
         done = change.make(wish, terms, bar)
         written = _persist(wish, change, program) if how.persist else []
         others = [] if how.persist else _told_otherwise(wish, change)
