@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import click
 
+from cni.protocol.errors import CniError
 from plumbline import output
 from plumbline.errors import Status, VerbError
 from plumbline.node import names, pci
 from plumbline.node.model import Pf
 from plumbline.prepare import locks, permanent, persistent, pfs_file
 from plumbline.prepare.applying import Outcome
+from plumbline.prepare.carry_out import as_verb_error
 from plumbline.prepare.change import Change, Terms, require_possible
 from plumbline.prepare.document import prepared
 from plumbline.prepare.plan import plan
@@ -112,15 +114,23 @@ def _wish(pf: Pf, options: dict[str, object]) -> Wish:
 
 
 def _persist(wish: Wish, change: Change, program: str) -> list[str]:
-    """Write what is needed at boot; return which files. program: this command's path. Raises VerbError, CniError."""
+    """Write what is needed at boot; return which files. program: this command's path. Raises VerbError."""
     places = change.places
-    before = pfs_file.read(places.pfs)
-    wishes = pfs_file.with_wish(before, wish)
     written = []
-    if wishes != before:
-        pfs_file.write(places.pfs, wishes)
-        written.append(places.pfs)
-    written += persistent.install(wishes, places, program)
+    try:
+        before = pfs_file.read(places.pfs)
+        wishes = pfs_file.with_wish(before, wish)
+        if wishes != before:
+            pfs_file.write(places.pfs, wishes)
+            written.append(places.pfs)
+        written += persistent.install(wishes, places, program)
+    except (VerbError, CniError, OSError) as e:
+        told = as_verb_error(e)
+        raise VerbError(
+            Status.FAILURE,
+            f"{wish.address} has {wish}, and will not after a boot: {told.message}",
+            "\n  ".join([*([told.hint] if told.hint else []), f"written: {', '.join(written) or 'nothing'}"]),
+        ) from e
     if places.rule in written:
         node = change.look()
         persistent.announce([vf.address for vf in node.vfs if vf.address], change.roots.sysfs)
