@@ -262,9 +262,9 @@ class AwaitLinks(OfVfs):
     def shell(self) -> list[str]:
         """See `Step`."""
         device = "/sys/bus/pci/devices/$vf"
-        without = f"[ -e {device}/driver ] && [ ! -e {device}/net ] && [ ! -e {device}/virtio* ]"
+        has_link = f"[ -e {device}/net ] || ls -d {device}/virtio*/net >/dev/null 2>&1"
         again = f"{{ echo $vf >{device}/driver/unbind; echo $vf >/sys/bus/pci/drivers_probe; }}"
-        return self._loop(f"{without} && {again}")
+        return self._loop(f"[ ! -e {device}/driver ] || {has_link} || {again}")
 
     def do(self, kernel: Kernel, tick: Tick) -> None:
         """See `Step`."""

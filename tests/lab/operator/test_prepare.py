@@ -38,10 +38,10 @@ def pf(pfs: list[PF]) -> Iterator[PF]:
     yield one
     net.run("rm", "-rf", *WRITTEN)
     net.run("udevadm", "control", "--reload")
-    one.make_vfs()
-    for vf in one.vfs:
+    for vf in (VF(one, index) for index in range(number(one))):
         if vf.driver != "igbvf":
             vf.bind("igbvf")
+    one.make_vfs()
 
 
 @pytest.fixture
