@@ -10,8 +10,12 @@ import click
 from cni.protocol.errors import CniError
 from plumbline.errors import Status, VerbError
 from plumbline.output import plain
+from plumbline.prepare.carry_out import InterruptedSetupError
+from plumbline.verbs.apply import apply, forget, wait
+from plumbline.verbs.bind import bind, vdpa
 from plumbline.verbs.install import install
 from plumbline.verbs.options import json_option, watch_option
+from plumbline.verbs.setup import setup
 from plumbline.verbs.show import show
 from plumbline.verbs.status import status
 from plumbline.verbs.tree import tree
@@ -34,7 +38,7 @@ def command(context: click.Context, as_json: bool, watch: bool) -> None:
         raise click.UsageError("--json and --watch come after the verb")
 
 
-for verb in (status, vfs, install, show, tree):
+for verb in (status, vfs, install, show, tree, setup, apply, forget, bind, vdpa, wait):
     command.add_command(verb)
 
 
@@ -51,6 +55,9 @@ def main(arguments: list[str] | None = None) -> None:
         e.show()
         sys.exit(Status.USAGE)
     except click.Abort:
+        sys.exit(130)
+    except InterruptedSetupError as e:
+        _say(e.told, "")
         sys.exit(130)
     except VerbError as e:
         _say(e.message, e.hint)

@@ -1,0 +1,89 @@
+"""What PFs are to be as their file says, compared with what they are."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from cni.protocol.errors import CniError
+from plumbline.errors import Status, VerbError
+from plumbline.node.model import Node
+from plumbline.prepare.carry_out import Progress, as_verb_error
+from plumbline.prepare.change import Change, Terms, find
+from plumbline.prepare.plan import plan
+from plumbline.prepare.steps import Step
+from plumbline.prepare.wish import Wish
+
+PF_S = 60.0
+"""How long, in seconds, to wait at boot for a PF and its driver: the modules of some NICs load firmware first."""
+
+POLL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a wish. steps: what was done, or is still to do; none where all was as it should be.
+
+    error: what went wrong, if anything did.
+    """
+
+    wish: Wish
+    steps: tuple[Step, ...] = ()
+    error: VerbError | None = None
+
+    @property
+    def titles(self) -> str:
+        """The steps, in words."""
+        return "; ".join(step.title for step in self.steps)
+
+    @property
+    def status(self) -> Status:
+        """How the verb is to end for this one: what is missing is a finding."""
+        if self.error is None:
+            return Status.GOOD
+        return Status.IN_USE if self.error.status is Status.IN_USE else Status.FAILURE
+
+
+def apply(wishes: list[Wish], change: Change, terms: Terms, progress: Progress) -> Iterator[Outcome]:
+    """Make each PF what it is to be; one that cannot be keeps no other from it. The caller holds the node's lock."""
+    for wish in wishes:
+        try:
+            if terms.at_boot:
+                progress.begin(f"wait for {wish.address}", 1)
+                await_pf(wish, change)
+            steps = change.make(wish, terms, progress)
+        except (VerbError, CniError, OSError) as e:
+            yield Outcome(wish, error=as_verb_error(e))
+        else:
+            yield Outcome(wish, tuple(steps))
+
+
+def worst(outcomes: list[Outcome]) -> Status:
+    """Return how the verb ends."""
+    statuses = [x.status for x in outcomes]
+    return Status.FAILURE if Status.FAILURE in statuses else max(statuses, default=Status.GOOD)
+
+
+def await_pf(wish: Wish, change: Change, timeout_s: float = PF_S) -> None:
+    """Wait until a PF has a driver; say nothing where it does not get one, what follows says it better."""
+    device = os.path.join(change.roots.sysfs, "bus", wish.bus, "devices", wish.address)
+    if wish.bus == "pci":
+        _wait(lambda: os.path.exists(os.path.join(device, "driver")), timeout_s)
+        # A NIC has its link a moment later; what is no NIC has none, and no MAC address either.
+        _wait(lambda: not wish.mac or os.path.isdir(os.path.join(device, "net")), timeout_s)
+
+
+def left(wish: Wish, node: Node) -> Outcome:
+    """Return what is still to do until a PF is what it is to be."""
+    try:
+        return Outcome(wish, tuple(plan(find(node, wish), wish)))
+    except VerbError as e:
+        return Outcome(wish, error=e)
+
+
+def _wait(condition: Callable[[], bool], timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(POLL_S)

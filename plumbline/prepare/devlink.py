@@ -1,0 +1,43 @@
+"""The mode of an embedded switch is changed by devlink (Documentation/networking/devlink, linux/devlink.h)."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from pyroute2 import DL, NetlinkError
+from pyroute2.netlink import NLM_F_ACK, NLM_F_REQUEST
+from pyroute2.netlink.devlink import DEVLINK_CMD_ESWITCH_SET, devlinkcmd
+
+from plumbline.errors import Status, VerbError
+from plumbline.node.eswitch import MODES
+
+HINTS = {
+    errno.EOPNOTSUPP: "its driver has no such mode",
+    errno.ENODEV: "its driver does not know devlink, and has the legacy mode only",
+    errno.ENOENT: "this kernel has no devlink",
+    errno.EBUSY: "something uses the switch: VFs with drivers, offloaded rules or IPsec states",
+    errno.EINVAL: "dmesg has what the driver says",
+    errno.EPERM: "only root may",
+}
+
+
+def set_mode(bus: str, address: str, mode: str) -> None:
+    """Change the mode of a PF's switch: `legacy` or `switchdev`. Raises VerbError."""
+    message = devlinkcmd()
+    message["cmd"] = DEVLINK_CMD_ESWITCH_SET
+    message["attrs"] = [
+        ("DEVLINK_ATTR_BUS_NAME", bus),
+        ("DEVLINK_ATTR_DEV_NAME", address),
+        ("DEVLINK_ATTR_ESWITCH_MODE", MODES.index(mode)),
+    ]
+    try:
+        with DL() as devlink:
+            for _ in devlink.nlm_request(message, msg_type=devlink.prid, msg_flags=NLM_F_REQUEST | NLM_F_ACK):
+                pass
+    except NetlinkError as e:
+        raise VerbError(
+            Status.FAILURE,
+            f"cannot switch {bus}/{address} to {mode} mode: {os.strerror(e.code)}",
+            HINTS.get(e.code, "dmesg has what the driver says"),
+        ) from e

@@ -1,0 +1,136 @@
+"""What makes PFs what they are to be at each boot: a unit of systemd's, and a rule of udev's.
+
+The unit runs `plumbline apply --boot` before anything that configures the network or starts pods (systemd.special(7),
+network-pre.target). It has no default dependencies: some distributions configure the network before sysinit.target, and
+would wait for each other with a unit that comes after that.
+
+The rule tells NetworkManager to leave the VFs of the PFs in the file alone, and nobody else's (NM_UNMANAGED, in
+NetworkManager's 85-nm-unmanaged.rules): who has a VF is known by its PF's uevent.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+from cni.linux import files
+from plumbline.errors import Status, VerbError
+from plumbline.node import pci
+from plumbline.prepare.places import Places
+from plumbline.prepare.wish import Wish
+
+UNIT = """# Written by `plumbline setup --persist`; what PFs are to be stands in {pfs}.
+[Unit]
+Description=Make SR-IOV VFs as {pfs} says
+Documentation=man:plumbline(1)
+ConditionPathExists={pfs}
+StartLimitIntervalSec=3600
+StartLimitBurst=5
+DefaultDependencies=no
+RequiresMountsFor=/var/lib/cni /tmp {program}
+Wants=network-pre.target
+After=local-fs.target systemd-udevd.service systemd-modules-load.service
+Before=network-pre.target kubelet.service containerd.service crio.service
+Conflicts=shutdown.target
+Before=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={program} apply --boot
+Restart=on-failure
+RestartSec=10
+TimeoutStartSec=600
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+RULE_HEAD = "# Written by `plumbline setup --persist`: NetworkManager leaves the VFs of these PFs alone.\n"
+RULE = (
+    'ACTION!="remove", SUBSYSTEM=="net", ATTR{{device/physfn/uevent}}=="*PCI_SLOT_NAME={address}*", '
+    'ENV{{NM_UNMANAGED}}="1"\n'
+)
+
+
+def unit(program: str, pfs: str) -> str:
+    """Return the unit. program: the command's path; pfs: that of the file."""
+    return UNIT.format(program=program, pfs=pfs)
+
+
+def rule(wishes: list[Wish]) -> str:
+    """Return udev's rule for the VFs of PFs."""
+    return RULE_HEAD + "".join(RULE.format(address=x.address) for x in wishes if x.bus == pci.PCI)
+
+
+def program() -> str:
+    """Return the path of this command, to run it at boot. Raises VerbError where it is none that will be there."""
+    if getattr(sys, "frozen", False):
+        return sys.executable
+    found = shutil.which("plumbline") or ""
+    if not found:
+        raise VerbError(
+            Status.FAILURE,
+            "there is no program `plumbline` that a unit could run at boot",
+            "install dist/plumbline, into /usr/local/bin for one",
+        )
+    return os.path.abspath(found)
+
+
+def install(wishes: list[Wish], places: Places, path: str) -> list[str]:
+    """Write unit and rule as the PFs in the file need them, where they are not there yet; return what was written.
+
+    path: of the command. Raises CniError, VerbError.
+    """
+    written = []
+    if _put(places.unit, unit(path, places.pfs)):
+        written.append(places.unit)
+    if not os.path.islink(places.unit_wanted):
+        files.ensure_folder(os.path.dirname(places.unit_wanted), 0o755)
+        files.remove(places.unit_wanted)
+        os.symlink(places.unit, places.unit_wanted)
+        written.append(places.unit_wanted)
+    if written and os.path.isdir(places.systemd):
+        _run("systemctl", "daemon-reload")
+    return written + refresh_rule(wishes, places)
+
+
+def refresh_rule(wishes: list[Wish], places: Places) -> list[str]:
+    """Write udev's rule as the PFs in the file need it; return what was written. Raises CniError, VerbError."""
+    if not _put(places.rule, rule(wishes)):
+        return []
+    if os.path.exists(os.path.join(places.run, "udev/control")):
+        _run("udevadm", "control", "--reload")
+    return [places.rule]
+
+
+def announce(addresses: list[str], sysfs_root: str) -> None:
+    """Have udev look again at links of VFs, so that NetworkManager lets go of those it has taken up meanwhile."""
+    for address in addresses:
+        folder = os.path.join(sysfs_root, "bus/pci/devices", address, "net")
+        for name in pci.entries(folder):
+            try:
+                with open(os.path.join(folder, name, "uevent"), "w", encoding="ascii") as file:
+                    file.write("change")
+            except OSError:  # it has gone into a pod
+                continue
+
+
+def _put(path: str, text: str) -> bool:
+    """Have a file with this content; return whether it had to be written. Raises CniError."""
+    if files.read(path) == text.encode():
+        return False
+    files.ensure_folder(os.path.dirname(path), 0o755)
+    files.write_atomic(path, text.encode(), 0o644)
+    return True
+
+
+def _run(*command: str) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as e:
+        raise VerbError(Status.FAILURE, f"cannot run {command[0]}: {e.strerror}") from e
+    if done.returncode != 0:
+        raise VerbError(Status.FAILURE, f"{' '.join(command)} failed: {done.stderr.strip()}")

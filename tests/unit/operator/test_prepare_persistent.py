@@ -1,0 +1,57 @@
+"""The unit, the rule, and where they are put."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from plumbline.prepare import persistent
+from plumbline.prepare.places import Places
+from plumbline.prepare.wish import Wish
+
+WISHES = [Wish("0000:03:00.0", 4), Wish("netdevsim1", 4, bus="netdevsim")]
+
+
+def test_installed_once(tmp_path: Path) -> None:
+    """The second time there is nothing to write; another PF is another rule, and the same unit."""
+    places = Places(str(tmp_path / "etc"), str(tmp_path / "run"))
+    written = persistent.install(WISHES, places, "/usr/local/bin/plumbline")
+    assert written == [places.unit, places.unit_wanted, places.rule]
+    assert os.readlink(places.unit_wanted) == places.unit
+    assert persistent.install(WISHES, places, "/usr/local/bin/plumbline") == []
+    more = [*WISHES, Wish("0000:04:00.0", 4)]
+    assert persistent.install(more, places, "/usr/local/bin/plumbline") == [places.rule]
+    assert persistent.refresh_rule(WISHES, places) == [places.rule]
+    assert persistent.install(WISHES, places, "/opt/plumbline") == [places.unit]
+    assert "ExecStart=/opt/plumbline apply --boot\n" in Path(places.unit).read_text()
+
+
+def test_unit_is_understood(tmp_path: Path) -> None:
+    """systemd finds nothing to complain about."""
+    program = tmp_path / "plumbline"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    path = tmp_path / "plumbline.service"
+    path.write_text(persistent.unit(str(program), "/etc/plumbline/pfs.json"))
+    verify = shutil.which("systemd-analyze")
+    assert verify is not None
+    done = subprocess.run([verify, "verify", "--man=no", str(path)], capture_output=True, text=True, check=False)
+    said = [line for line in done.stderr.splitlines() if "plumbline" in line]
+    assert (said, done.returncode) == ([], 0)
+
+
+def test_unit_comes_before() -> None:
+    """Whatever configures the network or starts pods waits for it; it is tried again."""
+    lines = persistent.unit("/usr/bin/plumbline", "/etc/plumbline/pfs.json").splitlines()
+    before = [word for line in lines if line.startswith("Before=") for word in line.partition("=")[2].split()]
+    assert {"network-pre.target", "kubelet.service", "containerd.service", "crio.service"} <= set(before)
+    assert {"Type=oneshot", "Restart=on-failure", "DefaultDependencies=no", "Wants=network-pre.target"} <= set(lines)
+
+
+def test_rule_is_for_these_pfs() -> None:
+    """A line each for those that have devices as VFs."""
+    text = persistent.rule(WISHES)
+    assert text.count("NM_UNMANAGED") == 1
+    assert 'ATTR{device/physfn/uevent}=="*PCI_SLOT_NAME=0000:03:00.0*", ENV{NM_UNMANAGED}="1"' in text
