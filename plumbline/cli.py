@@ -8,6 +8,9 @@ import click
 
 from cni.protocol.errors import CniError
 from plumbline.errors import Status, VerbError
+from plumbline.verbs.gc import gc
+from plumbline.verbs.network import network
+from plumbline.verbs.release import release
 from plumbline.verbs.status import status
 from plumbline.verbs.vfs import vfs
 
@@ -24,7 +27,7 @@ def command(context: click.Context) -> None:
         context.invoke(status)
 
 
-for verb in (status, vfs):
+for verb in (status, vfs, gc, release, network):
     command.add_command(verb)
 
 
