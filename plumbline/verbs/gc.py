@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import click
 
@@ -32,7 +33,7 @@ def gc(dry_run: bool, as_json: bool) -> Status:
     if dry_run:
         found.treated = [planned(x) for x in left]
     else:
-        with output.console().status("giving back") as spinner:
+        with output.console(sys.stderr).status("giving back") as spinner:
             for one in left:
                 spinner.update(f"giving back {one.title} of {one.owner}")
                 found.treated.append(report.treated(one, give_back(one.plugin, one.attachment)))

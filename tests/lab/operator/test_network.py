@@ -19,7 +19,8 @@ from tests.support.vfs import VF, wait_for
 
 Write = Callable[..., str]
 SYSCTL = "net/ipv4/conf/net1/arp_filter"
-TUNING = {"type": "tuning", "sysctl": {"net.ipv4.conf.IFNAME.arp_filter": "1"}}
+# Its CHECK does not know IFNAME, which its ADD replaces.
+TUNING = {"type": "tuning", "sysctl": {"net.ipv4.conf.net1.arp_filter": "1"}}
 HOST_LOCAL = {"type": "host-local", "subnet": "10.8.0.0/24"}
 
 
