@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cni.linux import netns
 from cni.linux.log import Logger
@@ -34,13 +34,16 @@ def find(network: str, wanted: Attachment, cache: Cache) -> Cached | None:
     if wanted.container_id:
         return cache.load(network, wanted)
     path = os.path.realpath(wanted.netns)
-    ids = [derived_id(x) for x in (wanted.netns, path, path.replace("/run/", "/var/run/", 1))]
-    found = {
-        x.attachment.container_id: x
+    spelt = (wanted.netns, path, path.replace("/run/", "/var/run/", 1))
+    by_id = (cache.load(network, replace(wanted, container_id=derived_id(x))) for x in spelt)
+    by_path = (
+        x
         for x in cache.all()
         if (x.network, x.attachment.ifname) == (network, wanted.ifname)
-        and (os.path.realpath(x.attachment.netns) == path if x.attachment.netns else x.attachment.container_id in ids)
-    }
+        and x.attachment.netns
+        and os.path.realpath(x.attachment.netns) == path
+    )
+    found = {x.attachment.container_id: x for x in (*by_id, *by_path) if x is not None}
     if len(found) > 1:
         raise VerbError(
             Status.USAGE,

@@ -1,44 +1,67 @@
-"""What a verb has changed: of two looks at the same thing, what differs, a line each."""
+"""What a verb has changed: of two looks at the same things, what differs, a line each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from rich.console import Console
 
+from plumbline.node.model import LinkState, Vf
+from plumbline.verbs import vfs
+
 ABSENT = "none"
 
+Thing = dict[str, str]
+"""What there is to say of a thing, by the name of what it is; empty texts for what it has not."""
 
-def lines(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
-    """Give a line for each member that differs, `name: before -> after`, the names of members of members joined."""
-    flat_before, flat_after = dict(_flat(before)), dict(_flat(after))
-    for name in {**flat_before, **flat_after}:
-        one, other = flat_before.get(name), flat_after.get(name)
-        if one != other:
-            yield f"{name}: {_told(one)} -> {_told(other)}"
+Seen = dict[str, Thing]
+"""Things by what they are called. One that is not there has no entry."""
 
 
-def show(console: Console, before: dict[str, Any], after: dict[str, Any]) -> None:
+def of_vf(vf: Vf) -> Thing:
+    """Return what there is to say of a VF."""
+    representor = vf.representor
+    return {
+        "state": vf.state.value,
+        "owner": str(vf.owner or ""),
+        "driver": vf.driver,
+        "link": vfs.where(vf),
+        "mac": vfs.mac(vf),
+        "mtu": str(vf.link.mtu) if vf.link is not None else "",
+        "vlan": vfs.vlan(vf),
+        "flags": vfs.flags(vf),
+        "bridge": representor.master if representor is not None else "",
+    }
+
+
+def of_link(link: LinkState, addresses: list[str] | None = None) -> Thing:
+    """Return what there is to say of a link. addresses: with their prefix lengths."""
+    state = "down" if not link.up else "up" if link.carrier else "up, no carrier"
+    return {
+        "mac": link.mac,
+        "mtu": str(link.mtu),
+        "state": state,
+        "master": link.master,
+        "addresses": " ".join(sorted(addresses or [])),
+    }
+
+
+def lines(before: Seen, after: Seen) -> Iterator[str]:
+    """Give a line for each thing that has come or gone, and for each member of one that differs."""
+    for name in {**before, **after}:
+        if name not in after:
+            yield f"{name}: gone"
+        elif name not in before:
+            yield f"{name}: new, " + ", ".join(f"{key} {text}" for key, text in after[name].items() if text)
+        else:
+            for key, text in after[name].items():
+                if text != before[name].get(key, ""):
+                    yield f"{name} {key}: {before[name].get(key) or ABSENT} -> {text or ABSENT}"
+
+
+def show(console: Console, before: Seen, after: Seen) -> None:
     """Print what differs, or that nothing does."""
     found = list(lines(before, after))
     console.print("changed:" if found else "nothing has changed", style="dim")
     for line in found:
         console.print(f"  {line}", soft_wrap=True)
-
-
-def _flat(document: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in document.items():
-        name = f"{above}.{key}" if above else key
-        if isinstance(value, dict):
-            yield from _flat(value, name)
-        else:
-            yield name, value
-
-
-def _told(value: Any) -> str:
-    if value is None or value == "" or value == []:
-        return ABSENT
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from cni.linux import netns, sysfs
 from cni.protocol.errors import CniError
 from plugins.sriov.plugin import Sriov
 from plugins.vf import unrecorded
-from plumbline import documents, output
+from plumbline import output
 from plumbline.errors import Status, VerbError
 from plumbline.node.look import look
 from plumbline.node.model import State
@@ -22,6 +20,7 @@ from plumbline.repair.notes import Notes
 from plumbline.repair.release import Wanted
 from plumbline.repair.report import Report
 from plumbline.verbs import changes
+from plumbline.verbs.changes import Seen
 from plumbline.verbs.gc import planned, require_root, show
 from plumbline.verbs.options import dry_run_option, json_option
 
@@ -58,12 +57,12 @@ def release(vf: str, dry_run: bool, force: bool, as_json: bool) -> Status:
     return found.status
 
 
-def _state(wanted: Wanted) -> dict[str, Any]:
-    """Return what the device is like, as far as it is a VF."""
+def _state(wanted: Wanted) -> Seen:
+    """Return what there is to say of the device."""
+    node, names = look(), [x.attachment.name for x in wanted.left]
     if wanted.vf is None:
-        return {}
-    found = next((x for x in look().vfs if x.address == wanted.vf.address), None)
-    return documents.vf(found) if found is not None else {}
+        return {link.name: changes.of_link(link) for link in node.links if link.name in names}
+    return {f"{vf.pf}:{vf.index}": changes.of_vf(vf) for vf in node.vfs if vf.name == wanted.vf.name}
 
 
 def _fetch_foreign(wanted: Wanted, dry_run: bool) -> str:

@@ -18,6 +18,7 @@ from plumbline.network.invoke import Ran
 from plumbline.node import names
 from plumbline.node.look import look
 from plumbline.verbs import changes
+from plumbline.verbs.changes import Seen
 from plumbline.verbs.network.attached import identified
 from plumbline.verbs.network.options import Places, asked, places
 from plumbline.verbs.network.runs import listener, result_lines
@@ -47,7 +48,7 @@ def add(name: str, netns: str, device: str, keep: bool, as_json: bool, **options
     _refuse_attached(name, wanted, cache)
     given = Network(conf, where.folders, cache, listener(as_json))
     given.find_all()
-    before = {} if as_json else state(conf, wanted)
+    before: Seen = {} if as_json else state(conf, wanted)
     ran = _added(given, wanted, keep)
     if as_json:
         output.print_json(ran.result)

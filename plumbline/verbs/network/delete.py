@@ -10,6 +10,7 @@ from plumbline import output
 from plumbline.errors import Status, VerbError
 from plumbline.network import commands
 from plumbline.verbs import changes
+from plumbline.verbs.changes import Seen
 from plumbline.verbs.network.attached import attached
 from plumbline.verbs.network.options import asked, places
 from plumbline.verbs.network.runs import finish
@@ -31,7 +32,7 @@ def delete(name: str, netns: str, current: bool, as_json: bool, **options: Any) 
     """
     given, wanted, cached = attached(name, netns, current, as_json, options)
     given.find_all()
-    before = {} if as_json else state(given.conf, wanted)
+    before: Seen = {} if as_json else state(given.conf, wanted)
     failed = commands.delete(given, wanted, cached)
     if failed is not None:
         raise VerbError(

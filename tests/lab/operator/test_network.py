@@ -64,8 +64,8 @@ def test_add_check_and_del(vf: VF, pod: Space, write: Write) -> None:
 
     said = plumbline("network", "add", "blue", name, "--device", vf.address, *about, program=BINARY, **mac).ended(0)
     assert [line.split()[:2] for line in said.stdout.splitlines()[:2]] == [["ADD", "sriov"], ["ADD", "tuning"]]
-    assert f"vf.{vf.address}.settings.vlan: 0 -> 100" in said.stdout
-    assert "pod.net1.mac: none -> 02:00:00:00:00:2a" in said.stdout
+    assert f"{vf.address} vlan: none -> 100" in said.stdout
+    assert f"net1@{name}: new, mac 02:00:00:00:00:2a" in said.stdout
     [address] = disk.reserved("blue")
     assert f"{address}/24 on net1" in said.stdout
     assert (pod.links(), arp_filter(pod)) == (["net1"], "1")

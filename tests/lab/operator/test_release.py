@@ -36,7 +36,7 @@ def test_a_pod_lives(vf: VF, pod: Space, attach: Callable[..., Attachment]) -> N
 
     said = plumbline("release", "--force", name, program=BINARY).ended(0).stdout
     assert "given back" in said
-    assert "settings.vlan: 100 -> 0" in said
+    assert f"{name} vlan: 100 -> none" in said
     assert pod.links() == []
     assert vf.snapshot() == before
     assert disk.reserved("lab") == {}

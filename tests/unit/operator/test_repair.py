@@ -135,7 +135,7 @@ def test_a_network(device: str, pod: Space, tmp_path: Path) -> None:
     ).ended(1).stderr  # fmt: skip
     said = plumbline("network", "del", "blue", name, *other).ended(0)
     assert "another configuration of blue by now" in said.stderr
-    assert "pod.eth0.mtu: 1500 -> none" in said.stdout
+    assert f"eth0@{name}: gone" in said.stdout
     assert (pod.links(), HOST.settings(device), disk.reserved("blue")) == ([], before, {})
     assert plumbline("network", "list").ended(0).stdout == "nothing is cached in /var/lib/cni/results\n"
 
