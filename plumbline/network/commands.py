@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cni.protocol.errors import CniError
@@ -21,12 +22,15 @@ VALID = ("cni.dev/valid-attachments", "cni.dev/attachments")
 
 @dataclass(slots=True)
 class Network:
-    """A network that commands are given to. folders: of plugins. heard: is told of each run as soon as it has ended."""
+    """A network that commands are given to. folders: of plugins. heard: is told of each run as soon as it has ended.
+    environ: what plugins get besides what is said to them.
+    """
 
     conf: NetworkList
     folders: list[str]
     cache: Cache
     heard: Callable[[Ran], None] = field(default=lambda _: None)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def find_all(self) -> None:
         """Make sure that all plugins are there before one is executed. Raises VerbError."""
@@ -42,7 +46,7 @@ class Network:
         given = {key: attachment.capabilities[key] for key in wanted if key in attachment.capabilities}
         if given:
             whole["runtimeConfig"] = given
-        ran = invoke.run(whole, command, attachment, self.folders)
+        ran = invoke.run(whole, command, attachment, self.folders, self.environ)
         self.heard(ran)
         return ran
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from cni.protocol.convert import parse_result, render_result
 from cni.protocol.errors import CniError
+from cni.protocol.version import OLDEST
 from ipam import executable
 from plumbline.errors import Status, VerbError
 from plumbline.network import gojson
@@ -26,6 +27,9 @@ BUNDLED = (
     "_PYI_PARENT_PROCESS_LEVEL",
 )
 """What PyInstaller's start of a one-file program adds to the environment, for this program and no other."""
+
+WITHOUT_EMPTY = ("0.1.0", "0.2.0")
+"""Versions that have no form for a result without addresses, which a plugin gives all the same: it is left as it is."""
 
 BEFORE = "LD_LIBRARY_PATH_ORIG"
 """Where it keeps what was there before."""
@@ -68,11 +72,14 @@ def find(kind: str, folders: list[str]) -> str:
     )
 
 
-def run(conf: Document, command: str, attachment: Attachment, folders: list[str]) -> Ran:
-    """Execute a plugin and return how it went. conf: what it gets. Raises VerbError where there is none."""
+def run(conf: Document, command: str, attachment: Attachment, folders: list[str], own: Mapping[str, str]) -> Ran:
+    """Execute a plugin and return how it went. conf: what it gets. own: our environment, which it gets as well.
+
+    Raises VerbError where there is none.
+    """
     kind = str(conf["type"])
     path = find(kind, folders)
-    environ = {**environment(os.environ), **attachment.variables(command, folders)}
+    environ = {**environment(own), **attachment.variables(command, folders)}
     began = time.monotonic()
     try:
         done = executable.run(path, environ, gojson.written(conf))
@@ -103,7 +110,9 @@ def environment(own: Mapping[str, str], is_frozen: bool = hasattr(sys, "frozen")
 
 def as_version(result: Document, version: str) -> Document:
     """Return a result in a version of the specification, empty for its own. Raises CniError."""
-    own = str(result.get("cniVersion") or version or "0.1.0")
+    own = str(result.get("cniVersion") or version or OLDEST)
+    if own in WITHOUT_EMPTY and version in ("", own):
+        return result
     return render_result(parse_result(result, own), version or own)
 
 

@@ -38,6 +38,8 @@ def gc(dry_run: bool, as_json: bool) -> Status:
                 spinner.update(f"giving back {one.title} of {one.owner}")
                 found.treated.append(report.treated(one, give_back(one.plugin, one.attachment)))
         found.unknown += dead.sweep()
+        still_there = dead.allocations([])
+        found.allocations = {x: path for x, path in found.allocations.items() if x not in still_there}
     show(found, as_json)
     return found.status
 

@@ -51,7 +51,7 @@ def release(vf: str, dry_run: bool, force: bool, as_json: bool) -> Status:
     if as_json or found.treated or found.unknown:
         show(found, as_json)
     if not as_json:
-        _say_rest(wanted, moved)
+        _say_rest(wanted, moved, "would be moved" if dry_run else "is moved")
         if not dry_run:
             changes.show(output.console(), before, _state(wanted))
     return found.status
@@ -82,11 +82,11 @@ def _fetch_foreign(wanted: Wanted, dry_run: bool) -> str:
     return path
 
 
-def _say_rest(wanted: Wanted, moved: str) -> None:
-    """Say what there is to say of a VF that no plugin has recorded."""
+def _say_rest(wanted: Wanted, moved: str, verb: str) -> None:
+    """Say what there is to say of a VF that no plugin has recorded. moved: from where its link was, if it was."""
     console, vf = output.console(), wanted.vf
     if moved:
-        console.print(f"{wanted.title}: its link is moved from {moved} to the host, with the settings that it has")
+        console.print(f"{wanted.title}: its link {verb} from {moved} to the host, with the settings that it has")
     elif vf is not None and not wanted.left:
         told = f"; it is {vf.state.value}"
         if vf.state is State.STRAY and vf.owner is not None:

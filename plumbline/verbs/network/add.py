@@ -11,7 +11,7 @@ from cni.protocol.errors import CniError
 from plumbline import output
 from plumbline.errors import Status, VerbError
 from plumbline.network import commands, configuration, known
-from plumbline.network.attachment import Attachment
+from plumbline.network.attachment import Attachment, derived_id
 from plumbline.network.cache import Cache
 from plumbline.network.commands import Network
 from plumbline.network.invoke import Ran
@@ -92,7 +92,8 @@ def _added(given: Network, wanted: Attachment, keep: bool) -> Ran:
 
 
 def _not_added(given: Network, wanted: Attachment, why: str, keep: bool) -> VerbError:
-    again = f"`plumbline network del {given.conf.name} {wanted.netns} --ifname {wanted.ifname}`"
+    container = "" if wanted.container_id == derived_id(wanted.netns) else f" --container-id {wanted.container_id}"
+    again = f"`plumbline network del {given.conf.name} {wanted.netns} --ifname {wanted.ifname}{container}`"
     if keep:
         state_now = f"what was done stays, since --keep was given: {again} takes it back"
     else:

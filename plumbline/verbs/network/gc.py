@@ -9,13 +9,13 @@ from typing import Any
 import click
 from rich.console import Console
 
+from cni.protocol.errors import CniError
 from plumbline import output
-from plumbline.errors import Status
+from plumbline.errors import Status, VerbError
 from plumbline.network import commands, configuration, known
 from plumbline.network.attachment import Attachment
 from plumbline.network.cache import Cache, Cached
 from plumbline.network.commands import Network
-from plumbline.network.invoke import Ran
 from plumbline.node.roots import Roots
 from plumbline.repair import dead
 from plumbline.repair.notes import Notes
@@ -41,24 +41,30 @@ def collect_garbage(name: str, dry_run: bool, as_json: bool, **options: Any) -> 
     cache = Cache(where.cache_dir)
     caches = [cache, *(Cache(os.path.dirname(x)) for x in Roots().results if x != cache.folder)]
     found = known.sort(name, caches, _recorded(name), Notes())
-    failed: list[str] = []
+    failed: dict[str, str] = {}
     given = Network(conf, where.folders, cache, listener(as_json))
     if not dry_run and not conf.disable_gc:
         given.find_all()
-        failed = [str(ran) for ran in _deleted(given, where.conf_dir, found.stale)]
+        failed = _deleted(given, where.conf_dir, found.stale)
         if conf.is_at_least(commands.GC_SINCE):
-            failed += map(str, commands.collect_garbage(given, found.valid))
+            failed.update((f"GC of {ran.plugin}", str(ran)) for ran in commands.collect_garbage(given, found.valid))
     _print_garbage(given, found, dry_run, as_json, failed)
     return Status.FAILURE if failed else Status.GOOD
 
 
-def _deleted(given: Network, conf_dir: str, stale: list[Cached]) -> list[Ran]:
-    """DEL of each stale attachment with the configuration that it was made with. Return the runs that failed."""
-    failed = []
+def _deleted(given: Network, conf_dir: str, stale: list[Cached]) -> dict[str, str]:
+    """DEL of each stale attachment with the configuration that it was made with. Return why some are still there."""
+    failed = {}
     for cached in stale:
-        conf, _ = known.configuration_of(given.conf.name, conf_dir, cached)
-        failed.append(commands.delete(replace(given, conf=conf), cached.attachment, cached))
-    return [ran for ran in failed if ran is not None]
+        try:
+            conf, _ = known.configuration_of(given.conf.name, conf_dir, cached)
+            ran = commands.delete(replace(given, conf=conf), cached.attachment, cached)
+        except (VerbError, CniError) as e:
+            failed[str(cached.attachment)] = str(e)
+            continue
+        if ran is not None:
+            failed[str(cached.attachment)] = str(ran)
+    return failed
 
 
 def _recorded(name: str) -> list[Attachment]:
@@ -71,7 +77,7 @@ def _recorded(name: str) -> list[Attachment]:
     ]
 
 
-def _print_garbage(given: Network, found: known.Sorted, dry_run: bool, as_json: bool, failed: list[str]) -> None:
+def _print_garbage(given: Network, found: known.Sorted, dry_run: bool, as_json: bool, failed: dict[str, str]) -> None:
     name = given.conf.name
     if as_json:
         output.print_json({
@@ -80,18 +86,18 @@ def _print_garbage(given: Network, found: known.Sorted, dry_run: bool, as_json: 
             "dryRun": dry_run,
             "valid": [document(name, x) for x in found.valid],
             "stale": [document(name, x.attachment) for x in found.stale],
-            "failed": failed,
+            "failed": [f"{what}: {why}" for what, why in failed.items()],
         })  # fmt: skip
         return
     console = output.console()
-    verb = "would be taken off" if dry_run else "taken off"
-    for cached in found.stale:
+    verb = "would be taken off" if dry_run or given.conf.disable_gc else "taken off"
+    for cached in (x for x in found.stale if str(x.attachment) not in failed):
         console.print(f"{cached.attachment}: {cached.attachment.netns} is gone: {verb} {name}", soft_wrap=True)
     for valid in found.valid:
         console.print(f"{valid}: lives, or may live, in {valid.netns or 'a namespace that is not known'}", style="dim")
+    for what, why in failed.items():
+        console.print(f"{what} failed, and is to be done again: {why}", style="yellow", soft_wrap=True)
     _print_why_not(console, given, dry_run)
-    for text in failed:
-        console.print(f"not done: {text}", style="yellow", soft_wrap=True)
 
 
 def _print_why_not(console: Console, given: Network, dry_run: bool) -> None:

@@ -18,6 +18,7 @@ from plumbline.network import attachment, commands, configuration, known
 from plumbline.network.attachment import Attachment
 from plumbline.network.cache import Cache
 from plumbline.network.commands import Network
+from plumbline.network.configuration import NetworkList
 from tests.support.plugin import REPOSITORY
 
 GOLDEN = json.loads(Path(REPOSITORY, "tests/golden/libcni/cnitool.json").read_text())
@@ -51,7 +52,7 @@ END
 
 
 @pytest.fixture
-def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folders(tmp_path: Path) -> Path:
     """The configurations, the plugins and a log of their runs, each in its place below a folder."""
     for path, text in GOLDEN["configurations"].items():
         file = tmp_path / "conf" / path
@@ -62,8 +63,13 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         plugin = tmp_path / "bin" / name
         plugin.write_text(PLUGIN)
         plugin.chmod(0o755)
-    monkeypatch.setenv("LOG", str(tmp_path / "log"))
     return tmp_path
+
+
+def network_of(conf: NetworkList, folder: Path, cache: Cache) -> Network:
+    """Return a network whose plugins write into the log."""
+    environ = {"PATH": os.environ["PATH"], "LOG": str(folder / "log")}
+    return Network(conf, [str(folder / "bin")], cache, environ=environ)
 
 
 def runs(folder: Path) -> list[dict[str, Any]]:
@@ -117,7 +123,7 @@ def cases() -> list[Any]:
 def test_the_same_runs_and_the_same_cache(version: str, name: str, folders: Path) -> None:
     """Each command runs the same plugins in the same order with the same input, and leaves the same cache."""
     cache = Cache(str(folders / "cache"))
-    network = Network(configuration.load(str(folders / "conf"), name), [str(folders / "bin")], cache)
+    network = network_of(configuration.load(str(folders / "conf"), name), folders, cache)
     told = [x for x in GOLDEN["cnitool"][version] if x["network"] == name and x["command"] != "gc"]
     assert [x["command"] for x in told][:3] == ["add", "check", "del"]
     for case in told:
@@ -145,7 +151,7 @@ def test_we_finish_what_cnitool_began(folders: Path) -> None:
         wanted = Attachment(
             cached.attachment.container_id, NETNS, "net1", cached.attachment.args, cached.attachment.capabilities
         )
-        commands.delete(Network(conf, [str(folders / "bin")], cache), wanted, cached)
+        commands.delete(network_of(conf, folders, cache), wanted, cached)
         assert runs(folders) == deleted["runs"]
         assert os.listdir(cache.folder) == []
 
@@ -154,7 +160,7 @@ def test_gc_deletes_what_cnitool_would_and_names_who_lives(folders: Path) -> Non
     """DEL goes to what is cached and has no namespace any more; GC is told of what lives, in both spellings."""
     [gc] = [case for case in GOLDEN["cnitool"]["1.3.1"] if case["command"] == "gc"]
     cache, log = Cache(str(folders / "cache")), Logger("error")
-    network = Network(configuration.load(str(folders / "conf"), "wide"), [str(folders / "bin")], cache)
+    network = network_of(configuration.load(str(folders / "conf"), "wide"), folders, cache)
     commands.add(network, WANTED)
     living = Attachment("alive", "/proc/self/ns/net", "net1")
     runs(folders)

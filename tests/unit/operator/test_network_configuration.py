@@ -145,7 +145,7 @@ def test_a_run(script: str, command: str, code: int, told: str, tmp_path: Path) 
     plugin = tmp_path / "plugin"
     plugin.write_text(f"#!/bin/sh\ncat >/dev/null\necho beside >&2\n{script}\n")
     plugin.chmod(0o755)
-    ran = invoke.run({"type": "plugin", "cniVersion": "1.0.0"}, command, NOBODY, [str(tmp_path)])
+    ran = invoke.run({"type": "plugin", "cniVersion": "1.0.0"}, command, NOBODY, [str(tmp_path)], {})
     assert (ran.code, ran.said) == (code, "beside")
     assert told in str(ran)
     assert ran.is_good is (code == 0)
@@ -156,7 +156,7 @@ def test_a_plugin_that_cannot_be_run(tmp_path: Path) -> None:
     plugin = tmp_path / "plugin"
     plugin.write_bytes(b"\x7fELF, but no more")
     plugin.chmod(0o755)
-    ran = invoke.run({"type": "plugin"}, "DEL", Attachment("c", "", "net1"), [str(tmp_path)])
+    ran = invoke.run({"type": "plugin"}, "DEL", Attachment("c", "", "net1"), [str(tmp_path)], {})
     assert "Exec format error" in str(ran)
 
 
