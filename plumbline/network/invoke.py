@@ -20,19 +20,13 @@ from plumbline.network.configuration import Document
 
 FOLDERS = "/opt/cni/bin"
 
-BUNDLED = (
-    "LD_LIBRARY_PATH",
-    "_PYI_ARCHIVE_FILE",
-    "_PYI_APPLICATION_HOME_DIR",
-    "_PYI_PARENT_PROCESS_LEVEL",
-)
-"""What PyInstaller's start of a one-file program adds to the environment, for this program and no other."""
+BUNDLED, BEFORE, OWN = "LD_LIBRARY_PATH", "LD_LIBRARY_PATH_ORIG", "_PYI_"
+"""What PyInstaller's start of a one-file program adds to the environment, for this program and no other: the folder of
+its libraries, what was there before, and variables that begin so.
+"""
 
 WITHOUT_EMPTY = ("0.1.0", "0.2.0")
 """Versions that have no form for a result without addresses, which a plugin gives all the same: it is left as it is."""
-
-BEFORE = "LD_LIBRARY_PATH_ORIG"
-"""Where it keeps what was there before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +97,8 @@ def environment(own: Mapping[str, str], is_frozen: bool = hasattr(sys, "frozen")
     """
     if not is_frozen:
         return dict(own)
-    found = {key: value for key, value in own.items() if key not in BUNDLED}
-    before = found.pop(BEFORE, None)
-    return found if before is None else {**found, "LD_LIBRARY_PATH": before}
+    found = {key: value for key, value in own.items() if key not in (BUNDLED, BEFORE) and not key.startswith(OWN)}
+    return {**found, BUNDLED: own[BEFORE]} if BEFORE in own else found
 
 
 def as_version(result: Document, version: str) -> Document:

@@ -14,6 +14,7 @@ from cni.attach.plugin import Plugin
 from cni.attach.waiting import PATIENCE_S
 from cni.linux import netns
 from cni.linux.log import Logger
+from cni.linux.netlink import link
 from cni.protocol.config import NetConf
 from cni.protocol.errors import TRY_AGAIN_LATER, CniError
 from cni.protocol.request import Request
@@ -72,6 +73,7 @@ def give_back(plugin: Plugin, attachment: Attachment) -> Given:
             outcome = claims.detach(attachment, patience_s=PATIENCE_S, lock_timeout_s=LOCK_TIMEOUT_S, keep=True)
             if outcome is not Outcome.NOT_YET:
                 given.is_back = True
+                _note_a_death(attachment, claims)
                 given.addresses = addresses.release(attachment, log, LOCK_TIMEOUT_S)
                 claims.records.forget(attachment)
     except CniError as e:
@@ -83,3 +85,10 @@ def give_back(plugin: Plugin, attachment: Attachment) -> Given:
         log.warning(f"what {kind} gave it, {kind} alone can release: have it collect its garbage")
     given.notes = log.warnings
     return given
+
+
+def _note_a_death(attachment: Attachment, claims: Claims) -> None:
+    """Say it where no link has come back: to the engine that is no failure. Raises RequestError."""
+    name = attachment.name
+    if attachment.original is not None and link.get(claims.call.host.netlink, name=name) is None:
+        claims.call.log.warning(f"there is no {name} on the host now: a virtual link dies with its pod")

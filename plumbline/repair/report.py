@@ -92,7 +92,7 @@ STYLES = {What.PLANNED: "yellow", What.DONE: "green", What.BUSY: "yellow", What.
 
 COLUMNS: list[Column[Treated]] = [
     Column("DEVICE", lambda x: x.left.device, 9, lambda _: "bold"),
-    Column("NAME", lambda x: x.left.attachment.name, 6),
+    Column("NAME", lambda x: x.left.attachment.name.removeprefix(x.left.device), 6),
     Column("PLUGIN", lambda x: x.left.plugin.name, 3),
     Column("OWNER", lambda x: str(x.left.owner), 7),
     Column("IF", lambda x: x.left.owner.interface, 4),

@@ -36,7 +36,7 @@ def of_vf(vf: Vf) -> Thing:
 
 def of_link(link: LinkState, addresses: list[str] | None = None) -> Thing:
     """Return what there is to say of a link. addresses: with their prefix lengths."""
-    state = "down" if not link.up else "up" if link.carrier else "up, no carrier"
+    state = "down" if not link.up else "up" if link.carrier else "up (no carrier)"
     return {
         "mac": link.mac,
         "mtu": str(link.mtu),

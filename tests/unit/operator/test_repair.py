@@ -66,6 +66,7 @@ def test_what_a_dead_pod_has_left(device: str, make_device: Callable[[], str], m
     assert disk.files(disk.CNI) == on_disk
     [done] = document(plumbline("gc", "--json").ended(0), "repair")["devices"]
     assert (done["outcome"], done["addresses"]) == ("given back", planned["addresses"])
+    assert done["notes"] == [f"there is no {device} on the host now: a virtual link dies with its pod"]
     assert len(disk.reserved("blue")) == 1
     assert f"{one.container_id}-net1" not in disk.records()
     assert living.links() == ["net1"]
@@ -101,7 +102,7 @@ def test_release(device: str, pod: Space) -> None:
     assert f"{device} is not released: default/router-0 has it as net1 in network blue" in refused.stderr
     assert pod.links() == ["net1"]
     [done] = document(plumbline("release", "--force", "--json", device).ended(0), "repair")["devices"]
-    assert (done["outcome"], len(done["addresses"])) == ("given back", 1)
+    assert (done["outcome"], len(done["addresses"]), done["notes"]) == ("given back", 1, [])
     assert (pod.links(), HOST.settings(device), disk.reserved("blue")) == ([], before, {})
     assert plumbline("release", device).ended(10).stdout == ""
     one.delete()
