@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cni.protocol.errors import CniError
+from cni.protocol.version import OLDEST
+from plumbline.errors import Status, VerbError
 from plumbline.network import invoke
 from plumbline.network.attachment import NOBODY, Attachment
 from plumbline.network.cache import Cache, Cached
@@ -36,6 +38,21 @@ class Network:
         """Make sure that all plugins are there before one is executed. Raises VerbError."""
         for plugin in self.conf.plugins:
             invoke.find(str(plugin["type"]), self.folders)
+
+    def require_versions(self) -> None:
+        """Make sure that all plugins speak the network's version: one that does not would be found out by an ADD that
+        has to be undone. Raises VerbError.
+        """
+        version = self.conf.version or OLDEST
+        for kind in (str(plugin["type"]) for plugin in self.conf.plugins):
+            spoken = invoke.speaks(kind, self.folders, self.environ)
+            if spoken and version not in spoken:
+                raise VerbError(
+                    Status.FAILURE,
+                    f"{invoke.find(kind, self.folders)} does not speak version {version} of network {self.conf.name}; "
+                    f"it speaks {', '.join(spoken)}; nothing was done",
+                    "an older cniVersion in the configuration, or a newer plugin",
+                )
 
     def run(self, plugin: Document, command: str, attachment: Attachment, **more: object) -> Ran:
         """Execute one plugin with what the network and the runtime add to its configuration; None is left out."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from cni.protocol.convert import parse_result, render_result
 from cni.protocol.errors import CniError
-from cni.protocol.version import OLDEST
+from cni.protocol.version import CURRENT, OLDEST
 from ipam import executable
 from plumbline.errors import Status, VerbError
 from plumbline.network import gojson
-from plumbline.network.attachment import Attachment
+from plumbline.network.attachment import NOBODY, Attachment
 from plumbline.network.configuration import Document
 
 FOLDERS = "/opt/cni/bin"
@@ -89,6 +89,20 @@ def run(conf: Document, command: str, attachment: Attachment, folders: list[str]
     except (ValueError, CniError) as e:
         shown = done.stdout[: executable.MAX_OUTPUT_BYTES].decode("utf-8", "replace")[:200]
         return Ran(kind, command, seconds, 6, f"its result makes no sense: {e}", f"it wrote {shown!a}", said)
+
+
+def speaks(kind: str, folders: list[str], own: Mapping[str, str]) -> list[str]:
+    """Return the versions of the specification that a plugin supports, none where it does not tell (VERSION).
+
+    Raises VerbError where there is no such plugin.
+    """
+    environ = {**environment(own), **NOBODY.variables("VERSION", folders)}
+    try:
+        done = executable.run(find(kind, folders), environ, gojson.written({"cniVersion": CURRENT}))
+        versions = json.loads(done.stdout)["supportedVersions"]
+        return [str(version) for version in versions]
+    except (CniError, ValueError, LookupError, TypeError):
+        return []
 
 
 def environment(own: Mapping[str, str], is_frozen: bool = hasattr(sys, "frozen")) -> dict[str, str]:

@@ -52,7 +52,7 @@ def release(vf: str, dry_run: bool, force: bool, as_json: bool) -> Status:
         show(found, as_json)
     if not as_json:
         _say_rest(wanted, moved, "would be moved" if dry_run else "is moved")
-        if not dry_run:
+        if not dry_run and (moved or wanted.left):
             changes.show(output.console(), before, _state(wanted))
     return found.status
 

@@ -48,6 +48,7 @@ def add(name: str, netns: str, device: str, keep: bool, as_json: bool, **options
     _refuse_attached(name, wanted, cache)
     given = Network(conf, where.folders, cache, listener(as_json))
     given.find_all()
+    given.require_versions()
     before: Seen = {} if as_json else state(conf, wanted)
     ran = _added(given, wanted, keep)
     if as_json:
@@ -100,5 +101,5 @@ def _not_added(given: Network, wanted: Attachment, why: str, keep: bool) -> Verb
         failed = commands.undo(given, wanted)
         state_now = "what was done has been undone"
         if failed:
-            state_now = f"undoing it failed: {'; '.join(map(str, failed))}; {again} tries again"
+            state_now = f"it was undone, but for {'; '.join(map(str, failed))}; {again} tries again"
     return VerbError(Status.FAILURE, f"{wanted} is not attached to network {given.conf.name}: {why}", state_now)

@@ -67,7 +67,7 @@ def test_add_check_and_del(vf: VF, pod: Space, write: Write) -> None:
     assert f"{vf.address} vlan: none -> 100" in said.stdout
     assert f"net1@{name}: new, mac 02:00:00:00:00:2a" in said.stdout
     [address] = disk.reserved("blue")
-    assert f"{address}/24 on net1" in said.stdout
+    assert f"{address}/24 gateway 10.8.0.1 on net1" in said.stdout
     assert (pod.links(), arp_filter(pod)) == (["net1"], "1")
     [file] = cached()
 

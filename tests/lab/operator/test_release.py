@@ -64,6 +64,7 @@ def test_nobody_recorded_it(vf: VF, pod: Space) -> None:
 def test_a_program_has_it(vf: VF, pod: Space, attach: Callable[..., Attachment]) -> None:
     """The pod is gone, and a program still has the VF open through vfio: it is named, and nothing changes."""
     vf.bind("vfio-pci")
+    before = vf.pf.shown()
     one = attach(vf, vlan=100)
     one.add()
     pod.delete()
@@ -79,4 +80,4 @@ def test_a_program_has_it(vf: VF, pod: Space, attach: Callable[..., Attachment])
         assert vf.table()["vlan_list"] == [{"vlan": 100}]
         program.communicate()
     plumbline("release", vf.address).ended(0)
-    assert vf.table()["vlan_list"] == [{"vlan": 0}]
+    assert vf.pf.shown() == before

@@ -138,3 +138,23 @@ def test_gc_goes_on_and_says_what_is_left(folder: Path) -> None:
     network(folder, "first", disableGC=True)
     assert "disableGC: nothing was done" in plumbline("network", "gc", "blue", *options).ended(0).stdout
     assert executed(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_refused"),
+    [
+        ('{"cniVersion": "1.1.0", "supportedVersions": ["0.4.0", "1.0.0"]}', True),
+        ('{"cniVersion": "1.1.0", "supportedVersions": ["0.4.0", "1.1.0"]}', False),
+        ('{"cniVersion": "1.1.0"}', False),
+        ("no JSON", False),
+    ],
+)
+def test_a_version_that_a_plugin_does_not_speak(answer: str, is_refused: bool, folder: Path) -> None:
+    """It is found out before any ADD; a plugin that does not tell is asked to ADD."""
+    given = network(folder)
+    (folder / "bin/second").write_text(f"#!/bin/sh\n[ $CNI_COMMAND = VERSION ] && echo '{answer}'\n")
+    if not is_refused:
+        given.require_versions()
+        return
+    with pytest.raises(VerbError, match=r"bin/second does not speak version 1\.1\.0 of network blue"):
+        given.require_versions()
