@@ -47,7 +47,7 @@ def collect_garbage(name: str, dry_run: bool, as_json: bool, **options: Any) -> 
         given.find_all()
         failed = _deleted(given, where.conf_dir, found.stale)
         if conf.is_at_least(commands.GC_SINCE):
-            failed.update((f"GC of {ran.plugin}", str(ran)) for ran in commands.collect_garbage(given, found.valid))
+            failed.update(_collected(given, found.valid))
     _print_garbage(given, found, dry_run, as_json, failed)
     return Status.FAILURE if failed else Status.GOOD
 
@@ -65,6 +65,15 @@ def _deleted(given: Network, conf_dir: str, stale: list[Cached]) -> dict[str, st
         if ran is not None:
             failed[str(cached.attachment)] = str(ran)
     return failed
+
+
+def _collected(given: Network, valid: list[Attachment]) -> dict[str, str]:
+    """GC of the plugins. Return which ones failed, and why."""
+    try:
+        given.require_versions()
+    except VerbError as e:
+        return {"GC of the plugins": str(e)}
+    return {f"GC of {ran.plugin}": str(ran) for ran in commands.collect_garbage(given, valid)}
 
 
 def _recorded(name: str) -> list[Attachment]:

@@ -28,4 +28,5 @@ def status(name: str, as_json: bool, **options: Any) -> None:
         return
     given = Network(conf, where.folders, Cache(where.cache_dir), listener(as_json))
     given.find_all()
+    given.require_versions()
     finish("status", commands.status(given), as_json, f"network {name} is ready")

@@ -130,7 +130,7 @@ def test_gc_goes_on_and_says_what_is_left(folder: Path) -> None:
         given.cache.save(Cached("blue", Attachment(container_id, "/run/netns/nobody", "net1"), config))
     options = ("--conf-dir", str(folder), "--bin-dir", str(folder / "bin"), "--cache-dir", str(folder))
     said = plumbline("network", "gc", "blue", *options, FAILING="GC:first").ended(1)
-    assert executed(folder) == ["DEL:first", "DEL:first", "GC:first"]
+    assert [x for x in executed(folder) if "VERSION" not in x] == ["DEL:first", "DEL:first", "GC:first"]
     assert in_cache(folder) == ["blue-b-net1"]
     assert "net1 of b failed, and is to be done again: there is no executable absent" in said.stdout
     assert "net1 of c: /run/netns/nobody is gone: taken off blue" in said.stdout
