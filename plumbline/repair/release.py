@@ -1,0 +1,70 @@
+"""Which device is to be released, and what speaks against it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from plumbline.errors import Status, VerbError
+from plumbline.node import names, vfio
+from plumbline.node.model import Node, Owner, State, Vf
+from plumbline.node.roots import Roots
+from plumbline.repair.dead import Left
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A device that is to be released. vf: None for one that is no VF. left: the attachments that are recorded of it.
+    holder: the program that has it open through vfio, None for none.
+    """
+
+    title: str
+    vf: Vf | None
+    left: list[Left]
+    holder: Owner | None = None
+
+    @property
+    def foreign_netns(self) -> str:
+        """The path of the namespace that its link is in though nobody recorded that, empty for none."""
+        if self.vf is None or self.left or self.vf.state is not State.FOREIGN or self.vf.link is None:
+            return ""
+        return self.vf.link.netns
+
+
+def find(text: str, node: Node, everything: list[Left], roots: Roots) -> Wanted:
+    """Return the device that an operator names: a VF, or any device that is recorded, by its address or name.
+
+    Raises VerbError (10).
+    """
+    vf = names.find_vf(node, text)
+    if vf is not None:
+        holder = vfio.holders(roots).get(vf.iommu_group) if vf.iommu_group is not None else None
+        return Wanted(f"{vf.pf}:{vf.index}", vf, [x for x in everything if x.device == vf.address], holder)
+    left = [x for x in everything if text in (x.device, x.attachment.name, x.attachment.key)]
+    if not left:
+        raise VerbError(
+            Status.NO_DEVICE,
+            f'there is no VF "{text}" on this node, and no device of that name is recorded as a pod\'s',
+            "`plumbline vfs` lists the VFs",
+        )
+    return Wanted(left[0].title, None, left)
+
+
+def refuse(wanted: Wanted) -> None:
+    """Raise VerbError (4) that names whoever needs the device, before anything is done."""
+    for left in wanted.left:
+        if left.owner.alive:
+            owner = left.owner
+            raise _in_use(
+                wanted,
+                f"{owner} has it as {owner.interface} in network {owner.network or '?'}, and lives in {owner.netns}",
+                "delete the pod, or --force to take it from under the pod",
+            )
+    if wanted.holder is not None:
+        raise _in_use(wanted, f"process {wanted.holder.program} has it open through vfio", "end that process first")
+    if wanted.foreign_netns:
+        where = f"its link is in {wanted.foreign_netns}, and no plugin has recorded whose it is"
+        raise _in_use(wanted, where, "--force moves it to the host, with the settings that it was given")
+
+
+def _in_use(wanted: Wanted, why: str, hint: str) -> VerbError:
+    return VerbError(Status.IN_USE, f"{wanted.title} is not released: {why}; nothing was changed", hint)
