@@ -11,7 +11,8 @@ class Roots:
 
     sysfs, proc: where these are mounted. run: of named network namespaces, `netns` below it. results: libcni's caches
     of results. checkpoint: what the kubelet's device manager has given to which pod. pod_logs: the kubelet's folders of
-    logs, which name pods.
+    logs, which name pods. etc: of configurations. modules: of kernels' modules, a folder for each kernel. state: below
+    which plugins keep their records.
     """
 
     sysfs: str = "/sys"
@@ -20,3 +21,6 @@ class Roots:
     results: tuple[str, ...] = ("/var/lib/cni/results", "/var/lib/cni/multus/results")
     checkpoint: str = "/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint"
     pod_logs: str = "/var/log/pods"
+    etc: str = "/etc"
+    modules: str = "/lib/modules"
+    state: str = "/var/lib/cni"
