@@ -8,6 +8,7 @@ import click
 
 from cni.protocol.errors import CniError
 from plumbline.errors import Status, VerbError
+from plumbline.verbs.lint import lint
 from plumbline.verbs.status import status
 from plumbline.verbs.vfs import vfs
 
@@ -24,7 +25,7 @@ def command(context: click.Context) -> None:
         context.invoke(status)
 
 
-for verb in (status, vfs):
+for verb in (status, vfs, lint):
     command.add_command(verb)
 
 
