@@ -8,6 +8,7 @@ import click
 
 from cni.protocol.errors import CniError
 from plumbline.errors import Status, VerbError
+from plumbline.verbs.doctor import doctor
 from plumbline.verbs.lint import lint
 from plumbline.verbs.status import status
 from plumbline.verbs.vfs import vfs
@@ -25,7 +26,7 @@ def command(context: click.Context) -> None:
         context.invoke(status)
 
 
-for verb in (status, vfs, lint):
+for verb in (status, vfs, doctor, lint):
     command.add_command(verb)
 
 

@@ -11,6 +11,7 @@ from plumbline import documents, output
 from plumbline.node.look import look
 from plumbline.node.model import Node, Pf, State
 from plumbline.output import Column
+from plumbline.verbs.findings import print_troubles
 from plumbline.verbs.options import json_option, watch_option
 from plumbline.verbs.watch import follow
 
@@ -36,6 +37,7 @@ def _print(node: Node, as_json: bool) -> None:
     _print_states(console, node)
     for text in node.unknown:
         console.print(f"not known: {text}", style="yellow")
+    print_troubles(console, node)
 
 
 def _print_states(console: Console, node: Node) -> None:
