@@ -10,6 +10,7 @@ from cni.protocol.errors import CniError
 from plumbline.errors import Status, VerbError
 from plumbline.verbs.doctor import doctor
 from plumbline.verbs.lint import lint
+from plumbline.verbs.report import report
 from plumbline.verbs.status import status
 from plumbline.verbs.vfs import vfs
 
@@ -26,7 +27,7 @@ def command(context: click.Context) -> None:
         context.invoke(status)
 
 
-for verb in (status, vfs, doctor, lint):
+for verb in (status, vfs, doctor, lint, report):
     command.add_command(verb)
 
 
