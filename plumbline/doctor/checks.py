@@ -28,6 +28,7 @@ CHECKS = (
     Check("bus-room", "bus numbers for the VFs", pci.bus_room),
     Check("ari", "ARI", pci.ari),
     Check("vfs-made", "as many VFs as were asked for", pci.vfs_made),
+    Check("pf-file", "PFs are as the node's file says", pci.pf_file),
     Check("autoprobe", "drivers for new VFs", pci.autoprobe),
     Check("vf-driver", "VFs have a driver", pci.vf_driver),
     Check("vf-module", "this kernel has the VFs' driver", pci.vf_module),

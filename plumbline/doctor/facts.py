@@ -9,7 +9,7 @@ from cni.linux import sysfs
 from cni.protocol.limits import CONFIG_BYTES
 from plumbline.lint.fault import Fault
 from plumbline.lint.file import Checked, check
-from plumbline.node import binaries, claims, kubernetes, names, nics, pci, recorded, runtime, storage, system
+from plumbline.node import binaries, claims, kubernetes, names, nics, pci, recorded, runtime, storage, system, wished
 from plumbline.node.binaries import Binary
 from plumbline.node.claims import Claim
 from plumbline.node.model import Node, Pf, State, Vf
@@ -19,6 +19,7 @@ from plumbline.node.roots import Roots
 from plumbline.node.runtime import Folders
 from plumbline.node.storage import Storage
 from plumbline.node.system import Modules, System
+from plumbline.node.wished import PfFile
 
 CONFIGURATION_ENDINGS = (".conf", ".conflist", ".json")  # libcni/conf.go, ConfFiles
 MODULES = ("bridge", "vfio_pci", "vhost_vdpa")
@@ -56,6 +57,7 @@ class Facts:
     checked_files: int = 0
     drivers: dict[str, str] = field(default_factory=dict)
     registered: frozenset[str] | None = None
+    pf_file: PfFile = field(default_factory=lambda: PfFile("/etc/plumbline/pfs.json"))
 
     def of_type(self, *types: str) -> list[dict[str, object]]:
         """Return the networks of some plugins."""
@@ -69,7 +71,9 @@ class Facts:
         pfs = [pf for pf in self.node.pfs if pf.address in {nic.address for nic in chosen}]
         if not chosen:
             pfs = [names.pf(self.node, name)]
-        return replace(self, nics=chosen, node=replace(self.node, pfs=pfs, others=[]))
+        addresses = {pf.address for pf in pfs}
+        pf_file = replace(self.pf_file, pfs=tuple(x for x in self.pf_file.pfs if x.address in addresses))
+        return replace(self, nics=chosen, node=replace(self.node, pfs=pfs, others=[]), pf_file=pf_file)
 
     def nic(self, pf: Pf) -> Nic | None:
         """Return a PF as hardware, None for a simulated one."""
@@ -97,6 +101,7 @@ def gather(node: Node, roots: Roots | None = None) -> Facts:
         checked_files=len(files),
         drivers=_drivers(node.vfs, roots),
         registered=kubernetes.registered(roots),
+        pf_file=wished.read(roots),
     )
 
 

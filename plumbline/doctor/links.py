@@ -22,9 +22,9 @@ def pf_up(facts: Facts) -> Iterator[Finding]:
             driver = f"driver {pf.driver}" if pf.driver else "no driver"
             remedy = f"`dmesg | grep {pf.address}`; `ip -all netns exec ip -br link`"
             yield failure(pf.name, f"no link on the host, {driver}", remedy)
-        elif not pf.link.up and pf.vfs:
+        elif pf.link.up is False and pf.vfs:
             yield failure(pf.name, f"down, with {len(pf.vfs)} VFs", f"ip link set {pf.name} up")
-        elif not pf.link.up:
+        elif pf.link.up is False:
             yield warning(pf.name, "down", f"ip link set {pf.name} up")
         else:
             yield good(pf.name, "up")
@@ -33,9 +33,9 @@ def pf_up(facts: Facts) -> Iterator[Finding]:
 def pf_carrier(facts: Facts) -> Iterator[Finding]:
     """VFs of one PF reach each other without a cable, and nobody else."""
     for pf in facts.node.pfs:
-        if pf.link is None or not pf.link.up:
+        if pf.link is None or pf.link.up is False:
             yield skipped(pf.name, "it is not up")
-        elif not pf.link.carrier:
+        elif pf.link.carrier is False:
             yield warning(pf.name, "no carrier", f"cable, transceiver, the switch's port: ethtool {pf.name}")
         else:
             yield good(pf.name, f"{pf.speed} Mbit/s" if pf.speed else "carrier")

@@ -130,6 +130,24 @@ def vfs_made(facts: Facts) -> Iterator[Finding]:
             yield skipped(nic.name, "no VFs were made", f"plumbline setup {nic.name} --vfs N")
 
 
+def pf_file(facts: Facts) -> Iterator[Finding]:
+    """The node's file says how many VFs a PF is to have, and in which mode: more VFs do no harm, fewer do."""
+    path = facts.pf_file.path
+    if facts.pf_file.error:
+        yield failure(path, f"cannot be read: {facts.pf_file.error}", "put it right by hand, or remove it")
+    for wish in facts.pf_file.pfs:
+        pf = next((x for x in facts.node.pfs if x.address == wish.address), None)
+        if pf is None:
+            remedy = f"is the card in, behind this address? else plumbline forget {wish.address}"
+            yield failure(wish.address, f"no such PF, and {path} has it", remedy)
+        elif len(pf.vfs) < wish.vfs:
+            yield failure(pf.name, f"{len(pf.vfs)} VFs, {path} says {wish.vfs}", "plumbline apply")
+        elif wish.mode not in ("", pf.eswitch):
+            yield failure(pf.name, f"mode {pf.eswitch}, {path} says {wish.mode}", "plumbline apply")
+        else:
+            yield good(pf.name, f"as {path} says")
+
+
 def autoprobe(facts: Facts) -> Iterator[Finding]:
     """With sriov_drivers_autoprobe 0, new VFs get no driver, and so no link."""
     for pf in facts.node.pfs:

@@ -5,10 +5,10 @@ Nothing is run to find out: a version stands in the binary (program/link.py), an
 
 from __future__ import annotations
 
-import mmap
 import os
 import re
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from plumbline.node.mounts import Mounts
 
@@ -21,6 +21,8 @@ MACHINES = {3: "i686", 21: "ppc64le", 22: "s390x", 40: "armv7l", 62: "x86_64", 1
 
 _VERSION = re.compile(rb"[0-9][0-9.]{2,20}, commit [0-9a-z-]{7,20}(?=, )")
 _MARK = b", commit "
+CHUNK, LONGEST = 1 << 20, 64
+"""How much is read at once, in bytes, and how much of that may belong to what is read next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,10 @@ def _binary(path: str, mounts: Mounts) -> Binary:
     mode_allows = bool(os.stat(path).st_mode & 0o111)
     try:
         with open(path, "rb") as file:
-            return Binary(path, _version(file.fileno()), machine(file.read(20)), mode_allows, noexec)
-    except (OSError, ValueError):  # of ValueError: an empty file cannot be mapped
+            header = file.read(20)
+            file.seek(0)
+            return Binary(path, _version(file), machine(header), mode_allows, noexec)
+    except OSError:
         return Binary(path, "", "", mode_allows, noexec)
 
 
@@ -74,13 +78,12 @@ def machine(header: bytes) -> str:
     return MACHINES.get(number, f"machine {number}")
 
 
-def _version(fd: int) -> str:
-    """Return the version that a binary of ours has in it. Raises OSError, ValueError."""
-    with mmap.mmap(fd, 0, prot=mmap.PROT_READ) as data:
-        at = data.find(_MARK)
-        while at >= 0:
-            found = _VERSION.search(data[max(0, at - 24) : at + 64])
-            if found:
-                return found[0].decode()
-            at = data.find(_MARK, at + 1)
+def _version(file: BinaryIO) -> str:
+    """Return the version that a binary of ours has in it, read from where the file stands. Raises OSError."""
+    before = b""
+    while chunk := file.read(CHUNK):
+        window = before + chunk
+        if _MARK in window and (found := _VERSION.search(window)):
+            return found[0].decode()
+        before = window[-LONGEST:]
     return ""

@@ -26,6 +26,7 @@ from plumbline.node.nics import Nic
 from plumbline.node.runtime import Folders
 from plumbline.node.storage import Storage
 from plumbline.node.system import System
+from plumbline.node.wished import PfFile, Wished
 from plumbline.verbs import findings
 from tests.unit.operator import schemas
 
@@ -80,6 +81,8 @@ ROOM = (1 << 20, 0, 0, 1 << 14, 0, 0)
 SWITCHDEV = {"eswitch": "switchdev"}
 BRIDGE_NETWORK = {"type": "accelerated-bridge", "name": "blue", "bridge": "br0, br1"}
 
+WISHED = PfFile("/etc/plumbline/pfs.json", (Wished(ADDRESS, 1, "legacy"),))
+
 Case = tuple[str, Level, str, Facts]
 """The check, what it is to find, words of what it measures, and of what."""
 
@@ -111,6 +114,12 @@ PCI: list[Case] = [
     ("vfs-made", PASS, "4 VFs", _nic(asked=4, made=4)),
     ("vfs-made", FAIL, "3 VFs of 4", _nic(asked=4, made=3)),
     ("vfs-made", SKIP, "no VFs were made", _nic()),
+    ("pf-file", PASS, "as /etc/plumbline/pfs.json says", _facts(_vf(), pf_file=WISHED, pf={"eswitch": "legacy"})),
+    ("pf-file", FAIL, "0 VFs, /etc/plumbline/pfs.json says 1", _facts(pf_file=WISHED)),
+    ("pf-file", FAIL, "mode switchdev, /etc", _facts(_vf(), pf_file=WISHED, pf=SWITCHDEV)),
+    ("pf-file", FAIL, "no such PF, and", Facts(Node("n", "6.1"), pf_file=WISHED)),
+    ("pf-file", FAIL, "cannot be read: x", _facts(pf_file=replace(WISHED, pfs=(), error="x"))),
+    ("pf-file", SKIP, NOTHING.measured, _facts()),
     ("autoprobe", PASS, "on", _facts(pf={"autoprobe": True})),
     ("autoprobe", WARN, "off", _facts(pf={"autoprobe": False})),
     ("vf-driver", PASS, "iavf, vfio-pci", _facts(_vf(), _vf(1, driver="vfio-pci"))),
