@@ -88,7 +88,7 @@ def test_a_node_that_is_well(pfs: list[PF], runtime: Path, pod: Space, attach: C
     measured = {id_: [x["measured"] for x in findings if x["level"] == "pass"] for id_, findings in found.items()}
     assert measured["firmware"] == ["7 VFs possible"] * 2
     assert measured["vfs-made"] == ["7 VFs"] * 2
-    assert measured["bar-room"] == ["448 KiB for 7 VFs"] * 2
+    assert measured["bar-room"] == ["256 KiB for 7 VFs"] * 2
     assert all("the last of 7 VFs is on bus 0" in text for text in measured["bus-room"])
     assert measured["iommu"][0].startswith("on: dmar0")
     assert measured["vf-driver"][:2] == ["igbvf"] * 2

@@ -195,6 +195,14 @@ def test_binaries(tmp_path: Path) -> None:
     assert (empty.name, empty.version, empty.is_executable) == ("host-device", "", False)
 
 
+@pytest.mark.parametrize("at", [binaries.CHUNK + n for n in (-80, -40, -2, 0, 2)] + [0, 3 * binaries.CHUNK])
+def test_version_anywhere(at: int, tmp_path: Path) -> None:
+    """Also where one piece that is read ends and the next begins."""
+    (tmp_path / "sriov").write_bytes(bytes(at) + b"1.2.0, commit 0123456789ab, CPython")
+    (found,) = binaries.all_in([str(tmp_path)], Mounts.parse(""))
+    assert found.version == "1.2.0, commit 0123456789ab"
+
+
 @pytest.mark.parametrize(
     ("order", "number", "expected"),
     [("little", 62, "x86_64"), ("little", 183, "aarch64"), ("big", 22, "s390x"), ("little", 4711, "machine 4711")],
