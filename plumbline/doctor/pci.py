@@ -94,7 +94,7 @@ def bus_room(facts: Facts) -> Iterator[Finding]:
         remedy = "pci=assign-busses on the kernel's command line, or ARI and SR-IOV on in the BIOS; then boot"
         if last <= nic.last_bus:
             yield good(nic.name, measured)
-        elif nic.fitting > nic.made or (nic.fitting and nic.fitting == nic.made):
+        elif nic.fitting:
             yield warning(nic.name, f"{measured}: {nic.fitting} VFs fit", f"ask for {nic.fitting} at most; {remedy}")
         else:
             yield failure(nic.name, f"{measured}: {nic.fitting} VFs fit", remedy)
@@ -102,12 +102,13 @@ def bus_room(facts: Facts) -> Iterator[Finding]:
 
 def ari(facts: Facts) -> Iterator[Finding]:
     """With ARI, a bus has room for 256 functions of a NIC; without, each eight take a device number, or a bus of their
-    own (PCI Express Base Specification, "ARI"; drivers/pci/iov.c, sriov_init).
+    own (PCI Express Base Specification, "ARI"). Of several PFs on a bus, the first one has the switch for all
+    (drivers/pci/iov.c, sriov_init).
     """
     for nic in _physical(facts):
         if nic.capability is None:
             yield skipped(nic.name, "its configuration space cannot be read", "run it as root")
-        elif nic.capability.ari:
+        elif any(x.capability is not None and x.capability.ari and x.bus == nic.bus for x in facts.nics):
             yield good(nic.name, "on")
         elif nic.offset and nic.fitting == nic.possible:
             yield good(nic.name, "off, and all VFs have room without")

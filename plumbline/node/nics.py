@@ -45,12 +45,16 @@ class Nic:
     last_bus: int = LAST_BUS
     linkless: tuple[int, ...] = ()
 
+    @property
+    def bus(self) -> str:
+        """The bus that it is on, with its domain, such as 0000:03."""
+        return self.address.rpartition(":")[0]
+
     def bus_of(self, index: int) -> int:
         """Return the number of the bus that a VF is on, or would be (drivers/pci/iov.c, pci_iov_virtfn_bus)."""
-        _, bus, rest = self.address.rsplit(":", 2)
-        device, _, function = rest.partition(".")
+        device, _, function = self.address.rpartition(":")[2].partition(".")
         routing_id = (int(device, 16) << 3 | int(function)) + (self.offset or 0) + (self.stride or 0) * index
-        return int(bus, 16) + (routing_id >> 8)
+        return int(self.bus.rpartition(":")[2], 16) + (routing_id >> 8)
 
     @property
     def fitting(self) -> int:

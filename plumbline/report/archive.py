@@ -48,6 +48,10 @@ class Archive:
         except (OSError, CniError, ValueError) as e:
             self._errors.append(f"{what}: {e}")
 
+    def note(self, text: str) -> None:
+        """Say in the archive that something is not in it."""
+        self._errors.append(text)
+
     def packed(self) -> bytes:
         """Return the archive with all members, and with what went wrong in `errors.txt`."""
         members = dict(self._members)

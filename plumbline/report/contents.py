@@ -60,6 +60,8 @@ def fill(archive: Archive, node: Node, roots: Roots) -> None:
     archive.attempt(roots.checkpoint, lambda: archive.document("kubelet.json", _kubelet(roots)))
     _configurations(archive, facts, roots)
     _logs(archive, facts)
+    if os.geteuid() != 0:
+        archive.note("not run as root: records, configuration spaces and logs may be missing")
 
 
 def _system(facts: Facts, roots: Roots) -> dict[str, Any]:
@@ -162,10 +164,8 @@ def _logs(archive: Archive, facts: Facts) -> None:
 
     archive.attempt("/dev/kmsg", kernel)
     archive.attempt("journal", journal)
-    for path in sorted({str(network["logFile"]) for network in facts.networks if network.get("logFile")}):
-        # Plugins log below /var/log only (cni/linux/log.py): another path would be a way to have any file in here.
-        if path.startswith("/var/log/") and os.path.realpath(path) == path and os.path.isfile(path):
-            archive.file(f"logs{path}", path)
+    for path in logs.of_plugins(facts.networks):
+        archive.file(f"logs{path}", path)
 
 
 def _files_below(folder: str) -> list[str]:

@@ -11,7 +11,9 @@ import shutil
 import subprocess
 from collections.abc import Iterable
 
+from cni.linux.log import FOLDER
 from plumbline.node.model import Node
+from plumbline.node.mounts import is_below
 
 MOST_LINES = 2000
 TIMEOUT_S = 20
@@ -56,20 +58,28 @@ def _said(record: str) -> str:
     return f"[{stamp:12.6f}] {message.splitlines()[0] if message else ''}"
 
 
-def journal() -> str:
+def journal(program: str = "journalctl") -> str:
     """Return what systemd's journal has of the runtime and the kubelet about plugins, empty where there is no journal.
 
-    Raises OSError, also where journalctl(1) takes too long.
+    program: journalctl(1). Raises OSError, also where it takes too long.
     """
-    if shutil.which("journalctl") is None:
+    if shutil.which(program) is None:
         return ""
     units = [part for unit in UNITS for part in ("-u", unit)]
-    command = ["journalctl", "--no-pager", "-q", "-o", "short-iso", "-n", str(10 * MOST_LINES), *units]
+    command = [program, "--no-pager", "-q", "-o", "short-iso", "-n", str(10 * MOST_LINES), *units]
     try:
         done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as e:
-        raise OSError(f"journalctl took more than {TIMEOUT_S} s") from e
+        raise OSError(f"{program} took more than {TIMEOUT_S} s") from e
     return _matching(done.stdout.decode("utf-8", "replace").splitlines(), OF_PLUGINS)
+
+
+def of_plugins(networks: Iterable[dict[str, object]], folder: str = FOLDER) -> list[str]:
+    """Return the files that networks have their plugins log to, as far as these are below the folder of all logs: only
+    there plugins log (cni/linux/log.py), and another path would be a way to have any file in a report.
+    """
+    paths = {str(network["logFile"]) for network in networks if network.get("logFile")}
+    return sorted(x for x in paths if os.path.realpath(x) == x and is_below(x, folder) and os.path.isfile(x))
 
 
 def _matching(lines: Iterable[str], sought: str) -> str:

@@ -86,6 +86,9 @@ WISHED = PfFile("/etc/plumbline/pfs.json", (Wished(ADDRESS, 1, "legacy"),))
 Case = tuple[str, Level, str, Facts]
 """The check, what it is to find, words of what it measures, and of what."""
 
+PORT_0 = Nic("ens3f0", "0000:03:00.0", possible=8, capability=CAPABILITY)
+PORT_1 = Nic("ens3f1", "0000:03:00.1", possible=8, capability=replace(CAPABILITY, ari=False))
+
 PCI: list[Case] = [
     ("firmware", PASS, "8 VFs possible", _nic()),
     ("firmware", FAIL, "sriov_totalvfs is 0", _nic(possible=0)),
@@ -108,6 +111,7 @@ PCI: list[Case] = [
     ("bus-room", FAIL, "up to 03: 0 VFs fit", _nic(offset=256, bridge="00:1c.0", last_bus=3)),
     ("bus-room", SKIP, "once it has some", _nic(offset=0)),
     ("ari", PASS, "on", _nic(capability=CAPABILITY)),
+    ("ari", PASS, "on", _facts(nics=(PORT_0, PORT_1))),
     ("ari", PASS, "off, and all VFs have room without", _nic(capability=replace(CAPABILITY, ari=False))),
     ("ari", WARN, "off", _nic(capability=replace(CAPABILITY, ari=False), possible=300, last_bus=3)),
     ("ari", SKIP, "cannot be read", _nic()),

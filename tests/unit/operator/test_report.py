@@ -203,6 +203,27 @@ def test_kernel_log(tmp_path: Path) -> None:
     assert logs.kernel(node, str(tmp_path / "kmsg")) == ""
 
 
+def test_journal(tmp_path: Path) -> None:
+    """Lines about plugins, and none where there is no journal, or nothing in it."""
+    program = tmp_path / "journalctl"
+    program.write_text("#!/bin/sh\necho kubelet: password; echo containerd: type sriov failed; echo $*\n")
+    program.chmod(0o755)
+    assert logs.journal(str(program)).splitlines()[0] == "containerd: type sriov failed"
+    assert "-u kubelet" in logs.journal(str(program))
+    assert logs.journal(str(tmp_path / "missing")) == ""
+
+
+def test_log_files(tmp_path: Path) -> None:
+    """Below the folder of logs, without links on the way: a configuration is not to name any file of the node."""
+    (tmp_path / "log/plugins").mkdir(parents=True)
+    for name in ("log/plugins/sriov.log", "shadow"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "log/link").symlink_to("../shadow")
+    named = ("log/plugins/sriov.log", "log/missing", "log/link", "shadow", "log/../shadow", "log/plugins", "logs")
+    networks: list[dict[str, object]] = [{"logFile": str(tmp_path / name)} for name in named]
+    assert logs.of_plugins([*networks, {}], str(tmp_path / "log")) == [str(tmp_path / "log/plugins/sriov.log")]
+
+
 def test_sysfs_attributes(tmp_path: Path) -> None:
     """Of PF, VF and the bridge above, known ones only."""
     pf, vf = "0000:03:00.0", "0000:03:02.0"
