@@ -78,7 +78,10 @@ class _Checking:
                 yield from self._of_network(whole, value, "")
                 return
         for definition in definitions:
-            yield from self._of_definition(definition)
+            try:
+                yield from self._of_definition(definition)
+            except Unreadable as e:
+                yield Fault(self._path, e.line, "spec.config", escaped(e.message))
 
     def _of_definition(self, definition: nad.Definition) -> Iterator[Fault]:
         if definition.config is None:

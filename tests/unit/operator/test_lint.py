@@ -246,6 +246,14 @@ def test_json_definitions() -> None:
     assert _said(whole, "x.json") == [f"{line}: {BAD_VLAN}"]
 
 
+def test_each_definition_has_its_faults() -> None:
+    """One that is no JSON keeps none of the others from being read."""
+    bad, good = (HEAD + f"  config: '{text}'\n" for text in ("{", '{"type": "sriov", "vlan": 5000}'))
+    first, second = _said(f"{bad}---\n{good}", "nad.yaml")
+    assert first.startswith("13: not JSON")
+    assert second == f"{14 + 13}: {BAD_VLAN}"
+
+
 def test_json_definition_without_a_string() -> None:
     """A frequent mistake: the configuration as an object."""
     one = {"kind": nad.KIND, "metadata": {"name": "net-a"}, "spec": {"config": {"type": "sriov"}}}
