@@ -135,7 +135,7 @@ class _Checking:
             yield self._fault(text, error, where)
         if not found and raw["type"] in plugin.OURS:
             for name, said in plugin.unknown_members(asked):
-                member = f"{where}.{name}" if where else name
+                member = ".".join(part for part in (where, name) if part)
                 yield self._warning(text.line(member), member, said)
 
     def _fault(self, text: JsonText, error: CniError, where: str) -> Fault:

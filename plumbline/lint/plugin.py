@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from itertools import islice
 from typing import Any
 
 from cni.protocol.config import NetConf
@@ -30,6 +31,9 @@ COMMON = frozenset((
     "disableCheck", "disableGC", "logLevel", "logFile", VALID_ATTACHMENTS, VALID_ATTACHMENTS_ONCE,
 ))  # fmt: skip
 """Members that the runtime, libcni or the door knows in any plugin's configuration."""
+
+FOR_RUNTIMES = frozenset((VALID_ATTACHMENTS, VALID_ATTACHMENTS_ONCE, "prevResult", "runtimeConfig"))
+"""Those of them that nobody writes into a file."""
 
 FREE = frozenset(("dns", "capabilities", "runtimeConfig", "args", "prevResult"))
 """Members in which anything may stand."""
@@ -119,10 +123,13 @@ def _ipam(conf: NetConf) -> object:
 
 
 def unknown_members(raw: Asked) -> Iterator[tuple[str, str]]:
-    """Give the full name of each member that no parser has asked for, and what to say of it. raw: after `errors`, which
-    found none.
+    """Give the full name of each member that no parser has asked for, and what to say of it; of many, the first ones.
+    raw: after `errors`, which found none.
     """
-    yield from _unknown(raw, "", COMMON)
+    found = _unknown(raw, "", COMMON)
+    yield from islice(found, members.MOST)
+    if next(found, None) is not None:
+        yield "", "and more members that are not known"
 
 
 def _unknown(raw: Asked, where: str, known: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -132,7 +139,7 @@ def _unknown(raw: Asked, where: str, known: Collection[str]) -> Iterator[tuple[s
     section = Section(dict(raw), where)
     unknown = {name for _, name, _ in members.unknown(section, names)}
     for name in sorted(unknown):
-        yield section.name_of(name), members.sentence(section, name, sorted(names))
+        yield section.name_of(name), members.sentence(section, name, sorted(names - FOR_RUNTIMES))
     for key, value in raw.items():
         if key not in unknown and (where or key not in FREE):
             inside = IPAM_MEMBERS.get(key, ()) if where.startswith("ipam") or key == "ipam" else ()

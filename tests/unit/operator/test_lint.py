@@ -132,6 +132,13 @@ def test_warned_of(text: str, words: str) -> None:
     assert not check("x.conf", text.encode()).has_errors
 
 
+def test_many_unknown_members() -> None:
+    """The first ones are named, and that there are more."""
+    faults = check("x.conf", _conf("sriov", **{f"x{n}": n for n in range(20)}).encode()).faults
+    assert len(faults) == 9
+    assert faults[0].message == "and more members that are not known"
+
+
 def test_not_utf8() -> None:
     """The line is told all the same."""
     (fault,) = check("x.conf", b'{"name":\n"\xff"}').faults
