@@ -41,7 +41,7 @@ class Facts:
     nics: those that can have VFs, or could. bridges: of the host, by name. networks: plugins' configurations in the
     runtime's folder, as the plugins get them. faults: what is wrong with these files. drivers: of VFs without a driver,
     by PCI address, the module that has one, empty for none. registered: what the kubelet knows of device plugins, None
-    where there is no kubelet.
+    where there is no kubelet. pf_file: what the PFs are to be.
     """
 
     node: Node
@@ -91,7 +91,7 @@ def gather(node: Node, roots: Roots | None = None) -> Facts:
         node=node,
         nics=tuple(nics.all_of(roots.sysfs)),
         system=system.look(roots, MODULES),
-        storage=storage.look(roots, [plugin.state_folder for plugin in recorded.PLUGINS]),
+        storage=storage.look(roots, recorded.folders(roots)),
         folders=folders,
         binaries=tuple(binaries.all_in(searched, mounts)),
         claims=tuple(claims.all_on(roots)),
@@ -120,8 +120,8 @@ def _checked(path: str) -> Checked:
 
 
 def _bridges(node: Node, root: str) -> dict[str, Bridge]:
-    names = [link.name for link in node.links if link.kind == "bridge"]
-    return {name: Bridge(name, sysfs.bridge_setting(name, "vlan_filtering", root) == "1") for name in names}
+    found = [link.name for link in node.links if link.kind == "bridge"]
+    return {name: Bridge(name, sysfs.bridge_setting(name, "vlan_filtering", root) == "1") for name in found}
 
 
 def _drivers(vfs: list[Vf], roots: Roots) -> dict[str, str]:

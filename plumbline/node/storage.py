@@ -27,8 +27,8 @@ class Storage:
 
 def look(roots: Roots, folders: list[str]) -> Storage:
     """Return what the folder of records is like. folders: those of the plugins, for the youngest record."""
-    existing = roots.state
-    while not os.path.lexists(existing):
+    existing = os.path.realpath(roots.state)
+    while not os.path.exists(existing):
         existing = os.path.dirname(existing)
     there = os.statvfs(existing)
     mount = Mounts.of(roots).above(existing)

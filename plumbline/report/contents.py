@@ -124,8 +124,7 @@ def _file(path: str) -> dict[str, Any]:
 
 def _records(archive: Archive, roots: Roots) -> None:
     """Add records and host-local's addresses, without locks: plugins' folders below that of all records."""
-    names = [os.path.basename(plugin.state_folder) for plugin in recorded.PLUGINS]
-    for folder in (os.path.join(roots.state, name) for name in (*names, "networks")):
+    for folder in [*recorded.folders(roots), os.path.join(roots.state, "networks")]:
         for path in _files_below(folder):
             archive.file(f"records/{os.path.relpath(path, roots.state)}", path)
 

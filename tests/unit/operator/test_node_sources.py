@@ -294,9 +294,11 @@ def test_storage(tmp_path: Path) -> None:
 
 
 def test_no_storage(tmp_path: Path) -> None:
-    """Where a file stands in place of the folder, nothing can be written."""
+    """A file in place of the folder; a link to a folder that is not there yet."""
     (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("nowhere")
     assert not storage.look(Roots(state=str(tmp_path / "file")), []).is_writable
+    assert storage.look(Roots(state=str(tmp_path / "link")), []).is_writable
 
 
 @pytest.mark.parametrize(
