@@ -13,11 +13,14 @@ from plumbline.output import plain
 from plumbline.prepare.carry_out import InterruptedSetupError
 from plumbline.verbs.apply import apply, forget, wait
 from plumbline.verbs.bind import bind, vdpa
+from plumbline.verbs.doctor import doctor
 from plumbline.verbs.gc import gc
 from plumbline.verbs.install import install
+from plumbline.verbs.lint import lint
 from plumbline.verbs.network import network
 from plumbline.verbs.options import json_option, watch_option
 from plumbline.verbs.release import release
+from plumbline.verbs.report import report
 from plumbline.verbs.setup import setup
 from plumbline.verbs.show import show
 from plumbline.verbs.status import status
@@ -41,7 +44,25 @@ def command(context: click.Context, as_json: bool, watch: bool) -> None:
         raise click.UsageError("--json and --watch come after the verb")
 
 
-for verb in (status, vfs, install, show, tree, setup, apply, forget, bind, vdpa, wait, gc, release, network):
+for verb in (
+    status,
+    vfs,
+    install,
+    show,
+    tree,
+    setup,
+    apply,
+    forget,
+    bind,
+    vdpa,
+    wait,
+    gc,
+    release,
+    network,
+    doctor,
+    lint,
+    report,
+):
     command.add_command(verb)
 
 

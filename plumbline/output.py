@@ -50,13 +50,18 @@ def plain(text: str) -> str:
     return "".join(x if x.isprintable() else x.encode("unicode_escape").decode() for x in text)
 
 
-def print_json(document: object, compact: bool = False) -> None:
-    """Print a document, one of the schemas' (docs/schema). compact: in one line.
+def as_json(document: object, compact: bool = False) -> str:
+    """Return a document, one of the schemas' (docs/schema), as JSON. compact: in one line.
 
     It is ASCII, so that nothing in it moves a terminal's cursor.
     """
     layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
-    print(json.dumps(document, **layout), flush=True)
+    return json.dumps(document, **layout)
+
+
+def print_json(document: object, compact: bool = False) -> None:
+    """Print a document as JSON. compact: in one line."""
+    print(as_json(document, compact), flush=True)
 
 
 def print_unknown(console: Console, unknown: Iterable[str]) -> None:

@@ -46,6 +46,14 @@ def allocated(roots: Roots, names: dict[str, Pod]) -> dict[str, Owner]:
     return found
 
 
+def registered(roots: Roots) -> frozenset[str] | None:
+    """Return the devices that device plugins have told the kubelet of, None where there is no kubelet."""
+    devices = _member(_member(_loaded(roots.checkpoint), "Data"), "RegisteredDevices")
+    if not isinstance(devices, dict):
+        return None
+    return frozenset(str(device) for ids in devices.values() if isinstance(ids, list) for device in ids)
+
+
 def cached(roots: Roots) -> dict[str, Owner]:
     """Return to whom runtimes have attached devices, by PCI address, as libcni's caches tell."""
     found: dict[str, Owner] = {}

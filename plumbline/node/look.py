@@ -50,6 +50,7 @@ class _Look:
     def __init__(self, roots: Roots) -> None:
         self._roots = roots
         self._unknown: list[str] = []
+        self._damaged: list[str] = []
         self._others: list[tuple[str, Owner]] = []
 
     def node(self) -> Node:
@@ -71,7 +72,7 @@ class _Look:
                 if vf.link is None:
                     vf.link = away.get(vf.address or "")
                 vf.state = _state(vf, owners)
-        return Node(system.nodename, system.release, pfs, self._others, host, self._unknown)
+        return Node(system.nodename, system.release, pfs, self._others, host, self._unknown, self._damaged)
 
     def _ask(self, what: str, source: Callable[[], T], otherwise: T) -> T:
         try:
@@ -111,6 +112,7 @@ class _Look:
         none: tuple[list[tuple[Plugin, Attachment]], list[str]] = ([], [])
         attachments, said = self._ask("records", lambda: recorded.attachments(self._roots.sysfs), none)
         self._unknown += said
+        self._damaged += said
         living = recorded.living()
         addresses = {vf.address for vf in vfs if vf.address}
         for plugin, attachment in attachments:

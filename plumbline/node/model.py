@@ -193,7 +193,7 @@ class Pf:
 @dataclass(slots=True)
 class Node:
     """A node. pfs: by address. others: attachments of devices that are no VFs of these. links: those of the host.
-    unknown: what could not be read, and why.
+    unknown: what could not be read, and why. damaged: what of that is records, of which nobody knows the devices.
     """
 
     name: str
@@ -202,6 +202,7 @@ class Node:
     others: list[tuple[str, Owner]] = field(default_factory=list)
     links: list[LinkState] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
 
     @property
     def vfs(self) -> list[Vf]:

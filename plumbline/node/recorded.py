@@ -18,8 +18,14 @@ from plugins.sriov.plugin import Sriov
 from plugins.vf.attachment import VfAttachment
 from plumbline.node import pci
 from plumbline.node.model import Owner, Pod, Source
+from plumbline.node.roots import Roots
 
 PLUGINS: tuple[type[Plugin], ...] = (Sriov, AcceleratedBridge, HostDevicePlugin)
+
+
+def folders(roots: Roots) -> list[str]:
+    """Return the folders of records."""
+    return [os.path.join(roots.state, os.path.basename(plugin.state_folder)) for plugin in PLUGINS]
 
 
 def attachments(sysfs_root: str) -> tuple[list[tuple[Plugin, Attachment]], list[str]]:

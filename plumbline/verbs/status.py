@@ -11,6 +11,7 @@ from plumbline import documents, output
 from plumbline.node.look import look
 from plumbline.node.model import Node, Pf, State
 from plumbline.output import Column
+from plumbline.verbs.findings import print_troubles
 from plumbline.verbs.options import json_option, watch_option
 from plumbline.verbs.watch import View, present
 
@@ -31,6 +32,7 @@ def _draw(console: Console, node: Node) -> None:
         console.print(shown)
     _print_states(console, node)
     output.print_unknown(console, node.unknown)
+    print_troubles(console, node)
 
 
 def _print_states(console: Console, node: Node) -> None:

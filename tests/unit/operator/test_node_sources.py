@@ -1,0 +1,344 @@
+"""What of a node is read besides devices and links: capabilities, rooms, mounts, runtimes, binaries, managers."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+from plumbline.node import binaries, capability, claims, kubernetes, nics, runtime, storage, system, wished
+from plumbline.node.capability import Capability
+from plumbline.node.claims import NETPLAN, NETWORK_MANAGER, OPERATOR, SYSTEMD
+from plumbline.node.mounts import Mounts
+from plumbline.node.roots import Roots
+from plumbline.node.system import Modules
+from plumbline.node.wished import Wished
+from tests.support import sysfstree
+from tests.support.sysfstree import PORT, folder
+
+PF, VF = "0000:03:00.0", "0000:03:02.0"
+BAR_64, BAR_32 = 0x4, 0xFEB0_0000
+
+
+def _config(*, at: int = 0x160, total: int = 8, ari: bool = True, bars: tuple[int, ...] = (BAR_64, 0, 0, 0)) -> bytes:
+    """Return a configuration space with AER, then SR-IOV."""
+    space = bytearray(4096)
+    struct.pack_into("<I", space, 0x100, 0x0001 | 2 << 16 | at << 20)
+    struct.pack_into("<IIHHHH", space, at, 0x0010 | 1 << 16, 0, 0x10 if ari else 0, 0, total, total)
+    struct.pack_into(f"<{len(bars)}I", space, at + 0x24, *bars)
+    return bytes(space)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (_config(), Capability(8, 8, True, (0,))),
+        (_config(total=0, ari=False), Capability(0, 0, False, (0,))),
+        (_config(bars=(BAR_64, 0, 0, BAR_64 | 8)), Capability(8, 8, True, (0, 3))),
+        # The upper half of an address is no BAR, a 32-bit one with an address is.
+        (_config(bars=(BAR_64, 0x38, BAR_32, 0)), Capability(8, 8, True, (0, 2))),
+        (_config()[:64], None),  # not read by root
+        (_config()[:0x180], None),  # cut in the middle
+        (_config().replace(b"\x10\x00\x01\x00", b"\x0b\x00\x01\x00"), None),  # another capability
+        (b"\xff" * 4096, None),  # a device that does not answer
+        (b"", None),
+    ],
+)
+def test_capability(config: bytes, expected: Capability | None) -> None:
+    """Found behind other capabilities, and nowhere else."""
+    assert capability.parse(config) == expected
+
+
+def test_capabilities_in_a_circle() -> None:
+    """A broken device's list may have no end."""
+    space = bytearray(4096)
+    struct.pack_into("<I", space, 0x100, 0x0001 | 0x200 << 20)
+    struct.pack_into("<I", space, 0x200, 0x0002 | 0x100 << 20)
+    assert capability.parse(bytes(space)) is None
+
+
+RESOURCE = "\n".join(
+    ["0x0 0x0 0x0"] * 7 + ["0x00000000fe000000 0x00000000fe01ffff 0x0000000000140204"] + ["0x0 0x0 0x0"] * 5
+)
+
+
+def test_room_of_bars() -> None:
+    """Lines 7 to 12; what has no address, or a flag that it is not set, has no room."""
+    unset = RESOURCE.replace("0x0000000000140204", "0x0000000020140204")
+    assert nics.vf_bars(RESOURCE) == (0x20000, 0, 0, 0, 0, 0)
+    assert nics.vf_bars(unset) == nics.vf_bars("") == (0,) * 6
+
+
+def _tree(**more: str | None) -> sysfstree.Tree:
+    """Return a PF with a VF behind a port. more: attributes of the PF."""
+    return {
+        **sysfstree.pf(PF, {0: VF}),
+        **sysfstree.netdev(folder(PF), "ens3f0", port="p0"),
+        f"{PORT}/subordinate_bus_number": "4",
+        folder(PF, "class"): "0x020000",
+        folder(PF, "vendor"): "0x15b3",
+        folder(PF, "sriov_numvfs"): "1",
+        folder(PF, "sriov_offset"): "16",
+        folder(PF, "sriov_stride"): "1",
+        folder(PF, "resource"): RESOURCE,
+        folder(VF, "class"): "0x020000",
+        **{folder(PF, name): text for name, text in more.items()},
+    }
+
+
+def test_nics(tmp_path: Path) -> None:
+    """PFs and what sits beside them that is a NIC; no VFs, no other devices."""
+    other, disk = "0000:04:00.0", "0000:05:00.0"
+    tree = {**_tree(), folder(other, "class"): "0x020000", folder(disk, "class"): "0x010802"}
+    root = sysfstree.build(tmp_path, tree)
+    Path(root, "devices", folder(PF, "config")).write_bytes(_config(total=127))
+    found, plain = nics.all_of(root)
+    assert (found.name, found.address, found.vendor, found.driver) == ("ens3f0", PF, "15b3", "mlx5_core")
+    assert found.capability == Capability(127, 127, True, (0,))
+    assert (found.possible, found.asked, found.made) == (127, 1, 1)
+    assert (found.bridge, found.last_bus) == ("0000:00:1c.0", 4)
+    assert found.vf_bars[0] == 0x20000
+    assert found.linkless == (0,)  # the VF has its driver and no link
+    assert (plain.name, plain.possible, plain.capability) == (other, None, None)
+
+
+def test_a_link_in_a_pod_is_a_link(tmp_path: Path) -> None:
+    """Its folder stays where it is."""
+    root = sysfstree.build(tmp_path, {**_tree(), folder(VF, "net"): None})
+    assert nics.all_of(root)[0].linkless == ()
+
+
+def test_buses_of_vfs(tmp_path: Path) -> None:
+    """VF 0 has routing ID 03:02.0, VF 239 is the last on bus 3; 240 more are on bus 4."""
+    (found,) = nics.all_of(sysfstree.build(tmp_path, _tree(sriov_totalvfs="600")))
+    assert [found.bus_of(index) for index in (0, 239, 240, 495, 496)] == [3, 3, 4, 4, 5]
+    assert found.fitting == 496
+
+
+MOUNTINFO = r"""
+21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+22 21 0:20 / /opt ro,noexec - xfs /dev/sdb rw
+23 21 0:21 / /srv/with\040space rw - tmpfs tmpfs rw
+24 22 0:22 / /opt rw,nosuid master:2 - btrfs /dev/sdc rw
+nonsense
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("/var", "ext4"), ("/opt/cni/bin", "btrfs"), ("/optional", "ext4"), ("/srv/with space/x", "tmpfs")],
+)
+def test_mounts(path: str, kind: str) -> None:
+    """The innermost one counts, and of two at one point the later."""
+    assert Mounts.parse(MOUNTINFO).above(path).kind == kind
+
+
+def test_no_mounts() -> None:
+    """Where /proc does not tell, nothing is known."""
+    assert Mounts.parse("").above("/opt").options == frozenset()
+
+
+CONTAINERD_2 = '[plugins."io.containerd.grpc.v1.cri".cni]\nbin_dir = "/home/k/bin"\nconf_dir = "/home/k/net.d"\n'
+CONTAINERD_3 = "[plugins.'io.containerd.cri.v1.runtime'.cni]\nbin_dirs = ['/a/bin', '/b/bin']\n"
+CRIO = '[crio.network]\nplugin_dirs = ["/usr/libexec/cni"]\nnetwork_dir = "/etc/other"\n'
+
+
+@pytest.mark.parametrize(
+    ("files", "binaries_in", "configurations", "by"),
+    [
+        ({}, ("/opt/cni/bin",), "/etc/cni/net.d", ""),
+        ({"containerd/config.toml": CONTAINERD_2}, ("/home/k/bin",), "/home/k/net.d", "containerd/config.toml"),
+        ({"containerd/config.toml": CONTAINERD_3}, ("/a/bin", "/b/bin"), "/etc/cni/net.d", "containerd/config.toml"),
+        ({"crio/crio.conf": CRIO}, ("/usr/libexec/cni",), "/etc/other", "crio/crio.conf"),
+        (
+            {"crio/crio.conf": CRIO, "crio/crio.conf.d/10.conf": '[crio.network]\nplugin_dirs = ["/x"]\n'},
+            ("/x",),
+            "/etc/other",
+            "crio/crio.conf.d/10.conf",
+        ),
+        ({"containerd/config.toml": "[plugins\n"}, ("/opt/cni/bin",), "/etc/cni/net.d", ""),
+        ({"containerd/config.toml": "plugins = 3\n"}, ("/opt/cni/bin",), "/etc/cni/net.d", ""),
+    ],
+)
+def test_folders_of_the_runtime(
+    files: dict[str, str], binaries_in: tuple[str, ...], configurations: str, by: str, tmp_path: Path
+) -> None:
+    """As the runtime's configuration says, else the usual ones."""
+    _write(tmp_path, files)
+    found = runtime.folders(Roots(etc=str(tmp_path)))
+    assert (found.binaries, found.configurations) == (binaries_in, configurations)
+    assert found.by == (str(tmp_path / by) if by else "")
+
+
+ELF = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HH", 2, 62)
+
+
+def test_binaries(tmp_path: Path) -> None:
+    """Only those of our names; of a link to a folder, nothing is found twice."""
+    for folder_name in ("bin", "old"):
+        (tmp_path / folder_name).mkdir()
+    (tmp_path / "link").symlink_to("bin")
+    version = b"\0Plumbline\0" + b", commit x\0" + b"1.2.0, commit 0123456789ab-dirty, CPython 3.11.2\0"
+    (tmp_path / "bin/sriov").write_bytes(ELF + version)
+    (tmp_path / "bin/sriov").chmod(0o755)
+    (tmp_path / "bin/bridge").write_bytes(ELF)
+    (tmp_path / "old/static").write_bytes(b"#!/bin/sh\n")
+    (tmp_path / "old/host-device").write_bytes(b"")
+    (tmp_path / "old/host-device").chmod(0o644)
+    mounts = Mounts.parse(f"1 0 8:1 / {tmp_path}/old rw,noexec - ext4 /dev/sda1 rw")
+    ours, empty, script = binaries.all_in([str(tmp_path / name) for name in ("bin", "link", "old")], mounts)
+    assert (ours.name, ours.version, ours.machine) == ("sriov", "1.2.0, commit 0123456789ab-dirty", "x86_64")
+    assert (ours.is_executable, ours.noexec) == (True, False)
+    assert (script.version, script.machine, script.noexec) == ("", "", True)
+    assert (empty.name, empty.version, empty.is_executable) == ("host-device", "", False)
+
+
+@pytest.mark.parametrize("at", [binaries.CHUNK + n for n in (-80, -40, -2, 0, 2)] + [0, 3 * binaries.CHUNK])
+def test_version_anywhere(at: int, tmp_path: Path) -> None:
+    """Also where one piece that is read ends and the next begins."""
+    (tmp_path / "sriov").write_bytes(bytes(at) + b"1.2.0, commit 0123456789ab, CPython")
+    (found,) = binaries.all_in([str(tmp_path)], Mounts.parse(""))
+    assert found.version == "1.2.0, commit 0123456789ab"
+
+
+@pytest.mark.parametrize(
+    ("order", "number", "expected"),
+    [("little", 62, "x86_64"), ("little", 183, "aarch64"), ("big", 22, "s390x"), ("little", 4711, "machine 4711")],
+)
+def test_architectures(order: str, number: int, expected: str) -> None:
+    """By the ELF header, in the byte order that this says."""
+    header = b"\x7fELF\x02" + (b"\x02" if order == "big" else b"\x01") + bytes(12)
+    header += number.to_bytes(2, "big" if order == "big" else "little")
+    assert binaries.machine(header) == expected
+    assert binaries.machine(header[:19]) == binaries.machine(b"#!/bin/sh\nexec something\n") == ""
+
+
+NETPLAN_FILE = """
+network:
+  ethernets:
+    ens3f0:
+      virtual-function-count: 8
+    wlan0:
+      access-points: {x: {password: "secret word"}}
+"""
+
+
+CONNECTION = "NetworkManager/system-connections/x.nmconnection"
+LINK_FILE = "[Match]\nMACAddress=02:00:00:00:00:01\n[Link]\nSR-IOVVirtualFunctions=3\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "manager", "covers"),
+    [
+        ("sriov-operator/pci/0000:03:00.0", "{}", OPERATOR, (True, False)),
+        ("sriov-operator/other", "", OPERATOR, (True, True)),
+        ("netplan/50.yaml", NETPLAN_FILE, NETPLAN, (True, False)),
+        ("netplan/50.yaml", "network:\n  ethernets:\n    ens3f0:\n      dhcp4: true\n", "", (False, False)),
+        (CONNECTION, "[connection]\ninterface-name=ens3f0\n[sriov]\ntotal-vfs=4\n", NETWORK_MANAGER, (True, False)),
+        (CONNECTION, "[connection]\ninterface-name=ens3f0\n", "", (False, False)),
+        ("systemd/network/10.link", LINK_FILE, SYSTEMD, (True, False)),
+        ("systemd/network/10.network", "[Match]\nName=ens3f0\n[SR-IOV]\nVirtualFunction=0\n", SYSTEMD, (True, False)),
+        ("other", "", "", (False, False)),
+    ],
+)
+def test_other_managers(file: str, text: str, manager: str, covers: tuple[bool, bool], tmp_path: Path) -> None:
+    """Who claims a PF, by its name, its address or its MAC address, and not its neighbour."""
+    _write(tmp_path / "etc", {file: text})
+    found = claims.all_on(Roots(etc=str(tmp_path / "etc"), run=str(tmp_path / "run")))
+    assert {claim.manager for claim in found} == ({manager} if manager else set())
+    mine, other = ("ens3f0", "0000:03:00.0", "02:00:00:00:00:01"), ("ens3f1", "0000:03:00.1", "02:00:00:00:00:02")
+    assert (any(x.covers(*mine) for x in found), any(x.covers(*other) for x in found)) == covers
+
+
+def test_modules(tmp_path: Path) -> None:
+    """Loaded, built in, or on disk; a device's by its alias."""
+    _write(
+        tmp_path,
+        {
+            "lib/modules.builtin": "kernel/net/bridge/bridge.ko\n",
+            "lib/modules.dep": "kernel/drivers/vfio/pci/vfio-pci.ko.xz: kernel/drivers/vfio/vfio.ko.xz\n",
+            "lib/modules.alias": "# comment\nalias pci:v00008086d000010CAsv*sd*bc*sc*i* igbvf\nalias x y\n",
+        },
+    )
+    (tmp_path / "sys/module/vhost_vdpa").mkdir(parents=True)
+    modules = Modules(str(tmp_path / "sys"), str(tmp_path / "lib"))
+    assert [modules.has(name) for name in ("bridge", "vfio_pci", "vfio-pci", "vhost_vdpa", "iavf")] == [True] * 4 + [
+        False
+    ]
+    assert modules.for_device("pci:v00008086d000010CAsv00008086sd0000A03Cbc02sc00i00") == "igbvf"
+    assert modules.for_device("pci:v000015B3d00001018sv00000000sd00000000bc02sc00i00") == ""
+
+
+def test_system(tmp_path: Path) -> None:
+    """IOMMU units, udev, and what is lacking."""
+    (tmp_path / "class/iommu/dmar0").mkdir(parents=True)
+    found = system.look(Roots(sysfs=str(tmp_path), run=str(tmp_path), modules=str(tmp_path)), ("vfio_pci",))
+    assert (found.iommus, found.lacking, found.has_udev) == (("dmar0",), ("vfio_pci",), False)
+    assert found.release == os.uname().release
+    assert len(found.boot_id) == 36
+
+
+def test_storage(tmp_path: Path) -> None:
+    """Of a folder that is not there yet, what it would be made in counts."""
+    records = tmp_path / "sriov"
+    records.mkdir()
+    (records / "c-net1").write_text("{}")
+    os.utime(records / "c-net1", (5, 7))
+    (records / "lock").mkdir()
+    roots = Roots(state=str(tmp_path / "not/yet"))
+    found = storage.look(roots, [str(records), str(tmp_path / "missing")])
+    assert (found.path, found.is_writable, found.newest_ns) == (str(tmp_path / "not/yet"), True, 7_000_000_000)
+    assert found.free_bytes > 0
+
+
+def test_no_storage(tmp_path: Path) -> None:
+    """A file in place of the folder; a link to a folder that is not there yet."""
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("nowhere")
+    assert not storage.look(Roots(state=str(tmp_path / "file")), []).is_writable
+    assert storage.look(Roots(state=str(tmp_path / "link")), []).is_writable
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"Data": {"RegisteredDevices": {"a/b": ["0000:03:02.0"], "c/d": ["x"]}}}', {"0000:03:02.0", "x"}),
+        ('{"Data": {"RegisteredDevices": {}}}', set()),
+        ('{"Data": {}}', None),
+        ("half a fi", None),
+        (None, None),
+    ],
+)
+def test_registered_devices(text: str | None, expected: set[str] | None, tmp_path: Path) -> None:
+    """Nothing where there is no kubelet, which is not the same as no devices."""
+    if text is not None:
+        (tmp_path / "checkpoint").write_text(text)
+    assert kubernetes.registered(Roots(checkpoint=str(tmp_path / "checkpoint"))) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "error"),
+    [
+        (None, (), ""),
+        ('{"pfs": []}', (), ""),
+        ('{"pfs": [{"address": "a", "vfs": 8, "mode": "switchdev", "x": 1}]}', (Wished("a", 8, "switchdev"),), ""),
+        ('{"pfs": [{"address": "a", "vfs": 8, "mode": null}]}', (Wished("a", 8),), ""),
+        ('{"pfs": [{"address": "a", "vfs": true}]}', (), 'pfs: it must be a list of objects with "address" and "vfs"'),
+        ("[]", (), 'pfs: it must be a list of objects with "address" and "vfs"'),
+        ('{"pfs"', (), "Expecting ':' delimiter: line 1 column 7 (char 6)"),
+    ],
+)
+def test_file_of_pfs(text: str | None, expected: tuple[Wished, ...], error: str, tmp_path: Path) -> None:
+    """What the PFs are to be, or why that cannot be known."""
+    if text is not None:
+        _write(tmp_path, {"plumbline/pfs.json": text})
+    found = wished.read(Roots(etc=str(tmp_path)))
+    assert (found.pfs, found.error) == (expected, error)
+
+
+def _write(root: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
