@@ -5,11 +5,23 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 
-from cni.linux import sysfs
+from cni.linux import pci
 from cni.protocol.limits import CONFIG_BYTES
 from plumbline.lint.fault import Fault
 from plumbline.lint.file import Checked, check
-from plumbline.node import binaries, claims, kubernetes, names, nics, pci, recorded, runtime, storage, system, wished
+from plumbline.node import (
+    binaries,
+    claims,
+    functions,
+    kubernetes,
+    names,
+    nics,
+    recorded,
+    runtime,
+    storage,
+    system,
+    wished,
+)
 from plumbline.node.binaries import Binary
 from plumbline.node.claims import Claim
 from plumbline.node.model import Node, Pf, State, Vf
@@ -107,7 +119,8 @@ def gather(node: Node, roots: Roots | None = None) -> Facts:
 
 def configuration_files(folder: str) -> list[str]:
     """Return the files that a runtime takes for network configurations, in its order."""
-    paths = (os.path.join(folder, name) for name in sorted(pci.entries(folder)) if name.endswith(CONFIGURATION_ENDINGS))
+    names = (name for name in sorted(functions.entries(folder)) if name.endswith(CONFIGURATION_ENDINGS))
+    paths = (os.path.join(folder, name) for name in names)
     return [path for path in paths if os.path.isfile(path)]
 
 
@@ -120,13 +133,16 @@ def _checked(path: str) -> Checked:
 
 
 def _bridges(node: Node, root: str) -> dict[str, Bridge]:
-    found = [link.name for link in node.links if link.kind == "bridge"]
-    return {name: Bridge(name, sysfs.bridge_setting(name, "vlan_filtering", root) == "1") for name in found}
+    return {x.name: Bridge(x.name, _filters(x.name, root)) for x in node.links if x.kind == "bridge"}
+
+
+def _filters(bridge: str, root: str) -> bool:
+    return pci.attribute(root, "class/net", bridge, "bridge", "vlan_filtering") == "1"
 
 
 def _drivers(vfs: list[Vf], roots: Roots) -> dict[str, str]:
     modules = Modules.of_running(roots)
     unbound = [vf.address for vf in vfs if vf.state is State.UNBOUND and vf.address]
-    aliases = {address: pci.text(sysfs.pci_device(address, roots.sysfs), "modalias") for address in unbound}
+    aliases = {address: functions.text(pci.folder(address, roots.sysfs), "modalias") for address in unbound}
     by_alias = {alias: modules.for_device(alias) for alias in set(aliases.values())}
     return {address: by_alias[alias] for address, alias in aliases.items()}

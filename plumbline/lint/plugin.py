@@ -137,7 +137,7 @@ def _unknown(raw: Asked, where: str, known: Collection[str]) -> Iterator[tuple[s
     if not names:
         return  # nobody has looked into it
     section = Section(dict(raw), where)
-    unknown = {name for _, name, _ in members.unknown(section, names)}
+    unknown = set(members.unknown(section, names))
     for name in sorted(unknown):
         yield section.name_of(name), members.sentence(section, name, sorted(names - FOR_RUNTIMES))
     for key, value in raw.items():

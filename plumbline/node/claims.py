@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from plumbline.node import pci
+from plumbline.node import functions
 from plumbline.node.roots import Roots
 
 OPERATOR, NETPLAN, NETWORK_MANAGER, SYSTEMD = "the SR-IOV operator", "netplan", "NetworkManager", "systemd"
@@ -46,7 +46,7 @@ def _operator(roots: Roots) -> Iterator[Claim]:
     if not os.path.isdir(folder):
         return
     kept = os.path.join(folder, "pci")
-    addresses = pci.entries(kept)
+    addresses = functions.entries(kept)
     for address in sorted(addresses):
         yield Claim(OPERATOR, os.path.join(kept, address), frozenset((address.lower(),)))
     if not addresses:
@@ -75,7 +75,7 @@ _SYSTEMD = re.compile(r"^(SR-IOVVirtualFunctions\s*=|\[SR-IOV\])", re.MULTILINE)
 
 
 def _matching(folder: str, endings: tuple[str, ...], manager: str, sign: re.Pattern[str]) -> Iterator[Claim]:
-    for name in sorted(pci.entries(folder)):
-        text = pci.text(folder, name) if name.endswith(endings) else ""
+    for name in sorted(functions.entries(folder)):
+        text = functions.text(folder, name) if name.endswith(endings) else ""
         if sign.search(text):
             yield Claim(manager, os.path.join(folder, name), frozenset(re.findall(r"[\w:.@-]+(?<!:)", text.lower())))

@@ -15,8 +15,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from cni.linux.sysfs import is_pci_address
-from plumbline.node import pci
+from cni.linux import pci
+from plumbline.node import functions
 from plumbline.node.foreign import loaded, member
 from plumbline.node.model import Owner, Pod, Source
 from plumbline.node.roots import Roots
@@ -28,7 +28,7 @@ DEVICE_KEYS = ("deviceID", "pciBusID")
 
 def pod_names(roots: Roots) -> dict[str, Pod]:
     """Return the pods that have logs on this node, by UID."""
-    parts = (entry.split("_") for entry in pci.entries(roots.pod_logs))
+    parts = (entry.split("_") for entry in functions.entries(roots.pod_logs))
     return {uid: Pod(namespace, name, uid) for namespace, name, uid in (x for x in parts if len(x) == 3)}
 
 
@@ -41,14 +41,14 @@ def allocated(roots: Roots, names: dict[str, Pod]) -> dict[str, Owner]:
         # By NUMA node since Kubernetes 1.20, a list before.
         lists = devices.values() if isinstance(devices, dict) else [devices]
         for device in (device for ids in lists if isinstance(ids, list) for device in ids):
-            if uid and isinstance(device, str) and is_pci_address(device):
+            if uid and isinstance(device, str) and pci.is_address(device):
                 found[device.lower()] = Owner(Source.KUBELET, names.get(uid, Pod(uid=uid)))
     return found
 
 
 def registered(roots: Roots) -> frozenset[str] | None:
     """Return the devices that device plugins have told the kubelet of, None where there is no kubelet."""
-    devices = _member(_member(_loaded(roots.checkpoint), "Data"), "RegisteredDevices")
+    devices = member(member(loaded(roots.checkpoint), "Data"), "RegisteredDevices")
     if not isinstance(devices, dict):
         return None
     return frozenset(str(device) for ids in devices.values() if isinstance(ids, list) for device in ids)
@@ -58,7 +58,7 @@ def cached(roots: Roots) -> dict[str, Owner]:
     """Return to whom runtimes have attached devices, by PCI address, as libcni's caches tell."""
     found: dict[str, Owner] = {}
     for folder in roots.results:
-        for path in (os.path.join(folder, name) for name in sorted(pci.entries(folder))):
+        for path in (os.path.join(folder, name) for name in sorted(functions.entries(folder))):
             whole = loaded(path)
             if member(whole, "kind") == CACHE_KIND:
                 owner = _owner(whole)
@@ -98,5 +98,5 @@ def _devices(whole: Any) -> Iterator[str]:
     for section in (config, *(plugins if isinstance(plugins, list) else ()), capabilities):
         for key in DEVICE_KEYS:
             value = member(section, key)
-            if isinstance(value, str) and is_pci_address(value):
+            if isinstance(value, str) and pci.is_address(value):
                 yield value.lower()

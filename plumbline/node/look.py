@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from cni.attach.attachment import Attachment
 from cni.attach.plugin import Plugin
-from cni.linux import sysfs
+from cni.linux import pci
 from cni.protocol.errors import CniError
-from plumbline.node import eswitch, hardware, kubernetes, links, namespaces, pci, persistent, recorded, vfio
+from plumbline.node import functions, hardware, kubernetes, links, namespaces, persistent, recorded, switch_mode, vfio
 from plumbline.node.model import LinkState, Node, Owner, Pf, Settings, State, Vf
 from plumbline.node.roots import Roots
 
@@ -56,9 +56,9 @@ class _Look:
     def node(self) -> Node:
         """Return all."""
         system = os.uname()
-        pfs: list[Pf] = self._ask("PFs", lambda: pci.pfs(self._roots.sysfs), [])
+        pfs: list[Pf] = self._ask("PFs", lambda: functions.pfs(self._roots.sysfs), [])
         host: list[LinkState] = self._ask("links", links.of_host, [])
-        modes: dict[str, str] = self._ask("devlink", lambda: eswitch.modes(pfs), {})
+        modes: dict[str, str] = self._ask("devlink", lambda: switch_mode.modes(pfs), {})
         names = {link.name: link for link in host}
         owners = self._owners([vf for pf in pfs for vf in pf.vfs])
         away = self._away(pfs, host, owners)
@@ -82,11 +82,11 @@ class _Look:
             return otherwise
 
     def _complete(self, pf: Pf, names: dict[str, LinkState], mode: str | None) -> None:
-        device = pci.folder(pf, self._roots.sysfs)
+        device = functions.folder(pf, self._roots.sysfs)
         vendor, model = hardware.names(device)
         pf.vendor, pf.model = vendor or pf.vendor, model or pf.model
         pf.link = names.get(pf.name)
-        speed = pci.number(device, "net", pf.name, "speed")
+        speed = functions.number(device, "net", pf.name, "speed")
         pf.speed = speed if speed is not None and speed > 0 else None
         pf.eswitch = mode
 
@@ -98,12 +98,12 @@ class _Look:
         table = no_table
         if uplink is not None:
             table = self._ask(f"the VFs of {pf.name}", lambda: links.table(uplink), no_table)
-        stand_ins = pci.representors(pf, self._roots.sysfs)
+        stand_ins = functions.representors(pf, self._roots.sysfs)
         for vf in pf.vfs:
             vf.settings = table.get(vf.index)
             vf.representor = names.get(stand_ins.get(vf.index, ""))
             if vf.address is not None:
-                found = sysfs.netdevs(sysfs.pci_device(vf.address, self._roots.sysfs))
+                found = pci.netdevs(pci.folder(vf.address, self._roots.sysfs))
                 vf.link = next((names[name] for name in found if name in names), None)
 
     def _owners(self, vfs: list[Vf]) -> _Owners:
@@ -142,7 +142,7 @@ class _Look:
             vf.address
             for pf in pfs
             for vf in pf.vfs
-            if vf.address and vf.address not in here and sysfs.has_own_netdev(self._folder(vf.address))
+            if vf.address and vf.address not in here and pci.has_own_netdev(self._folder(vf.address))
         }
         found: dict[str, LinkState] = {}
         known = [owner.netns for owner in owners.of_device.values() if owner.netns]
@@ -156,7 +156,7 @@ class _Look:
         return found
 
     def _folder(self, address: str) -> str:
-        return os.path.realpath(sysfs.pci_device(address, self._roots.sysfs))
+        return os.path.realpath(pci.folder(address, self._roots.sysfs))
 
 
 def _state(vf: Vf, owners: _Owners) -> State:

@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 
-from plumbline.node import pci
+from plumbline.node import functions
 from plumbline.node.roots import Roots
 
 
@@ -31,7 +31,7 @@ class Mounts:
     @classmethod
     def of(cls, roots: Roots) -> Mounts:
         """Return what is mounted in the caller's namespace."""
-        return cls.parse(pci.text(roots.proc, "self/mountinfo"))
+        return cls.parse(functions.text(roots.proc, "self/mountinfo"))
 
     @classmethod
     def parse(cls, text: str) -> Mounts:

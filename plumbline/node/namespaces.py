@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from plumbline.node import pci
+from plumbline.node import functions
 from plumbline.node.roots import Roots
 
 
@@ -12,8 +12,8 @@ def paths(roots: Roots, known: list[str]) -> list[str]:
     """Return a path for each network namespace that can be found, but for the caller's own. known: paths that are
     preferred, such as those in records.
     """
-    named = (os.path.join(roots.run, "netns", name) for name in pci.entries(os.path.join(roots.run, "netns")))
-    processes = (x for x in pci.entries(roots.proc) if x.isdecimal())
+    named = (os.path.join(roots.run, "netns", name) for name in functions.entries(os.path.join(roots.run, "netns")))
+    processes = (x for x in functions.entries(roots.proc) if x.isdecimal())
     every = [*known, *sorted(named), *(os.path.join(roots.proc, x, "ns/net") for x in processes)]
     found: dict[int, str] = {}
     own = _inode(os.path.join(roots.proc, "self/ns/net"))

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from cni.linux import sysfs
-from plumbline.node import capability, pci
+from cni.linux import eswitch, pci, vdpa
+from plumbline.node import capability, functions
 from plumbline.node.capability import BARS, Capability
 
 NETWORK_CLASS = 0x02  # linux/pci_ids.h, PCI_BASE_CLASS_NETWORK
@@ -65,32 +65,32 @@ class Nic:
 def all_of(root: str) -> list[Nic]:
     """Return all NICs, by address. root: where sysfs is mounted."""
     devices = os.path.join(root, "bus/pci/devices")
-    found = (os.path.realpath(os.path.join(devices, address)) for address in sorted(pci.entries(devices)))
+    found = (os.path.realpath(os.path.join(devices, address)) for address in sorted(functions.entries(devices)))
     return [_nic(device, root) for device in found if _is_nic(device)]
 
 
 def _is_nic(device: str) -> bool:
-    number = pci.number(device, "class")
+    number = functions.number(device, "class")
     is_network = number is not None and number >> 16 == NETWORK_CLASS
-    return (is_network or sysfs.is_physical_function(device)) and not sysfs.physical_function(device)
+    return (is_network or pci.is_physical_function(device)) and not pci.physical_function(device)
 
 
 def _nic(device: str, root: str) -> Nic:
     address, above = os.path.basename(device), os.path.dirname(device)
-    last_bus = pci.number(above, "subordinate_bus_number")
-    vfs = {int(x.removeprefix("virtfn")): x for x in pci.entries(device) if x.startswith("virtfn")}
+    last_bus = functions.number(above, "subordinate_bus_number")
+    vfs = {int(x.removeprefix("virtfn")): x for x in functions.entries(device) if x.startswith("virtfn")}
     return Nic(
-        name=sysfs.uplink(device) or address,
+        name=eswitch.uplink(device) or address,
         address=address,
-        driver=sysfs.driver(device),
-        vendor=pci.text(device, "vendor").removeprefix("0x"),
+        driver=pci.driver(device),
+        vendor=functions.text(device, "vendor").removeprefix("0x"),
         capability=capability.of(device),
-        possible=pci.number(device, "sriov_totalvfs"),
-        asked=pci.number(device, "sriov_numvfs"),
+        possible=functions.number(device, "sriov_totalvfs"),
+        asked=functions.number(device, "sriov_numvfs"),
         made=len(vfs),
-        offset=pci.number(device, "sriov_offset"),
-        stride=pci.number(device, "sriov_stride"),
-        vf_bars=vf_bars(pci.text(device, "resource")),
+        offset=functions.number(device, "sriov_offset"),
+        stride=functions.number(device, "sriov_stride"),
+        vf_bars=vf_bars(functions.text(device, "resource")),
         bridge=os.path.basename(above) if last_bus is not None else "",
         last_bus=LAST_BUS if last_bus is None else last_bus,
         linkless=tuple(sorted(x for x, name in vfs.items() if _is_linkless(os.path.join(device, name), root))),
@@ -99,14 +99,14 @@ def _nic(device: str, root: str) -> Nic:
 
 def _is_linkless(vf: str, root: str) -> bool:
     device = os.path.realpath(vf)
-    if not sysfs.driver(device) or sysfs.is_for_userspace(device) or sysfs.vdpa(device, root) is not None:
+    if not pci.driver(device) or pci.is_for_userspace(device) or vdpa.find(device, root) is not None:
         return False
-    return not sysfs.has_netdev(device)
+    return not pci.has_netdev(device)
 
 
 def vf_bars(resource: str) -> tuple[int, ...]:
     """Return the sizes of what is set aside for all VFs, by BAR, 0 for nothing. resource: that attribute's text, of
-    which each line is the beginning, the end and the flags of one (drivers/pci/pci-sysfs.c, resource_show).
+    which each line is the beginning, the end and the flags of one (drivers/pci/pci-pci.c, resource_show).
 
     What found no room is all zero, or flagged as unset.
     """

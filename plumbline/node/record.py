@@ -79,8 +79,9 @@ def read(plugin: Plugin, attachment: Attachment) -> Record:
 
 def path_of(plugin: Plugin, attachment: Attachment) -> str:
     """Return where an attachment's record is (cni.attach.state)."""
-    prefix = f"{attachment.network}-" if plugin.by_network else ""
-    return os.path.join(plugin.state_folder, f"{prefix}{attachment.container_id}-{attachment.ifname}")
+    owner = attachment.owner
+    prefix = f"{owner.network}-" if plugin.by_network else ""
+    return os.path.join(plugin.state_folder, f"{prefix}{owner.container_id}-{owner.ifname}")
 
 
 def _written(path: str) -> float | None:

@@ -9,14 +9,14 @@ from cni.attach.attachment import POD_KEYS, Attachment
 from cni.attach.dead import Living
 from cni.attach.plugin import Plugin
 from cni.attach.records import Records
+from cni.linux import pci
 from cni.linux.log import Logger
-from cni.linux.sysfs import is_pci_address
 from cni.protocol.errors import CniError
 from plugins.accelerated_bridge.plugin import AcceleratedBridge
 from plugins.host_device.plugin import HostDevicePlugin
 from plugins.sriov.plugin import Sriov
 from plugins.vf.attachment import VfAttachment
-from plumbline.node import pci
+from plumbline.node import functions
 from plumbline.node.model import Owner, Pod, Source
 from plumbline.node.roots import Roots
 
@@ -73,15 +73,15 @@ def address_of(attachment: Attachment) -> str:
     if isinstance(attachment, VfAttachment):
         return attachment.address
     parent = attachment.original.parent if attachment.original is not None else ""
-    return next((text for text in (parent, attachment.key) if is_pci_address(text)), "")
+    return next((text for text in (parent, attachment.key) if pci.is_address(text)), "")
 
 
 def allocations() -> dict[str, Owner]:
     """Return whose VFs are in sriov-cni's way, by PCI address: a file names the path of the pod's namespace."""
     folder = os.path.join(Sriov.state_folder, "pci")
     found = {}
-    for address in pci.entries(folder):
-        if is_pci_address(address):
-            netns = pci.text(folder, address)
+    for address in functions.entries(folder):
+        if pci.is_address(address):
+            netns = functions.text(folder, address)
             found[address] = Owner(Source.ALLOCATION, netns=netns, alive=os.path.exists(netns))
     return found

@@ -11,7 +11,7 @@ import tomllib
 from dataclasses import dataclass
 from typing import Any
 
-from plumbline.node import pci
+from plumbline.node import functions
 from plumbline.node.roots import Roots
 
 BINARIES, CONFIGURATIONS = "/opt/cni/bin", "/etc/cni/net.d"
@@ -40,7 +40,7 @@ def folders(roots: Roots) -> Folders:
     found = _folders(_table(cri, "cni"), containerd, Folders())
     crio = os.path.join(roots.etc, "crio")
     drop_ins = os.path.join(crio, "crio.conf.d")
-    paths = [os.path.join(crio, "crio.conf"), *(os.path.join(drop_ins, x) for x in sorted(pci.entries(drop_ins)))]
+    paths = [os.path.join(crio, "crio.conf"), *(os.path.join(drop_ins, x) for x in sorted(functions.entries(drop_ins)))]
     for path in paths:
         network = _table(_table(_loaded(path), "crio"), "network")
         said = {"bin_dirs": network.get("plugin_dirs"), "conf_dir": network.get("network_dir")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from plumbline.node import pci
+from plumbline.node import functions
 from plumbline.node.mounts import Mounts
 from plumbline.node.roots import Roots
 
@@ -38,7 +38,7 @@ def look(roots: Roots, folders: list[str]) -> Storage:
         is_writable=os.path.isdir(existing) and os.access(existing, os.W_OK) and not there.f_flag & os.ST_RDONLY,
         free_bytes=there.f_bavail * there.f_frsize,
         free_files=there.f_favail if there.f_files else None,
-        newest_ns=max((_written(folder, name) for folder in folders for name in pci.entries(folder)), default=0),
+        newest_ns=max((_written(folder, name) for folder in folders for name in functions.entries(folder)), default=0),
     )
 
 

@@ -7,7 +7,7 @@ import os
 import time
 from dataclasses import dataclass, field
 
-from plumbline.node import pci
+from plumbline.node import functions
 from plumbline.node.roots import Roots
 
 
@@ -50,14 +50,14 @@ class Modules:
 
     def for_device(self, modalias: str) -> str:
         """Return the module whose driver a device is for, empty where there is none (modules.alias, depmod(8))."""
-        lines = (line.split() for line in pci.text(self.folder, "modules.alias").splitlines())
+        lines = (line.split() for line in functions.text(self.folder, "modules.alias").splitlines())
         found = (parts for parts in lines if len(parts) == 3 and parts[0] == "alias")
         return next((module for _, pattern, module in found if fnmatch.fnmatchcase(modalias, pattern)), "")
 
     def _listed(self) -> frozenset[str]:
         if self._known is None:
-            paths = pci.text(self.folder, "modules.builtin").splitlines()
-            paths += [line.partition(":")[0] for line in pci.text(self.folder, "modules.dep").splitlines()]
+            paths = functions.text(self.folder, "modules.builtin").splitlines()
+            paths += [line.partition(":")[0] for line in functions.text(self.folder, "modules.dep").splitlines()]
             self._known = frozenset(_plain(os.path.basename(path).partition(".ko")[0]) for path in paths)
         return self._known
 
@@ -69,10 +69,10 @@ def look(roots: Roots, needed: tuple[str, ...]) -> System:
     return System(
         release=system.release,
         machine=system.machine,
-        iommus=tuple(sorted(pci.entries(os.path.join(roots.sysfs, "class/iommu")))),
+        iommus=tuple(sorted(functions.entries(os.path.join(roots.sysfs, "class/iommu")))),
         lacking=tuple(name for name in needed if not modules.has(name)),
         time_ns=time.time_ns(),
-        boot_id=pci.text(roots.proc, "sys/kernel/random/boot_id"),
+        boot_id=functions.text(roots.proc, "sys/kernel/random/boot_id"),
         has_udev=os.path.exists(os.path.join(roots.run, "udev/control")),
     )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 
-from cni.linux import sysfs
-from plumbline.node import pci
+from cni.linux import pci
+from plumbline.node import functions
 from plumbline.node.model import Owner, Source, Vf
 from plumbline.node.roots import Roots
 
@@ -21,12 +21,12 @@ def nodes(vf: Vf, root: str) -> list[str]:
     """
     if vf.address is None or not vf.driver:
         return []
-    device = os.path.realpath(sysfs.pci_device(vf.address, root))
+    device = os.path.realpath(pci.folder(vf.address, root))
     found = [vf.vdpa.path] if vf.vdpa is not None and vf.vdpa.driver == "vhost" and vf.vdpa.path else []
-    if not sysfs.has_own_netdev(device):
+    if not pci.has_own_netdev(device):
         if vf.iommu_group is not None:
             found += [f"{DEVICES}/{vf.iommu_group}", f"{DEVICES}/noiommu-{vf.iommu_group}"]
-        found += [f"{DEVICES}/devices/{name}" for name in pci.entries(os.path.join(device, "vfio-dev"))]
+        found += [f"{DEVICES}/devices/{name}" for name in functions.entries(os.path.join(device, "vfio-dev"))]
     return found
 
 
@@ -38,10 +38,10 @@ def holders(wanted: Collection[str], roots: Roots) -> dict[str, Owner]:
     found: dict[str, Owner] = {}
     if not wanted:
         return found
-    for process in sorted((x for x in pci.entries(roots.proc) if x.isdecimal()), key=int):
+    for process in sorted((x for x in functions.entries(roots.proc) if x.isdecimal()), key=int):
         folder = os.path.join(roots.proc, process, "fd")
-        for fd in pci.entries(folder):
-            node = pci.target(folder, fd)
+        for fd in functions.entries(folder):
+            node = functions.target(folder, fd)
             if node in wanted and node not in found:
                 found[node] = _owner(process, roots)
     return found
@@ -49,5 +49,5 @@ def holders(wanted: Collection[str], roots: Roots) -> dict[str, Owner]:
 
 def _owner(process: str, roots: Roots) -> Owner:
     netns = os.path.join(roots.proc, process, "ns/net")
-    program = f"{process} {pci.text(roots.proc, process, 'comm')}"
+    program = f"{process} {functions.text(roots.proc, process, 'comm')}"
     return Owner(Source.VFIO, netns=netns, alive=True, program=program)

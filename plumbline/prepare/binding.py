@@ -9,7 +9,7 @@ import os
 import subprocess
 import time
 
-from cni.linux import sysfs
+from cni.linux import pci
 from plumbline.errors import Status, VerbError
 from plumbline.prepare.wish import is_linkless
 
@@ -26,14 +26,14 @@ def bind(bus: str, device: str, driver: str, root: str) -> None:
     it. A driver that did not take the device leaves it without one, which raises nothing here.
     """
     load(bus, driver, root)
-    if sysfs.driver(_folder(bus, device, root)) != driver:
+    if pci.driver(_folder(bus, device, root)) != driver:
         attempt = f"bind {device} to {driver}"
         _write(attempt, os.path.join(_folder(bus, device, root), "driver_override"), driver)
         unbind(bus, device, root)
         _probe(attempt, bus, device, root)
     if bus == PCI and not is_linkless(driver):
         _write(f"clear the override of {device}", os.path.join(_folder(bus, device, root), "driver_override"), "\n")
-    if bus == VDPA and sysfs.driver(_folder(bus, device, root)) != driver:
+    if bus == VDPA and pci.driver(_folder(bus, device, root)) != driver:
         raise VerbError(Status.FAILURE, f"cannot bind the vDPA device {device} to {driver}: the driver did not take it")
 
 
@@ -47,7 +47,7 @@ def bind_to_default(address: str, root: str) -> None:
 
 def unbind(bus: str, device: str, root: str) -> None:
     """Take its driver from a device, if it has one. Raises VerbError."""
-    bound = sysfs.driver(_folder(bus, device, root))
+    bound = pci.driver(_folder(bus, device, root))
     if bound:
         _write(f"unbind {device} from {bound}", os.path.join(_folder(bus, device, root), "driver/unbind"), device)
 

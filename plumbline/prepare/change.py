@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from plumbline.errors import Status, VerbError
-from plumbline.node import pci
+from plumbline.node import functions
 from plumbline.node.look import look
 from plumbline.node.model import Node, Pf
 from plumbline.node.roots import Roots
@@ -93,10 +93,11 @@ class Change:
 
     def _addresses(self, wish: Wish) -> list[str]:
         """Return the addresses of the VFs that there are and that there will be."""
-        if wish.bus != pci.PCI:
+        if wish.bus != functions.PCI:
             return []
         device = os.path.realpath(os.path.join(self.roots.sysfs, "bus/pci/devices", wish.address))
-        there = [os.path.basename(pci.target(device, x)) for x in pci.entries(device) if x.startswith("virtfn")]
+        made = (x for x in functions.entries(device) if x.startswith("virtfn"))
+        there = [os.path.basename(functions.target(device, x)) for x in made]
         return sorted({*there, *room.vf_addresses(device, wish.vfs)})
 
 

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator
 
 from plumbline.errors import Status, VerbError
-from plumbline.node import pci
+from plumbline.node import functions
 from plumbline.node.model import Pf
 
 NETPLAN_KEYS = ("virtual-function-count", "embedded-switch-mode")
@@ -38,7 +38,7 @@ def claims(pf: Pf, etc: str, run: str) -> list[str]:
     return [
         *_operator(pf, etc),
         *(f"NetworkManager makes its VFs ({path})" for path in _files(*profiles) if _is_profile_of(path, pf, names)),
-        *(f"netplan makes its VFs ({path})" for path in plans if names & set(netplan_pfs(pci.text(path)))),
+        *(f"netplan makes its VFs ({path})" for path in plans if names & set(netplan_pfs(functions.text(path)))),
     ]
 
 
@@ -51,7 +51,7 @@ def _operator(pf: Pf, etc: str) -> Iterator[str]:
     if not os.path.exists(path):
         return
     try:
-        applied = json.loads(pci.text(path))
+        applied = json.loads(functions.text(path))
     except ValueError:
         applied = {}
     # It has only the VFs of such a PF, which others make.
@@ -62,7 +62,7 @@ def _operator(pf: Pf, etc: str) -> Iterator[str]:
 def _is_profile_of(path: str, pf: Pf, names: set[str]) -> bool:
     profile = configparser.RawConfigParser(strict=False, delimiters="=", comment_prefixes="#")
     try:
-        profile.read_string(pci.text(path) + "\n")
+        profile.read_string(functions.text(path) + "\n")
     except configparser.Error:
         return False
     if not profile.has_section("sriov"):
@@ -99,4 +99,4 @@ def netplan_pfs(text: str) -> list[str]:
 
 def _files(*folders: str) -> Iterator[str]:
     for folder in folders:
-        yield from (os.path.join(folder, name) for name in sorted(pci.entries(folder)))
+        yield from (os.path.join(folder, name) for name in sorted(functions.entries(folder)))

@@ -10,7 +10,7 @@ from pyroute2.netlink import NLM_F_ACK, NLM_F_REQUEST
 from pyroute2.netlink.devlink import DEVLINK_CMD_ESWITCH_SET, devlinkcmd
 
 from plumbline.errors import Status, VerbError
-from plumbline.node.eswitch import MODES
+from plumbline.node.switch_mode import MODES
 
 HINTS = {
     errno.EOPNOTSUPP: "its driver has no such mode",

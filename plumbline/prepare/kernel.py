@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from pyroute2 import IPRoute, NetlinkError
 
-from cni.linux import sysfs
+from cni.linux import eswitch, pci
+from cni.linux import vdpa as vdpa_device
 from plumbline.errors import Status, VerbError
-from plumbline.node import eswitch, pci
+from plumbline.node import functions, switch_mode
 from plumbline.node.model import Pf
 from plumbline.node.roots import Roots
 from plumbline.prepare import binding, devlink, numvfs, vdpa
@@ -35,7 +36,7 @@ class Target:
 
     name: str
     address: str
-    bus: str = pci.PCI
+    bus: str = functions.PCI
 
     @property
     def path(self) -> str:
@@ -53,7 +54,7 @@ class Kernel:
 
     def number(self, target: Target) -> int:
         """Return how many VFs a PF has. Raises VerbError."""
-        found = pci.number(self._folder(target), "sriov_numvfs")
+        found = functions.number(self._folder(target), "sriov_numvfs")
         if found is None:
             raise VerbError(Status.FAILURE, f"{target.name} does not tell how many VFs it has: is it still there?")
         return found
@@ -73,7 +74,7 @@ class Kernel:
             )
         deadline = time.monotonic() + VFS_S
         for index in range(number):
-            while target.bus == pci.PCI and not os.path.exists(self._virtfn(target, index)):
+            while target.bus == functions.PCI and not os.path.exists(self._virtfn(target, index)):
                 if time.monotonic() > deadline:
                     raise VerbError(
                         Status.FAILURE, f"{target.name}: VF {index} of {number} has not come in {VFS_S:g} s"
@@ -83,7 +84,7 @@ class Kernel:
 
     def vf(self, target: Target, index: int) -> str:
         """Return the PCI address of a VF. Raises VerbError (10)."""
-        folder = pci.target(self._virtfn(target, index))
+        folder = functions.target(self._virtfn(target, index))
         if not folder:
             raise VerbError(Status.NO_DEVICE, f"{target.name} has no VF {index} any more")
         return os.path.basename(folder)
@@ -91,7 +92,8 @@ class Kernel:
     def mode(self, target: Target) -> str:
         """Return the mode of the embedded switch. Raises VerbError."""
         try:
-            return eswitch.modes([Pf(target.name, target.address, target.bus)]).get(target.address, eswitch.MODES[0])
+            found = switch_mode.modes([Pf(target.name, target.address, target.bus)])
+            return found.get(target.address, switch_mode.MODES[0])
         except OSError as e:
             raise VerbError(Status.FAILURE, f"cannot tell the switch mode of {target.name}: {e.strerror}") from e
 
@@ -101,7 +103,7 @@ class Kernel:
 
     def set_up(self, target: Target, up: bool) -> None:
         """Bring the PF's link up, or take it down. Raises VerbError."""
-        name = sysfs.uplink(self._folder(target)) or target.name
+        name = eswitch.uplink(self._folder(target)) or target.name
         try:
             with IPRoute() as ip:
                 index = ip.link_lookup(ifname=name)
@@ -114,7 +116,7 @@ class Kernel:
 
     def driver(self, address: str) -> str:
         """Return the driver of a PCI device, empty for none."""
-        return sysfs.driver(sysfs.pci_device(address, self._root))
+        return pci.driver(pci.folder(address, self._root))
 
     def unbind(self, address: str) -> None:
         """Take its driver from a PCI device, if it has one. Raises VerbError."""
@@ -166,7 +168,7 @@ class Kernel:
         name = self._vdpa(address)
         if not name:
             name = vdpa.name_of(address)
-            vdpa.add(vdpa.Parent(pci.PCI, address), name, self.driver(address))
+            vdpa.add(vdpa.Parent(functions.PCI, address), name, self.driver(address))
         if use:
             binding.bind(binding.VDPA, name, VDPA_DRIVERS[use], self._root)
         else:
@@ -179,13 +181,13 @@ class Kernel:
             vdpa.remove(name)
 
     def _vdpa(self, address: str) -> str:
-        found = sysfs.vdpa(os.path.realpath(sysfs.pci_device(address, self._root)), self._root)
+        found = vdpa_device.find(os.path.realpath(pci.folder(address, self._root)), self._root)
         return found.name if found is not None else ""
 
     def _has_link(self, address: str) -> bool:
         """Return whether a VF has a link, in whatever namespace, or gets one in a moment."""
         deadline = time.monotonic() + self._link_s
-        while not sysfs.has_netdev(sysfs.pci_device(address, self._root)):
+        while not pci.has_netdev(pci.folder(address, self._root)):
             if time.monotonic() > deadline:
                 return False
             time.sleep(POLL_S)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from cni.linux import sysfs
+from cni.linux import pci
 from plumbline.errors import Status, VerbError
-from plumbline.node import pci
+from plumbline.node import functions
 from plumbline.node.look import look
 from plumbline.node.roots import Roots
 from plumbline.prepare import in_use, room
@@ -35,10 +35,10 @@ def _situation(name: str, device: str, asked: int, roots: Roots) -> Situation:
     pf = next((x for x in look(roots).pfs if x.address == address), None)
     return Situation(
         name=name,
-        driver=sysfs.driver(path),
+        driver=pci.driver(path),
         asked=asked,
-        now=pci.number(path, "sriov_numvfs") or 0,
-        possible=pci.number(path, "sriov_totalvfs"),
+        now=functions.number(path, "sriov_numvfs") or 0,
+        possible=functions.number(path, "sriov_totalvfs"),
         holders=tuple(in_use.users(pf.vfs) if pf is not None else ()),
-        room=room.measure(path) if sysfs.is_pci_address(address) else None,
+        room=room.measure(path) if pci.is_address(address) else None,
     )

@@ -17,7 +17,7 @@ import sys
 
 from cni.linux import files
 from plumbline.errors import Status, VerbError
-from plumbline.node import pci
+from plumbline.node import functions
 from plumbline.prepare.places import Places
 from plumbline.prepare.wish import Wish
 
@@ -62,7 +62,7 @@ def unit(program: str, pfs: str) -> str:
 
 def rule(wishes: list[Wish]) -> str:
     """Return udev's rule for the VFs of PFs."""
-    return RULE_HEAD + "".join(RULE.format(address=x.address) for x in wishes if x.bus == pci.PCI)
+    return RULE_HEAD + "".join(RULE.format(address=x.address) for x in wishes if x.bus == functions.PCI)
 
 
 def program() -> str:
@@ -110,7 +110,7 @@ def announce(addresses: list[str], sysfs_root: str) -> None:
     """Have udev look again at links of VFs, so that NetworkManager lets go of those it has taken up meanwhile."""
     for address in addresses:
         folder = os.path.join(sysfs_root, "bus/pci/devices", address, "net")
-        for name in pci.entries(folder):
+        for name in functions.entries(folder):
             try:
                 with open(os.path.join(folder, name, "uevent"), "w", encoding="ascii") as file:
                     file.write("change")

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from plumbline.node.functions import PCI
 from plumbline.node.model import Pf, Vf
-from plumbline.node.pci import PCI
 from plumbline.prepare.kernel import Target
 from plumbline.prepare.steps import AwaitLinks, Bind, BringUp, MakeVdpa, SetMode, SetNumber, Step, Unbind
 from plumbline.prepare.wish import DEFAULT, Wish, is_linkless

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from plumbline.node import pci
+from plumbline.node import functions
 
 FIRST_IOV_LINE, IOV_LINES = 7, 6
 EXTENDED = 0x100
@@ -81,9 +81,9 @@ def measure(device: str) -> Room:
     """Return what room there is. device: the real folder of a PF on the PCI bus."""
     bridge = os.path.dirname(device)
     return Room(
-        bars=tuple(_bars(pci.text(device, "resource"))),
+        bars=tuple(_bars(functions.text(device, "resource"))),
         capability=capability(_config(device)),
-        last_bus=pci.number(bridge, "subordinate_bus_number"),
+        last_bus=functions.number(bridge, "subordinate_bus_number"),
         routing_id=routing_id(os.path.basename(device)),
     )
 
@@ -103,7 +103,7 @@ def vf_addresses(device: str, vfs: int) -> list[str]:
 
     device: its folder. Offset and stride may change with the number of VFs; those of the NICs that are known do not.
     """
-    offset, stride = pci.number(device, "sriov_offset"), pci.number(device, "sriov_stride")
+    offset, stride = functions.number(device, "sriov_offset"), functions.number(device, "sriov_stride")
     domain = os.path.basename(os.path.realpath(device)).rpartition(":")[0].rpartition(":")[0]
     first = routing_id(os.path.basename(os.path.realpath(device)))
     if not offset or not domain:

@@ -9,7 +9,7 @@ from socket import AF_INET, AF_INET6
 from pyroute2 import IPRoute, NetlinkError
 
 from plumbline.errors import Status, VerbError
-from plumbline.node import pci
+from plumbline.node import functions
 from plumbline.node.model import LinkState, Node
 from plumbline.node.roots import Roots
 
@@ -66,7 +66,7 @@ def beneath(name: str, masters: dict[str, str], kinds: dict[str, str], roots: Ro
         if one in found:
             continue
         found.add(one)
-        lower = [x.removeprefix("lower_") for x in pci.entries(os.path.join(roots.sysfs, "class/net", one))]
+        lower = [x.removeprefix("lower_") for x in functions.entries(os.path.join(roots.sysfs, "class/net", one))]
         left += [x for x in lower if os.path.exists(os.path.join(roots.sysfs, "class/net", one, f"lower_{x}"))]
         above = {one} | ({"ovs-system"} if kinds.get(one) == "openvswitch" else set())
         left += [port for port, master in masters.items() if master in above]
@@ -78,10 +78,11 @@ def connection(environment: Mapping[str, str], roots: Roots) -> list[str]:
     told = environment.get(SSH, "")
     process = str(os.getppid())
     while not told and process not in ("0", "1", ""):
-        pairs = pci.text(roots.proc, process, "environ").split("\0")
+        pairs = functions.text(roots.proc, process, "environ").split("\0")
         told = next((x.partition("=")[2] for x in pairs if x.startswith(f"{SSH}=")), "")
         # proc_pid_stat(5): behind the name, which may hold anything, are state and parent.
-        process = pci.text(roots.proc, process, "stat").rpartition(")")[2].strip().partition(" ")[2].partition(" ")[0]
+        behind = functions.text(roots.proc, process, "stat").rpartition(")")[2]
+        process = behind.strip().partition(" ")[2].partition(" ")[0]
     return told.split()
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from plumbline.node.eswitch import MODES
+from plumbline.node.switch_mode import MODES
 
 DEFAULT = "default"
 """In the place of a driver's name: the one that the kernel chooses by itself."""

@@ -10,7 +10,7 @@ from cni.attach.attachment import Attachment
 from cni.linux.log import Logger
 from cni.protocol.errors import CniError
 from cni.protocol.ip import address_or_none
-from ipam import delegate
+from ipam.delegate import Delegate
 from ipam.host_local.boot import Boot
 from ipam.host_local.place import Places
 from ipam.host_local.store import Store
@@ -35,11 +35,8 @@ def held(attachment: Attachment, log: Logger, places: Places | None = None) -> l
     told, owner = remembered(attachment), attachment.owner
     if told.get("type") != HOST_LOCAL:
         return []
-    folder = (places or Places()).store_of_anyone(str(told.get("dataDir", "")), owner.network)
-    store = Store(folder, Boot(), log)
-    if not folder or not store.is_locked_by_file():
-        return []
-    mine, _ = store.held_by(owner.container_id, owner.ifname, store.names())
+    folder = (places or Places()).anyones(str(told.get("dataDir", "")), owner.network)
+    mine, _ = Store(folder, Boot(), log).held_if_store(owner.container_id, owner.ifname)
     return sorted(name for name in mine if address_or_none(name))
 
 
@@ -49,7 +46,7 @@ def release(attachment: Attachment, log: Logger, timeout_s: float) -> list[str]:
     Raises CniError (code 5, 11).
     """
     before = held(attachment, log)
-    delegate.release_recorded(remembered(attachment), attachment.owner.identity, log, timeout_s=timeout_s)
+    Delegate().release_recorded(remembered(attachment), attachment.owner.identity, log, timeout_s=timeout_s)
     return sorted(set(before) - set(held(attachment, log)))
 
 

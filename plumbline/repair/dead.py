@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cni.attach.attachment import Attachment
 from cni.attach.plugin import Plugin
-from cni.linux import sysfs
+from cni.linux import pci
 from cni.protocol.errors import CniError
 from plumbline.node import recorded
 from plumbline.node.model import Owner
@@ -36,7 +36,7 @@ class Left:
         return self.device if name in ("", self.device) else f"{self.device} ({name})"
 
 
-def everything(sysfs_root: str = sysfs.ROOT) -> tuple[list[Left], list[str]]:
+def everything(sysfs_root: str = pci.ROOT) -> tuple[list[Left], list[str]]:
     """Return all devices that are recorded, and what could not be read. Raises CniError (code 5)."""
     attachments, unknown = recorded.attachments(sysfs_root)
     living, found = recorded.living(), []
@@ -65,8 +65,8 @@ def sweep() -> Iterator[str]:
             continue
         try:
             with claims_of(plugin, log) as claims:
-                plugin.sweep(claims.call, claims.records)
-                claims.records.store.sweep()
+                plugin.sweep(claims.call)
+                claims.call.records.store.sweep()
         except CniError as e:
             yield f"locks and allocations of {plugin.name}: {e}"
         yield from log.warnings

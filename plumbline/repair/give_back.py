@@ -11,6 +11,7 @@ from cni.attach.call import Call
 from cni.attach.claims import Claims
 from cni.attach.give_back import Outcome
 from cni.attach.plugin import Plugin
+from cni.attach.records import Records
 from cni.attach.waiting import PATIENCE_S
 from cni.linux import netns
 from cni.linux.log import Logger
@@ -19,7 +20,7 @@ from cni.protocol.config import NetConf
 from cni.protocol.errors import TRY_AGAIN_LATER, CniError
 from cni.protocol.request import Request
 from cni.protocol.version import CURRENT
-from ipam import delegate
+from ipam.delegate import Delegate
 from plumbline.repair import addresses
 from plumbline.repair.notes import Notes
 
@@ -50,13 +51,14 @@ class Given:
 
 
 @contextmanager
-def claims_of(plugin: Plugin, log: Logger) -> Iterator[Claims]:
+def claims_of(plugin: Plugin, log: Logger, netns_path: str = "") -> Iterator[Claims]:
     """The attachments of one plugin, for a command without request and configuration: to give back takes no more than
-    what is recorded. Entering it raises CniError (code 5).
+    what is recorded. netns_path: of the pod that it is about, if of one. Entering it raises CniError (code 5).
     """
     nothing = NetConf({"cniVersion": CURRENT, "name": plugin.name, "type": plugin.name})
     with netns.own() as host:
-        yield Claims(plugin, Call(Request("GC"), nothing, host, delegate, log))
+        call = Call(Request("GC", netns=netns_path), nothing, host, Delegate(), log, Records(plugin, log))
+        yield Claims(plugin, call)
 
 
 def give_back(plugin: Plugin, attachment: Attachment) -> Given:
@@ -68,14 +70,14 @@ def give_back(plugin: Plugin, attachment: Attachment) -> Given:
     try:
         with (
             claims_of(plugin, log) as claims,
-            claims.records.store.adding(owner.container_id, owner.ifname, LOCK_TIMEOUT_S),
+            claims.call.records.store.adding(owner.container_id, owner.ifname, LOCK_TIMEOUT_S),
         ):
             outcome = claims.detach(attachment, patience_s=PATIENCE_S, lock_timeout_s=LOCK_TIMEOUT_S, keep=True)
             if outcome is not Outcome.NOT_YET:
                 given.is_back = True
                 _note_a_death(attachment, claims)
                 given.addresses = addresses.release(attachment, log, LOCK_TIMEOUT_S)
-                claims.records.forget(attachment)
+                claims.call.records.forget(attachment)
     except CniError as e:
         given.error = e
     except OSError as e:  # RequestError, for what the kernel refused to tell

@@ -37,7 +37,7 @@ def find(text: str, node: Node, everything: list[Left], roots: Roots) -> Wanted:
     """
     vf = names.find_vf(node, text)
     if vf is not None:
-        holder = vfio.holders(roots).get(vf.iommu_group) if vf.iommu_group is not None else None
+        holder = next(iter(vfio.holders(vfio.nodes(vf, roots.sysfs), roots).values()), None)
         return Wanted(f"{vf.pf}:{vf.index}", vf, [x for x in everything if x.device == vf.address], holder)
     left = [x for x in everything if text in (x.device, x.attachment.name, x.attachment.key)]
     if not left:

@@ -13,7 +13,7 @@ from plumbline.doctor import checks
 from plumbline.doctor.document import document as doctor_document
 from plumbline.doctor.facts import Facts, configuration_files, gather
 from plumbline.lint.document import document as lint_document
-from plumbline.node import pci, recorded
+from plumbline.node import functions, recorded
 from plumbline.node.model import Node
 from plumbline.node.mounts import Mounts
 from plumbline.node.roots import Roots
@@ -65,7 +65,7 @@ def fill(archive: Archive, node: Node, roots: Roots) -> None:
 
 
 def _system(facts: Facts, roots: Roots) -> dict[str, Any]:
-    words = pci.text(roots.proc, "cmdline").split()
+    words = functions.text(roots.proc, "cmdline").split()
     storage, mount = facts.storage, Mounts.of(roots).above(facts.storage.path)
     return {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -75,8 +75,8 @@ def _system(facts: Facts, roots: Roots) -> dict[str, Any]:
         "distribution": _distribution(roots),
         "parameters": [word for word in words if word.partition("=")[0].partition(".")[0] in PARAMETERS],
         "iommus": facts.system.iommus,
-        "modules": sorted(pci.entries(os.path.join(roots.sysfs, "module"))),
-        "uptimeSeconds": float(pci.text(roots.proc, "uptime").partition(" ")[0] or 0),
+        "modules": sorted(functions.entries(os.path.join(roots.sysfs, "module"))),
+        "uptimeSeconds": float(functions.text(roots.proc, "uptime").partition(" ")[0] or 0),
         "state": {
             "path": storage.path,
             "mount": {"point": mount.point, "kind": mount.kind, "options": sorted(mount.options)},
@@ -87,7 +87,7 @@ def _system(facts: Facts, roots: Roots) -> dict[str, Any]:
 
 
 def _distribution(roots: Roots) -> str:
-    lines = pci.text(roots.etc, "os-release").splitlines()
+    lines = functions.text(roots.etc, "os-release").splitlines()
     return next((line.partition("=")[2].strip('"') for line in lines if line.startswith("PRETTY_NAME=")), "")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from plumbline.node import capability, pci
+from plumbline.node import capability, functions
 from plumbline.node.model import Node
 
 OF_DEVICE = (
@@ -25,7 +25,7 @@ def attributes(node: Node, root: str) -> dict[str, dict[str, str]]:
     """Return the attributes of all PFs and VFs, and of the bridges above the PFs, by address. root: of sysfs."""
     found: dict[str, dict[str, str]] = {}
     for pf in node.pfs:
-        device = pci.folder(pf, root)
+        device = functions.folder(pf, root)
         above = os.path.dirname(device)
         found[pf.address] = dict(_of(device))
         found.setdefault(os.path.basename(above), dict(_of(above)))
@@ -37,16 +37,16 @@ def attributes(node: Node, root: str) -> dict[str, dict[str, str]]:
 
 def _of(device: str) -> Iterator[tuple[str, str]]:
     for name in OF_DEVICE:
-        text = pci.text(device, name)
+        text = functions.text(device, name)
         if text:
             yield name, text
     for name in LINKS:
-        target = pci.target(device, name)
+        target = functions.target(device, name)
         if target:
             yield name, os.path.basename(target)
-    for link in sorted(pci.entries(os.path.join(device, "net"))):
+    for link in sorted(functions.entries(os.path.join(device, "net"))):
         for name in OF_LINK:
-            text = pci.text(device, "net", link, name)
+            text = functions.text(device, "net", link, name)
             if text:
                 yield f"net/{link}/{name}", text
     config = _config(device)

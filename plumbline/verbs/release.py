@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cni.linux import netns, sysfs
+from cni.linux import pci
 from cni.protocol.errors import CniError
 from plugins.sriov.plugin import Sriov
 from plugins.vf import unrecorded
@@ -15,7 +15,7 @@ from plumbline.node.model import State
 from plumbline.node.roots import Roots
 from plumbline.repair import dead, report
 from plumbline.repair import release as releasing
-from plumbline.repair.give_back import claims_of, give_back
+from plumbline.repair.give_back import LOCK_TIMEOUT_S, claims_of, give_back
 from plumbline.repair.notes import Notes
 from plumbline.repair.release import Wanted
 from plumbline.repair.report import Report
@@ -71,12 +71,10 @@ def _fetch_foreign(wanted: Wanted, dry_run: bool) -> str:
     if not path or dry_run or wanted.vf is None or wanted.vf.address is None:
         return path
     plugin, log = Sriov(), Notes()
-    pod = netns.if_there(path, log)
-    if pod is None:
-        return ""
     try:
-        with pod, plugin.lock(wanted.vf.address, 10.0), claims_of(plugin, log) as claims:
-            unrecorded.fetch(wanted.vf.address, pod, claims.call, sysfs.ROOT)
+        with plugin.lock(wanted.vf.address, LOCK_TIMEOUT_S), claims_of(plugin, log, path) as claims:
+            if not unrecorded.fetch(wanted.vf.address, claims.call, pci.ROOT):
+                return ""
     except CniError as e:
         raise VerbError(Status.FAILURE, f"{wanted.title} cannot be moved from {path} to the host: {e}") from e
     return path

@@ -10,7 +10,7 @@ import click
 from cni.protocol.errors import CniError
 from plumbline import output
 from plumbline.errors import Status, VerbError
-from plumbline.node import names, pci
+from plumbline.node import functions, names
 from plumbline.node.model import Pf
 from plumbline.prepare import locks, permanent, persistent, pfs_file
 from plumbline.prepare.applying import Outcome
@@ -94,7 +94,7 @@ def _wish(pf: Pf, options: dict[str, object]) -> Wish:
     """Return what the options ask for. Raises UsageError."""
     drivers = options["drivers"]
     assert isinstance(drivers, tuple)
-    if pf.bus != pci.PCI and (drivers or options["vdpa"]):
+    if pf.bus != functions.PCI and (drivers or options["vdpa"]):
         raise click.UsageError(f"the VFs of {pf.name} are no devices, and have neither drivers nor vDPA devices")
     try:
         return check(

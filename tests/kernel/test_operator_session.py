@@ -28,7 +28,7 @@ def test_needed(make_device: Callable[..., str]) -> None:
     )
     try:
         told = {session.SSH: "198.51.100.9 40000 198.51.100.1 22"}
-        needed = session.needed(Node("n", "", links=links.of_host()[0]), told, Roots())
+        needed = session.needed(Node("n", "", links=links.of_host()), told, Roots())
     finally:
         HOST.batch("link del bridge7", "route flush table 200", check=False)
     route = "carries the default route"

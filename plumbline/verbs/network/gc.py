@@ -80,9 +80,9 @@ def _recorded(name: str) -> list[Attachment]:
     """Return the attachments to a network that live by the records of our plugins."""
     everything, _ = dead.everything()
     return [
-        Attachment(x.attachment.container_id, x.owner.netns, x.attachment.ifname)
+        Attachment(x.owner.container_id, x.owner.netns, x.owner.interface)
         for x in everything
-        if x.owner.alive and x.attachment.network == name
+        if x.owner.alive and x.owner.network == name
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
 
 FOLDER = os.path.join(os.path.dirname(__file__), "../../../docs/schema")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from plumbline.node import pci
+from plumbline.node import functions
 from plumbline.node.model import Vdpa
 from tests.support import sysfstree
 from tests.support.sysfstree import UNREADABLE, Tree, folder, netdev
@@ -24,28 +24,28 @@ def test_pf(tmp_path: Path) -> None:
     """All attributes of a PF, and its VFs in order."""
     told = {"numa_node": "1", "sriov_drivers_autoprobe": "0", "vendor": "0x8086", "device": "0x1592"}
     root = sysfstree.build(tmp_path, tree(**told))
-    (pf,) = pci.pfs(root)
+    (pf,) = functions.pfs(root)
     assert (pf.name, pf.address, pf.bus, pf.driver) == ("eth0", PF, "pci", "ice")
     assert (pf.vendor, pf.model, pf.possible, pf.numa, pf.autoprobe) == ("8086", "1592", 127, 1, False)
     assert [(vf.pf, vf.index, vf.address, vf.driver) for vf in pf.vfs] == [
         ("eth0", 0, VF0, "ice"),
         ("eth0", 1, VF1, ""),
     ]
-    assert pci.folder(pf, root) == str(tmp_path / "devices" / folder(PF))
+    assert functions.folder(pf, root) == str(tmp_path / "devices" / folder(PF))
 
 
 def test_what_is_not_told_is_none(tmp_path: Path) -> None:
     """A PF without a link is called by its address; a node of -1 is none; what cannot be read is unknown."""
     told = {"numa_node": "-1", "sriov_drivers_autoprobe": UNREADABLE, "sriov_totalvfs": UNREADABLE}
     whole = {key: text for key, text in tree(**told).items() if "/net/" not in key}
-    (pf,) = pci.pfs(sysfstree.build(tmp_path, whole))
+    (pf,) = functions.pfs(sysfstree.build(tmp_path, whole))
     assert (pf.name, pf.numa, pf.autoprobe, pf.possible, pf.vendor) == (PF, None, None, None, "")
 
 
 def test_vfs_are_ordered_by_number(tmp_path: Path) -> None:
     """virtfn10 comes after virtfn9."""
     vfs = {index: f"0000:03:{2 + index // 8:02x}.{index % 8}" for index in range(12)}
-    (pf,) = pci.pfs(sysfstree.build(tmp_path, sysfstree.pf(PF, vfs)))
+    (pf,) = functions.pfs(sysfstree.build(tmp_path, sysfstree.pf(PF, vfs)))
     assert {vf.index: vf.address for vf in pf.vfs} == vfs
     assert [vf.index for vf in pf.vfs] == list(range(12))
 
@@ -54,7 +54,7 @@ def test_what_a_vf_has(tmp_path: Path) -> None:
     """IOMMU group, RDMA device and vDPA device."""
     more: Tree = {folder(VF0, "iommu_group"): f"{GROUP}/17", folder(VF0, "infiniband/irdma3"): None}
     more |= sysfstree.vdpa(folder(VF0), "vdpa0", "vhost_vdpa", "vhost-vdpa-2")
-    (pf,) = pci.pfs(sysfstree.build(tmp_path, tree() | more))
+    (pf,) = functions.pfs(sysfstree.build(tmp_path, tree() | more))
     assert (pf.vfs[0].iommu_group, pf.vfs[0].rdma) == (17, "irdma3")
     assert pf.vfs[0].vdpa == Vdpa("vdpa0", "vhost", "/dev/vhost-vdpa-2")
     assert (pf.vfs[1].iommu_group, pf.vfs[1].rdma, pf.vfs[1].vdpa) == (None, "", None)
@@ -63,13 +63,13 @@ def test_what_a_vf_has(tmp_path: Path) -> None:
 def test_representors_of_a_nic(tmp_path: Path) -> None:
     """Those with the switch's ID and the port of a VF; none in legacy mode, where the uplink has no ID."""
     legacy = sysfstree.build(tmp_path / "legacy", tree())
-    (pf,) = pci.pfs(legacy)
-    assert pci.representors(pf, legacy) == {}
+    (pf,) = functions.pfs(legacy)
+    assert functions.representors(pf, legacy) == {}
     whole = tree() | netdev(folder(PF), "eth0", port="p0", switch="0a0b")
     whole |= netdev(folder(PF), "eth0_1", port="pf0vf1", switch="0a0b")
     root = sysfstree.build(tmp_path / "switchdev", whole)
-    (pf,) = pci.pfs(root)
-    assert pci.representors(pf, root) == {1: "eth0_1"}
+    (pf,) = functions.pfs(root)
+    assert functions.representors(pf, root) == {1: "eth0_1"}
 
 
 def test_a_simulated_nic(tmp_path: Path) -> None:
@@ -82,12 +82,12 @@ def test_a_simulated_nic(tmp_path: Path) -> None:
     bus = tmp_path / "bus/netdevsim/devices"
     bus.mkdir(parents=True)
     (bus / "netdevsim1").symlink_to(device)
-    (pf,) = pci.pfs(str(tmp_path))
+    (pf,) = functions.pfs(str(tmp_path))
     assert (pf.name, pf.address, pf.bus, pf.possible) == ("eni1np1", "netdevsim1", "netdevsim", None)
     assert [(vf.index, vf.address, vf.name) for vf in pf.vfs] == [(0, None, "eni1np1:0"), (1, None, "eni1np1:1")]
-    assert pci.representors(pf, str(tmp_path)) == {0: "eni1npf0vf0", 1: "eni1npf0vf1"}
+    assert functions.representors(pf, str(tmp_path)) == {0: "eni1npf0vf0", 1: "eni1npf0vf1"}
 
 
 def test_no_sysfs(tmp_path: Path) -> None:
     """Where there is none there are no devices."""
-    assert pci.pfs(str(tmp_path / "nowhere")) == []
+    assert functions.pfs(str(tmp_path / "nowhere")) == []

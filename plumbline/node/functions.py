@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from cni.linux import sysfs
+from cni.linux import eswitch, pci, vdpa
 from plumbline.node.model import Pf, Vdpa, Vf
 
 PCI, NETDEVSIM = "pci", "netdevsim"
@@ -30,27 +30,27 @@ def representors(pf: Pf, root: str) -> dict[int, str]:
     """Return the names of the links that stand for a PF's VFs in switchdev mode, by the VFs' indices."""
     device = folder(pf, root)
     if pf.bus == PCI:
-        if not sysfs.switch_id(device):
+        if not eswitch.switch_id(device):
             return {}
-        found = {vf.index: sysfs.representor(device, vf.index, root) for vf in pf.vfs}
+        found = {vf.index: eswitch.representor(device, vf.index, root) for vf in pf.vfs}
         return {index: name for index, name in found.items() if name}
-    ports = ((sysfs.vf_of_port(text(device, "net", name, "phys_port_name")), name) for name in sysfs.netdevs(device))
+    ports = ((eswitch.vf_of(text(device, "net", name, "phys_port_name")), name) for name in pci.netdevs(device))
     return {port[2]: name for port, name in ports if port is not None}
 
 
 def _pci(root: str) -> list[Pf]:
     devices = os.path.join(root, "bus/pci/devices")
-    addresses = sorted(x for x in entries(devices) if sysfs.is_physical_function(os.path.join(devices, x)))
+    addresses = sorted(x for x in entries(devices) if pci.is_physical_function(os.path.join(devices, x)))
     return [_pf(os.path.realpath(os.path.join(devices, address)), address, root) for address in addresses]
 
 
 def _pf(device: str, address: str, root: str) -> Pf:
     autoprobe = text(device, "sriov_drivers_autoprobe")
     found = Pf(
-        name=sysfs.uplink(device) or address,
+        name=eswitch.uplink(device) or address,
         address=address,
         bus=PCI,
-        driver=sysfs.driver(device),
+        driver=pci.driver(device),
         vendor=text(device, "vendor").removeprefix("0x"),
         model=text(device, "device").removeprefix("0x"),
         possible=number(device, "sriov_totalvfs"),
@@ -63,15 +63,15 @@ def _pf(device: str, address: str, root: str) -> Pf:
 
 
 def _vf(pf: Pf, index: int, device: str, root: str) -> Vf:
-    vdpa = sysfs.vdpa(device, root)
+    found = vdpa.find(device, root)
     group = os.path.basename(target(device, "iommu_group"))
     return Vf(
         pf=pf.name,
         index=index,
         address=os.path.basename(device),
-        driver=sysfs.driver(device),
-        vdpa=Vdpa(vdpa.name, vdpa.driver, vdpa.path) if vdpa is not None else None,
-        rdma=sysfs.rdma_device(device),
+        driver=pci.driver(device),
+        vdpa=Vdpa(found.name, found.driver, found.path) if found is not None else None,
+        rdma=pci.rdma_device(device),
         iommu_group=int(group) if group.isdecimal() else None,
     )
 
@@ -82,7 +82,7 @@ def _simulated(root: str) -> list[Pf]:
     found = []
     for address in sorted(entries(devices)):
         device = os.path.realpath(os.path.join(devices, address))
-        name = sysfs.uplink(device) or address
+        name = eswitch.uplink(device) or address
         pf = Pf(name=name, address=address, bus=NETDEVSIM, driver=NETDEVSIM)
         count = number(device, "sriov_numvfs") or 0
         pf.vfs = [Vf(pf=name, index=index, address=None, driver=NETDEVSIM) for index in range(count)]
