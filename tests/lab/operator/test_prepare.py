@@ -142,7 +142,7 @@ def test_made_and_kept(empty_pf: PF, pfs: list[PF]) -> None:
     assert "0000:09:00.0 is not in" in plumbline("forget", "0000:09:00.0").ok()
     assert f"{pf.address} is not in" in plumbline("forget", pf.name).ok()
     with open(PFS_FILE) as file:
-        assert [x["address"] for x in json.load(file)["pfs"]] == [pfs[1].address, "netdevsim1"]
+        assert [x["address"] for x in json.load(file)["pfs"]] == ["netdevsim1", pfs[1].address]
     assert plumbline("forget", pf.name).status == 10
     assert drivers(pf) == ["vfio-pci", "igbvf", "igbvf"]
 
