@@ -270,7 +270,7 @@ def test_taken_back(pf: PF) -> None:
     pf.vfs[3].bind("vfio-pci")
     before = state(pf)
     path = f"{pf.folder}/sriov_numvfs"
-    again = "but for its 7 VFs, which were made anew"
+    again = "but for its 7 VFs, made anew"
     said = plumbline("setup", pf.name, "--vfs", "4", prefix=injected(path, "error=ENOMEM", 2))
     assert (said.status, "(ENOMEM)" in said.err, again in said.err) == (1, True, True), said
     assert state(pf) == before

@@ -176,7 +176,7 @@ def test_what_cannot_be_taken_back_is_said() -> None:
 def test_interrupted() -> None:
     """Ctrl-C in the middle is no success either; a second one does not disturb the way back."""
     kernel = MadeUpKernel(pf("igbvf"), lambda number: os.kill(os.getpid(), signal.SIGINT) if number >= 2 else None)
-    with pytest.raises(InterruptedSetupError, match="as it was before, but for its 1 VFs, which were made anew"):
+    with pytest.raises(InterruptedSetupError, match="as it was before, but for its 1 VFs, made anew"):
         carry_out(plan(pf("igbvf"), Wish(ADDRESS, 2, drivers=VFIO)), kernel, Silence())
     assert kernel.state.drivers == ["igbvf"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
