@@ -60,5 +60,5 @@ def main() -> None:
 
 def _say(message: str, hint: str) -> None:
     print(f"plumbline: {message}", file=sys.stderr)
-    if hint:
-        print(f"  {hint}", file=sys.stderr)
+    for line in hint.splitlines():
+        print(f"  {line}", file=sys.stderr)
