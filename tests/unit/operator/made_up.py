@@ -47,7 +47,7 @@ class MadeUpKernel(Kernel):
         self.of = found.driver
         self.bus = found.bus
         vdpa = {vf.index: vf.vdpa.driver for vf in found.vfs if vf.vdpa is not None}
-        up = found.link is not None and found.link.up
+        up = found.link is not None and bool(found.link.up)
         self.state = State([vf.driver for vf in found.vfs], found.eswitch or "legacy", up, vdpa)
         self.did: list[str] = []
         self.overridden: set[str] = set()

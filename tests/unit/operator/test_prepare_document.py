@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator, ValidationError
 from referencing import Registry, Resource
 
 from plumbline.errors import Status, VerbError
