@@ -49,7 +49,7 @@ def unbind(bus: str, device: str, root: str) -> None:
     """Take its driver from a device, if it has one. Raises VerbError."""
     bound = pci.driver(_folder(bus, device, root))
     if bound:
-        _write(f"unbind {device} from {bound}", os.path.join(_folder(bus, device, root), "driver/unbind"), device)
+        _write(f"unbind {device} from {bound}", os.path.join(root, "bus", bus, "drivers", bound, "unbind"), device)
 
 
 def load(bus: str, driver: str, root: str) -> None:

@@ -64,7 +64,7 @@ def carry_out(steps: Sequence[Step], kernel: Kernel, progress: Progress) -> None
             signals.ignore_termination()
             told = as_verb_error(e)
             state = _take_back(begun, kernel, progress)
-            raise VerbError(told.status, told.message, "\n  ".join(x for x in (told.hint, state) if x)) from e
+            raise VerbError(told.status, told.message, "\n".join(x for x in (told.hint, state) if x)) from e
 
 
 def as_verb_error(error: VerbError | CniError | OSError) -> VerbError:
@@ -84,7 +84,7 @@ def _take_back(begun: list[Step], kernel: Kernel, progress: Progress) -> str:
         else:
             differences += [difference] if difference else []
     if failures:
-        return "\n  ".join(failures)
+        return "\n".join(failures)
     return ", ".join(["what had been done was taken back, and the PF is as it was before", *differences])
 
 

@@ -61,5 +61,5 @@ def refuse(attempt: str, vfs: list[Vf], at_boot: bool = False) -> None:
         raise VerbError(
             Status.IN_USE,
             f"{attempt}: refused, since VFs are in use; nothing was changed",
-            "\n  ".join([*found[:SHOWN], *more, "move these pods to another node first (kubectl drain), or end them"]),
+            "\n".join([*found[:SHOWN], *more, "move these pods to another node first (kubectl drain), or end them"]),
         )

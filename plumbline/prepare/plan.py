@@ -87,7 +87,8 @@ class _Plan:
         """Return the steps that remove all VFs there are, and make those that are to be."""
         steps: list[Step] = []
         if self.pf.vfs:
-            steps.append(SetNumber(self.target, len(self.pf.vfs), 0, tuple(vf.driver for vf in self.pf.vfs)))
+            drivers = tuple(vf.driver for vf in self.pf.vfs) if self._on_bus else ()
+            steps.append(SetNumber(self.target, len(self.pf.vfs), 0, drivers))
         made: list[Step] = [SetNumber(self.target, 0, self.wish.vfs)] if self.wish.vfs else []
         if self.pf.driver in MODE_WITHOUT_VFS or not made:
             return [*steps, *self._mode(self.mode, self.wanted_mode), *made, *self._fresh(False)]

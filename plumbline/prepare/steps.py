@@ -117,7 +117,7 @@ class SetNumber(Step):
         kernel.set_number(self.target, self.before)
         kernel.await_vfs(self.target, self.before, lambda: None)
         _restore(kernel, self.target, tuple(enumerate(self.drivers)))
-        return f"but for its {self.before} VFs, which were made anew: what had been set of them by hand is gone"
+        return f"but for its {self.before} VFs, made anew: addresses, VLANs and vDPA devices of before are gone"
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,8 @@ def apply(boot: bool, force: bool, as_json: bool) -> int:
             click.echo(f"{outcome.wish.address}: {outcome.wish}: {outcome.titles or 'nothing to do'}")
             continue
         click.echo(f"{outcome.wish.address}: {outcome.error.message}", err=True)
-        if outcome.error.hint:
-            click.echo(f"  {outcome.error.hint}", err=True)
+        for line in outcome.error.hint.splitlines():
+            click.echo(f"  {line}", err=True)
     return applying.worst(outcomes)
 
 
@@ -100,5 +100,5 @@ def wait(timeout: float, as_json: bool) -> int:
             return Status.GOOD
         if is_late:
             lines = [x.error.message if x.error is not None else f"{x.wish.address}: still to {x.titles}" for x in left]
-            raise VerbError(Status.TIMED_OUT, f"not as it should be after {timeout:g} s", "\n  ".join(lines))
+            raise VerbError(Status.TIMED_OUT, f"not as it should be after {timeout:g} s", "\n".join(lines))
         time.sleep(min(POLL_S, max(0.0, deadline - time.monotonic())))

@@ -16,7 +16,7 @@ from plumbline.prepare.kernel import Kernel
 from plumbline.prepare.plan import has_driver, target_of
 from plumbline.prepare.progress import Bar
 from plumbline.prepare.steps import AwaitLinks, Bind, MakeVdpa, RemoveVdpa, Step
-from plumbline.prepare.wish import WishError, driver_for, is_linkless
+from plumbline.prepare.wish import DEFAULT, WishError, driver_for, is_linkless
 from plumbline.verbs.setup import confirm, print_plan
 
 Steps = Callable[[Pf, list[Vf]], list[Step]]
@@ -49,7 +49,8 @@ def bind(vfs: tuple[str, ...], driver: str, yes: bool, dry_run: bool, force: boo
         awaits = not is_linkless(driver) and pf.link is not None
         return [*bound, AwaitLinks(target_of(pf), indices)] if awaits else bound
 
-    return _do(vfs, steps, f"bound to {driver}", (yes, dry_run, force))
+    outcome = "bound to the kernel's driver for it" if driver == DEFAULT else f"bound to {driver}"
+    return _do(vfs, steps, outcome, (yes, dry_run, force))
 
 
 @click.group()

@@ -129,7 +129,7 @@ def _persist(wish: Wish, change: Change, program: str) -> list[str]:
         raise VerbError(
             Status.FAILURE,
             f"{wish.address} has {wish}, and will not after a boot: {told.message}",
-            "\n  ".join([*([told.hint] if told.hint else []), f"written: {', '.join(written) or 'nothing'}"]),
+            "\n".join([*([told.hint] if told.hint else []), f"written: {', '.join(written) or 'nothing'}"]),
         ) from e
     if places.rule in written:
         node = change.look()

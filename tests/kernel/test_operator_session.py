@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from plumbline.node import links
-from plumbline.node.model import Node
+from plumbline.node.look import look
 from plumbline.node.roots import Roots
 from plumbline.prepare import session
 from tests.support.net import HOST
@@ -28,7 +27,7 @@ def test_needed(make_device: Callable[..., str]) -> None:
     )
     try:
         told = {session.SSH: "198.51.100.9 40000 198.51.100.1 22"}
-        needed = session.needed(Node("n", "", links=links.of_host()), told, Roots())
+        needed = session.needed(look(), told, Roots())
     finally:
         HOST.batch("link del bridge7", "route flush table 200", check=False)
     route = "carries the default route"

@@ -142,7 +142,7 @@ def test_made_and_kept(empty_pf: PF, pfs: list[PF]) -> None:
     assert "0000:09:00.0 is not in" in plumbline("forget", "0000:09:00.0").ok()
     assert f"{pf.address} is not in" in plumbline("forget", pf.name).ok()
     with open(PFS_FILE) as file:
-        assert [x["address"] for x in json.load(file)["pfs"]] == [pfs[1].address, "netdevsim1"]
+        assert [x["address"] for x in json.load(file)["pfs"]] == ["netdevsim1", pfs[1].address]
     assert plumbline("forget", pf.name).status == 10
     assert drivers(pf) == ["vfio-pci", "igbvf", "igbvf"]
 
@@ -270,7 +270,7 @@ def test_taken_back(pf: PF) -> None:
     pf.vfs[3].bind("vfio-pci")
     before = state(pf)
     path = f"{pf.folder}/sriov_numvfs"
-    again = "but for its 7 VFs, which were made anew"
+    again = "but for its 7 VFs, made anew"
     said = plumbline("setup", pf.name, "--vfs", "4", prefix=injected(path, "error=ENOMEM", 2))
     assert (said.status, "(ENOMEM)" in said.err, again in said.err) == (1, True, True), said
     assert state(pf) == before

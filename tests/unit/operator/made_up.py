@@ -45,6 +45,7 @@ class MadeUpKernel(Kernel):
         super().__init__(Roots())
         self.own = OWN[found.driver]
         self.of = found.driver
+        self.bus = found.bus
         vdpa = {vf.index: vf.vdpa.driver for vf in found.vfs if vf.vdpa is not None}
         up = found.link is not None and bool(found.link.up)
         self.state = State([vf.driver for vf in found.vfs], found.eswitch or "legacy", up, vdpa)
@@ -58,7 +59,7 @@ class MadeUpKernel(Kernel):
 
     def as_pf(self) -> Pf:
         """Return the PF as a look would show it now."""
-        found = pf(*self.state.drivers, of=self.of, mode=self.state.mode, up=self.state.up)
+        found = pf(*self.state.drivers, of=self.of, mode=self.state.mode, up=self.state.up, bus=self.bus)
         for index, use in self.state.vdpa.items():
             found.vfs[index].vdpa = Vdpa(f"vdpa:{address_of(index)}", use, "")
         return found
@@ -83,6 +84,7 @@ class MadeUpKernel(Kernel):
 
     def vf(self, target: Target, index: int) -> str:
         """See `Kernel`."""
+        assert self.bus == "pci"
         assert index < len(self.state.drivers)
         return address_of(index)
 
@@ -94,7 +96,7 @@ class MadeUpKernel(Kernel):
         """See `Kernel`."""
         if self.of == "ice" and self.state.drivers:
             raise VerbError(Status.FAILURE, "ice: there are VFs")
-        if mode == "switchdev" and any(self.state.drivers):
+        if mode == "switchdev" and any(self.state.drivers) and self.bus == "pci":
             raise VerbError(Status.FAILURE, "VFs are bound")
         self._change(f"mode {mode}")
         self.state.mode = mode

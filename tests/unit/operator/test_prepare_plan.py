@@ -102,24 +102,28 @@ def test_order(name: str) -> None:
     assert [step.title for step in plan(found, wish)] == expected
 
 
+MODES = ("legacy", "switchdev")
 PFS = [
     pf(*drivers, of=of, mode=mode, up=up)
-    for of, mode, up in itertools.product(
-        ("igb", "mlx5_core", "ice", "bnxt_en"), ("legacy", "switchdev"), (True, False)
-    )
+    for of, mode, up in itertools.product(("igb", "mlx5_core", "ice", "bnxt_en"), MODES, (True, False))
     for drivers in ((), ("vfio-pci", ""), ("vfio-pci", "vfio-pci", ""))
 ]
+SIMULATED = [pf(*["netdevsim"] * vfs, of="netdevsim", mode=mode, bus="netdevsim") for vfs in (0, 2) for mode in MODES]
 WISHES = [
     Wish(ADDRESS, vfs, mode=mode, drivers=drivers, vdpa=vdpa)
     for vfs, mode, (drivers, vdpa) in itertools.product(
-        (0, 2, 3), ("", "legacy", "switchdev"), (((), ""), (VFIO, ""), (SOME_VFIO, ""), ((), "vhost"))
+        (0, 2, 3), ("", *MODES), (((), ""), (VFIO, ""), (SOME_VFIO, ""), ((), "vhost"))
     )
 ]
+
+
+OF_TABLE = [Wish(ADDRESS, vfs, bus="netdevsim", mode=mode) for vfs in (0, 2, 3) for mode in ("", *MODES)]
+ALL = [*itertools.product(PFS, WISHES), *itertools.product(SIMULATED, OF_TABLE)]
 
 
 def test_every_plan_leads_there() -> None:
     """From whatever there is: what a look shows afterwards leaves nothing to do."""
-    for found, wish in itertools.product(PFS, WISHES):
+    for found, wish in ALL:
         kernel = MadeUpKernel(found)
         carry_out(plan(found, wish), kernel, Silence())
         assert plan(kernel.as_pf(), wish) == [], f"{found} to {wish} by {kernel.did}"
@@ -129,7 +133,7 @@ def test_every_plan_leads_there() -> None:
 def test_every_failure_is_taken_back() -> None:
     """Whichever change fails, the PF is as it was, and the error says so."""
     failed = 0
-    for found, wish in itertools.product(PFS, WISHES):
+    for found, wish in ALL:
         steps = plan(found, wish)
         whole = MadeUpKernel(found)
         carry_out(steps, whole, Silence())
@@ -172,7 +176,7 @@ def test_what_cannot_be_taken_back_is_said() -> None:
 def test_interrupted() -> None:
     """Ctrl-C in the middle is no success either; a second one does not disturb the way back."""
     kernel = MadeUpKernel(pf("igbvf"), lambda number: os.kill(os.getpid(), signal.SIGINT) if number >= 2 else None)
-    with pytest.raises(InterruptedSetupError, match="as it was before, but for its 1 VFs, which were made anew"):
+    with pytest.raises(InterruptedSetupError, match="as it was before, but for its 1 VFs, made anew"):
         carry_out(plan(pf("igbvf"), Wish(ADDRESS, 2, drivers=VFIO)), kernel, Silence())
     assert kernel.state.drivers == ["igbvf"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
