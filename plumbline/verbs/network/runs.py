@@ -24,7 +24,7 @@ def listener(as_json: bool) -> Callable[[Ran], None]:
         for line in ran.said.splitlines():
             click.echo(escaped(f"{ran.plugin}: {line}"), err=True)
         if not as_json:
-            outcome = "ok" if ran.is_good else f"code {ran.code}: {ran.msg}"
+            outcome = "ok" if ran.is_good else f"failed, code {ran.code}"
             click.echo(escaped(f"{ran.command:<6} {ran.plugin:<20} {ran.seconds:6.2f} s  {outcome}"))
 
     return hear
