@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cni.protocol.convert import parse_result, render_result
-from cni.protocol.errors import CniError
+from cni.protocol.errors import CniError, escaped
 from cni.protocol.version import CURRENT, OLDEST
 from ipam import executable
 from plumbline.errors import Status, VerbError
@@ -51,7 +51,7 @@ class Ran:
 
     def __str__(self) -> str:
         told = f"{self.msg}; {self.details}" if self.details else self.msg
-        return f"{self.plugin} at {self.command}: {told} (code {self.code})"
+        return escaped(f"{self.plugin} at {self.command}: {told} (code {self.code})")
 
 
 def find(kind: str, folders: list[str]) -> str:

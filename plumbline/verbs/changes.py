@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import Console
-
 from plumbline.node.model import LinkState, Vf
 from plumbline.verbs import vfs
+from plumbline.verbs.saying import say
 
 ABSENT = "none"
 
@@ -59,9 +58,9 @@ def lines(before: Seen, after: Seen) -> Iterator[str]:
                     yield f"{name} {key}: {before[name].get(key) or ABSENT} -> {text or ABSENT}"
 
 
-def show(console: Console, before: Seen, after: Seen) -> None:
+def show(before: Seen, after: Seen) -> None:
     """Print what differs, or that nothing does."""
     found = list(lines(before, after))
-    console.print("changed:" if found else "nothing has changed", style="dim")
+    say("changed:" if found else "nothing has changed", "dim")
     for line in found:
-        console.print(f"  {line}", soft_wrap=True)
+        say(f"  {line}")

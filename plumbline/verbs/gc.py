@@ -6,7 +6,9 @@ import os
 import sys
 
 import click
+from rich.text import Text
 
+from cni.protocol.errors import escaped
 from plumbline import output
 from plumbline.errors import Status, VerbError
 from plumbline.repair import addresses, dead, report
@@ -15,6 +17,7 @@ from plumbline.repair.give_back import give_back
 from plumbline.repair.notes import Notes
 from plumbline.repair.report import Report, Treated, What
 from plumbline.verbs.options import dry_run_option, json_option
+from plumbline.verbs.saying import say
 
 
 @click.command()
@@ -35,7 +38,7 @@ def gc(dry_run: bool, as_json: bool) -> Status:
     else:
         with output.console(sys.stderr).status("giving back") as spinner:
             for one in left:
-                spinner.update(f"giving back {one.title} of {one.owner}")
+                spinner.update(Text(escaped(f"giving back {one.title} of {one.owner}")))
                 found.treated.append(report.treated(one, give_back(one.plugin, one.attachment)))
         found.unknown += dead.sweep()
         still_there = dead.allocations([])
@@ -64,14 +67,14 @@ def show(found: Report, as_json: bool) -> None:
         console.print(shown)
     for one in found.treated:
         for text in (*([one.error] if one.error else []), *one.notes):
-            console.print(f"{one.left.title}: {text}", style="yellow")
+            say(f"{one.left.title}: {text}", "yellow")
     verb = "would be" if found.is_dry_run else "was"
     for address, path in found.allocations.items():
-        console.print(f"the allocation of {address} to {path}, which is gone, {verb} removed")
+        say(f"the allocation of {address} to {path}, which is gone, {verb} removed")
     for text in found.unknown:
-        console.print(f"not known, or not done: {text}", style="yellow")
+        say(f"not known, or not done: {text}", "yellow")
     if not (found.treated or found.allocations or found.unknown):
-        console.print("nothing is left of dead pods", style="dim")
+        say("nothing is left of dead pods", "dim")
 
 
 def require_root(dry_run: bool) -> None:

@@ -8,7 +8,6 @@ from cni.linux import pci
 from cni.protocol.errors import CniError
 from plugins.sriov.plugin import Sriov
 from plugins.vf import unrecorded
-from plumbline import output
 from plumbline.errors import Status, VerbError
 from plumbline.node.look import look
 from plumbline.node.model import State
@@ -23,6 +22,7 @@ from plumbline.verbs import changes
 from plumbline.verbs.changes import Seen
 from plumbline.verbs.gc import planned, require_root, show
 from plumbline.verbs.options import dry_run_option, json_option
+from plumbline.verbs.saying import say
 
 
 @click.command()
@@ -53,7 +53,7 @@ def release(vf: str, dry_run: bool, force: bool, as_json: bool) -> Status:
     if not as_json:
         _say_rest(wanted, moved, "would be moved" if dry_run else "is moved")
         if not dry_run and (moved or wanted.left):
-            changes.show(output.console(), before, _state(wanted))
+            changes.show(before, _state(wanted))
     return found.status
 
 
@@ -82,11 +82,11 @@ def _fetch_foreign(wanted: Wanted, dry_run: bool) -> str:
 
 def _say_rest(wanted: Wanted, moved: str, verb: str) -> None:
     """Say what there is to say of a VF that no plugin has recorded. moved: from where its link was, if it was."""
-    console, vf = output.console(), wanted.vf
+    vf = wanted.vf
     if moved:
-        console.print(f"{wanted.title}: its link {verb} from {moved} to the host, with the settings that it has")
+        say(f"{wanted.title}: its link {verb} from {moved} to the host, with the settings that it has")
     elif vf is not None and not wanted.left:
         told = f"; it is {vf.state.value}"
         if vf.state is State.STRAY and vf.owner is not None:
             told = f"; {vf.owner.source.value} says that it is for {vf.owner}"
-        console.print(f"{wanted.title}: no plugin has recorded that a pod has it: nothing to release{told}")
+        say(f"{wanted.title}: no plugin has recorded that a pod has it: nothing to release{told}")

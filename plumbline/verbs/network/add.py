@@ -24,6 +24,7 @@ from plumbline.verbs.network.options import Places, asked, places
 from plumbline.verbs.network.runs import listener, result_lines
 from plumbline.verbs.network.state import state
 from plumbline.verbs.options import json_option
+from plumbline.verbs.saying import say
 
 
 @click.command()
@@ -54,10 +55,9 @@ def add(name: str, netns: str, device: str, keep: bool, as_json: bool, **options
     if as_json:
         output.print_json(ran.result)
         return
-    console = output.console()
     for line in result_lines(ran.result or {}):
-        console.print(line, soft_wrap=True)
-    changes.show(console, before, state(conf, wanted))
+        say(line)
+    changes.show(before, state(conf, wanted))
 
 
 def _require_namespace(path: str) -> None:

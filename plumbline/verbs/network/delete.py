@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from plumbline import output
 from plumbline.errors import Status, VerbError
 from plumbline.network import commands
 from plumbline.verbs import changes
@@ -42,4 +41,4 @@ def delete(name: str, netns: str, current: bool, as_json: bool, **options: Any) 
         )
     finish("del", None, as_json, f"{wanted} is off network {name}")
     if not as_json:
-        changes.show(output.console(), before, state(given.conf, wanted))
+        changes.show(before, state(given.conf, wanted))

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import click
-from rich.console import Console
 
 from cni.protocol.errors import CniError
 from plumbline import output
@@ -23,6 +22,7 @@ from plumbline.verbs.network.listing import document
 from plumbline.verbs.network.options import Places, places
 from plumbline.verbs.network.runs import SCHEMA, listener
 from plumbline.verbs.options import dry_run_option, json_option
+from plumbline.verbs.saying import say
 
 
 @click.command("gc")
@@ -98,23 +98,22 @@ def _print_garbage(given: Network, found: known.Sorted, dry_run: bool, as_json: 
             "failed": [f"{what}: {why}" for what, why in failed.items()],
         })  # fmt: skip
         return
-    console = output.console()
     verb = "would be taken off" if dry_run or given.conf.disable_gc else "taken off"
     for cached in (x for x in found.stale if str(x.attachment) not in failed):
-        console.print(f"{cached.attachment}: {cached.attachment.netns} is gone: {verb} {name}", soft_wrap=True)
+        say(f"{cached.attachment}: {cached.attachment.netns} is gone: {verb} {name}")
     for valid in found.valid:
-        console.print(f"{valid}: lives, or may live, in {valid.netns or 'a namespace that is not known'}", style="dim")
+        say(f"{valid}: lives, or may live, in {valid.netns or 'a namespace that is not known'}", "dim")
     for what, why in failed.items():
-        console.print(f"{what} failed, and is to be done again: {why}", style="yellow", soft_wrap=True)
-    _print_why_not(console, given, dry_run)
+        say(f"{what} failed, and is to be done again: {why}", "yellow")
+    _print_why_not(given, dry_run)
 
 
-def _print_why_not(console: Console, given: Network, dry_run: bool) -> None:
+def _print_why_not(given: Network, dry_run: bool) -> None:
     conf = given.conf
     if conf.disable_gc:
-        console.print("the configuration has disableGC: nothing was done")
+        say("the configuration has disableGC: nothing was done")
     elif not conf.is_at_least(commands.GC_SINCE):
-        console.print(f"version {conf.version or '0.1.0'} has no GC: the plugins are not asked", style="dim")
+        say(f"version {conf.version or '0.1.0'} has no GC: the plugins are not asked", "dim")
     elif dry_run:
         kinds = ", ".join(str(plugin["type"]) for plugin in conf.plugins)
-        console.print(f"GC would be given to {kinds}: what they hold for other attachments than these goes")
+        say(f"GC would be given to {kinds}: what they hold for other attachments than these goes")

@@ -12,6 +12,7 @@ from plumbline.output import Column
 from plumbline.verbs.network.options import Places, places
 from plumbline.verbs.network.runs import SCHEMA
 from plumbline.verbs.options import json_option
+from plumbline.verbs.saying import say
 
 
 @click.command("list")
@@ -26,7 +27,7 @@ def show_all(places: Places, as_json: bool) -> None:
         return
     console = output.console()
     if not found:
-        console.print(f"nothing is cached in {places.cache_dir}/results", style="dim")
+        say(f"nothing is cached in {places.cache_dir}/results", "dim")
         return
     shown, _ = output.table(found, COLUMNS, console.width)
     console.print(shown)

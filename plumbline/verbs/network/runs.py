@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 import click
 
+from cni.protocol.errors import escaped
 from plumbline import output
 from plumbline.errors import Status, VerbError
 from plumbline.network.configuration import Document
 from plumbline.network.invoke import Ran
+from plumbline.verbs.saying import say
 
 SCHEMA = "plumbline/network/1"
 
@@ -20,10 +22,10 @@ def listener(as_json: bool) -> Callable[[Ran], None]:
 
     def hear(ran: Ran) -> None:
         for line in ran.said.splitlines():
-            click.echo(f"{ran.plugin}: {line}", err=True)
+            click.echo(escaped(f"{ran.plugin}: {line}"), err=True)
         if not as_json:
-            outcome = "ok" if ran.is_good else f"code {ran.code}: {ran.msg}"
-            click.echo(f"{ran.command:<6} {ran.plugin:<20} {ran.seconds:6.2f} s  {outcome}")
+            outcome = "ok" if ran.is_good else f"failed, code {ran.code}"
+            click.echo(escaped(f"{ran.command:<6} {ran.plugin:<20} {ran.seconds:6.2f} s  {outcome}"))
 
     return hear
 
@@ -36,7 +38,7 @@ def finish(command: str, failed: Ran | None, as_json: bool, good: str) -> None:
     if failed is not None:
         raise VerbError(Status.FAILURE, str(failed))
     if not as_json:
-        output.console().print(good, soft_wrap=True)
+        say(good)
 
 
 def result_lines(result: Document) -> list[str]:

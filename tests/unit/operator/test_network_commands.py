@@ -158,3 +158,18 @@ def test_a_version_that_a_plugin_does_not_speak(answer: str, is_refused: bool, f
         return
     with pytest.raises(VerbError, match=r"bin/second does not speak version 1\.1\.0 of network blue"):
         given.require_versions()
+
+
+def test_what_plugins_say_is_shown_as_it_is(folder: Path) -> None:
+    """Square brackets are no markup, and nothing moves the cursor."""
+    network(folder, "first", cniVersion="1.0.0")
+    said = r'{"code": 7, "msg": "ips[0] [bold]is wrong[/bold] \u001b[2J"}'
+    script = f"#!/bin/sh\nprintf 'beside \\033[2J\\n' >&2\necho '{said}'\nexit 1\n"
+    (folder / "bin/first").write_text(script)
+    cached = Cached("blue", Attachment("c", "/run/netns/nobody", "net1"))
+    Cache(str(folder)).save(cached)
+    options = ("--conf-dir", str(folder), "--bin-dir", str(folder / "bin"), "--cache-dir", str(folder))
+    found = plumbline("network", "gc", "blue", *options).ended(1)
+    assert r"ips[0] [bold]is wrong[/bold] \x1b[2J" in found.stdout
+    assert found.stderr == "first: beside \\x1b[2J\n"
+    assert "\x1b" not in found.stdout
