@@ -1,4 +1,4 @@
-"""`python -m lab.pictures`: pictures of what the operator's command prints, made anew in docs/pictures.
+"""`python -m lab.pictures` makes docs/pictures and the output in docs/operator/see.md anew, by running the command.
 
 The command runs in the machine, on a terminal of each width, where everything occurs (tests/support/scene.py). What it
 prints comes out as text with its escape sequences, of which rich makes SVG; beside these is what `tree` itself draws.
@@ -28,6 +28,7 @@ from tests.support import scene, vfs
 from tests.support.vfs import PF
 
 PICTURES = Path("docs/pictures")
+PAGE = Path("docs/operator/see.md")
 COMMAND = "/opt/cni/bin/plumbline"
 MARK = "picture: "
 """How a line of the machine begins that holds one."""
@@ -113,10 +114,26 @@ def make(output: str) -> None:
     found = dict(json.loads(line.removeprefix(MARK)) for line in output.splitlines() if line.startswith(MARK))
     for name in TEXTS:
         (PICTURES / name).write_text(found[name])
+    page = PAGE.read_text()
     for shot in SHOTS:
-        (PICTURES / f"{shot.name}.txt").write_text(Text.from_ansi(found[shot.name]).plain.rstrip() + "\n")
-        for theme in THEMES if shot.colour else ("light",):
+        text = Text.from_ansi(found[shot.name]).plain
+        page = with_output(page, shot.name, "".join(f"{line.rstrip()}\n" for line in text.rstrip().splitlines()))
+        for theme in themes(shot):
             (PICTURES / f"{shot.name}-{theme}.svg").write_text(drawn(shot, found[shot.name], theme))
+    PAGE.write_text(page)
+
+
+def with_output(page: str, name: str, text: str) -> str:
+    """Return a page with the output of a command, if it shows that: in the block after the comment with its name, below
+    the line with the command.
+    """
+    block = re.compile(rf"(<!-- {re.escape(name)} -->\n```\n\$ [^\n]*\n).*?(?=```)", re.DOTALL)
+    return block.sub(lambda found: found[1] + text, page)
+
+
+def themes(shot: Shot) -> list[str]:
+    """Return in which themes a picture is made: without colour there is nothing to choose."""
+    return list(THEMES) if shot.colour else ["light"]
 
 
 def drawn(shot: Shot, text: str, theme: str) -> str:

@@ -1,7 +1,7 @@
 """Links, as rtnetlink tells them: those of a namespace, and the entries of VFs at their PFs.
 
-The plugins' own messages are used (cni.linux.netlink): a node has hundreds of links, which they read some thirty times
-as fast as pyroute2 does, and a pod may call its links by any bytes.
+The plugins' own messages are used (cni.linux.netlink): a node has hundreds of links, which they read some ten times as
+fast as pyroute2 does, and a pod may call its links by any bytes.
 """
 
 from __future__ import annotations

@@ -44,11 +44,11 @@ class Source(StrEnum):
 
 
 SOURCES = {
-    Source.RECORD: "plugin's record",
-    Source.CACHE: "runtime's cache of results",
-    Source.KUBELET: "kubelet's checkpoint",
+    Source.RECORD: "the plugin's record",
+    Source.CACHE: "the runtime's cache of results",
+    Source.KUBELET: "the kubelet's checkpoint",
     Source.ALLOCATION: "sriov-cni's note of who has it",
-    Source.VFIO: "program's open files",
+    Source.VFIO: "the program's open files",
 }
 
 

@@ -120,7 +120,7 @@ def _beside(vf: Vf) -> Iterator[Row]:
 
 def _of_owner(owner: Owner) -> Iterator[Row]:
     attached = [owner.interface, f"network {owner.network}" if owner.network else ""]
-    yield "owner", ", ".join(filter(None, (str(owner), *attached, f"told by the {owner.source.told}")))
+    yield "owner", ", ".join(filter(None, (str(owner), *attached, f"told by {owner.source.told}")))
     named = [f"container {owner.container_id}" if owner.container_id else "", f"UID {owner.pod.uid}"]
     if owner.container_id or owner.pod.uid:
         yield "", ", ".join(filter(None, (named[0], named[1] if owner.pod.uid else "")))

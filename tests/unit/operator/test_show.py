@@ -86,7 +86,7 @@ def test_owners() -> None:
         "       UID 0a1b",
         "owner  7 qemu, told by the program's open files",
         "       namespace /proc/7/ns/net",
-        "owner  /gone, told by the sriov-cni's note of who has it",
+        "owner  /gone, told by sriov-cni's note of who has it",
         "       namespace /gone, which is gone",
     ]
 
