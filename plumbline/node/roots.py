@@ -15,8 +15,8 @@ class Roots:
     sysfs, proc: where these are mounted. run: of named network namespaces, `netns` below it. results: libcni's caches
     of results. checkpoint: what the kubelet's device manager has given to which pod. pod_logs: the kubelet's folders of
     logs, which name pods. devinfo: the files about devices that device plugins and we write for Multus. pfs_file: what
-    PFs are to be after a boot. etc: of configurations. modules: of kernels' modules, a folder for each kernel. state:
-    below which plugins keep their records.
+    PFs are to be after a boot. etc: of configurations. var: of programs' data. modules: of kernels' modules, a folder
+    for each kernel. state: below which plugins keep their records.
     """
 
     sysfs: str = "/sys"
@@ -28,5 +28,6 @@ class Roots:
     pfs_file: str = "/etc/plumbline/pfs.json"
     devinfo: str = os.path.dirname(deviceinfo.FOLDER)
     etc: str = "/etc"
+    var: str = "/var"
     modules: str = "/lib/modules"
     state: str = "/var/lib/cni"

@@ -130,7 +130,7 @@ def no_plugin(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (foreign, "is for machine 243, and this node is"),
+        (foreign, "is for riscv64, and this node is"),
         (no_elf, "is no executable"),
         (cut_short, "static"),
         (no_plugin, "does not answer VERSION"),
