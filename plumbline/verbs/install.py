@@ -56,7 +56,7 @@ def install(
 
 COLUMNS: list[Column[Outcome]] = [
     Column("PLUGIN", lambda x: x.name, 3, lambda _: "bold"),
-    Column("", lambda x: x.result.value, 2),
+    Column("RESULT", lambda x: x.result.value, 2),
     Column("NOTE", lambda x: x.note, 1),
 ]
 

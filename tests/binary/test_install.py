@@ -18,6 +18,7 @@ import pytest
 from plumbline.install import installer
 from plumbline.install.installer import InstallError, Result
 from tests.support import plugin
+from tests.unit.operator import schemas
 
 REFERENCE = f"{plugin.REFERENCE}/host-device"
 CHANGES = ("write", "fchmod", "fsync", "?rename", "?renameat", "?unlink", "?unlinkat", "flock")
@@ -67,6 +68,7 @@ def test_as_a_user_types_it(target: Path) -> None:
         ("host-device", "installed"),
     ]
     assert {x["result"] for x in second["binaries"]} == {"unchanged"}
+    schemas.validate(first, "install")
     assert names(target) == ["accelerated-bridge", "host-device", "sriov"]
     for name in names(target):
         assert content(target / name) == content(f"{plugin.DIST}/{name}")
