@@ -63,7 +63,7 @@ class Change:
         of_pf = [pf.link] if any(step.touches is None for step in steps) else []
         session.refuse(attempt, [*of_pf, *(vf.link for vf in vfs)], needed)
         if not terms.at_boot:  # who wrote the file has been told
-            claims.refuse(attempt, pf, self.places.etc, self.places.run)
+            claims.refuse(attempt, pf, self.roots)
 
     def make(self, wish: Wish, terms: Terms, progress: Progress) -> list[Step]:
         """Make a PF what it is to be; return the steps that were needed. The caller holds the lock of the node.

@@ -1,4 +1,4 @@
-"""What of a node is read besides devices and links: capabilities, rooms, mounts, runtimes, binaries, managers."""
+"""What of a node is read besides devices and links: capabilities, rooms, mounts, runtimes, binaries."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.node import binaries, capability, claims, kubernetes, nics, runtime, storage, system, wished
+from plumbline.node import binaries, capability, kubernetes, nics, runtime, storage, system, wished
 from plumbline.node.capability import Capability
-from plumbline.node.claims import NETPLAN, NETWORK_MANAGER, OPERATOR, SYSTEMD
 from plumbline.node.mounts import Mounts
 from plumbline.node.roots import Roots
 from plumbline.node.system import Modules
@@ -213,43 +212,6 @@ def test_architectures(order: str, number: int, expected: str) -> None:
     header += number.to_bytes(2, "big" if order == "big" else "little")
     assert binaries.machine(header) == expected
     assert binaries.machine(header[:19]) == binaries.machine(b"#!/bin/sh\nexec something\n") == ""
-
-
-NETPLAN_FILE = """
-network:
-  ethernets:
-    ens3f0:
-      virtual-function-count: 8
-    wlan0:
-      access-points: {x: {password: "secret word"}}
-"""
-
-
-CONNECTION = "NetworkManager/system-connections/x.nmconnection"
-LINK_FILE = "[Match]\nMACAddress=02:00:00:00:00:01\n[Link]\nSR-IOVVirtualFunctions=3\n"
-
-
-@pytest.mark.parametrize(
-    ("file", "text", "manager", "covers"),
-    [
-        ("sriov-operator/pci/0000:03:00.0", "{}", OPERATOR, (True, False)),
-        ("sriov-operator/other", "", OPERATOR, (True, True)),
-        ("netplan/50.yaml", NETPLAN_FILE, NETPLAN, (True, False)),
-        ("netplan/50.yaml", "network:\n  ethernets:\n    ens3f0:\n      dhcp4: true\n", "", (False, False)),
-        (CONNECTION, "[connection]\ninterface-name=ens3f0\n[sriov]\ntotal-vfs=4\n", NETWORK_MANAGER, (True, False)),
-        (CONNECTION, "[connection]\ninterface-name=ens3f0\n", "", (False, False)),
-        ("systemd/network/10.link", LINK_FILE, SYSTEMD, (True, False)),
-        ("systemd/network/10.network", "[Match]\nName=ens3f0\n[SR-IOV]\nVirtualFunction=0\n", SYSTEMD, (True, False)),
-        ("other", "", "", (False, False)),
-    ],
-)
-def test_other_managers(file: str, text: str, manager: str, covers: tuple[bool, bool], tmp_path: Path) -> None:
-    """Who claims a PF, by its name, its address or its MAC address, and not its neighbour."""
-    _write(tmp_path / "etc", {file: text})
-    found = claims.all_on(Roots(etc=str(tmp_path / "etc"), run=str(tmp_path / "run")))
-    assert {claim.manager for claim in found} == ({manager} if manager else set())
-    mine, other = ("ens3f0", "0000:03:00.0", "02:00:00:00:00:01"), ("ens3f1", "0000:03:00.1", "02:00:00:00:00:02")
-    assert (any(x.covers(*mine) for x in found), any(x.covers(*other) for x in found)) == covers
 
 
 def test_modules(tmp_path: Path) -> None:
