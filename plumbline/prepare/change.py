@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from plumbline.errors import Status, VerbError
-from plumbline.node import functions
+from plumbline.node import functions, room
 from plumbline.node.look import look
 from plumbline.node.model import Node, Pf
 from plumbline.node.roots import Roots
-from plumbline.prepare import claims, in_use, locks, permanent, room, session
+from plumbline.prepare import claims, in_use, locks, permanent, session
 from plumbline.prepare.carry_out import Progress, carry_out
 from plumbline.prepare.explain import Situation, explain, told
 from plumbline.prepare.kernel import Kernel
@@ -98,7 +98,7 @@ class Change:
         device = os.path.realpath(os.path.join(self.roots.sysfs, "bus/pci/devices", wish.address))
         made = (x for x in functions.entries(device) if x.startswith("virtfn"))
         there = [os.path.basename(functions.target(device, x)) for x in made]
-        return sorted({*there, *room.vf_addresses(device, wish.vfs)})
+        return sorted({*there, *room.measure(device).addresses(wish.vfs)})
 
 
 def find(node: Node, wish: Wish) -> Pf:
