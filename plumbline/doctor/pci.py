@@ -135,9 +135,9 @@ def pf_file(facts: Facts) -> Iterator[Finding]:
     """The node's file says how many VFs a PF is to have, and in which mode: more VFs do no harm, fewer do."""
     path = facts.pf_file.path
     if facts.pf_file.error:
-        yield failure(path, f"cannot be read: {facts.pf_file.error}", "put it right by hand, or remove it")
+        yield failure(path, f"cannot be used: {facts.pf_file.error}", "put it right by hand, or remove it")
     for wish in facts.pf_file.pfs:
-        pf = next((x for x in facts.node.pfs if x.address == wish.address), None)
+        pf = next((x for x in facts.node.pfs if (x.bus, x.address) == (wish.bus, wish.address)), None)
         if pf is None:
             remedy = f"is the card in, behind this address? else plumbline forget {wish.address}"
             yield failure(wish.address, f"no such PF, and {path} has it", remedy)

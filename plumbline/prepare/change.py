@@ -12,6 +12,7 @@ from plumbline.node import functions, room
 from plumbline.node.look import look
 from plumbline.node.model import Node, Pf
 from plumbline.node.roots import Roots
+from plumbline.node.wish import Wish
 from plumbline.prepare import claims, in_use, locks, permanent, session
 from plumbline.prepare.carry_out import Progress, carry_out
 from plumbline.prepare.explain import Situation, explain, told
@@ -19,7 +20,6 @@ from plumbline.prepare.kernel import Kernel
 from plumbline.prepare.places import Places
 from plumbline.prepare.plan import plan, touched
 from plumbline.prepare.steps import Step
-from plumbline.prepare.wish import Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,12 @@ class Change:
     """What is needed to change PFs of this node."""
 
     roots: Roots = field(default_factory=Roots)
-    places: Places = field(default_factory=Places)
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    @property
+    def places(self) -> Places:
+        """Where what is for the next boot lies, and the lock."""
+        return Places(self.roots)
 
     def look(self) -> Node:
         """Return what the node is like. Raises VerbError where not everything that counts here is known."""

@@ -23,11 +23,12 @@ from plumbline.node.capability import Capability
 from plumbline.node.claims import NETPLAN, Claim
 from plumbline.node.model import LinkState, Node, Owner, Pf, Pod, Settings, Source, State, Vdpa, Vf
 from plumbline.node.nics import Nic
+from plumbline.node.pfs_file import PfsFile
 from plumbline.node.room import Bar, Room
 from plumbline.node.runtime import Folders
 from plumbline.node.storage import Storage
 from plumbline.node.system import System
-from plumbline.node.wished import PfFile, Wished
+from plumbline.node.wish import Wish
 from plumbline.verbs import findings
 from tests.unit.operator import schemas
 
@@ -83,7 +84,7 @@ BAR_0, BAR_3 = Bar(0, 1 << 20, True), Bar(3, 1 << 14, True)
 SWITCHDEV = {"eswitch": "switchdev"}
 BRIDGE_NETWORK = {"type": "accelerated-bridge", "name": "blue", "bridge": "br0, br1"}
 
-WISHED = PfFile("/etc/plumbline/pfs.json", (Wished(ADDRESS, 1, "legacy"),))
+WISHED = PfsFile("/etc/plumbline/pfs.json", (Wish(ADDRESS, 1, mode="legacy"),))
 
 Case = tuple[str, Level, str, Facts]
 """The check, what it is to find, words of what it measures, and of what."""
@@ -124,7 +125,7 @@ PCI: list[Case] = [
     ("pf-file", FAIL, "0 VFs, /etc/plumbline/pfs.json says 1", _facts(pf_file=WISHED)),
     ("pf-file", FAIL, "mode switchdev, /etc", _facts(_vf(), pf_file=WISHED, pf=SWITCHDEV)),
     ("pf-file", FAIL, "no such PF, and", Facts(Node("n", "6.1"), pf_file=WISHED)),
-    ("pf-file", FAIL, "cannot be read: x", _facts(pf_file=replace(WISHED, pfs=(), error="x"))),
+    ("pf-file", FAIL, "cannot be used: x", _facts(pf_file=replace(WISHED, pfs=(), error="x"))),
     ("pf-file", SKIP, NOTHING.measured, _facts()),
     ("autoprobe", PASS, "on", _facts(pf={"autoprobe": True})),
     ("autoprobe", WARN, "off", _facts(pf={"autoprobe": False})),

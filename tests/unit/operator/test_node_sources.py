@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.node import binaries, kubernetes, nics, room, runtime, storage, system, wished
+from plumbline.node import binaries, kubernetes, nics, room, runtime, storage, system
 from plumbline.node.mounts import Mounts
 from plumbline.node.room import Room
 from plumbline.node.roots import Roots
 from plumbline.node.system import Modules
-from plumbline.node.wished import Wished
 from tests.support import sysfstree
 from tests.support.sysfstree import PORT, folder
 
@@ -222,26 +221,6 @@ def test_registered_devices(text: str | None, expected: set[str] | None, tmp_pat
     if text is not None:
         (tmp_path / "checkpoint").write_text(text)
     assert kubernetes.registered(Roots(checkpoint=str(tmp_path / "checkpoint"))) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected", "error"),
-    [
-        (None, (), ""),
-        ('{"pfs": []}', (), ""),
-        ('{"pfs": [{"address": "a", "vfs": 8, "mode": "switchdev", "x": 1}]}', (Wished("a", 8, "switchdev"),), ""),
-        ('{"pfs": [{"address": "a", "vfs": 8, "mode": null}]}', (Wished("a", 8),), ""),
-        ('{"pfs": [{"address": "a", "vfs": true}]}', (), 'pfs: it must be a list of objects with "address" and "vfs"'),
-        ("[]", (), 'pfs: it must be a list of objects with "address" and "vfs"'),
-        ('{"pfs"', (), "Expecting ':' delimiter: line 1 column 7 (char 6)"),
-    ],
-)
-def test_file_of_pfs(text: str | None, expected: tuple[Wished, ...], error: str, tmp_path: Path) -> None:
-    """What the PFs are to be, or why that cannot be known."""
-    if text is not None:
-        _write(tmp_path, {"plumbline/pfs.json": text})
-    found = wished.read(Roots(etc=str(tmp_path)))
-    assert (found.pfs, found.error) == (expected, error)
 
 
 def _write(root: Path, files: dict[str, str]) -> None:

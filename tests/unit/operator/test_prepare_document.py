@@ -11,11 +11,11 @@ from jsonschema import Draft202012Validator, ValidationError
 from referencing import Registry, Resource
 
 from plumbline.errors import Status, VerbError
+from plumbline.node.pfs_file import SCHEMA
+from plumbline.node.wish import DriverFor, Wish, WishError, from_json, to_json
 from plumbline.prepare.applying import Outcome, worst
 from plumbline.prepare.document import prepared
-from plumbline.prepare.pfs_file import SCHEMA
 from plumbline.prepare.plan import plan
-from plumbline.prepare.wish import DriverFor, Wish, WishError, from_json, to_json
 from tests.unit.operator.made_up import ADDRESS, pf
 
 FOLDER = os.path.join(os.path.dirname(__file__), "../../../docs/schema")

@@ -132,7 +132,7 @@ def test_needed_links() -> None:
 
 def test_one_at_a_time(tmp_path: Path) -> None:
     """Somebody else is waited for, and said."""
-    places = Places(run=str(tmp_path))
+    places = Places(Roots(run=str(tmp_path)))
     with (
         locks.of_node(places),
         pytest.raises(VerbError, match="somebody else is changing PFs") as caught,
