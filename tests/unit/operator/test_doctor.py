@@ -30,7 +30,7 @@ from plumbline.node.storage import Storage
 from plumbline.node.system import System
 from plumbline.node.wish import Wish
 from plumbline.verbs import findings
-from tests.unit.operator import schemas
+from tests.support import schemas
 
 DOCS = Path(__file__).parents[3] / "docs/operator/doctor.md"
 ADDRESS = "0000:03:00.0"
@@ -344,7 +344,7 @@ def test_json_output() -> None:
     """Of all cases above, by the schema."""
     every = list(chain.from_iterable(examine(facts) for _, _, _, facts in CASES))
     whole = document(_node(), every)
-    schemas.validate(whole, "doctor")
+    schemas.check(whole)
     assert whole["counts"]["fail"] == sum(finding.level is FAIL for finding in every) > 0
 
 
