@@ -7,10 +7,9 @@ import sys
 
 import click
 
-from cni.protocol.errors import CniError
+from cni.protocol.errors import CniError, escaped
 from plumbline import version
 from plumbline.errors import Status, VerbError
-from plumbline.output import plain
 from plumbline.prepare.carry_out import InterruptedSetupError
 from plumbline.verbs.apply import apply, forget, wait
 from plumbline.verbs.bind import bind, vdpa
@@ -109,4 +108,4 @@ def main(arguments: list[str] | None = None) -> None:
 def _say(message: str, hint: str) -> None:
     """Say what went wrong; in neither text anything of others can move the cursor."""
     for number, line in enumerate([*message.splitlines(), *(f"  {line}" for line in hint.splitlines())]):
-        print(f"plumbline: {plain(line)}" if number == 0 else plain(line), file=sys.stderr)
+        print(f"plumbline: {escaped(line)}" if number == 0 else escaped(line), file=sys.stderr)

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cni.protocol.errors import escaped
+
 Row = TypeVar("Row")
 
 UNBOUNDED = 10_000
@@ -41,15 +43,6 @@ def console(stream: Any = None, environment: Mapping[str, str] | None = None) ->
     return _Console(file=target, width=width, highlight=False, emoji=False, markup=False, _environ=environment)
 
 
-def plain(text: str) -> str:
-    """Return a text whose characters are all to be seen: pods choose names of links, which may hold what moves a
-    terminal's cursor, or bytes that are no text.
-    """
-    if text.isprintable():
-        return text
-    return "".join(x if x.isprintable() else x.encode("unicode_escape").decode() for x in text)
-
-
 def as_json(document: object, compact: bool = False) -> str:
     """Return a document, one of the schemas' (docs/schema), as JSON. compact: in one line.
 
@@ -67,7 +60,7 @@ def print_json(document: object, compact: bool = False) -> None:
 def print_unknown(console: Console, unknown: Iterable[str]) -> None:
     """Say what could not be read, and why."""
     for text in unknown:
-        console.print(f"not known: {plain(text)}", style="yellow")
+        console.print(f"not known: {escaped(text)}", style="yellow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +82,7 @@ def table(rows: Sequence[Row], columns: Iterable[Column[Row]], width: int) -> tu
     width: in columns of the terminal. Two columns stay in any case.
     """
     columns = list(columns)
-    texts = {column.title: [plain(column.value(row)) for row in rows] for column in columns}
+    texts = {column.title: [escaped(column.value(row)) for row in rows] for column in columns}
     kept = [column for column in columns if any(texts[column.title])]
     needed = {x.title: max(map(_cells, [x.title, *(text or UNKNOWN for text in texts[x.title])])) for x in kept}
     left_out: list[str] = []

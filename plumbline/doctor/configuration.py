@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from plumbline.doctor.facts import Facts
 from plumbline.doctor.finding import Finding, failure, good, listed, skipped, warning
-from plumbline.node.claims import OPERATOR
+from plumbline.node.claims import NETPLAN, NETWORK_MANAGER, OPERATOR, SYSTEMD, names_of
 from plumbline.node.runtime import BINARIES
 
 MANAGERS = {
     OPERATOR: "change the number of VFs in its SriovNetworkNodePolicy, not here",
-    "netplan": "take `virtual-function-count` out of the file, and leave VFs to one manager",
-    "NetworkManager": "nmcli connection modify NAME remove sriov, and leave VFs to one manager",
-    "systemd": "take SR-IOV out of the file, and leave VFs to one manager",
+    NETPLAN: "take `virtual-function-count` out of the file, and leave VFs to one manager",
+    NETWORK_MANAGER: "nmcli connection modify NAME remove sriov, and leave VFs to one manager",
+    SYSTEMD: "take SR-IOV out of the file, and leave VFs to one manager",
 }
 
 
@@ -43,8 +43,7 @@ def unknown_members(facts: Facts) -> Iterator[Finding]:
 def manager(facts: Facts) -> Iterator[Finding]:
     """Two who manage a PF undo each other's work; netplan writes 0 into sriov_numvfs, and pods lose their VFs."""
     for pf in facts.node.pfs:
-        mac = pf.link.mac if pf.link is not None else ""
-        found = [claim for claim in facts.claims if claim.covers(pf.name, pf.address, mac)]
+        found = [claim for claim in facts.claims if claim.covers(names_of(pf))]
         for claim in found:
             yield warning(pf.name, f"{claim.manager} claims it in {claim.path}", MANAGERS[claim.manager])
         if not found:

@@ -16,22 +16,22 @@ from plumbline.node import (
     kubernetes,
     names,
     nics,
+    pfs_file,
     recorded,
     runtime,
     storage,
     system,
-    wished,
 )
 from plumbline.node.binaries import Binary
 from plumbline.node.claims import Claim
 from plumbline.node.model import Node, Pf, State, Vf
 from plumbline.node.mounts import Mounts
 from plumbline.node.nics import Nic
+from plumbline.node.pfs_file import PfsFile
 from plumbline.node.roots import Roots
 from plumbline.node.runtime import Folders
 from plumbline.node.storage import Storage
 from plumbline.node.system import Modules, System
-from plumbline.node.wished import PfFile
 
 CONFIGURATION_ENDINGS = (".conf", ".conflist", ".json")  # libcni/conf.go, ConfFiles
 MODULES = ("bridge", "vfio_pci", "vhost_vdpa")
@@ -69,7 +69,7 @@ class Facts:
     checked_files: int = 0
     drivers: dict[str, str] = field(default_factory=dict)
     registered: frozenset[str] | None = None
-    pf_file: PfFile = field(default_factory=lambda: PfFile("/etc/plumbline/pfs.json"))
+    pf_file: PfsFile = field(default_factory=lambda: PfsFile("/etc/plumbline/pfs.json"))
 
     def of_type(self, *types: str) -> list[dict[str, object]]:
         """Return the networks of some plugins."""
@@ -113,7 +113,7 @@ def gather(node: Node, roots: Roots | None = None) -> Facts:
         checked_files=len(files),
         drivers=_drivers(node.vfs, roots),
         registered=kubernetes.registered(roots),
-        pf_file=wished.read(roots),
+        pf_file=pfs_file.read(roots.pfs_file),
     )
 
 

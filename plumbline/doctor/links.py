@@ -9,9 +9,8 @@ from plugins.accelerated_bridge.config import DEFAULT_BRIDGE
 from plugins.accelerated_bridge.plugin import AcceleratedBridge
 from plumbline.doctor.facts import Facts
 from plumbline.doctor.finding import Finding, failure, good, listed, skipped, warning
-from plumbline.node.model import Pf, State, Vf
+from plumbline.node.model import NO_MAC, Pf, State, Vf
 
-NO_MAC = "00:00:00:00:00:00"
 SWITCHDEV = "switchdev"
 
 

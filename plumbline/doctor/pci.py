@@ -25,17 +25,18 @@ def firmware(facts: Facts) -> Iterator[Finding]:
     """
     found = False
     for nic in facts.nics:
+        capability = nic.room.capability
         remedy = IN_FIRMWARE.get(nic.vendor, ANYWHERE).format(address=nic.address, name=nic.name)
         if nic.possible:
             yield good(nic.name, f"{nic.possible} VFs possible")
         elif nic.possible == 0:
             yield failure(nic.name, "sriov_totalvfs is 0", remedy)
-        elif nic.capability is not None and nic.capability.total == 0:
+        elif capability is not None and capability.total == 0:
             yield failure(nic.name, "SR-IOV capability with 0 VFs", remedy)
-        elif nic.capability is not None:
+        elif capability is not None:
             yield failure(
                 nic.name,
-                f"SR-IOV capability with {nic.capability.total} VFs, and no sriov_totalvfs",
+                f"SR-IOV capability with {capability.total} VFs, and no sriov_totalvfs",
                 f"the kernel refused it: `dmesg | grep {nic.address}` says why (CONFIG_PCI_IOV, SR-IOV in the BIOS)",
             )
         elif nic.vendor == MELLANOX:
@@ -66,16 +67,15 @@ def bar_room(facts: Facts) -> Iterator[Finding]:
     resources for SR-IOV" (drivers/pci/iov.c, sriov_enable).
     """
     for nic in _physical(facts):
-        bars = nic.capability.bars if nic.capability is not None else ()
-        lacking = [bar for bar in bars if not nic.vf_bars[bar]]
+        lacking = [bar.number for bar in nic.room.lacking]
         if lacking:
             yield failure(
                 nic.name,
                 f"no address for VF BAR {listed(lacking)}",
                 "SR-IOV and above 4G decoding on in the BIOS, or pci=realloc on the kernel's command line; then boot",
             )
-        elif any(nic.vf_bars):
-            yield good(nic.name, f"{_bytes(sum(nic.vf_bars))} for {nic.possible} VFs")
+        elif nic.room.bars:
+            yield good(nic.name, f"{_bytes(nic.room.size)} for {nic.possible} VFs")
         else:
             yield skipped(nic.name, "neither sysfs nor the NIC tells of VF BARs", "run it as root")
 
@@ -85,19 +85,19 @@ def bus_room(facts: Facts) -> Iterator[Finding]:
     virtfn_add_bus and sriov_enable).
     """
     for nic in _physical(facts):
-        possible = nic.possible or 0
-        if nic.offset is None or (nic.offset == 0 and not nic.made):
+        room, possible = nic.room, nic.possible or 0
+        if room.offset is None or (room.offset == 0 and not nic.made):
             yield skipped(nic.name, "the NIC tells where VFs will be once it has some")
             continue
-        last, through = nic.bus_of(possible - 1), nic.bridge or "the root bus"
-        measured = f"the last of {possible} VFs is on bus {last:02x}, {through} passes on up to {nic.last_bus:02x}"
+        last, through, fitting = room.bus_of(possible - 1), room.bridge or "the root bus", room.fitting(possible)
+        measured = f"the last of {possible} VFs is on bus {last:02x}, {through} passes on up to {room.last_bus:02x}"
         remedy = "pci=assign-busses on the kernel's command line, or ARI and SR-IOV on in the BIOS; then boot"
-        if last <= nic.last_bus:
+        if last <= room.last_bus:
             yield good(nic.name, measured)
-        elif nic.fitting:
-            yield warning(nic.name, f"{measured}: {nic.fitting} VFs fit", f"ask for {nic.fitting} at most; {remedy}")
+        elif fitting:
+            yield warning(nic.name, f"{measured}: {fitting} VFs fit", f"ask for {fitting} at most; {remedy}")
         else:
-            yield failure(nic.name, f"{measured}: {nic.fitting} VFs fit", remedy)
+            yield failure(nic.name, f"{measured}: {fitting} VFs fit", remedy)
 
 
 def ari(facts: Facts) -> Iterator[Finding]:
@@ -106,11 +106,11 @@ def ari(facts: Facts) -> Iterator[Finding]:
     (drivers/pci/iov.c, sriov_init).
     """
     for nic in _physical(facts):
-        if nic.capability is None:
+        if nic.room.capability is None:
             yield skipped(nic.name, "its configuration space cannot be read", "run it as root")
-        elif any(x.capability is not None and x.capability.ari and x.bus == nic.bus for x in facts.nics):
+        elif any(_has_ari(x) and x.room.bus == nic.room.bus for x in facts.nics):
             yield good(nic.name, "on")
-        elif nic.offset and nic.fitting == nic.possible:
+        elif nic.room.offset and nic.room.fitting(nic.possible or 0) == nic.possible:
             yield good(nic.name, "off, and all VFs have room without")
         else:
             yield warning(nic.name, "off", "ARI (or SR-IOV) support on in the BIOS, for the port above the NIC")
@@ -135,9 +135,9 @@ def pf_file(facts: Facts) -> Iterator[Finding]:
     """The node's file says how many VFs a PF is to have, and in which mode: more VFs do no harm, fewer do."""
     path = facts.pf_file.path
     if facts.pf_file.error:
-        yield failure(path, f"cannot be read: {facts.pf_file.error}", "put it right by hand, or remove it")
+        yield failure(path, f"cannot be used: {facts.pf_file.error}", "put it right by hand, or remove it")
     for wish in facts.pf_file.pfs:
-        pf = next((x for x in facts.node.pfs if x.address == wish.address), None)
+        pf = next((x for x in facts.node.pfs if (x.bus, x.address) == (wish.bus, wish.address)), None)
         if pf is None:
             remedy = f"is the card in, behind this address? else plumbline forget {wish.address}"
             yield failure(wish.address, f"no such PF, and {path} has it", remedy)
@@ -200,6 +200,10 @@ def vf_link(facts: Facts) -> Iterator[Finding]:
 
 def _physical(facts: Facts) -> list[Nic]:
     return [nic for nic in facts.nics if nic.possible]
+
+
+def _has_ari(nic: Nic) -> bool:
+    return nic.room.capability is not None and nic.room.capability.ari
 
 
 def _of(vfs: list[Vf], pf: Pf) -> str:

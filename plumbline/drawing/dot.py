@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from cni.protocol.errors import escaped
 from plumbline.drawing.graph import Graph, Kind
 from plumbline.node.model import State
-from plumbline.output import plain
 
 SHAPES = {Kind.POD: "ellipse", Kind.BRIDGE: "hexagon"}
 COLOURS = {
@@ -35,5 +35,5 @@ def dot(graph: Graph) -> str:
 
 def _quoted(*lines: str) -> str:
     """Return a string of several lines; a backslash in it is one, and no escape of Graphviz's."""
-    escaped = (plain(line).replace("\\", "\\\\").replace('"', '\\"') for line in lines if line)
-    return '"' + "\\n".join(escaped) + '"'
+    quoted = (escaped(line).replace("\\", "\\\\").replace('"', '\\"') for line in lines if line)
+    return '"' + "\\n".join(quoted) + '"'

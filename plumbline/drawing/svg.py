@@ -12,8 +12,8 @@ from xml.sax.saxutils import escape
 
 from rich.cells import cell_len
 
+from cni.protocol.errors import escaped
 from plumbline.drawing.graph import Box, Graph, Kind
-from plumbline.output import plain
 
 CHARACTER, LINE = 7.3, 16
 """The width of a character and the height of a line, in pixels."""
@@ -75,7 +75,7 @@ def svg(graph: Graph) -> str:
     places = _places(graph)
     width = max((place.right for place in places.values()), default=200) + MARGIN
     height = max((place.bottom for place in places.values()), default=TOP) + MARGIN
-    title = escape(plain(graph.title))
+    title = escape(escaped(graph.title))
     size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
     boxes = graph.boxes
     return "\n".join(
@@ -174,7 +174,7 @@ def _drawn(box: Box, place: _Place) -> str:
     y = place.y + BOX_HEIGHT / 2 - LINE * len(lines) / 2 + LINE * 0.75
     texts = (
         f'<text{TITLE if number == 0 else ""} x="{place.x + PADDING:.1f}" y="{y + LINE * number:.1f}">'
-        f"{escape(plain(line))}</text>"
+        f"{escape(escaped(line))}</text>"
         for number, line in enumerate(lines)
     )
     return f'<g class="{kind}">{rect}{"".join(texts)}</g>'
@@ -184,4 +184,4 @@ TITLE = ' class="title"'
 
 
 def _width(box: Box) -> float:
-    return max(cell_len(plain(line)) for line in box.lines) * CHARACTER + 2 * PADDING
+    return max(cell_len(escaped(line)) for line in box.lines) * CHARACTER + 2 * PADDING

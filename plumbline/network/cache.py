@@ -12,7 +12,6 @@ netns is there since libcni 1.2. Files of libcni before 0.8 have the result alon
 from __future__ import annotations
 
 import base64
-import json
 import os
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,9 +20,11 @@ from cni.linux import files
 from plumbline.network import gojson
 from plumbline.network.attachment import Attachment
 from plumbline.network.configuration import Document
+from plumbline.node import functions
+from plumbline.node.foreign import loaded
+from plumbline.node.kubernetes import CACHE_KIND
 
 FOLDER = "/var/lib/cni"
-KIND = "cniCacheV1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +56,21 @@ class Cache:
         raw = _loaded(path)
         if raw is None:
             return None
-        if raw.get("kind") == KIND:
+        if raw.get("kind") == CACHE_KIND:
             return _cached(raw, path)
         return Cached(network, attachment, result=raw, path=path) if "cniVersion" in raw else None
 
     def all(self) -> list[Cached]:
         """Return all attachments that are cached, by the names of their files."""
-        try:
-            names = sorted(os.listdir(self.folder))
-        except OSError:
-            return []
-        paths = (os.path.join(self.folder, name) for name in names)
+        paths = (os.path.join(self.folder, name) for name in sorted(functions.entries(self.folder)))
         found = ((_loaded(path), path) for path in paths)
-        return [_cached(raw, path) for raw, path in found if raw is not None and raw.get("kind") == KIND]
+        return [_cached(raw, path) for raw, path in found if raw is not None and raw.get("kind") == CACHE_KIND]
 
     def save(self, cached: Cached) -> str:
         """Write an attachment down, in place of what is there, and return where. Raises CniError (code 5)."""
         attachment = cached.attachment
         whole: Document = {
-            "kind": KIND,
+            "kind": CACHE_KIND,
             "containerId": attachment.container_id,
             "config": base64.b64encode(cached.config).decode(),
             "ifName": attachment.ifname,
@@ -130,9 +127,5 @@ def _is_pair(value: object) -> bool:
 
 
 def _loaded(path: str) -> Document | None:
-    try:
-        with open(path, encoding="utf-8") as file:
-            whole = json.load(file)
-    except (OSError, ValueError, RecursionError):
-        return None
+    whole = loaded(path)
     return whole if isinstance(whole, dict) else None

@@ -13,6 +13,7 @@ from cni.protocol.limits import CONFIG_BYTES
 from cni.protocol.version import CURRENT
 from plumbline.errors import Status, VerbError
 from plumbline.network import gojson
+from plumbline.node.kubernetes import DEVICE_KEYS
 
 FOLDER = "/etc/cni/net.d"
 
@@ -44,7 +45,7 @@ class NetworkList:
 
     def with_device(self, address: str) -> NetworkList:
         """Return the network with a device for its first plugin, named as Multus does it: `deviceID`, `pciBusID`."""
-        named = {"deviceID": address, "pciBusID": address}
+        named = dict.fromkeys(DEVICE_KEYS, address)
         first, *others = self.plugins
         whole = {**parsed(self.source), "plugins": [{**first, **named}, *others]}
         return replace(self, plugins=({**first, **named}, *others), source=gojson.written(whole))

@@ -18,7 +18,7 @@ BARS = 6
 SIZE = 0x40
 """How long the capability is."""
 
-_CONTROL, _INITIAL_VFS, _TOTAL_VFS, _VF_BARS = 0x08, 0x0C, 0x0E, 0x24
+_CONTROL, _INITIAL_VFS, _TOTAL_VFS, _OFFSET, _STRIDE, _VF_BARS = 0x08, 0x0C, 0x0E, 0x14, 0x16, 0x24
 _ARI_HIERARCHY = 1 << 4
 _SPACE_IS_IO, _IS_64_BIT = 1, 4
 
@@ -29,22 +29,30 @@ class Capability:
 
     total: how many VFs it can have, 0 where its firmware has it off. initial: how many of them it has been given.
     ari: whether ARI is in use for its VFs. bars: the indices of the BARs that each VF has, as far as can be told: a
-    32-bit one that has no address looks as if there were none.
+    32-bit one that has no address looks as if there were none. offset, stride: from the NIC's routing ID to its first
+    VF's, and to the next one's.
     """
 
     total: int
     initial: int
     ari: bool
-    bars: tuple[int, ...]
+    bars: tuple[int, ...] = ()
+    offset: int = 0
+    stride: int = 0
 
 
 def of(device: str) -> Capability | None:
     """Return what a PCI device says of SR-IOV, None where it says nothing, or may not be asked. device: its folder."""
+    return parse(space(device))
+
+
+def space(device: str) -> bytes:
+    """Return a PCI device's configuration space, as far as it may be read. device: its folder."""
     try:
         with open(os.path.join(device, "config"), "rb") as file:
-            return parse(file.read(SPACE))
+            return file.read(SPACE)
     except OSError:
-        return None
+        return b""
 
 
 def parse(config: bytes) -> Capability | None:
@@ -52,12 +60,12 @@ def parse(config: bytes) -> Capability | None:
     at = _find(config, SRIOV)
     if at is None or at + SIZE > len(config):
         return None
-    control, initial, total = (
-        int.from_bytes(config[at + offset : at + offset + 2], "little")
-        for offset in (_CONTROL, _INITIAL_VFS, _TOTAL_VFS)
+    control, initial, total, offset, stride = (
+        int.from_bytes(config[at + where : at + where + 2], "little")
+        for where in (_CONTROL, _INITIAL_VFS, _TOTAL_VFS, _OFFSET, _STRIDE)
     )
     registers = struct.unpack_from(f"<{BARS}I", config, at + _VF_BARS)
-    return Capability(total, initial, bool(control & _ARI_HIERARCHY), _bars(registers))
+    return Capability(total, initial, bool(control & _ARI_HIERARCHY), _bars(registers), offset, stride)
 
 
 def _bars(registers: tuple[int, ...]) -> tuple[int, ...]:

@@ -6,15 +6,17 @@ import json
 from typing import Any
 
 from cni.linux import files
-from cni.protocol.errors import CniError
+
+BYTES = 1 << 24
+"""How much is read of a file at most. libcni's cache has a whole configuration, the kubelet's file all devices."""
 
 
 def loaded(path: str) -> Any:
     """Return what a file holds, None where there is none that can be read and understood."""
     try:
-        data = files.read(path, follow=True)
-        return None if data is None else json.loads(data)
-    except (CniError, ValueError, RecursionError):
+        with files.closing(files.open_regular(path, follow=True)) as fd:
+            return json.loads(files.read_all(fd, BYTES))
+    except (OSError, ValueError, RecursionError):
         return None
 
 

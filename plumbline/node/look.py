@@ -11,7 +11,7 @@ from cni.attach.attachment import Attachment
 from cni.attach.plugin import Plugin
 from cni.linux import pci
 from cni.protocol.errors import CniError
-from plumbline.node import functions, hardware, kubernetes, links, namespaces, persistent, recorded, switch_mode, vfio
+from plumbline.node import functions, hardware, kubernetes, links, namespaces, pfs_file, recorded, switch_mode, vfio
 from plumbline.node.model import LinkState, Node, Owner, Pf, Settings, State, Vf
 from plumbline.node.roots import Roots
 
@@ -62,9 +62,9 @@ class _Look:
         names = {link.name: link for link in host}
         owners = self._owners([vf for pf in pfs for vf in pf.vfs])
         away = self._away(pfs, host, owners)
-        in_file = persistent.addresses(self._roots)
+        in_file = pfs_file.read(self._roots.pfs_file)
         for pf in pfs:
-            pf.persistent = pf.address in in_file
+            pf.persistent = in_file.of(pf.bus, pf.address) is not None
             self._complete(pf, names, modes.get(pf.address))
             self._complete_vfs(pf, names)
             for vf in pf.vfs:

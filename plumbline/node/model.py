@@ -109,6 +109,10 @@ class LinkState:
     kind: str = ""
 
 
+NO_MAC = "00:00:00:00:00:00"
+"""What an entry at a PF has where nobody has given the VF an address."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """A VF's entry at its PF. Rates in Mbit/s, 0 for no limit; vlan 0 for none; None for what is not known."""

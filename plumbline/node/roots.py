@@ -14,9 +14,9 @@ class Roots:
 
     sysfs, proc: where these are mounted. run: of named network namespaces, `netns` below it. results: libcni's caches
     of results. checkpoint: what the kubelet's device manager has given to which pod. pod_logs: the kubelet's folders of
-    logs, which name pods. devinfo: the files about devices that device plugins and we write for Multus. pfs_file: what
-    PFs are to be after a boot. etc: of configurations. var: of programs' data. modules: of kernels' modules, a folder
-    for each kernel. state: below which plugins keep their records.
+    logs, which name pods. devinfo: the files about devices that device plugins and we write for Multus. etc: of
+    configurations. var: of programs' data. modules: of kernels' modules, a folder for each kernel. state: below which
+    plugins keep their records.
     """
 
     sysfs: str = "/sys"
@@ -25,9 +25,13 @@ class Roots:
     results: tuple[str, ...] = ("/var/lib/cni/results", "/var/lib/cni/multus/results")
     checkpoint: str = "/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint"
     pod_logs: str = "/var/log/pods"
-    pfs_file: str = "/etc/plumbline/pfs.json"
     devinfo: str = os.path.dirname(deviceinfo.FOLDER)
     etc: str = "/etc"
     var: str = "/var"
     modules: str = "/lib/modules"
     state: str = "/var/lib/cni"
+
+    @property
+    def pfs_file(self) -> str:
+        """The file of what PFs are to be after a boot."""
+        return os.path.join(self.etc, "plumbline/pfs.json")

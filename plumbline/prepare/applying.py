@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from cni.protocol.errors import CniError
 from plumbline.errors import Status, VerbError
 from plumbline.node.model import Node
+from plumbline.node.wish import Wish
 from plumbline.prepare.carry_out import Progress, as_verb_error
 from plumbline.prepare.change import Change, Terms, find
 from plumbline.prepare.plan import plan
 from plumbline.prepare.steps import Step
-from plumbline.prepare.wish import Wish
 
 PF_S = 60.0
 """How long, in seconds, to wait at boot for a PF and its driver: the modules of some NICs load firmware first."""

@@ -11,7 +11,7 @@ import time
 
 from cni.linux import pci
 from plumbline.errors import Status, VerbError
-from plumbline.prepare.wish import is_linkless
+from plumbline.node.wish import is_linkless
 
 PCI, VDPA = "pci", "vdpa"
 

@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from plumbline.errors import Status, VerbError
-from plumbline.node import functions
+from plumbline.node import functions, room
 from plumbline.node.look import look
 from plumbline.node.model import Node, Pf
 from plumbline.node.roots import Roots
-from plumbline.prepare import claims, in_use, locks, permanent, room, session
+from plumbline.node.wish import Wish
+from plumbline.prepare import claims, in_use, locks, permanent, session
 from plumbline.prepare.carry_out import Progress, carry_out
 from plumbline.prepare.explain import Situation, explain, told
 from plumbline.prepare.kernel import Kernel
 from plumbline.prepare.places import Places
 from plumbline.prepare.plan import plan, touched
 from plumbline.prepare.steps import Step
-from plumbline.prepare.wish import Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,12 @@ class Change:
     """What is needed to change PFs of this node."""
 
     roots: Roots = field(default_factory=Roots)
-    places: Places = field(default_factory=Places)
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    @property
+    def places(self) -> Places:
+        """Where what is for the next boot lies, and the lock."""
+        return Places(self.roots)
 
     def look(self) -> Node:
         """Return what the node is like. Raises VerbError where not everything that counts here is known."""
@@ -63,7 +67,7 @@ class Change:
         of_pf = [pf.link] if any(step.touches is None for step in steps) else []
         session.refuse(attempt, [*of_pf, *(vf.link for vf in vfs)], needed)
         if not terms.at_boot:  # who wrote the file has been told
-            claims.refuse(attempt, pf, self.places.etc, self.places.run)
+            claims.refuse(attempt, pf, self.roots)
 
     def make(self, wish: Wish, terms: Terms, progress: Progress) -> list[Step]:
         """Make a PF what it is to be; return the steps that were needed. The caller holds the lock of the node.
@@ -98,7 +102,7 @@ class Change:
         device = os.path.realpath(os.path.join(self.roots.sysfs, "bus/pci/devices", wish.address))
         made = (x for x in functions.entries(device) if x.startswith("virtfn"))
         there = [os.path.basename(functions.target(device, x)) for x in made]
-        return sorted({*there, *room.vf_addresses(device, wish.vfs)})
+        return sorted({*there, *room.measure(device).addresses(wish.vfs)})
 
 
 def find(node: Node, wish: Wish) -> Pf:

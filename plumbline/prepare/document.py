@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from plumbline.node.wish import to_json
 from plumbline.prepare.applying import Outcome
-from plumbline.prepare.wish import to_json
 
 SCHEMA = "plumbline/prepared/1"
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from plumbline.prepare.room import Room
+from plumbline.node.room import Bar, Room
 
 MLX5, MLX4 = "mlx5_core", "mlx4_core"
 MIB = 1 << 20
@@ -80,19 +80,22 @@ def _no_room(found: Situation) -> str:
     if room is None:
         return f"there is no room for the VFs' addresses or bus numbers: {remedy}"
     lacking, bus = room.lacking, room.lacks_bus(found.asked)
-    said = [f"BAR {bar.number} of the VFs needs {bar.size / MIB:g} MiB and has no addresses" for bar in lacking]
+    said = [f"BAR {bar.number} of the VFs{_needed(bar)} has no addresses" for bar in lacking]
     if bus:
         said.append(
             f"the last VF would be on bus {bus:02x}, and the bridge above the PF ends with bus {room.last_bus:02x}"
         )
     if said:
         return f"{'; '.join(said)}: {remedy}"
-    size = sum(bar.size for bar in room.bars) / MIB
-    buses = "" if room.last_bus is None else f", and bus numbers up to {room.last_bus:02x}"
+    buses = f", and bus numbers up to {room.last_bus:02x}" if room.bridge else ""
     return (
-        f"there is room on the PCI bus: the VFs' BARs have {size:g} MiB{buses}; "
+        f"there is room on the PCI bus: the VFs' BARs have {room.size / MIB:g} MiB{buses}; "
         f"so it is the driver {found.driver} that has no memory or no queues for so many"
     )
+
+
+def _needed(bar: Bar) -> str:
+    return f" needs {bar.size / MIB:g} MiB and" if bar.size else ""
 
 
 def _disagree(found: Situation) -> str:

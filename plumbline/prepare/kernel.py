@@ -18,8 +18,8 @@ from plumbline.errors import Status, VerbError
 from plumbline.node import functions, switch_mode
 from plumbline.node.model import Pf
 from plumbline.node.roots import Roots
+from plumbline.node.wish import DEFAULT, VDPA_DRIVERS
 from plumbline.prepare import binding, devlink, numvfs, vdpa
-from plumbline.prepare.wish import DEFAULT, VDPA_DRIVERS
 
 VFS_S = 30.0
 """How long to wait, in seconds, until all VFs of a new number are there: some drivers make them in the background."""

@@ -6,10 +6,10 @@ import os
 
 from cni.linux import pci
 from plumbline.errors import Status, VerbError
-from plumbline.node import functions
+from plumbline.node import functions, room
 from plumbline.node.look import look
 from plumbline.node.roots import Roots
-from plumbline.prepare import in_use, room
+from plumbline.prepare import in_use
 from plumbline.prepare.explain import Situation, explain, told
 
 

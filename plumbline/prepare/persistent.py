@@ -18,8 +18,8 @@ import sys
 from cni.linux import files
 from plumbline.errors import Status, VerbError
 from plumbline.node import functions
+from plumbline.node.wish import Wish
 from plumbline.prepare.places import Places
-from plumbline.prepare.wish import Wish
 
 UNIT = """# Written by `plumbline setup --persist`; what PFs are to be stands in {pfs}.
 [Unit]
@@ -101,7 +101,7 @@ def refresh_rule(wishes: list[Wish], places: Places) -> list[str]:
     """Write udev's rule as the PFs in the file need it; return what was written. Raises CniError, VerbError."""
     if not _put(places.rule, rule(wishes)):
         return []
-    if os.path.exists(os.path.join(places.run, "udev/control")):
+    if os.path.exists(os.path.join(places.roots.run, "udev/control")):
         _run("udevadm", "control", "--reload")
     return [places.rule]
 

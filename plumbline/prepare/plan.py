@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from plumbline.node.functions import PCI
 from plumbline.node.model import Pf, Vf
+from plumbline.node.wish import DEFAULT, Wish, is_linkless
 from plumbline.prepare.kernel import Target
 from plumbline.prepare.steps import AwaitLinks, Bind, BringUp, MakeVdpa, SetMode, SetNumber, Step, Unbind
-from plumbline.prepare.wish import DEFAULT, Wish, is_linkless
 
 LEGACY, SWITCHDEV = "legacy", "switchdev"
 MODE_WITHOUT_VFS = frozenset(("ice",))

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from plumbline.node.wish import DEFAULT, VDPA_DRIVERS
 from plumbline.prepare.kernel import Kernel, Target
-from plumbline.prepare.wish import DEFAULT, VDPA_DRIVERS
 
 Tick = Callable[[], None]
 """Is called for each VF that is done."""

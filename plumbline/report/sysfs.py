@@ -49,15 +49,6 @@ def _of(device: str) -> Iterator[tuple[str, str]]:
             text = functions.text(device, "net", link, name)
             if text:
                 yield f"net/{link}/{name}", text
-    config = _config(device)
+    config = capability.space(device).rstrip(b"\0").hex()
     if config:
-        yield "config", config
-
-
-def _config(device: str) -> str:
-    """Return a device's configuration space in hexadecimal: capabilities are read out of it later."""
-    try:
-        with open(os.path.join(device, "config"), "rb") as file:
-            return file.read(capability.SPACE).rstrip(b"\0").hex()
-    except OSError:
-        return ""
+        yield "config", config  # capabilities are read out of it later

@@ -9,11 +9,11 @@ import click
 from plumbline import output
 from plumbline.errors import Status, VerbError
 from plumbline.node import names
+from plumbline.node.wish import Wish
 from plumbline.prepare import applying, locks, persistent, pfs_file
 from plumbline.prepare.change import Change, Terms
 from plumbline.prepare.document import prepared
 from plumbline.prepare.progress import Bar
-from plumbline.prepare.wish import Wish
 from plumbline.verbs.devices import complete_pf
 from plumbline.verbs.options import json_option
 

@@ -9,6 +9,7 @@ import click
 from plumbline.errors import Status, VerbError
 from plumbline.node import names
 from plumbline.node.model import Node, Pf, Vf
+from plumbline.node.wish import DEFAULT, WishError, driver_for, is_linkless
 from plumbline.prepare import locks
 from plumbline.prepare.carry_out import carry_out
 from plumbline.prepare.change import Change, Terms
@@ -16,7 +17,6 @@ from plumbline.prepare.kernel import Kernel
 from plumbline.prepare.plan import has_driver, target_of
 from plumbline.prepare.progress import Bar
 from plumbline.prepare.steps import AwaitLinks, Bind, MakeVdpa, RemoveVdpa, Step
-from plumbline.prepare.wish import DEFAULT, WishError, driver_for, is_linkless
 from plumbline.verbs.devices import complete_device
 from plumbline.verbs.setup import confirm, print_plan
 

@@ -12,6 +12,7 @@ from plumbline import output
 from plumbline.errors import Status, VerbError
 from plumbline.node import functions, names
 from plumbline.node.model import Pf
+from plumbline.node.wish import Wish, WishError, check, parse_driver
 from plumbline.prepare import locks, permanent, persistent, pfs_file
 from plumbline.prepare.applying import Outcome
 from plumbline.prepare.carry_out import as_verb_error
@@ -20,7 +21,6 @@ from plumbline.prepare.document import prepared
 from plumbline.prepare.plan import plan
 from plumbline.prepare.progress import Bar
 from plumbline.prepare.steps import Step
-from plumbline.prepare.wish import Wish, WishError, check, parse_driver
 from plumbline.verbs.devices import complete_pf
 from plumbline.verbs.options import json_option
 

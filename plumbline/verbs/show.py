@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cni.protocol.errors import escaped
 from plumbline import documents, output
 from plumbline.node import details
 from plumbline.node.details import Details
@@ -45,7 +46,7 @@ def draw(console: Console, found: Details) -> None:
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     for name, value in rows(found):
-        grid.add_row(name, output.plain(value))
+        grid.add_row(name, escaped(value))
     console.print(grid)
     output.print_unknown(console, found.unknown)
 
@@ -73,10 +74,10 @@ def _title(found: Details) -> Text:
     device = found.device
     if isinstance(device, Vf):
         name = f"{device.pf}:{device.index}"
-        title = Text(output.plain(name), "bold").append(f"  {device.state.value}", STYLES[device.state])
+        title = Text(escaped(name), "bold").append(f"  {device.state.value}", STYLES[device.state])
         return title.append(f"  {device.address or ''}".rstrip(), "not bold")
     kind = "PF" if device is not None else "attached device"
-    return Text(output.plain(found.name), "bold").append(f"  {kind}", "not bold")
+    return Text(escaped(found.name), "bold").append(f"  {kind}", "not bold")
 
 
 def _of_pf(pf: Pf) -> Iterator[Row]:

@@ -7,13 +7,13 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from cni.protocol.errors import escaped
 from plumbline import documents, output
 from plumbline.drawing.dot import dot
 from plumbline.drawing.graph import called, graph, groups
 from plumbline.drawing.svg import svg
 from plumbline.node.look import look
 from plumbline.node.model import LinkState, Node, Owner, Pf, State, Vf
-from plumbline.output import plain
 from plumbline.verbs import status
 from plumbline.verbs.options import json_option, watch_option
 from plumbline.verbs.vfs import STYLES, vlan
@@ -103,5 +103,5 @@ def _ports(link: LinkState | None, masters: dict[str, str]) -> str:
 
 def _line(*parts: tuple[str, str]) -> Text:
     """Return texts beside each other, each with its style; empty ones are left out."""
-    texts = [Text(plain(text), style) for text, style in parts if text]
+    texts = [Text(escaped(text), style) for text, style in parts if text]
     return Text("  ").join(texts)

@@ -8,13 +8,12 @@ from rich.console import Console
 from plumbline import documents, output
 from plumbline.node import names
 from plumbline.node.look import look
-from plumbline.node.model import Node, State, Vf
+from plumbline.node.model import NO_MAC, Node, State, Vf
 from plumbline.output import Column
 from plumbline.verbs.devices import complete_pf
 from plumbline.verbs.options import json_option, watch_option
 from plumbline.verbs.watch import View, present
 
-NO_MAC = "00:00:00:00:00:00"
 STYLES = {
     State.FREE: "dim",
     State.POD: "green",

@@ -17,8 +17,7 @@ import pytest
 
 from plumbline.install import installer
 from plumbline.install.installer import InstallError, Result
-from tests.support import plugin
-from tests.unit.operator import schemas
+from tests.support import plugin, schemas
 
 REFERENCE = f"{plugin.REFERENCE}/host-device"
 CHANGES = ("write", "fchmod", "fsync", "?rename", "?renameat", "?unlink", "?unlinkat", "flock")

@@ -8,20 +8,20 @@ from collections.abc import Iterator
 from plumbline.network.attachment import Attachment
 from plumbline.network.configuration import Document, NetworkList
 from plumbline.node import links
+from plumbline.node.kubernetes import DEVICE_KEYS
 from plumbline.node.look import look
 from plumbline.verbs import changes
 from plumbline.verbs.changes import Seen
 
-ADDRESSES = ("deviceID", "pciBusID")
 NAMES = ("device", "master", "bridge")
-"""Members of a configuration that name a device: by its PCI address; a link of the host."""
+"""Members of a configuration that name a link of the host."""
 
 
 def state(conf: NetworkList, attachment: Attachment) -> Seen:
     """Return what there is to say of all of them."""
     node = look()
     sections = [*conf.plugins, attachment.capabilities]
-    vfs, names = set(_texts(sections, ADDRESSES)), set(_texts(sections, NAMES))
+    vfs, names = set(_texts(sections, DEVICE_KEYS)), set(_texts(sections, NAMES))
     found = {vf.address: changes.of_vf(vf) for vf in node.vfs if vf.address in vfs}
     found.update((link.name, changes.of_link(link)) for link in node.links if link.name in names)
     return {**found, **_of_pod(attachment.netns)}

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import struct
-import subprocess
 import tarfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -15,13 +13,12 @@ from typing import Any
 
 import pytest
 
-from tests.support import disk, net, vfs
+from tests.support import disk, net, schemas, vfs
+from tests.support.command import BINARY, plumbline
 from tests.support.net import HOST, Space
-from tests.support.plugin import REPOSITORY, Attachment
+from tests.support.plugin import Attachment
 from tests.support.vfs import PF
-from tests.unit.operator import schemas
 
-COMMAND = os.path.join(REPOSITORY, "dist/plumbline")
 CONTAINERD, NET_D = Path("/etc/containerd/config.toml"), Path("/etc/cni/net.d")
 NETPLAN = Path("/etc/netplan/50-lab.yaml")
 CHECKPOINT = Path("/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint")
@@ -33,18 +30,17 @@ SHARED_MAC = "02:00:00:00:00:77"
 Findings = dict[str, list[dict[str, Any]]]
 
 
-def _plumbline(*words: str, status: int | None = None) -> str:
-    """Return what the built command prints. status: with which it has to end."""
-    done = subprocess.run([COMMAND, *words], capture_output=True, text=True, check=False, timeout=120)
-    assert done.stderr == ""
-    assert status is None or done.returncode == status, done.stdout
-    return done.stdout
+def _said(status: int, *words: str) -> str:
+    """Return what the built command prints, and nothing else. status: with which it has to end."""
+    said = plumbline(*words, program=BINARY).ended(status)
+    assert said.stderr == ""
+    return said.stdout
 
 
 def _doctor(status: int, *words: str) -> Findings:
     """Return what doctor finds, by the ids of the checks."""
-    whole = json.loads(_plumbline("doctor", "--json", *words, status=status))
-    schemas.validate(whole, "doctor")
+    whole = json.loads(_said(status, "doctor", "--json", *words))
+    schemas.check(whole)
     found: Findings = defaultdict(list)
     for finding in whole["findings"]:
         found[finding["id"]].append(finding)
@@ -201,11 +197,11 @@ def test_a_node_that_is_ill(tmp_path: Path) -> None:
         told = [x["measured"] for x in found[id_] if x["level"] == level]
         assert any(words in text for text in told), (id_, told)
     assert all(x["remedy"] for findings in found.values() for x in findings if x["level"] in ("fail", "warn"))
-    shown = _plumbline("status", status=0)
+    shown = _said(0, "status")
     assert "fail  pf-up " in shown
     assert "ip link set enp2s0 up" in shown
     path = tmp_path / "report.tar.gz"
-    _plumbline("report", "-o", str(path), status=0)
+    _said(0, "report", "-o", str(path))
     with tarfile.open(path) as tar:
         members = {m.name.partition("/")[2]: tar.extractfile(m) for m in tar.getmembers()}
         whole = {name: file.read().decode() for name, file in members.items() if file is not None}
@@ -221,6 +217,5 @@ def test_one_pf(pfs: list[PF], runtime: Path) -> None:
     """Findings of another one are not shown; what is no PF is said, with those that there are."""
     found = _doctor(0, pfs[1].name)
     assert {x["subject"] for x in found["firmware"]} == {pfs[1].name}
-    done = subprocess.run([COMMAND, "doctor", "enp9s0"], capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 10
-    assert "PFs: enp1s0, enp2s0, eni1np1" in done.stderr
+    unknown = plumbline("doctor", "enp9s0", program=BINARY).ended(10)
+    assert "PFs: enp1s0, enp2s0, eni1np1" in unknown.stderr

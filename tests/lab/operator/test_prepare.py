@@ -14,13 +14,14 @@ import pytest
 
 from plugins.sriov.plugin import Sriov
 from plumbline.prepare import binding, vdpa
-from tests.lab.operator.command import FROM_SOURCE, injected, plumbline
 from tests.support import net
 from tests.support import vdpa as simulated
+from tests.support.command import MODULE, injected, plumbline
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 from tests.support.vfs import PF, VF, VFS_PER_PF, lent, settle
 
+INSTALLED = ("/opt/cni/bin/plumbline",)
 PFS_FILE = "/etc/plumbline/pfs.json"
 WRITTEN = (
     "/etc/plumbline",
@@ -85,9 +86,9 @@ def test_made_and_kept(empty_pf: PF, pfs: list[PF]) -> None:
     """
     pf = empty_pf
     HOST.ip("link", "set", pf.name, "down")
-    said = plumbline("setup", pf.name, "--vfs", "3", "--driver", "0=vfio-pci", "--persist", binary=True).ok()
-    assert f"{pf.name} now has 3 VFs, driver 0=vfio-pci" in said
-    assert all(f"written: {path}" in said for path in (PFS_FILE, *WRITTEN[1:]))
+    said = plumbline("setup", pf.name, "--vfs", "3", "--driver", "0=vfio-pci", "--persist", program=INSTALLED).ended(0)
+    assert f"{pf.name} now has 3 VFs, driver 0=vfio-pci" in said.stdout
+    assert all(f"written: {path}" in said.stdout for path in (PFS_FILE, *WRITTEN[1:]))
     assert drivers(pf) == ["vfio-pci", "igbvf", "igbvf"]
     settle()
     names = [VF(pf, index).name for index in (1, 2)]
@@ -112,15 +113,15 @@ def test_made_and_kept(empty_pf: PF, pfs: list[PF]) -> None:
     ]
 
     before = HOST.batch(*(f"link show dev {name}" for name in names))
-    assert "nothing to do" in plumbline("apply").ok()
-    assert "has already 3 VFs" in plumbline("setup", pf.address, "--vfs", "3", "--driver", "0=vfio-pci").ok()
+    assert "nothing to do" in plumbline("apply").ended(0).stdout
+    assert "has already 3 VFs" in plumbline("setup", pf.address, "--vfs", "3", "--driver", "0=vfio-pci").ended(0).stdout
     assert HOST.batch(*(f"link show dev {name}" for name in names)) == before
-    assert "all is as it should be" in plumbline("wait", "--timeout", "0").ok()
+    assert "all is as it should be" in plumbline("wait", "--timeout", "0").ended(0).stdout
 
     write(f"{pf.folder}/sriov_numvfs", "0")
     late = plumbline("wait", "--timeout", "0")
-    assert (late.status, f"{pf.address}: still to make 3 VFs" in late.err) == (3, True), late
-    assert "make 3 VFs" in plumbline("apply", "--boot").ok()
+    assert (late.status, f"{pf.address}: still to make 3 VFs" in late.stderr) == (3, True), late
+    assert "make 3 VFs" in plumbline("apply", "--boot").ended(0).stdout
     assert drivers(pf) == ["vfio-pci", "igbvf", "igbvf"]
 
     missing = {**kept["pfs"][0], "address": "0000:09:00.0"}
@@ -129,18 +130,18 @@ def test_made_and_kept(empty_pf: PF, pfs: list[PF]) -> None:
     write(PFS_FILE, json.dumps({**kept, "pfs": [missing, other, table, kept["pfs"][0]]}))
     partly = plumbline("apply")
     assert partly.status == 1, partly
-    assert "0000:09:00.0: there is no such PF; it was to have 3 VFs" in partly.err
-    assert f"{pfs[1].name} at {pfs[1].address} has the permanent MAC address" in partly.err
-    assert "and the file is about 02:00:00:00:00:99; nothing was changed" in partly.err
-    assert re.search("netdevsim1: 2 VFs: remove 4 VFs; make 2 VFs", partly.out)
+    assert "0000:09:00.0: there is no such PF; it was to have 3 VFs" in partly.stderr
+    assert f"{pfs[1].name} at {pfs[1].address} has the permanent MAC address" in partly.stderr
+    assert "and the file is about 02:00:00:00:00:99; nothing was changed" in partly.stderr
+    assert re.search("netdevsim1: 2 VFs: remove 4 VFs; make 2 VFs", partly.stdout)
     assert number(pfs[1]) == VFS_PER_PF
     with open(f"{SIMULATED}/sriov_numvfs") as file:
         assert file.read().strip() == "2"
     write(f"{SIMULATED}/sriov_numvfs", "0")
     write(f"{SIMULATED}/sriov_numvfs", "4")
 
-    assert "0000:09:00.0 is not in" in plumbline("forget", "0000:09:00.0").ok()
-    assert f"{pf.address} is not in" in plumbline("forget", pf.name).ok()
+    assert "0000:09:00.0 is not in" in plumbline("forget", "0000:09:00.0").ended(0).stdout
+    assert f"{pf.address} is not in" in plumbline("forget", pf.name).ended(0).stdout
     with open(PFS_FILE) as file:
         assert [x["address"] for x in json.load(file)["pfs"]] == ["netdevsim1", pfs[1].address]
     assert plumbline("forget", pf.name).status == 10
@@ -150,13 +151,13 @@ def test_made_and_kept(empty_pf: PF, pfs: list[PF]) -> None:
 def test_lines_for_a_shell_do_the_same(pf: PF) -> None:
     """A dry run changes nothing; its lines, given to a shell, do what the command would have done."""
     before = state(pf)
-    lines = plumbline("setup", pf.name, "--vfs", "4", "--driver", "1-2=vfio-pci", "--dry-run").ok()
+    lines = plumbline("setup", pf.name, "--vfs", "4", "--driver", "1-2=vfio-pci", "--dry-run").ended(0).stdout
     assert state(pf) == before
     net.run("sh", "-eu", input=lines)
     assert drivers(pf) == ["igbvf", "vfio-pci", "vfio-pci", "igbvf"]
-    again = plumbline("setup", pf.name, "--vfs", "4", "--driver", "1-2=vfio-pci", "--dry-run").ok()
+    again = plumbline("setup", pf.name, "--vfs", "4", "--driver", "1-2=vfio-pci", "--dry-run").ended(0).stdout
     assert again == f"# {pf.name} has 4 VFs, driver 1-2=vfio-pci: nothing is to be done\n"
-    plumbline("bind", f"{pf.name}:1", VF(pf, 2).address, "--driver", "default").ok()
+    plumbline("bind", f"{pf.name}:1", VF(pf, 2).address, "--driver", "default").ended(0)
     assert drivers(pf) == ["igbvf"] * 4
     assert all(VF(pf, index).name for index in range(4))
 
@@ -177,10 +178,10 @@ def test_in_a_pod(pf: PF, pod: Space) -> None:
         ):
             said = plumbline(*verb)
             assert said.status == 4, said
-            assert f"{vf.address} is in pod web/front-1" in said.err
-            assert "nothing was changed" in said.err
+            assert f"{vf.address} is in pod web/front-1" in said.stderr
+            assert "nothing was changed" in said.stderr
         assert (pod.json("link", "show", "dev", "net1"), drivers(pf)) == before
-        assert "now has 7 VFs" in plumbline("setup", pf.name, "--vfs", "7", "--driver", "6=vfio-pci").ok()
+        assert "now has 7 VFs" in plumbline("setup", pf.name, "--vfs", "7", "--driver", "6=vfio-pci").ended(0).stdout
         assert drivers(pf)[6] == "vfio-pci"
         one.delete()
 
@@ -198,11 +199,11 @@ def test_open_in_a_program(pf: PF) -> None:
             ("setup", pf.name, "--vfs", "7", "--driver", "default"),
         ):
             said = plumbline(*verb)
-            assert (said.status, f"{vf.address} is open in process {os.getpid()}" in said.err) == (4, True), said
+            assert (said.status, f"{vf.address} is open in process {os.getpid()}" in said.stderr) == (4, True), said
         assert drivers(pf) == before
     finally:
         os.close(held)
-    plumbline("bind", vf.address, "--driver", "default").ok()
+    plumbline("bind", vf.address, "--driver", "default").ended(0)
     assert drivers(pf) == ["igbvf"] * VFS_PER_PF
 
 
@@ -222,15 +223,15 @@ def test_what_the_host_needs(pf: PF) -> None:
     try:
         said = plumbline("setup", pf.name, "--vfs", "4")
         assert said.status == 4, said
-        assert f"refused, since {pf.name} is below vlan7, which carries the default route; nothing was ch" in said.err
+        assert f"refused, since {pf.name} is below vlan7, which carries the default route; nothing" in said.stderr
         HOST.ip("link", "del", "vlan7")
         said = plumbline("setup", pf.name, "--vfs", "4", SSH_CONNECTION="198.51.100.9 40000 198.51.100.1 22")
-        assert (said.status, f"{pf.vfs[2].name} carries your SSH session" in said.err) == (4, True), said
+        assert (said.status, f"{pf.vfs[2].name} carries your SSH session" in said.stderr) == (4, True), said
         write("/run/netplan/9.yaml", f"network:\n  ethernets:\n    {pf.name}:\n      virtual-function-count: 7\n")
         said = plumbline("setup", pf.name, "--vfs", "4")
-        assert (said.status, "netplan makes its VFs (/run/netplan/9.yaml)" in said.err) == (4, True), said
+        assert (said.status, "netplan makes its VFs (/run/netplan/9.yaml)" in said.stderr) == (4, True), said
         assert state(pf) == before
-        plumbline("setup", pf.name, "--vfs", "4", "--force").ok()
+        plumbline("setup", pf.name, "--vfs", "4", "--force").ended(0)
         assert number(pf) == 4
     finally:
         HOST.ip("link", "del", "vlan7", check=False)
@@ -252,16 +253,16 @@ def test_each_errno(empty_pf: PF) -> None:
     """The kernel's word is explained, each in its own way; and what it says is success and is none, too."""
     path = f"{empty_pf.folder}/sriov_numvfs"
     for name, explained in ERRORS.items():
-        said = plumbline("setup", empty_pf.name, "--vfs", "4", prefix=injected(path, f"error={name}", 1))
+        said = plumbline("setup", empty_pf.name, "--vfs", "4", program=injected(path, f"error={name}", 1))
         assert said.status == 1, said
-        assert f"cannot make 4 VFs of {empty_pf.name}: " in said.err
-        assert f"({name})" in said.err
-        assert explained in said.err
-        assert "the PF is as it was before" in said.err
-    said = plumbline("setup", empty_pf.name, "--vfs", "4", prefix=injected(path, "retval=1", 1))
-    assert (said.status, "4 VFs were asked for, the kernel said yes, and there are 0" in said.err) == (1, True), said
+        assert f"cannot make 4 VFs of {empty_pf.name}: " in said.stderr
+        assert f"({name})" in said.stderr
+        assert explained in said.stderr
+        assert "the PF is as it was before" in said.stderr
+    said = plumbline("setup", empty_pf.name, "--vfs", "4", program=injected(path, "retval=1", 1))
+    assert (said.status, "4 VFs were asked for, the kernel said yes, and there are 0" in said.stderr) == (1, True), said
     said = plumbline("setup", empty_pf.name, "--vfs", "8")
-    assert (said.status, "cannot make 8 VFs" in said.err, ERRORS["ERANGE"] in said.err) == (1, True, True), said
+    assert (said.status, "cannot make 8 VFs" in said.stderr, ERRORS["ERANGE"] in said.stderr) == (1, True, True), said
     assert number(empty_pf) == 0
 
 
@@ -271,14 +272,14 @@ def test_taken_back(pf: PF) -> None:
     before = state(pf)
     path = f"{pf.folder}/sriov_numvfs"
     again = "but for its 7 VFs, made anew"
-    said = plumbline("setup", pf.name, "--vfs", "4", prefix=injected(path, "error=ENOMEM", 2))
-    assert (said.status, "(ENOMEM)" in said.err, again in said.err) == (1, True, True), said
+    said = plumbline("setup", pf.name, "--vfs", "4", program=injected(path, "error=ENOMEM", 2))
+    assert (said.status, "(ENOMEM)" in said.stderr, again in said.stderr) == (1, True, True), said
     assert state(pf) == before
     said = plumbline("setup", pf.name, "--vfs", "4", "--driver", "no-such-driver")
-    assert (said.status, "there is no driver no-such-driver" in said.err, again in said.err) == (1, True, True), said
+    assert (said.status, "there is no driver no-such-" in said.stderr, again in said.stderr) == (1, True, True), said
     assert state(pf) == before
-    said = plumbline("setup", pf.name, "--vfs", "4", prefix=injected(path, "signal=SIGINT", 2))
-    assert (said.status, "told to end (SIGINT)" in said.err, again in said.err) == (130, True, True), said
+    said = plumbline("setup", pf.name, "--vfs", "4", program=injected(path, "signal=SIGINT", 2))
+    assert (said.status, "told to end (SIGINT)" in said.stderr, again in said.stderr) == (130, True, True), said
     assert state(pf) == before
 
 
@@ -294,7 +295,7 @@ def test_two_at_once(empty_pf: PF) -> None:
     with Sriov().lock(vf.address, 1.0):
         said = plumbline("setup", empty_pf.name, "--vfs", "5")
     assert said.status == 4, said
-    assert f"{vf.address} is being attached or given back by sriov, for more than 15 s; nothing was changed" in said.err
+    assert f"{vf.address} is being attached or given back by sriov, for more than 15 s; nothing was" in said.stderr
     assert number(empty_pf) in (2, 3)
 
 
@@ -317,7 +318,7 @@ def _on_terminal(answer: str, *arguments: str) -> tuple[int, str]:
     process, terminal = pty.fork()
     if process == 0:
         os.environ.update(COLUMNS="100", TERM="xterm")
-        os.execv(FROM_SOURCE[0], [*FROM_SOURCE, *arguments])
+        os.execv(MODULE[0], [*MODULE, *arguments])
     said = b""
     try:
         while chunk := os.read(terminal, 4096):
@@ -333,22 +334,22 @@ def _on_terminal(answer: str, *arguments: str) -> tuple[int, str]:
 def test_switchdev() -> None:
     """netdevsim's PF: VFs are made in legacy mode, then there are representors; the mode goes back when it fails."""
     try:
-        plumbline("setup", SIMULATED_LINK, "--vfs", "3", "--mode", "switchdev").ok()
+        plumbline("setup", SIMULATED_LINK, "--vfs", "3", "--mode", "switchdev").ended(0)
         settle()
         assert all(HOST.link(f"eni1npf0vf{index}") for index in range(3))
         assert (
             "has already 3 VFs, switchdev"
-            in plumbline("setup", SIMULATED_LINK, "--vfs", "3", "--mode", "switchdev").ok()
+            in plumbline("setup", SIMULATED_LINK, "--vfs", "3", "--mode", "switchdev").ended(0).stdout
         )
         path = f"{SIMULATED}/sriov_numvfs"
-        said = plumbline("setup", SIMULATED_LINK, "--vfs", "2", prefix=injected(path, "error=EIO", 2))
-        assert (said.status, "the PF is as it was before" in said.err) == (1, True), said
+        said = plumbline("setup", SIMULATED_LINK, "--vfs", "2", program=injected(path, "error=EIO", 2))
+        assert (said.status, "the PF is as it was before" in said.stderr) == (1, True), said
         shown = net.run("devlink", "dev", "eswitch", "show", "netdevsim/netdevsim1")
         assert "mode switchdev" in shown
         with open(path) as file:
             assert file.read().strip() == "3"
     finally:
-        plumbline("setup", SIMULATED_LINK, "--vfs", "4", "--mode", "legacy").ok()
+        plumbline("setup", SIMULATED_LINK, "--vfs", "4", "--mode", "legacy").ended(0)
 
 
 def test_vdpa(vf: VF, pf: PF) -> None:
@@ -356,8 +357,8 @@ def test_vdpa(vf: VF, pf: PF) -> None:
     net.run("modprobe", "-a", "vdpa_sim_net", "vhost_vdpa", "virtio_vdpa")
     said = plumbline("vdpa", "add", f"{pf.name}:0")
     assert said.status == 1, said
-    assert f"cannot make the vDPA device vdpa:{vf.address} of {vf.address}: No such device" in said.err
-    assert "its driver igbvf makes no vDPA devices" in said.err
+    assert f"cannot make the vDPA device vdpa:{vf.address} of {vf.address}: No such device" in said.stderr
+    assert "its driver igbvf makes no vDPA devices" in said.stderr
     vdpa.add(vdpa.Parent("", "vdpasim_net"), "vdpa:lab")
     try:
         for driver in ("virtio_vdpa", "vhost_vdpa", "virtio_vdpa"):
@@ -367,7 +368,7 @@ def test_vdpa(vf: VF, pf: PF) -> None:
         vdpa.remove("vdpa:lab")
     assert not os.path.exists("/sys/bus/vdpa/devices/vdpa:lab")
     with simulated.on(vf, "vhost") as device:
-        plumbline("vdpa", "add", f"{pf.name}:0", "--for", "virtio").ok()
+        plumbline("vdpa", "add", f"{pf.name}:0", "--for", "virtio").ended(0)
         assert os.path.basename(os.path.realpath(f"{device.folder}/driver")) == "virtio_vdpa"
-        assert "is without a vDPA device" in plumbline("vdpa", "del", f"{pf.name}:0").ok()
+        assert "is without a vDPA device" in plumbline("vdpa", "del", f"{pf.name}:0").ended(0).stdout
         assert device.name not in net.run("vdpa", "dev", "show")

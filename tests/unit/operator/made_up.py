@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from plumbline.errors import Status, VerbError
 from plumbline.node.model import LinkState, Pf, Vdpa, Vf
 from plumbline.node.roots import Roots
+from plumbline.node.wish import DEFAULT
 from plumbline.prepare.kernel import Kernel, Target
-from plumbline.prepare.wish import DEFAULT
 
 ADDRESS = "0000:03:00.0"
 OWN = {"igb": "igbvf", "mlx5_core": "mlx5_core", "ice": "iavf", "bnxt_en": "bnxt_en", "netdevsim": "netdevsim"}

@@ -23,12 +23,14 @@ from plumbline.node.capability import Capability
 from plumbline.node.claims import NETPLAN, Claim
 from plumbline.node.model import LinkState, Node, Owner, Pf, Pod, Settings, Source, State, Vdpa, Vf
 from plumbline.node.nics import Nic
+from plumbline.node.pfs_file import PfsFile
+from plumbline.node.room import Bar, Room
 from plumbline.node.runtime import Folders
 from plumbline.node.storage import Storage
 from plumbline.node.system import System
-from plumbline.node.wished import PfFile, Wished
+from plumbline.node.wish import Wish
 from plumbline.verbs import findings
-from tests.unit.operator import schemas
+from tests.support import schemas
 
 DOCS = Path(__file__).parents[3] / "docs/operator/doctor.md"
 ADDRESS = "0000:03:00.0"
@@ -63,9 +65,10 @@ def _facts(*vfs: Vf, pf: dict[str, Any] | None = None, **more: Any) -> Facts:
 
 
 def _nic(**more: Any) -> Facts:
-    """Return facts of a node with one NIC."""
-    fields = {"name": "ens3", "address": ADDRESS, "possible": 8, "asked": 0, "offset": 16, "stride": 1, **more}
-    return _facts(nics=(Nic(**fields),))
+    """Return facts of a node with one NIC. more: of the NIC, or of its room."""
+    of_room = {name: more.pop(name) for name in Room.__slots__ if name in more}
+    room = Room(**{"address": ADDRESS, "offset": 16, "stride": 1, **of_room})
+    return _facts(nics=(Nic(**{"name": "ens3", "room": room, "possible": 8, "asked": 0, **more}),))
 
 
 def _system(**more: Any) -> System:
@@ -77,17 +80,17 @@ def _binary(path: str = "/opt/cni/bin/sriov", **more: Any) -> Binary:
 
 
 CAPABILITY = Capability(8, 8, True, (0, 3))
-ROOM = (1 << 20, 0, 0, 1 << 14, 0, 0)
+BAR_0, BAR_3 = Bar(0, 1 << 20, True), Bar(3, 1 << 14, True)
 SWITCHDEV = {"eswitch": "switchdev"}
 BRIDGE_NETWORK = {"type": "accelerated-bridge", "name": "blue", "bridge": "br0, br1"}
 
-WISHED = PfFile("/etc/plumbline/pfs.json", (Wished(ADDRESS, 1, "legacy"),))
+WISHED = PfsFile("/etc/plumbline/pfs.json", (Wish(ADDRESS, 1, mode="legacy"),))
 
 Case = tuple[str, Level, str, Facts]
 """The check, what it is to find, words of what it measures, and of what."""
 
-PORT_0 = Nic("ens3f0", "0000:03:00.0", possible=8, capability=CAPABILITY)
-PORT_1 = Nic("ens3f1", "0000:03:00.1", possible=8, capability=replace(CAPABILITY, ari=False))
+PORT_0 = Nic("ens3f0", Room("0000:03:00.0", CAPABILITY), possible=8)
+PORT_1 = Nic("ens3f1", Room("0000:03:00.1", replace(CAPABILITY, ari=False)), possible=8)
 
 PCI: list[Case] = [
     ("firmware", PASS, "8 VFs possible", _nic()),
@@ -100,10 +103,10 @@ PCI: list[Case] = [
     ("iommu", WARN, "off", _nic()),
     ("iommu", FAIL, "off, and 0000:03:02.0 bound to vfio-pci", _facts(_vf(driver="vfio-pci"))),
     ("iommu", SKIP, "no NIC here has VFs", _facts()),
-    ("bar-room", PASS, "1 MiB for 8 VFs", _nic(capability=CAPABILITY, vf_bars=ROOM)),
-    ("bar-room", PASS, "16 KiB", _nic(capability=Capability(8, 8, True, ()), vf_bars=(1 << 14,) + (0,) * 5)),
-    ("bar-room", FAIL, "no address for VF BAR 3", _nic(capability=CAPABILITY, vf_bars=(1 << 20,) + (0,) * 5)),
-    ("bar-room", FAIL, "no address for VF BAR 0, 3", _nic(capability=CAPABILITY)),
+    ("bar-room", PASS, "1 MiB for 8 VFs", _nic(bars=(BAR_0, BAR_3))),
+    ("bar-room", PASS, "16 KiB", _nic(bars=(BAR_3,))),
+    ("bar-room", FAIL, "no address for VF BAR 3", _nic(bars=(BAR_0, replace(BAR_3, assigned=False)))),
+    ("bar-room", FAIL, "no address for VF BAR 0, 3", _nic(bars=(Bar(0, 0, False), Bar(3, 0, False)))),
     ("bar-room", SKIP, "neither sysfs nor the NIC tells", _nic()),
     ("bus-room", PASS, "the last of 8 VFs is on bus 03, the root bus passes on up to ff", _nic()),
     ("bus-room", PASS, "on bus 04, 00:1c.0 passes on up to 04", _nic(possible=300, bridge="00:1c.0", last_bus=4)),
@@ -122,7 +125,7 @@ PCI: list[Case] = [
     ("pf-file", FAIL, "0 VFs, /etc/plumbline/pfs.json says 1", _facts(pf_file=WISHED)),
     ("pf-file", FAIL, "mode switchdev, /etc", _facts(_vf(), pf_file=WISHED, pf=SWITCHDEV)),
     ("pf-file", FAIL, "no such PF, and", Facts(Node("n", "6.1"), pf_file=WISHED)),
-    ("pf-file", FAIL, "cannot be read: x", _facts(pf_file=replace(WISHED, pfs=(), error="x"))),
+    ("pf-file", FAIL, "cannot be used: x", _facts(pf_file=replace(WISHED, pfs=(), error="x"))),
     ("pf-file", SKIP, NOTHING.measured, _facts()),
     ("autoprobe", PASS, "on", _facts(pf={"autoprobe": True})),
     ("autoprobe", WARN, "off", _facts(pf={"autoprobe": False})),
@@ -131,8 +134,8 @@ PCI: list[Case] = [
     ("vf-module", PASS, "iavf", _facts(drivers={"0000:03:02.0": "iavf"})),
     ("vf-module", FAIL, "no module of this kernel is for 0000:03:02.0", _facts(drivers={"0000:03:02.0": ""})),
     ("vf-module", SKIP, "no VF is without a driver", _facts()),
-    ("vf-link", PASS, "has one", _facts(_vf(), nics=(Nic("ens3", ADDRESS),))),
-    ("vf-link", FAIL, "1 of 2 VFs (index 1)", _facts(_vf(), _vf(1), nics=(Nic("ens3", ADDRESS, linkless=(1,)),))),
+    ("vf-link", PASS, "has one", _facts(_vf(), nics=(Nic("ens3", Room(ADDRESS)),))),
+    ("vf-link", FAIL, "1 of 2 VFs (index 1)", _facts(_vf(), _vf(1), nics=(Nic("ens3", Room(ADDRESS), linkless=(1,)),))),
 ]
 
 REPRESENTOR, IN_BRIDGE = _link("rep0"), _link("rep0", master="br0")
@@ -327,7 +330,7 @@ def test_only_one_pf() -> None:
     """A PF, or a NIC that is none as yet; the node's own state stays."""
     node = _node(_vf())
     node.pfs.append(Pf("ens4", "0000:04:00.0", "pci"))
-    facts = Facts(node, nics=(Nic("ens3", ADDRESS, possible=8), Nic("ens9", "0000:09:00.0")))
+    facts = Facts(node, nics=(Nic("ens3", Room(ADDRESS), possible=8), Nic("ens9", Room("0000:09:00.0"))))
     assert [pf.name for pf in facts.only("ens3").node.pfs] == ["ens3"]
     assert [pf.name for pf in facts.only("ens4").node.pfs] == ["ens4"]
     assert facts.only("ens9").node.pfs == []
@@ -341,7 +344,7 @@ def test_json_output() -> None:
     """Of all cases above, by the schema."""
     every = list(chain.from_iterable(examine(facts) for _, _, _, facts in CASES))
     whole = document(_node(), every)
-    schemas.validate(whole, "doctor")
+    schemas.check(whole)
     assert whole["counts"]["fail"] == sum(finding.level is FAIL for finding in every) > 0
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 
+from cni.protocol.errors import escaped
 from plumbline import output
 from plumbline.drawing import svg
 from plumbline.drawing.dot import dot
@@ -129,7 +130,7 @@ def test_svg(node: Node) -> None:
     found = graph(node)
     root = ElementTree.fromstring(svg.svg(found))
     texts = [text.text for text in root.iter(f"{SVG}text")]
-    assert texts[1:] == [output.plain(line) for box in found.boxes.values() for line in box.lines if line]
+    assert texts[1:] == [escaped(line) for box in found.boxes.values() for line in box.lines if line]
     assert len(list(root.iter(f"{SVG}path"))) == len(found.edges)
     width, height = float(root.attrib["width"]), float(root.attrib["height"])
     for rect in root.iter(f"{SVG}rect"):

@@ -10,7 +10,7 @@ from plumbline.lint import nad
 from plumbline.lint.document import document
 from plumbline.lint.file import Checked, check
 from plumbline.lint.text import JsonText, Unreadable
-from tests.unit.operator import schemas
+from tests.support import schemas
 
 LIST = """{
   "cniVersion": "1.0.0",
@@ -279,7 +279,7 @@ def test_json_output() -> None:
     """By its schema, with nothing unknown left out."""
     checked: Checked = check("x.conf", _conf(trust="yes").encode())
     whole = document([*checked.faults, *check("y.conf", b"").faults, *check("z.conf", _conf(x=1).encode()).faults])
-    schemas.validate(whole, "lint")
+    schemas.check(whole)
     assert [(fault["level"], fault["line"], fault["member"]) for fault in whole["faults"]] == [
         ("error", 5, "trust"),
         ("error", None, None),

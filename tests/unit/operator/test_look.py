@@ -58,7 +58,7 @@ def roots(tmp_path: Path) -> Roots:
         checkpoint=str(tmp_path / "checkpoint"),
         pod_logs=str(tmp_path / "logs"),
         devinfo=str(tmp_path / "devinfo"),
-        pfs_file=str(tmp_path / "pfs.json"),
+        etc=str(tmp_path / "etc"),
     )
 
 
@@ -194,7 +194,8 @@ def test_no_such_device(roots: Roots, text: str) -> None:
     ("text", "expected"),
     [
         (json.dumps({"schema": "plumbline/pfs/1", "pfs": [{"address": PF, "vfs": 6}]}), True),
-        (json.dumps({"schema": "plumbline/pfs/1", "pfs": [{"address": "0000:04:00.0"}, 7]}), False),
+        (json.dumps({"schema": "plumbline/pfs/1", "pfs": [{"address": "0000:04:00.0", "vfs": 6}]}), False),
+        (json.dumps({"schema": "plumbline/pfs/1", "pfs": [{"address": PF, "vfs": 6}, 7]}), False),
         ("{", False),
         (None, False),
     ],
@@ -202,5 +203,6 @@ def test_no_such_device(roots: Roots, text: str) -> None:
 def test_persistent(roots: Roots, text: str | None, expected: bool) -> None:
     """A PF is if it is in the file that is applied after a boot."""
     if text is not None:
+        Path(roots.pfs_file).parent.mkdir(parents=True)
         Path(roots.pfs_file).write_text(text)
     assert look(roots).pfs[0].persistent is expected

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cni.protocol.limits import CONFIG_BYTES
 from plumbline.errors import Status, VerbError
 from plumbline.network import gojson, known
 from plumbline.network.attachment import Attachment, derived_id
@@ -106,3 +107,12 @@ def test_changes() -> None:
         "old: gone",
         "new: new, mac b",
     ]
+
+
+def test_a_large_network_is_found_again(tmp_path: Path) -> None:
+    """The cache holds it whole, in base64."""
+    cached = Cached("blue", Attachment("c", "/run/netns/a", "net1"), b" " * CONFIG_BYTES)
+    Cache(str(tmp_path)).save(cached)
+    found = Cache(str(tmp_path)).load("blue", cached.attachment)
+    assert found is not None
+    assert found.config == cached.config

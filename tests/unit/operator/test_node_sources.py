@@ -1,4 +1,4 @@
-"""What of a node is read besides devices and links: capabilities, rooms, mounts, binaries, managers."""
+"""What of a node is read besides devices and links: NICs, mounts, binaries."""
 
 from __future__ import annotations
 
@@ -8,67 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.node import binaries, capability, claims, kubernetes, nics, storage, system, wished
-from plumbline.node.capability import Capability
-from plumbline.node.claims import NETPLAN, NETWORK_MANAGER, OPERATOR, SYSTEMD
+from plumbline.node import binaries, kubernetes, nics, room, storage, system
 from plumbline.node.mounts import Mounts
+from plumbline.node.room import Room
 from plumbline.node.roots import Roots
 from plumbline.node.system import Modules
-from plumbline.node.wished import Wished
 from tests.support import sysfstree
 from tests.support.sysfstree import PORT, folder
 
 PF, VF = "0000:03:00.0", "0000:03:02.0"
-BAR_64, BAR_32 = 0x4, 0xFEB0_0000
-
-
-def _config(*, at: int = 0x160, total: int = 8, ari: bool = True, bars: tuple[int, ...] = (BAR_64, 0, 0, 0)) -> bytes:
-    """Return a configuration space with AER, then SR-IOV."""
-    space = bytearray(4096)
-    struct.pack_into("<I", space, 0x100, 0x0001 | 2 << 16 | at << 20)
-    struct.pack_into("<IIHHHH", space, at, 0x0010 | 1 << 16, 0, 0x10 if ari else 0, 0, total, total)
-    struct.pack_into(f"<{len(bars)}I", space, at + 0x24, *bars)
-    return bytes(space)
-
-
-@pytest.mark.parametrize(
-    ("config", "expected"),
-    [
-        (_config(), Capability(8, 8, True, (0,))),
-        (_config(total=0, ari=False), Capability(0, 0, False, (0,))),
-        (_config(bars=(BAR_64, 0, 0, BAR_64 | 8)), Capability(8, 8, True, (0, 3))),
-        # The upper half of an address is no BAR, a 32-bit one with an address is.
-        (_config(bars=(BAR_64, 0x38, BAR_32, 0)), Capability(8, 8, True, (0, 2))),
-        (_config()[:64], None),  # not read by root
-        (_config()[:0x180], None),  # cut in the middle
-        (_config().replace(b"\x10\x00\x01\x00", b"\x0b\x00\x01\x00"), None),  # another capability
-        (b"\xff" * 4096, None),  # a device that does not answer
-        (b"", None),
-    ],
-)
-def test_capability(config: bytes, expected: Capability | None) -> None:
-    """Found behind other capabilities, and nowhere else."""
-    assert capability.parse(config) == expected
-
-
-def test_capabilities_in_a_circle() -> None:
-    """A broken device's list may have no end."""
-    space = bytearray(4096)
-    struct.pack_into("<I", space, 0x100, 0x0001 | 0x200 << 20)
-    struct.pack_into("<I", space, 0x200, 0x0002 | 0x100 << 20)
-    assert capability.parse(bytes(space)) is None
-
-
 RESOURCE = "\n".join(
     ["0x0 0x0 0x0"] * 7 + ["0x00000000fe000000 0x00000000fe01ffff 0x0000000000140204"] + ["0x0 0x0 0x0"] * 5
 )
-
-
-def test_room_of_bars() -> None:
-    """Lines 7 to 12; what has no address, or a flag that it is not set, has no room."""
-    unset = RESOURCE.replace("0x0000000000140204", "0x0000000020140204")
-    assert nics.vf_bars(RESOURCE) == (0x20000, 0, 0, 0, 0, 0)
-    assert nics.vf_bars(unset) == nics.vf_bars("") == (0,) * 6
 
 
 def _tree(**more: str | None) -> sysfstree.Tree:
@@ -93,28 +44,19 @@ def test_nics(tmp_path: Path) -> None:
     other, disk = "0000:04:00.0", "0000:05:00.0"
     tree = {**_tree(), folder(other, "class"): "0x020000", folder(disk, "class"): "0x010802"}
     root = sysfstree.build(tmp_path, tree)
-    Path(root, "devices", folder(PF, "config")).write_bytes(_config(total=127))
     found, plain = nics.all_of(root)
     assert (found.name, found.address, found.vendor, found.driver) == ("ens3f0", PF, "15b3", "mlx5_core")
-    assert found.capability == Capability(127, 127, True, (0,))
     assert (found.possible, found.asked, found.made) == (127, 1, 1)
-    assert (found.bridge, found.last_bus) == ("0000:00:1c.0", 4)
-    assert found.vf_bars[0] == 0x20000
+    assert found.room == room.measure(f"{root}/devices/{folder(PF)}")
+    assert (found.room.address, found.room.size) == (PF, 0x20000)
     assert found.linkless == (0,)  # the VF has its driver and no link
-    assert (plain.name, plain.possible, plain.capability) == (other, None, None)
+    assert (plain.name, plain.possible, plain.room) == (other, None, Room(other, bridge="0000:00:1c.0", last_bus=4))
 
 
 def test_a_link_in_a_pod_is_a_link(tmp_path: Path) -> None:
     """Its folder stays where it is."""
     root = sysfstree.build(tmp_path, {**_tree(), folder(VF, "net"): None})
     assert nics.all_of(root)[0].linkless == ()
-
-
-def test_buses_of_vfs(tmp_path: Path) -> None:
-    """VF 0 has routing ID 03:02.0, VF 239 is the last on bus 3; 240 more are on bus 4."""
-    (found,) = nics.all_of(sysfstree.build(tmp_path, _tree(sriov_totalvfs="600")))
-    assert [found.bus_of(index) for index in (0, 239, 240, 495, 496)] == [3, 3, 4, 4, 5]
-    assert found.fitting == 496
 
 
 MOUNTINFO = r"""
@@ -183,43 +125,6 @@ def test_architectures(order: str, number: int, expected: str) -> None:
     assert binaries.machine(header[:19]) == binaries.machine(b"#!/bin/sh\nexec something\n") == ""
 
 
-NETPLAN_FILE = """
-network:
-  ethernets:
-    ens3f0:
-      virtual-function-count: 8
-    wlan0:
-      access-points: {x: {password: "secret word"}}
-"""
-
-
-CONNECTION = "NetworkManager/system-connections/x.nmconnection"
-LINK_FILE = "[Match]\nMACAddress=02:00:00:00:00:01\n[Link]\nSR-IOVVirtualFunctions=3\n"
-
-
-@pytest.mark.parametrize(
-    ("file", "text", "manager", "covers"),
-    [
-        ("sriov-operator/pci/0000:03:00.0", "{}", OPERATOR, (True, False)),
-        ("sriov-operator/other", "", OPERATOR, (True, True)),
-        ("netplan/50.yaml", NETPLAN_FILE, NETPLAN, (True, False)),
-        ("netplan/50.yaml", "network:\n  ethernets:\n    ens3f0:\n      dhcp4: true\n", "", (False, False)),
-        (CONNECTION, "[connection]\ninterface-name=ens3f0\n[sriov]\ntotal-vfs=4\n", NETWORK_MANAGER, (True, False)),
-        (CONNECTION, "[connection]\ninterface-name=ens3f0\n", "", (False, False)),
-        ("systemd/network/10.link", LINK_FILE, SYSTEMD, (True, False)),
-        ("systemd/network/10.network", "[Match]\nName=ens3f0\n[SR-IOV]\nVirtualFunction=0\n", SYSTEMD, (True, False)),
-        ("other", "", "", (False, False)),
-    ],
-)
-def test_other_managers(file: str, text: str, manager: str, covers: tuple[bool, bool], tmp_path: Path) -> None:
-    """Who claims a PF, by its name, its address or its MAC address, and not its neighbour."""
-    _write(tmp_path / "etc", {file: text})
-    found = claims.all_on(Roots(etc=str(tmp_path / "etc"), run=str(tmp_path / "run")))
-    assert {claim.manager for claim in found} == ({manager} if manager else set())
-    mine, other = ("ens3f0", "0000:03:00.0", "02:00:00:00:00:01"), ("ens3f1", "0000:03:00.1", "02:00:00:00:00:02")
-    assert (any(x.covers(*mine) for x in found), any(x.covers(*other) for x in found)) == covers
-
-
 def test_modules(tmp_path: Path) -> None:
     """Loaded, built in, or on disk; a device's by its alias."""
     _write(
@@ -284,26 +189,6 @@ def test_registered_devices(text: str | None, expected: set[str] | None, tmp_pat
     if text is not None:
         (tmp_path / "checkpoint").write_text(text)
     assert kubernetes.registered(Roots(checkpoint=str(tmp_path / "checkpoint"))) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected", "error"),
-    [
-        (None, (), ""),
-        ('{"pfs": []}', (), ""),
-        ('{"pfs": [{"address": "a", "vfs": 8, "mode": "switchdev", "x": 1}]}', (Wished("a", 8, "switchdev"),), ""),
-        ('{"pfs": [{"address": "a", "vfs": 8, "mode": null}]}', (Wished("a", 8),), ""),
-        ('{"pfs": [{"address": "a", "vfs": true}]}', (), 'pfs: it must be a list of objects with "address" and "vfs"'),
-        ("[]", (), 'pfs: it must be a list of objects with "address" and "vfs"'),
-        ('{"pfs"', (), "Expecting ':' delimiter: line 1 column 7 (char 6)"),
-    ],
-)
-def test_file_of_pfs(text: str | None, expected: tuple[Wished, ...], error: str, tmp_path: Path) -> None:
-    """What the PFs are to be, or why that cannot be known."""
-    if text is not None:
-        _write(tmp_path, {"plumbline/pfs.json": text})
-    found = wished.read(Roots(etc=str(tmp_path)))
-    assert (found.pfs, found.error) == (expected, error)
 
 
 def _write(root: Path, files: dict[str, str]) -> None:

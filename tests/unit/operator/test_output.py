@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from cni.protocol.errors import escaped
 from plumbline import output
 from plumbline.output import Column, table
 from plumbline.verbs import vfs
@@ -143,7 +144,7 @@ def test_a_file_has_no_width() -> None:
 )
 def test_plain(text: str, expected: str) -> None:
     """What moves the cursor or turns the text around is shown, not done."""
-    assert output.plain(text) == expected
+    assert escaped(text) == expected
     assert printed([(text, "x", "y")], COLUMNS, 80)[1].split("  ")[0] == expected
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from cni.protocol.errors import IO_FAILURE, CniError
 from plumbline.errors import Status, VerbError
 from plumbline.node.model import Node
+from plumbline.node.wish import Wish
 from plumbline.prepare import applying
 from plumbline.prepare.carry_out import Progress, Silence
 from plumbline.prepare.change import Change, Terms
 from plumbline.prepare.plan import plan
 from plumbline.prepare.steps import Step
-from plumbline.prepare.wish import Wish
 from tests.unit.operator.made_up import ADDRESS, pf
 
 WISHES = [Wish("0000:0a:00.0", 1), Wish("0000:0b:00.0", 1), Wish(ADDRESS, 2), Wish("0000:0c:00.0", 1)]

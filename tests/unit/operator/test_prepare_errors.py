@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import errno
-import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from plumbline.errors import VerbError
+from plumbline.node.capability import Capability
+from plumbline.node.room import Bar, Room
 from plumbline.node.roots import Roots
-from plumbline.prepare import room
 from plumbline.prepare.explain import Situation, explain, told
 from plumbline.prepare.kernel import Kernel, Target
-from plumbline.prepare.room import Bar, Capability, Room
 from tests.support import sysfstree
 
-CAPABILITY = Capability(initial=8, total=8, offset=0x180, stride=2, ari=True)
-ROOMY = Room((Bar(0, 8 << 20, True), Bar(3, 8 << 20, True)), CAPABILITY, 0x04, 0x0300)
+CAPABILITY = Capability(total=8, initial=8, ari=True)
+BARS = (Bar(0, 8 << 20, True), Bar(3, 8 << 20, True))
+ROOMY = Room("0000:03:00.0", CAPABILITY, BARS, 0x180, 2, "0000:00:1c.0", 0x04)
 FOUND = Situation("ens3", "igb", asked=8, now=0, possible=7, room=ROOMY)
 
 
@@ -36,12 +37,17 @@ CASES: dict[str, tuple[int, Situation, str]] = {
     "busy": (errno.EBUSY, FOUND, "igb is busy"),
     "no addresses": (
         errno.ENOMEM,
-        _with(room=Room((Bar(0, 8 << 20, False), Bar(3, 8 << 20, True)), CAPABILITY, 4, 0x0300)),
+        _with(room=replace(ROOMY, bars=(Bar(0, 8 << 20, False), BARS[1]))),
         "BAR 0 of the VFs needs 8 MiB and has no addresses: in the BIOS",
+    ),
+    "no addresses, nor a size": (
+        errno.ENOMEM,
+        _with(room=replace(ROOMY, bars=(Bar(0, 0, False),))),
+        "BAR 0 of the VFs has no addresses: in the BIOS",
     ),
     "no bus": (
         errno.ENOMEM,
-        _with(room=Room(ROOMY.bars, CAPABILITY, 3, 0x0300)),
+        _with(room=replace(ROOMY, last_bus=3)),
         "the last VF would be on bus 04, and the bridge above the PF ends with bus 03",
     ),
     "no memory": (errno.ENOMEM, FOUND, "the VFs' BARs have 16 MiB, and bus numbers up to 04; so it is the driver igb"),
@@ -73,50 +79,6 @@ def test_told() -> None:
     assert (
         told(errno.EBUSY, _with(asked=0, now=3)) == "cannot remove the 3 VFs of ens3: Device or resource busy (EBUSY)"
     )
-
-
-def _config(at: int, ari: bool = True) -> bytes:
-    """Return a configuration space with the SR-IOV capability behind another one."""
-    space = bytearray(4096)
-    struct.pack_into("<I", space, 0x100, 0x0001 | 1 << 16 | at << 20)
-    struct.pack_into("<I", space, at, 0x0010 | 1 << 16)
-    struct.pack_into("<H", space, at + 0x08, 0x10 if ari else 0)
-    struct.pack_into("<HH", space, at + 0x0C, 8, 8)
-    struct.pack_into("<HH", space, at + 0x14, 0x180, 2)
-    return bytes(space)
-
-
-def test_capability() -> None:
-    """It is found in the list of extended capabilities, and nothing is made of what is no list."""
-    assert room.capability(_config(0x160)) == CAPABILITY
-    assert room.capability(_config(0x160, ari=False)) == Capability(8, 8, 0x180, 2, False)
-    assert room.capability(_config(0x160)[:64]) is None  # who is not root sees no more
-    assert room.capability(bytes(4096)) is None
-    circle = bytearray(4096)
-    struct.pack_into("<I", circle, 0x100, 0x0001 | 0x100 << 20)
-    assert room.capability(bytes(circle)) is None
-
-
-def test_measured(tmp_path: Path) -> None:
-    """From a PF's folder and the bridge's above it."""
-    zero = "0x0000000000000000 0x0000000000000000 0x0000000000000000"
-    lines = [zero] * 7
-    lines += ["0x00000000fe000000 0x00000000fe7fffff 0x0000000000040200", zero, zero]
-    lines += ["0x0000000000000000 0x00000000007fffff 0x0000000000040200", zero, zero]
-    tree: sysfstree.Tree = {
-        sysfstree.folder("0000:03:00.0", "resource"): "\n".join(lines),
-        f"{sysfstree.PORT}/subordinate_bus_number": "3",
-        sysfstree.folder("0000:03:00.0", "sriov_offset"): "384",
-        sysfstree.folder("0000:03:00.0", "sriov_stride"): "2",
-    }
-    root = sysfstree.build(tmp_path, tree)
-    device = f"{root}/devices/{sysfstree.folder('0000:03:00.0')}"
-    (tmp_path / "devices" / sysfstree.folder("0000:03:00.0") / "config").write_bytes(_config(0x160))
-    found = room.measure(device)
-    assert found == Room((Bar(0, 8 << 20, True), Bar(3, 8 << 20, False)), CAPABILITY, 3, 0x0300)
-    assert [bar.number for bar in found.lacking] == [3]
-    assert found.lacks_bus(1) == 4
-    assert room.vf_addresses(device, 3) == ["0000:04:10.0", "0000:04:10.2", "0000:04:10.4"]
 
 
 def test_fewer_than_asked_for(tmp_path: Path) -> None:

@@ -7,16 +7,17 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from plumbline.node.roots import Roots
+from plumbline.node.wish import Wish
 from plumbline.prepare import persistent
 from plumbline.prepare.places import Places
-from plumbline.prepare.wish import Wish
 
 WISHES = [Wish("0000:03:00.0", 4), Wish("netdevsim1", 4, bus="netdevsim")]
 
 
 def test_installed_once(tmp_path: Path) -> None:
     """The second time there is nothing to write; another PF is another rule, and the same unit."""
-    places = Places(str(tmp_path / "etc"), str(tmp_path / "run"))
+    places = Places(Roots(etc=str(tmp_path / "etc"), run=str(tmp_path / "run")))
     written = persistent.install(WISHES, places, "/usr/local/bin/plumbline")
     assert written == [places.unit, places.unit_wanted, places.rule]
     assert os.readlink(places.unit_wanted) == places.unit

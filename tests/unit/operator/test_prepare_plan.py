@@ -12,9 +12,9 @@ import pytest
 
 from plumbline.errors import Status, VerbError
 from plumbline.node.model import Pf
+from plumbline.node.wish import DriverFor, Wish
 from plumbline.prepare.carry_out import InterruptedSetupError, Silence, carry_out
 from plumbline.prepare.plan import plan, touched
-from plumbline.prepare.wish import DriverFor, Wish
 from tests.unit.operator.made_up import ADDRESS, MadeUpKernel, pf
 
 VFIO = (DriverFor("vfio-pci"),)

@@ -10,7 +10,7 @@ import pytest
 from plumbline.errors import Status, VerbError
 from plumbline.node.model import LinkState, Owner, Pod, Source, State, Vf
 from plumbline.node.roots import Roots
-from plumbline.prepare import claims, in_use, locks, session
+from plumbline.prepare import in_use, locks, session
 from plumbline.prepare.places import Places
 from tests.unit.operator.made_up import pf
 
@@ -130,74 +130,9 @@ def test_needed_links() -> None:
         session.refuse("x", [found, outside], {"net1": "carries your SSH session"})
 
 
-NETPLAN = """network:
-  version: 2
-  ethernets:
-    nic:   # by its address
-      match: {macaddress: "02:00:00:00:00:03"}
-      set-name: ens3
-      virtual-function-count: 4
-    lan:
-      dhcp4: true
-    vf0:
-      link: ens9
-  vlans:
-    v5:
-      id: 5
-      link: ens8
-"""
-
-
-def test_netplan() -> None:
-    """It makes the VFs of what has a number, and of the link of a VF; not of a VLAN's."""
-    assert netplan(NETPLAN) == ["nic", "ens9", "ens3"]
-    assert netplan("# virtual-function-count: 4\nnetwork: {}\n") == []
-
-
-netplan = claims.netplan_pfs
-
-PROFILE = "[connection]\nid=x\ntype=ethernet\ninterface-name={name}\n\n[sriov]\ntotal-vfs=4\n"
-CLAIMS: dict[str, tuple[str, str, str]] = {
-    "the operator": ("sriov-operator/pci/0000:03:00.0", '{"numVfs": 4}', "the SR-IOV network operator"),
-    "of others, for the operator": ("sriov-operator/pci/0000:03:00.0", '{"externallyManaged": true}', ""),
-    "the operator, another PF": ("sriov-operator/pci/0000:04:00.0", "{}", ""),
-    "NetworkManager": ("NetworkManager/system-connections/x", PROFILE.format(name="ens3"), "NetworkManager"),
-    "NetworkManager, another PF": ("NetworkManager/system-connections/x", PROFILE.format(name="ens4"), ""),
-    "NetworkManager, no VFs": ("NetworkManager/system-connections/x", "[connection]\ninterface-name=ens3\n", ""),
-    "NetworkManager, no profile": ("NetworkManager/system-connections/x", "total nonsense", ""),
-    "NetworkManager, by address": (
-        "NetworkManager/system-connections/x",
-        "[ethernet]\nmac-address=02:00:00:00:00:03\n[sriov]\n",
-        "NetworkManager",
-    ),
-    "netplan": ("netplan/50.yaml", NETPLAN, "netplan"),
-    "netplan, not read": ("netplan/50.yaml.old", NETPLAN, ""),
-}
-
-
-@pytest.mark.parametrize("name", CLAIMS)
-def test_claims(name: str, tmp_path: Path) -> None:
-    """Who says so is named with the file."""
-    path, text, who = CLAIMS[name]
-    for root in ("etc", "run") if not path.startswith("sriov") else ("etc",):
-        file = tmp_path / name / root / path
-        file.parent.mkdir(parents=True)
-        file.write_text(text)
-        etc, run = str(tmp_path / name / "etc"), str(tmp_path / name / "run")
-        found = claims.claims(pf(), etc, run)
-        assert len(found) == bool(who)
-        if who:
-            assert who in found[0]
-            assert str(file) in found[0]
-            with pytest.raises(VerbError, match=f"x: refused, since {who}") as caught:
-                claims.refuse("x", pf(), etc, run)
-            assert caught.value.status == Status.IN_USE
-        file.unlink()
-
-
 def test_one_at_a_time(tmp_path: Path) -> None:
     """Somebody else is waited for, and said."""
-    places = Places(run=str(tmp_path))
+    places = Places(Roots(run=str(tmp_path)))
     with (
         locks.of_node(places),
         pytest.raises(VerbError, match="somebody else is changing PFs") as caught,

@@ -8,13 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from tests.support import disk, net
-from tests.support.command import Said, plumbline
+from tests.support.command import plumbline
 from tests.support.net import HOST, Space
-from tests.support.plugin import REPOSITORY, Attachment
+from tests.support.plugin import Attachment
 
 HOST_LOCAL = {"type": "host-local", "subnet": "10.9.0.0/24"}
 POD = "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=router-0"
@@ -25,13 +24,6 @@ BLUE = {"cniVersion": "1.1.0", "name": "blue"}
 def empty_disk() -> None:
     """Begin with nothing that others have left."""
     disk.clear()
-
-
-def document(said: Said, schema: str) -> dict[str, Any]:
-    """Return what was printed, which has to be as docs/schema says."""
-    found = said.json
-    jsonschema.validate(found, json.loads(Path(REPOSITORY, f"docs/schema/{schema}.json").read_text()))
-    return found
 
 
 def attached(device: str, pod: Space, **more: Any) -> Attachment:
@@ -45,7 +37,7 @@ def attached(device: str, pod: Space, **more: Any) -> Attachment:
 def test_nothing_is_left() -> None:
     """It is said."""
     assert plumbline("gc").ended(0).stdout == "nothing is left of dead pods\n"
-    assert not document(plumbline("gc", "--json").ended(0), "repair")["devices"]
+    assert not plumbline("gc", "--json").ended(0).document["devices"]
     assert disk.files(disk.CNI) == {}
 
 
@@ -56,7 +48,7 @@ def test_what_a_dead_pod_has_left(device: str, make_device: Callable[[], str], m
     attached(make_device(), living)
     dying.delete()
     on_disk = disk.files(disk.CNI)
-    [planned] = document(plumbline("gc", "--dry-run", "--json").ended(0), "repair")["devices"]
+    [planned] = plumbline("gc", "--dry-run", "--json").ended(0).document["devices"]
     assert (planned["device"], planned["owner"]["pod"], planned["outcome"]) == (
         device,
         "router-0",
@@ -64,7 +56,7 @@ def test_what_a_dead_pod_has_left(device: str, make_device: Callable[[], str], m
     )
     assert len(planned["addresses"]) == 1
     assert disk.files(disk.CNI) == on_disk
-    [done] = document(plumbline("gc", "--json").ended(0), "repair")["devices"]
+    [done] = plumbline("gc", "--json").ended(0).document["devices"]
     assert (done["outcome"], done["addresses"]) == ("given back", planned["addresses"])
     assert done["notes"] == [f"there is no {device} on the host now: a virtual link dies with its pod"]
     assert len(disk.reserved("blue")) == 1
@@ -89,7 +81,7 @@ def test_a_damaged_record_is_a_finding() -> None:
     os.makedirs(disk.HOST_DEVICE)
     path = Path(disk.HOST_DEVICE, "c1-net1")
     path.write_text("{")
-    found = document(plumbline("gc", "--json").ended(1), "repair")
+    found = plumbline("gc", "--json").ended(1).document
     assert any(str(path) in text for text in found["unknown"])
     assert path.exists()
 
@@ -101,7 +93,7 @@ def test_release(device: str, pod: Space) -> None:
     refused = plumbline("release", device).ended(4)
     assert f"{device} is not released: default/router-0 has it as net1 in network blue" in refused.stderr
     assert pod.links() == ["net1"]
-    [done] = document(plumbline("release", "--force", "--json", device).ended(0), "repair")["devices"]
+    [done] = plumbline("release", "--force", "--json", device).ended(0).document["devices"]
     assert (done["outcome"], len(done["addresses"]), done["notes"]) == ("given back", 1, [])
     assert (pod.links(), HOST.settings(device), disk.reserved("blue")) == ([], before, {})
     assert plumbline("release", device).ended(10).stdout == ""
@@ -122,13 +114,13 @@ def test_a_network(device: str, pod: Space, tmp_path: Path) -> None:
     assert "without STATUS" in plumbline("network", "status", "blue", *here).ended(0).stdout
     result = plumbline("network", "add", "blue", name, "--json", "--args", POD, *here).ended(0).json
     assert [x["name"] for x in result["interfaces"] if "sandbox" in x] == ["eth0"]
-    [cached] = document(plumbline("network", "list", "--json").ended(0), "network")["attachments"]
+    [cached] = plumbline("network", "list", "--json").ended(0).document["attachments"]
     assert (cached["network"], cached["interface"], cached["netns"]) == ("blue", "eth0", pod.path)
     plumbline("network", "add", "blue", name, *here).ended(4)
-    good = document(plumbline("network", "check", "blue", name, "--json", *here).ended(0), "network")
+    good = plumbline("network", "check", "blue", name, "--json", *here).ended(0).document
     assert good["good"]
     pod.ip("addr", "flush", "dev", "eth0")
-    bad = document(plumbline("network", "check", "blue", name, "--json", *here).ended(1), "network")
+    bad = plumbline("network", "check", "blue", name, "--json", *here).ended(1).document
     assert (bad["good"], bad["error"]["plugin"]) == (False, "host-device")
     other = network(tmp_path, {"type": "absent"})
     assert "there is no executable absent" in plumbline(
@@ -181,7 +173,7 @@ def test_gc_keeps_what_may_live(device: str, pod: Space, tmp_path: Path) -> None
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({**whole, **({"netns": netns} if netns else {})}))
     on_disk = disk.files(disk.CNI)
-    found = document(plumbline("network", "gc", "blue", "--dry-run", "--json", *here).ended(0), "network")
+    found = plumbline("network", "gc", "blue", "--dry-run", "--json", *here).ended(0).document
     assert [x["containerID"] for x in found["stale"]] == ["gone"]
     assert {x["containerID"] for x in found["valid"]} == {"old", "multus", one.container_id}
     assert disk.files(disk.CNI) == on_disk

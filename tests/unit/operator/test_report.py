@@ -102,7 +102,7 @@ def roots(tmp_path: Path) -> Roots:
         "etc/cni/net.d/multus.kubeconfig": KUBECONFIG,
         "etc/plumbline/node.json": {"builtinIPAM": True, **secret},
         "etc/plumbline/key.pem": PEM,
-        "etc/netplan/1.yaml": f"virtual-function-count: 4\npassword: {SECRET}\n",
+        "etc/netplan/1.yaml": f"network:\n ethernets:\n  ens3:\n   virtual-function-count: 4\n   password: {SECRET}\n",
         "state/sriov/c0ffee-net1": {"containerID": "c0ffee", "NetConf": secret},
         "state/sriov/lock/0000:03:02.0": SECRET,
         "state/networks/blue/10.1.2.3": f"c0ffee\r\nnet1\ntoken={SECRET}",

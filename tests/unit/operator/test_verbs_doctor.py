@@ -10,7 +10,7 @@ import tarfile
 from pathlib import Path
 
 from plumbline.errors import Status
-from tests.unit.operator import schemas
+from tests.support import schemas
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -33,7 +33,7 @@ def test_lint(tmp_path: Path) -> None:
     done = _run("lint", "--json", str(good), str(bad))
     assert done.returncode == Status.FAILURE
     whole = json.loads(done.stdout)
-    schemas.validate(whole, "lint")
+    schemas.check(whole)
     assert [(fault["file"], fault["line"]) for fault in whole["faults"]] == [(str(bad), 2)]
 
 
@@ -57,7 +57,7 @@ def test_doctor() -> None:
     """Of this machine, whatever it is like: by the schema, and 1 if anything fails."""
     done = _run("doctor", "--json")
     whole = json.loads(done.stdout)
-    schemas.validate(whole, "doctor")
+    schemas.check(whole)
     fails = whole["counts"]["fail"]
     assert done.returncode == (Status.FAILURE if fails else Status.GOOD)
     assert fails == sum(finding["level"] == "fail" for finding in whole["findings"])

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from plumbline.errors import VerbError
+from plumbline.node import pfs_file as node_pfs_file
+from plumbline.node.wish import DriverFor, Wish, WishError, check, from_json, parse_driver, to_json
 from plumbline.prepare import pfs_file
-from plumbline.prepare.wish import DriverFor, Wish, WishError, check, from_json, parse_driver, to_json
 
 FULL = Wish(
     "0000:03:00.0",
@@ -90,11 +91,12 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("change", "said"), WRONG)
 def test_file_that_is_wrong(change: dict[str, Any], said: str, tmp_path: Path) -> None:
-    """The error names file, place and member."""
+    """The error names file, place and member, and nothing of the file counts."""
     path = tmp_path / "pfs.json"
-    path.write_text(json.dumps({"schema": pfs_file.SCHEMA, "pfs": [GOOD, {**GOOD, "address": "other", **change}]}))
+    path.write_text(json.dumps({"schema": node_pfs_file.SCHEMA, "pfs": [GOOD, {**GOOD, "address": "other", **change}]}))
     with pytest.raises(VerbError, match=rf"{path} cannot be used: pfs\[1\]\.{said}" if said[0] != "4" else said):
         pfs_file.read(str(path))
+    assert node_pfs_file.read(str(path)).pfs == ()
 
 
 @pytest.mark.parametrize(
@@ -106,6 +108,7 @@ def test_file_that_is_wrong(change: dict[str, Any], said: str, tmp_path: Path) -
         ('{"schema": "plumbline/pfs/1"}', "pfs: a list"),
         ('{"schema": "plumbline/pfs/1", "pfs": [1]}', "is an object"),
         (json.dumps({"schema": "plumbline/pfs/1", "pfs": [GOOD, GOOD]}), "there twice"),
+        ("[" * 100_000, "no JSON"),
     ],
 )
 def test_file_that_is_none(text: str, said: str, tmp_path: Path) -> None:
@@ -114,6 +117,13 @@ def test_file_that_is_none(text: str, said: str, tmp_path: Path) -> None:
     path.write_text(text)
     with pytest.raises(VerbError, match=said):
         pfs_file.read(str(path))
+    found = node_pfs_file.read(str(path))
+    assert (found.pfs, said in found.error) == ((), True)
+
+
+def test_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """That is said, and does not keep anybody from looking at the node."""
+    assert "it cannot be read" in node_pfs_file.read(str(tmp_path)).error
 
 
 def test_file(tmp_path: Path) -> None:
@@ -123,6 +133,8 @@ def test_file(tmp_path: Path) -> None:
     other = Wish("0000:02:00.0", 1)
     pfs_file.write(path, pfs_file.with_wish([FULL], other))
     assert pfs_file.read(path) == [other, FULL]
+    found = node_pfs_file.read(path)
+    assert (found.of("pci", FULL.address), found.of("netdevsim", FULL.address), found.error) == (FULL, None, "")
     again = pfs_file.with_wish(pfs_file.read(path), Wish("0000:02:00.0", 2))
     assert [(x.address, x.vfs) for x in again] == [("0000:03:00.0", 8), ("0000:02:00.0", 2)]
     assert pfs_file.without(again, "pci", "0000:02:00.0") == [FULL]
