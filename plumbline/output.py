@@ -32,14 +32,9 @@ def console(stream: Any = None) -> Console:
     )
 
 
-def as_json(document: object) -> str:
-    """Return a document, one of the schemas' (docs/schema), as JSON."""
-    return json.dumps(document, indent=2, ensure_ascii=False)
-
-
 def print_json(document: object) -> None:
-    """Print a document as JSON."""
-    print(as_json(document))
+    """Print a document, one of the schemas' (docs/schema)."""
+    print(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 @dataclass(frozen=True, slots=True)
