@@ -19,7 +19,8 @@ from plumbline.node import functions, switch_mode
 from plumbline.node.model import Pf
 from plumbline.node.roots import Roots
 from plumbline.node.wish import DEFAULT, VDPA_DRIVERS
-from plumbline.prepare import binding, devlink, numvfs, vdpa, waiting
+from plumbline.prepare import binding, numvfs, vdpa, waiting
+from plumbline.prepare.set_mode import set_mode
 
 VFS_S = 30.0
 """How long to wait, in seconds, until all VFs of a new number are there: some drivers make them in the background."""
@@ -93,7 +94,7 @@ class Kernel:
 
     def set_mode(self, target: Target, mode: str) -> None:
         """Change it. Raises VerbError."""
-        devlink.set_mode(target.bus, target.address, mode)
+        set_mode(target.bus, target.address, mode)
 
     def set_up(self, target: Target, up: bool) -> None:
         """Bring the PF's link up, or take it down. Raises VerbError."""
