@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import subprocess
-import sys
 
 import click
 import pytest
@@ -14,9 +12,7 @@ import pytest
 from cni.protocol.errors import GENERIC, CniError
 from plumbline import cli
 from plumbline.errors import Status, VerbError
-from tests.support import schemas
-
-PLUMBLINE = (sys.executable, "-m", "plumbline")
+from tests.support.command import MODULE, plumbline
 
 
 @pytest.mark.parametrize(
@@ -48,11 +44,6 @@ def test_errors(raised: BaseException, status: int, said: str, capsys: pytest.Ca
     assert capsys.readouterr().err == said
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command."""
-    return subprocess.run([*PLUMBLINE, *arguments], capture_output=True, text=True)
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -67,24 +58,24 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 )
 def test_usage(arguments: tuple[str, ...]) -> None:
     """A wrong command line is status 2, and says how it is right."""
-    done = run(*arguments)
-    assert (done.returncode, done.stdout) == (Status.USAGE, "")
-    assert "Usage: " in done.stderr
+    said = plumbline(*arguments).ended(Status.USAGE)
+    assert said.stdout == ""
+    assert "Usage: " in said.stderr
 
 
 def test_without_a_verb() -> None:
     """It is status then, with its options."""
-    done = run("--json")
-    assert (done.returncode, done.stderr) == (0, "")
-    schemas.check(json.loads(done.stdout))
-    assert "has no PF" in run().stdout
+    said = plumbline("--json").ended(0)
+    assert said.stderr == ""
+    assert said.document["schema"] == "plumbline/node/1"
+    assert "has no PF" in plumbline().stdout
 
 
 def test_a_reader_who_has_seen_enough() -> None:
     """`plumbline vfs | head` is no failure, and nobody complains."""
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run([*PLUMBLINE, "status"], stdout=writer, stderr=subprocess.PIPE)
+    done = subprocess.run([*MODULE, "status"], stdout=writer, stderr=subprocess.PIPE)
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")
 
@@ -92,5 +83,5 @@ def test_a_reader_who_has_seen_enough() -> None:
 def test_a_full_disk() -> None:
     """What could not be written is a failure, in a sentence."""
     with open("/dev/full", "w") as full:
-        done = subprocess.run([*PLUMBLINE, "status", "--json"], stdout=full, stderr=subprocess.PIPE)
+        done = subprocess.run([*MODULE, "status", "--json"], stdout=full, stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (1, b"plumbline: [Errno 28] No space left on device\n")
