@@ -23,7 +23,18 @@ def pfs(root: str) -> list[Pf]:
 
 def folder(pf: Pf, root: str) -> str:
     """Return a PF's real folder."""
-    return os.path.realpath(os.path.join(root, "bus", pf.bus, "devices", pf.address))
+    return os.path.realpath(on_bus(pf.bus, pf.address, root))
+
+
+def on_bus(bus: str, device: str, root: str) -> str:
+    """Return the folder of a device, which need not exist, by the name that it has on its bus."""
+    return os.path.join(root, "bus", bus, "devices", device)
+
+
+def vf_folders(device: str) -> dict[int, str]:
+    """Return the real folders of a PF's VFs, by their indices and in that order. device: the PF's folder."""
+    indices = sorted(int(x.removeprefix("virtfn")) for x in entries(device) if x.startswith("virtfn"))
+    return {index: os.path.realpath(os.path.join(device, f"virtfn{index}")) for index in indices}
 
 
 def representors(pf: Pf, root: str) -> dict[int, str]:
@@ -57,8 +68,7 @@ def _pf(device: str, address: str, root: str) -> Pf:
         numa=_numa(device),
         autoprobe=autoprobe == "1" if autoprobe else None,
     )
-    indices = sorted(int(x.removeprefix("virtfn")) for x in entries(device) if x.startswith("virtfn"))
-    found.vfs = [_vf(found, index, os.path.realpath(os.path.join(device, f"virtfn{index}")), root) for index in indices]
+    found.vfs = [_vf(found, index, vf, root) for index, vf in vf_folders(device).items()]
     return found
 
 

@@ -54,7 +54,7 @@ def _is_nic(device: str) -> bool:
 
 
 def _nic(device: str, root: str) -> Nic:
-    vfs = {int(x.removeprefix("virtfn")): x for x in functions.entries(device) if x.startswith("virtfn")}
+    vfs = functions.vf_folders(device)
     return Nic(
         name=eswitch.uplink(device) or os.path.basename(device),
         room=room.measure(device),
@@ -63,12 +63,11 @@ def _nic(device: str, root: str) -> Nic:
         possible=functions.number(device, "sriov_totalvfs"),
         asked=functions.number(device, "sriov_numvfs"),
         made=len(vfs),
-        linkless=tuple(sorted(x for x, name in vfs.items() if _is_linkless(os.path.join(device, name), root))),
+        linkless=tuple(index for index, vf in vfs.items() if _is_linkless(vf, root)),
     )
 
 
-def _is_linkless(vf: str, root: str) -> bool:
-    device = os.path.realpath(vf)
+def _is_linkless(device: str, root: str) -> bool:
     if not pci.driver(device) or pci.is_for_userspace(device) or vdpa.find(device, root) is not None:
         return False
     return not pci.has_netdev(device)

@@ -1,4 +1,4 @@
-"""The mode of a PF's embedded switch, as devlink tells it (Documentation/networking/devlink)."""
+"""The mode of a PF's embedded switch, as devlink tells it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import errno
 from collections.abc import Iterable
 
 from pyroute2 import NetlinkError
-from pyroute2.netlink import NLM_F_ACK, NLM_F_REQUEST
-from pyroute2.netlink.devlink import DEVLINK_CMD_ESWITCH_GET, devlinkcmd
-from pyroute2.netlink.generic import GenericNetlinkSocket
+from pyroute2.netlink.devlink import DEVLINK_CMD_ESWITCH_GET
 
+from plumbline.node import devlink
+from plumbline.node.devlink import Devlink
 from plumbline.node.model import Pf
 
 MODES = ("legacy", "switchdev")  # DEVLINK_ESWITCH_MODE_*, linux/devlink.h
@@ -21,23 +21,18 @@ def modes(pfs: Iterable[Pf]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     try:
-        # pyroute2's DL leaves an event loop open where there is no devlink, which complains at the end.
-        with GenericNetlinkSocket() as devlink:
-            devlink.bind("devlink", devlinkcmd)
+        with devlink.connected() as connection:
             for pf in pfs:
-                found[pf.address] = _mode(devlink, pf)
+                found[pf.address] = _mode(connection, pf)
     except NetlinkError as e:
         if e.code != errno.ENOENT:  # no such family
             raise OSError(e.code, f"devlink: {e}") from e
     return found
 
 
-def _mode(devlink: GenericNetlinkSocket, pf: Pf) -> str:
-    message = devlinkcmd()
-    message["cmd"] = DEVLINK_CMD_ESWITCH_GET
-    message["attrs"] = [("DEVLINK_ATTR_BUS_NAME", pf.bus), ("DEVLINK_ATTR_DEV_NAME", pf.address)]
+def _mode(connection: Devlink, pf: Pf) -> str:
     try:
-        answers = devlink.nlm_request(message, msg_type=devlink.prid, msg_flags=NLM_F_REQUEST | NLM_F_ACK)
+        answers = connection.request(DEVLINK_CMD_ESWITCH_GET, pf.bus, pf.address)
         mode = next((x.get_attr("DEVLINK_ATTR_ESWITCH_MODE") for x in answers), None)
     except NetlinkError as e:
         if e.code not in (errno.ENODEV, errno.EOPNOTSUPP, errno.EINVAL):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cni.protocol.errors import CniError
 from plumbline.errors import Status, VerbError
+from plumbline.node import functions
 from plumbline.node.model import Node
 from plumbline.node.wish import Wish
+from plumbline.prepare import waiting
 from plumbline.prepare.carry_out import Progress, as_verb_error
 from plumbline.prepare.change import Change, Terms, find
 from plumbline.prepare.plan import plan
@@ -68,11 +69,11 @@ def worst(outcomes: list[Outcome]) -> Status:
 
 def await_pf(wish: Wish, change: Change, timeout_s: float = PF_S) -> None:
     """Wait until a PF has a driver; say nothing where it does not get one, what follows says it better."""
-    device = os.path.join(change.roots.sysfs, "bus", wish.bus, "devices", wish.address)
-    if wish.bus == "pci":
-        _wait(lambda: os.path.exists(os.path.join(device, "driver")), timeout_s)
+    device = functions.on_bus(wish.bus, wish.address, change.roots.sysfs)
+    if wish.bus == functions.PCI:
+        waiting.until(lambda: os.path.exists(os.path.join(device, "driver")), timeout_s, POLL_S)
         # A NIC has its link a moment later; what is no NIC has none, and no MAC address either.
-        _wait(lambda: not wish.mac or os.path.isdir(os.path.join(device, "net")), timeout_s)
+        waiting.until(lambda: not wish.mac or os.path.isdir(os.path.join(device, "net")), timeout_s, POLL_S)
 
 
 def left(wish: Wish, node: Node) -> Outcome:
@@ -81,9 +82,3 @@ def left(wish: Wish, node: Node) -> Outcome:
         return Outcome(wish, tuple(plan(find(node, wish), wish)))
     except VerbError as e:
         return Outcome(wish, error=e)
-
-
-def _wait(condition: Callable[[], bool], timeout_s: float) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(POLL_S)

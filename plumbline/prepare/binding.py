@@ -7,13 +7,15 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
-import time
 
 from cni.linux import pci
 from plumbline.errors import Status, VerbError
+from plumbline.node.functions import PCI, on_bus
 from plumbline.node.wish import is_linkless
+from plumbline.prepare import attribute, waiting
 
-PCI, VDPA = "pci", "vdpa"
+VDPA = "vdpa"
+"""The bus of vDPA devices."""
 
 PATIENCE_S = 10.0
 """How long to wait, in seconds, for a driver that the kernel loads or probes in the background."""
@@ -26,28 +28,28 @@ def bind(bus: str, device: str, driver: str, root: str) -> None:
     it. A driver that did not take the device leaves it without one, which raises nothing here.
     """
     load(bus, driver, root)
-    if pci.driver(_folder(bus, device, root)) != driver:
+    if pci.driver(on_bus(bus, device, root)) != driver:
         attempt = f"bind {device} to {driver}"
-        _write(attempt, os.path.join(_folder(bus, device, root), "driver_override"), driver)
+        _write(attempt, os.path.join(on_bus(bus, device, root), "driver_override"), driver)
         unbind(bus, device, root)
         _probe(attempt, bus, device, root)
     if bus == PCI and not is_linkless(driver):
-        _write(f"clear the override of {device}", os.path.join(_folder(bus, device, root), "driver_override"), "\n")
-    if bus == VDPA and pci.driver(_folder(bus, device, root)) != driver:
+        _write(f"clear the override of {device}", os.path.join(on_bus(bus, device, root), "driver_override"), "\n")
+    if bus == VDPA and pci.driver(on_bus(bus, device, root)) != driver:
         raise VerbError(Status.FAILURE, f"cannot bind the vDPA device {device} to {driver}: the driver did not take it")
 
 
 def bind_to_default(address: str, root: str) -> None:
     """Let the kernel choose the driver of a PCI device. Raises VerbError."""
     attempt = f"bind {address} to the kernel's driver for it"
-    _write(attempt, os.path.join(_folder(PCI, address, root), "driver_override"), "\n")
+    _write(attempt, os.path.join(on_bus(PCI, address, root), "driver_override"), "\n")
     unbind(PCI, address, root)
     _probe(attempt, PCI, address, root)
 
 
 def unbind(bus: str, device: str, root: str) -> None:
     """Take its driver from a device, if it has one. Raises VerbError."""
-    bound = pci.driver(_folder(bus, device, root))
+    bound = pci.driver(on_bus(bus, device, root))
     if bound:
         _write(f"unbind {device} from {bound}", os.path.join(root, "bus", bus, "drivers", bound, "unbind"), device)
 
@@ -65,11 +67,8 @@ def load(bus: str, driver: str, root: str) -> None:
     if done.returncode != 0:
         said = done.stderr.strip().rpartition("\n")[2] or f"exit status {done.returncode}"
         raise VerbError(Status.FAILURE, f"{attempt}, and its module cannot be loaded: {said}")
-    deadline = time.monotonic() + PATIENCE_S
-    while not os.path.isdir(folder):
-        if time.monotonic() > deadline:
-            raise VerbError(Status.FAILURE, f"{attempt}, also with the module of that name", f"there is no {folder}")
-        time.sleep(0.05)
+    if not waiting.until(lambda: os.path.isdir(folder), PATIENCE_S):
+        raise VerbError(Status.FAILURE, f"{attempt}, also with the module of that name", f"there is no {folder}")
 
 
 def _probe(attempt: str, bus: str, device: str, root: str) -> None:
@@ -84,14 +83,6 @@ def _probe(attempt: str, bus: str, device: str, root: str) -> None:
 
 def _write(attempt: str, path: str, text: str) -> None:
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.write(fd, text.encode())
-        finally:
-            os.close(fd)
+        attribute.write(path, text)
     except OSError as e:
         raise VerbError(Status.FAILURE, f"cannot {attempt}: {e.strerror}", f"the kernel said so at {path}") from e
-
-
-def _folder(bus: str, device: str, root: str) -> str:
-    return os.path.join(root, "bus", bus, "devices", device)

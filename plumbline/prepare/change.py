@@ -99,9 +99,8 @@ class Change:
         """Return the addresses of the VFs that there are and that there will be."""
         if wish.bus != functions.PCI:
             return []
-        device = os.path.realpath(os.path.join(self.roots.sysfs, "bus/pci/devices", wish.address))
-        made = (x for x in functions.entries(device) if x.startswith("virtfn"))
-        there = [os.path.basename(functions.target(device, x)) for x in made]
+        device = os.path.realpath(functions.on_bus(wish.bus, wish.address, self.roots.sysfs))
+        there = [os.path.basename(vf) for vf in functions.vf_folders(device).values()]
         return sorted({*there, *room.measure(device).addresses(wish.vfs)})
 
 

@@ -19,15 +19,14 @@ from plumbline.node import functions, switch_mode
 from plumbline.node.model import Pf
 from plumbline.node.roots import Roots
 from plumbline.node.wish import DEFAULT, VDPA_DRIVERS
-from plumbline.prepare import binding, devlink, numvfs, vdpa
+from plumbline.prepare import binding, numvfs, vdpa, waiting
+from plumbline.prepare.set_mode import set_mode
 
 VFS_S = 30.0
 """How long to wait, in seconds, until all VFs of a new number are there: some drivers make them in the background."""
 
 LINK_S = 5.0
 """How long to wait, in seconds, for the link of a VF that has been bound."""
-
-POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +73,8 @@ class Kernel:
             )
         deadline = time.monotonic() + VFS_S
         for index in range(number):
-            while target.bus == functions.PCI and not os.path.exists(self._virtfn(target, index)):
-                if time.monotonic() > deadline:
-                    raise VerbError(
-                        Status.FAILURE, f"{target.name}: VF {index} of {number} has not come in {VFS_S:g} s"
-                    )
-                time.sleep(POLL_S)
+            if target.bus == functions.PCI and not _comes(self._virtfn(target, index), deadline - time.monotonic()):
+                raise VerbError(Status.FAILURE, f"{target.name}: VF {index} of {number} has not come in {VFS_S:g} s")
             tick()
 
     def vf(self, target: Target, index: int) -> str:
@@ -99,7 +94,7 @@ class Kernel:
 
     def set_mode(self, target: Target, mode: str) -> None:
         """Change it. Raises VerbError."""
-        devlink.set_mode(target.bus, target.address, mode)
+        set_mode(target.bus, target.address, mode)
 
     def set_up(self, target: Target, up: bool) -> None:
         """Bring the PF's link up, or take it down. Raises VerbError."""
@@ -120,14 +115,14 @@ class Kernel:
 
     def unbind(self, address: str) -> None:
         """Take its driver from a PCI device, if it has one. Raises VerbError."""
-        binding.unbind(binding.PCI, address, self._root)
+        binding.unbind(functions.PCI, address, self._root)
 
     def bind(self, address: str, driver: str) -> None:
         """Bind a PCI device to a driver, or to the one that the kernel chooses (DEFAULT). Raises VerbError."""
         if driver == DEFAULT:
             binding.bind_to_default(address, self._root)
         else:
-            binding.bind(binding.PCI, address, driver, self._root)
+            binding.bind(functions.PCI, address, driver, self._root)
 
     def require_driver(self, address: str, driver: str) -> None:
         """Raise VerbError where a PCI device does not have the driver that it was bound to."""
@@ -186,15 +181,14 @@ class Kernel:
 
     def _has_link(self, address: str) -> bool:
         """Return whether a VF has a link, in whatever namespace, or gets one in a moment."""
-        deadline = time.monotonic() + self._link_s
-        while not pci.has_netdev(pci.folder(address, self._root)):
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(POLL_S)
-        return True
+        return waiting.until(lambda: pci.has_netdev(pci.folder(address, self._root)), self._link_s)
 
     def _folder(self, target: Target) -> str:
-        return os.path.join(self._root, "bus", target.bus, "devices", target.address)
+        return functions.on_bus(target.bus, target.address, self._root)
 
     def _virtfn(self, target: Target, index: int) -> str:
         return os.path.join(self._folder(target), f"virtfn{index}")
+
+
+def _comes(path: str, timeout_s: float) -> bool:
+    return waiting.until(lambda: os.path.exists(path), timeout_s)

@@ -9,7 +9,7 @@ from plumbline.errors import Status, VerbError
 from plumbline.node import functions, room
 from plumbline.node.look import look
 from plumbline.node.roots import Roots
-from plumbline.prepare import in_use
+from plumbline.prepare import attribute, in_use
 from plumbline.prepare.explain import Situation, explain, told
 
 
@@ -19,11 +19,7 @@ def set_number(name: str, device: str, number: int, roots: Roots) -> None:
     Raises VerbError, which explains the errno. That fewer have been made than asked for is no error here.
     """
     try:
-        fd = os.open(os.path.join(device, "sriov_numvfs"), os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.write(fd, str(number).encode())
-        finally:
-            os.close(fd)
+        attribute.write(os.path.join(device, "sriov_numvfs"), str(number))
     except OSError as e:
         found, said = _situation(name, device, number, roots), e.errno or 0
         raise VerbError(Status.FAILURE, told(said, found), explain(said, found)) from e

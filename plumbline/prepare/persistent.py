@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 
-from cni.linux import files
+from cni.linux import files, pci
 from plumbline.errors import Status, VerbError
 from plumbline.node import functions
 from plumbline.node.wish import Wish
@@ -109,7 +109,7 @@ def refresh_rule(wishes: list[Wish], places: Places) -> list[str]:
 def announce(addresses: list[str], sysfs_root: str) -> None:
     """Have udev look again at links of VFs, so that NetworkManager lets go of those it has taken up meanwhile."""
     for address in addresses:
-        folder = os.path.join(sysfs_root, "bus/pci/devices", address, "net")
+        folder = os.path.join(pci.folder(address, sysfs_root), "net")
         for name in functions.entries(folder):
             try:
                 with open(os.path.join(folder, name, "uevent"), "w", encoding="ascii") as file:

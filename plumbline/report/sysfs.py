@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from cni.linux import pci
 from plumbline.node import capability, functions
 from plumbline.node.model import Node
 
@@ -31,7 +32,7 @@ def attributes(node: Node, root: str) -> dict[str, dict[str, str]]:
         found.setdefault(os.path.basename(above), dict(_of(above)))
         for vf in pf.vfs:
             if vf.address:
-                found[vf.address] = dict(_of(os.path.realpath(os.path.join(root, "bus/pci/devices", vf.address))))
+                found[vf.address] = dict(_of(os.path.realpath(pci.folder(vf.address, root))))
     return found
 
 

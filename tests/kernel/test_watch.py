@@ -8,7 +8,6 @@ import select
 import signal
 import struct
 import subprocess
-import sys
 import termios
 import time
 from collections.abc import Callable
@@ -17,11 +16,12 @@ from typing import Any
 import pytest
 
 from tests.support import net
+from tests.support.command import MODULE
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 from tests.support.watching import watching
 
-PLUMBLINE = (sys.executable, "-m", "plumbline", "status", "--watch")
+WATCH = (*MODULE, "status", "--watch")
 CLEAR = b"\x1b[2J"
 
 
@@ -34,7 +34,7 @@ def attachment(device: str, pod: Space) -> Attachment:
 def test_attachments_are_shown(device: str, pod: Space) -> None:
     """A record that comes, and that goes, is a change each."""
     one = attachment(device, pod)
-    with watching(*PLUMBLINE, "--json") as watch:
+    with watching(*WATCH, "--json") as watch:
         assert watch.next()["others"] == []
         one.add()
         found = watch.until(lambda document: bool(document["others"]))
@@ -46,7 +46,7 @@ def test_attachments_are_shown(device: str, pod: Space) -> None:
 def test_what_changes_nothing_is_not_shown(device: str, pod: Space) -> None:
     """Events of links that are none of ours make no document: the next one is about the attachment."""
     one = attachment(device, pod)
-    with watching(*PLUMBLINE, "--json") as watch:
+    with watching(*WATCH, "--json") as watch:
         watch.next()
         for _ in range(3):
             HOST.batch("link add passing type veth peer name by", "link del passing")
@@ -59,7 +59,7 @@ def test_what_changes_nothing_is_not_shown(device: str, pod: Space) -> None:
 @pytest.mark.parametrize("end", ["Ctrl-C", "reader"])
 def test_ends(end: str) -> None:
     """With status 0, without a word, though nothing has happened."""
-    with watching(*PLUMBLINE, "--json") as watch:
+    with watching(*WATCH, "--json") as watch:
         watch.next()
         if end == "reader":
             watch.close()
@@ -74,7 +74,7 @@ def test_on_a_terminal(device: str, pod: Space) -> None:
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     variables = {**os.environ, "TERM": "xterm-256color"}
-    with subprocess.Popen(PLUMBLINE, stdin=theirs, stdout=theirs, env=variables, start_new_session=True) as process:
+    with subprocess.Popen(WATCH, stdin=theirs, stdout=theirs, env=variables, start_new_session=True) as process:
         os.close(theirs)
         try:
             assert read(ours, lambda text: b"has no PF" in text).count(CLEAR) == 1

@@ -46,13 +46,13 @@ class Said:
         return self
 
 
-def plumbline(*arguments: str, program: tuple[str, ...] = MODULE, **variables: str) -> Said:
-    """Run a verb and wait for its end, 300 s at most: strace takes its time. variables: of the environment, besides
-    where plugins are.
+def plumbline(*arguments: str, program: tuple[str, ...] = MODULE, stdin: str = "", **variables: str) -> Said:
+    """Run a verb and wait for its end, 300 s at most: strace takes its time. stdin: what it reads. variables: of the
+    environment, besides where plugins are.
     """
     environ = {"PATH": os.environ["PATH"], "CNI_PATH": f"{DIST}:{REFERENCE}", **variables}
     done = subprocess.run(
-        [*program, *arguments], env=environ, cwd=REPOSITORY, capture_output=True, text=True, timeout=300
+        [*program, *arguments], input=stdin, env=environ, cwd=REPOSITORY, capture_output=True, text=True, timeout=300
     )
     return Said(done.returncode, done.stdout, done.stderr)
 

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 
 from plumbline.errors import Status, VerbError
 from tests.support import disk, net, scene, schemas
+from tests.support.command import MODULE
 from tests.support.inprocess import document, run
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment, binary
@@ -218,7 +218,7 @@ def vf_of(document: dict[str, Any], index: int) -> dict[str, Any]:
 def test_watch(there: Scene) -> None:
     """Shown are a setting at the PF, which rtnetlink tells, a driver, which udev tells, and a record; then Ctrl-C."""
     vf = there.pfs[0].vfs[6]
-    with watching(sys.executable, "-m", "plumbline", *WATCH) as watch:
+    with watching(*MODULE, *WATCH) as watch:
         assert vf_of(watch.next(), 6)["state"] == "free"
         there.pfs[0].set(6, "trust", "on")
         assert vf_of(watch.until(lambda x: vf_of(x, 6)["settings"]["trust"]), 6)["state"] == "free"

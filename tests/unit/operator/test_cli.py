@@ -1,104 +1,87 @@
-"""The command line as a whole: every verb is where a user looks for it."""
+"""The command line: how verbs end, and what is said then."""
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import click
 import pytest
 
-from plumbline.cli import SECTIONS, command
-from plumbline.errors import Status
-from tests.support.command import plumbline
-from tests.support.plugin import REPOSITORY
-
-MANUAL = Path(REPOSITORY, "docs/plumbline.1").read_text()
-PAGE = Path(REPOSITORY, "docs/operator.md").read_text()
-PAGES = "".join(path.read_text() for path in [*Path(REPOSITORY, "docs/operator").glob("*.md")])
-
-
-def verbs(group: click.Group = command, path: str = "") -> Iterator[tuple[str, click.Command]]:
-    """Give each verb, by the words that a user types."""
-    for name, verb in group.commands.items():
-        if isinstance(verb, click.Group):
-            yield from verbs(verb, f"{path}{name} ")
-        else:
-            yield f"{path}{name}", verb
-
-
-VERBS = dict(verbs())
-
-
-def test_the_help_lists_every_verb() -> None:
-    """In a section each, with a sentence that says something."""
-    listed = [verb for section in SECTIONS.values() for verb in section]
-    assert {verb.name for verb in listed} == set(command.commands)
-    told = plumbline("-h").ended(Status.GOOD).stdout
-    assert [line[:-1] for line in told.splitlines() if line.endswith(":") and line[0] != " "][1:] == [*SECTIONS]
-    assert "..." not in told.partition("See:")[2]
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_is_documented(verb: str) -> None:
-    """In its help, on its page, and with all its options in the manual page."""
-    made = VERBS[verb]
-    assert made.help
-    first, _, rest = verb.partition(" ")
-    assert f"`{first}" in PAGE
-    assert not rest or f"`{rest}`" in PAGE or f"`{verb}`" in PAGE
-    assert f"Cm {verb}" in MANUAL
-    options = [name for x in made.params if isinstance(x, click.Option) for name in (*x.opts, *x.secondary_opts)]
-    missing = [name for name in options if not f"{MANUAL} ".replace("\n", " ").count(_in_roff(name))]
-    assert missing == []
-    # Of a switch, the page has the word for what is not so by itself.
-    told = [name for x in made.params if isinstance(x, click.Option) for name in (x.secondary_opts or x.opts)]
-    assert [name for name in told if name.startswith("--") and name not in PAGES] == []
-
-
-def _in_roff(option: str) -> str:
-    return f"{option.removeprefix('-')} "
-
-
-def test_the_manual_page_is_one() -> None:
-    """man(1) has nothing to say against it, where there is one."""
-    assert MANUAL.startswith(".Dd ")
-    opened = [line.split()[0] for line in MANUAL.splitlines() if line.split()[:1] in ([".Bl"], [".El"])]
-    assert opened.count(".Bl") == opened.count(".El") > 0
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion(shell: str) -> None:
-    """What a shell reads asks the command itself, by the variable that click looks for."""
-    assert "_PLUMBLINE_COMPLETE" in plumbline("completion", shell).ended(Status.GOOD).stdout
-
-
-def completed(*words: str) -> list[str]:
-    """Return what bash is offered for the last word."""
-    program = "import sys; sys.argv[0] = 'plumbline'; from plumbline.cli import main; main()"
-    environ = {"COMP_WORDS": " ".join(("plumbline", *words)), "COMP_CWORD": str(len(words))}
-    environ |= {"_PLUMBLINE_COMPLETE": "bash_complete", "PATH": os.environ["PATH"]}
-    said = subprocess.run(
-        [sys.executable, "-c", program], env=environ, cwd=REPOSITORY, capture_output=True, text=True, check=False
-    )
-    return [line.partition(",")[2] for line in said.stdout.splitlines()]
-
-
-def test_what_is_completed() -> None:
-    """Verbs and options; devices where there are some, in the lab."""
-    assert completed("sh") == ["show"]
-    assert completed("network", "st") == ["status"]
-    assert completed("vfs", "--j") == ["--json"]
+from cni.protocol.errors import GENERIC, CniError
+from plumbline import cli
+from plumbline.errors import Status, VerbError
+from tests.support.command import MODULE, plumbline
 
 
 @pytest.mark.parametrize(
-    ("words", "status"),
-    [(("vfs", "nothing"), Status.NO_DEVICE), (("nothing",), Status.USAGE), (("--version",), Status.GOOD)],
+    ("raised", "status", "said"),
+    [
+        (VerbError(Status.NO_DEVICE, "no such VF", "try\nthat"), 10, "plumbline: no such VF\n  try\n  that\n"),
+        (VerbError(Status.IN_USE, "a pod has it"), 4, "plumbline: a pod has it\n"),
+        (VerbError(Status.FAILURE, "link a\x1b[2J"), 1, "plumbline: link a\\x1b[2J\n"),
+        (CniError(GENERIC, "cannot list"), 1, "plumbline: cannot list\n"),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "plumbline: [Errno 28] No space left on device\n"),
+        (click.Abort(), 130, ""),
+        (click.exceptions.Exit(3), 3, ""),
+    ],
 )
-def test_exit_status(words: tuple[str, ...], status: Status) -> None:
-    """Of what fails, nothing comes to standard output."""
-    said = plumbline(*words).ended(status)
-    assert bool(said.stdout) == (status is Status.GOOD)
+def test_errors(raised: BaseException, status: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each kind has its status, and is said without a traceback."""
+
+    @click.command()
+    def failing() -> None:
+        raise raised
+
+    cli.command.add_command(failing, "failing")
+    try:
+        with pytest.raises(SystemExit) as caught:
+            cli.main(["failing"])
+    finally:
+        del cli.command.commands["failing"]
+    assert caught.value.code == status
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nothing",),
+        ("--nothing",),
+        ("--json", "vfs"),
+        ("show",),
+        ("tree", "--dot", "--svg"),
+        ("tree", "--svg", "--json"),
+        ("tree", "--dot", "--watch"),
+    ],
+)
+def test_usage(arguments: tuple[str, ...]) -> None:
+    """A wrong command line is status 2, and says how it is right."""
+    said = plumbline(*arguments).ended(Status.USAGE)
+    assert said.stdout == ""
+    assert "Usage: " in said.stderr
+
+
+def test_without_a_verb() -> None:
+    """It is status then, with its options."""
+    said = plumbline("--json").ended(0)
+    assert said.stderr == ""
+    assert said.document["schema"] == "plumbline/node/1"
+    assert "has no PF" in plumbline().stdout
+
+
+def test_a_reader_who_has_seen_enough() -> None:
+    """`plumbline vfs | head` is no failure, and nobody complains."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([*MODULE, "status"], stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_full_disk() -> None:
+    """What could not be written is a failure, in a sentence."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*MODULE, "status", "--json"], stdout=full, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (1, b"plumbline: [Errno 28] No space left on device\n")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from plumbline.errors import VerbError
+from plumbline.node import functions
 from plumbline.node.roots import Roots
 from plumbline.prepare import binding
 from plumbline.prepare.kernel import Kernel
@@ -78,7 +79,7 @@ def test_no_driver_no_link(root: str) -> None:
 def test_override(driver: str, kept: str, root: str) -> None:
     """It stays where the kernel would choose another driver the next time, and goes where that is the kernel's own."""
     device = Path(root, "bus/pci/devices", VF)
-    binding.bind(binding.PCI, VF, driver, root)
+    binding.bind(functions.PCI, VF, driver, root)
     assert Path(root, "bus/pci/drivers_probe").read_text() == VF
     assert (device / "driver_override").read_text().split("\n")[0] == kept
 
@@ -88,8 +89,8 @@ def test_refusal_names_the_attempt(root: str) -> None:
     device = Path(root, "bus/pci/devices", VF)
     (device / "driver_override").unlink()
     with pytest.raises(VerbError, match=f"cannot bind {VF} to vfio-pci: No such file or directory"):
-        binding.bind(binding.PCI, VF, "vfio-pci", root)
+        binding.bind(functions.PCI, VF, "vfio-pci", root)
     with pytest.raises(VerbError, match="there is no driver no-such on the pci bus of this kernel, and "):
-        binding.bind(binding.PCI, VF, "no-such", root)
+        binding.bind(functions.PCI, VF, "no-such", root)
     with pytest.raises(VerbError, match=f"cannot bind {VF} to vfio-pci: the driver did not take it, it has none now"):
         Kernel(Roots(sysfs=root)).require_driver(VF, "vfio-pci")

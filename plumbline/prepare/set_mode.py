@@ -1,15 +1,15 @@
-"""The mode of an embedded switch is changed by devlink (Documentation/networking/devlink, linux/devlink.h)."""
+"""The mode of an embedded switch is changed by devlink (linux/devlink.h)."""
 
 from __future__ import annotations
 
 import errno
 import os
 
-from pyroute2 import DL, NetlinkError
-from pyroute2.netlink import NLM_F_ACK, NLM_F_REQUEST
-from pyroute2.netlink.devlink import DEVLINK_CMD_ESWITCH_SET, devlinkcmd
+from pyroute2 import NetlinkError
+from pyroute2.netlink.devlink import DEVLINK_CMD_ESWITCH_SET
 
 from plumbline.errors import Status, VerbError
+from plumbline.node import devlink
 from plumbline.node.switch_mode import MODES
 
 HINTS = {
@@ -24,17 +24,10 @@ HINTS = {
 
 def set_mode(bus: str, address: str, mode: str) -> None:
     """Change the mode of a PF's switch: `legacy` or `switchdev`. Raises VerbError."""
-    message = devlinkcmd()
-    message["cmd"] = DEVLINK_CMD_ESWITCH_SET
-    message["attrs"] = [
-        ("DEVLINK_ATTR_BUS_NAME", bus),
-        ("DEVLINK_ATTR_DEV_NAME", address),
-        ("DEVLINK_ATTR_ESWITCH_MODE", MODES.index(mode)),
-    ]
+    wanted = (("DEVLINK_ATTR_ESWITCH_MODE", MODES.index(mode)),)
     try:
-        with DL() as devlink:
-            for _ in devlink.nlm_request(message, msg_type=devlink.prid, msg_flags=NLM_F_REQUEST | NLM_F_ACK):
-                pass
+        with devlink.connected() as connection:
+            connection.request(DEVLINK_CMD_ESWITCH_SET, bus, address, wanted)
     except NetlinkError as e:
         raise VerbError(
             Status.FAILURE,
