@@ -7,7 +7,7 @@ from pathlib import Path
 
 from plumbline.prepare.kernel import Target
 from plumbline.prepare.steps import AwaitLinks, Bind, SetNumber, Step, Unbind
-from plumbline.prepare.wish import DEFAULT
+from plumbline.node.wish import DEFAULT
 from tests.support import sysfstree
 from tests.support.sysfstree import folder
 
