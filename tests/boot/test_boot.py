@@ -59,9 +59,9 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
     return made
 
 
-def look(node: Node, without: str = "") -> dict[str, Any]:
-    """Switch the node on, and return what it is like."""
-    status, said = node.boot(LOOK, without)
+def look(node: Node, without: str = "", then: str = "true") -> dict[str, Any]:
+    """Switch the node on, and return what it is like. then: a shell command for after that."""
+    status, said = node.boot(f"{LOOK} && {then}", without)
     assert status == 0, said
     found = json.loads(said)
     assert isinstance(found, dict)
@@ -71,6 +71,16 @@ def look(node: Node, without: str = "") -> dict[str, Any]:
 def drivers(found: dict[str, Any]) -> dict[str, list[str | None]]:
     """Return the drivers of the VFs of each PF."""
     return {pf["address"]: [vf["driver"] for vf in pf["vfs"]] for pf in found["node"]["pfs"]}
+
+
+def assert_a_finding(found: dict[str, Any], address: str) -> None:
+    """Assert that the unit has failed for one PF, which both its journal and a later `apply` name."""
+    assert found["unit"] != "active"
+    assert "Failed with result 'exit-code'" in found["journal"]
+    assert address in found["journal"]
+    assert found["applied"] == 1
+    (error,) = [pf["error"]["message"] for pf in found["apply"]["pfs"] if pf["error"] is not None]
+    assert address in error
 
 
 def test_after_a_boot(node: Node) -> None:
@@ -89,15 +99,15 @@ def test_after_a_boot(node: Node) -> None:
     assert not any(pf["steps"] for pf in found["apply"]["pfs"])
 
 
-def test_a_pf_is_gone(node: Node) -> None:
-    """It is a finding and a failed unit; the other PFs are what they are to be."""
-    found = look(node, without=SECOND)
-    assert drivers(found) == {
-        "0000:01:00.0": ["igbvf", "igbvf", "vfio-pci"],
-        "netdevsim1": ["netdevsim", "netdevsim"],
-    }
-    assert found["unit"] in ("failed", "activating")
-    assert "0000:02:00.0" in found["journal"]
-    assert found["applied"] == 1
-    (error,) = [pf["error"]["message"] for pf in found["apply"]["pfs"] if pf["error"] is not None]
-    assert "0000:02:00.0" in error
+def test_a_pf_is_gone_and_another_comes(node: Node) -> None:
+    """Either is a finding and a failed unit, and the other PFs are what they are to be. What comes to the place of a PF
+    has another MAC address, and is left alone.
+    """
+    others = {"0000:01:00.0": ["igbvf", "igbvf", "vfio-pci"], "netdevsim1": ["netdevsim", "netdevsim"]}
+    was_another = f"sed -i s/{SECOND}/52:54:00:00:02:99/ /etc/plumbline/pfs.json"
+    gone = look(node, without=SECOND, then=was_another)
+    assert drivers(gone) == others
+    assert_a_finding(gone, "0000:02:00.0")
+    another = look(node)
+    assert drivers(another) == {**others, "0000:02:00.0": []}
+    assert_a_finding(another, "0000:02:00.0")
