@@ -13,6 +13,7 @@ import click
 
 from plumbline.network import attachment, cache, configuration, invoke
 from plumbline.network.attachment import Attachment, Pairs
+from plumbline.verbs.options import json_option
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,21 @@ def asked(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(asked=Asked(ifname, container_id, args, capabilities), **others)
 
     return _with(_ASKED, verb)
+
+
+_OF_ATTACHMENT = (
+    click.argument("name"),
+    click.argument("netns"),
+    click.option("--current", is_flag=True, help="By the configuration as it is now, not as it was at ADD."),
+    places,
+    asked,
+    json_option,
+)
+
+
+def of_attachment(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a verb what names an attachment that there is, and how it is treated: the arguments of `attached`."""
+    return _with(_OF_ATTACHMENT, function)
 
 
 def _with(options: tuple[Callable[..., Any], ...], verb: Callable[..., Any]) -> Callable[..., Any]:
