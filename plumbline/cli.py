@@ -8,10 +8,12 @@ import sys
 import click
 
 from cni.protocol.errors import CniError, escaped
+from plumbline import version
 from plumbline.errors import Status, VerbError
 from plumbline.prepare.carry_out import InterruptedSetupError
 from plumbline.verbs.apply import apply, forget, wait
 from plumbline.verbs.bind import bind, vdpa
+from plumbline.verbs.completion import completion
 from plumbline.verbs.doctor import doctor
 from plumbline.verbs.gc import gc
 from plumbline.verbs.install import install
@@ -26,10 +28,25 @@ from plumbline.verbs.status import status
 from plumbline.verbs.tree import tree
 from plumbline.verbs.vfs import vfs
 
+LONGEST = 150
+"""Of what is said of a verb where all are listed, in characters; it takes two lines of a narrow terminal."""
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class _Command(click.Group):
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs by what they are for."""
+        width = max(len(verb.name or "") for verbs in SECTIONS.values() for verb in verbs)
+        for title, verbs in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{x.name:{width}}", x.get_short_help_str(LONGEST)) for x in verbs])
+
+
+@click.group(cls=_Command, invoke_without_command=True, context_settings=SETTINGS)
 @json_option
 @watch_option
+@click.version_option(version.described(), message="Plumbline %(version)s")
 @click.pass_context
 def command(context: click.Context, as_json: bool, watch: bool) -> None:
     """Show, check, prepare and repair a node whose pods have VFs. Without a verb: status.
@@ -43,25 +60,16 @@ def command(context: click.Context, as_json: bool, watch: bool) -> None:
         raise click.UsageError("--json and --watch come after the verb")
 
 
-for verb in (
-    status,
-    vfs,
-    install,
-    show,
-    tree,
-    setup,
-    apply,
-    forget,
-    bind,
-    vdpa,
-    wait,
-    gc,
-    release,
-    network,
-    doctor,
-    lint,
-    report,
-):
+SECTIONS = {
+    "See": (status, vfs, show, tree),
+    "Understand": (doctor, lint, report),
+    "Prepare": (setup, apply, forget, bind, vdpa, wait),
+    "Repair": (gc, release, network),
+    "Install": (install, completion),
+}
+"""The verbs, as the help lists them."""
+
+for verb in (verb for verbs in SECTIONS.values() for verb in verbs):
     command.add_command(verb)
 
 

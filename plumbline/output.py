@@ -43,18 +43,13 @@ def console(stream: Any = None, environment: Mapping[str, str] | None = None) ->
     return _Console(file=target, width=width, highlight=False, emoji=False, markup=False, _environ=environment)
 
 
-def as_json(document: object, compact: bool = False) -> str:
-    """Return a document, one of the schemas' (docs/schema), as JSON. compact: in one line.
+def print_json(document: object, compact: bool = False) -> None:
+    """Print a document, one of the schemas' (docs/schema), as JSON. compact: in one line.
 
     It is ASCII, so that nothing in it moves a terminal's cursor.
     """
     layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
-    return json.dumps(document, **layout)
-
-
-def print_json(document: object, compact: bool = False) -> None:
-    """Print a document as JSON. compact: in one line."""
-    print(as_json(document, compact), flush=True)
+    print(json.dumps(document, **layout), flush=True)
 
 
 def print_unknown(console: Console, unknown: Iterable[str]) -> None:

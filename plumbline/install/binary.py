@@ -6,11 +6,10 @@ import errno
 import json
 import os
 import platform
-import struct
 import subprocess
 
-MACHINES = {62: "x86_64", 183: "aarch64"}  # e_machine, elf(5)
-ELF_HEADER = struct.Struct("<4sBB10x2xH")
+from plumbline.node import binaries
+
 VERSION_TIMEOUT_S = 20.0
 
 
@@ -22,13 +21,12 @@ def refuse_foreign(path: str, machine: str = "") -> None:
     """Raise UnfitError for a file that is no executable for a machine, by itself this one, named as by uname(2)."""
     try:
         with open(path, "rb") as file:
-            header = file.read(ELF_HEADER.size)
+            there = binaries.machine(file.read(binaries.HEADER_BYTES))
     except OSError as e:
         raise UnfitError(f"{path} cannot be read: {e.strerror}") from e
-    if len(header) < ELF_HEADER.size or header[:4] != b"\x7fELF":
+    here = machine or platform.machine()
+    if not there:
         raise UnfitError(f"{path} is no executable")
-    number = ELF_HEADER.unpack(header)[3]
-    here, there = machine or platform.machine(), MACHINES.get(number, f"machine {number}")
     if there != here:
         raise UnfitError(f"{path} is for {there}, and this node is {here}")
 

@@ -21,6 +21,7 @@ MACHINES = {3: "i686", 21: "ppc64le", 22: "s390x", 40: "armv7l", 62: "x86_64", 1
 
 _VERSION = re.compile(rb"[0-9][0-9.]{2,20}, commit [0-9a-z-]{7,20}(?=, )")
 _MARK = b", commit "
+HEADER_BYTES = 20
 CHUNK, LONGEST = 1 << 20, 64
 """How much is read at once, in bytes, and how much of that may belong to what is read next."""
 
@@ -63,7 +64,7 @@ def _binary(path: str, mounts: Mounts) -> Binary:
     mode_allows = bool(os.stat(path).st_mode & 0o111)
     try:
         with open(path, "rb") as file:
-            header = file.read(20)
+            header = file.read(HEADER_BYTES)
             file.seek(0)
             return Binary(path, _version(file), machine(header), mode_allows, noexec)
     except OSError:
@@ -71,8 +72,8 @@ def _binary(path: str, mounts: Mounts) -> Binary:
 
 
 def machine(header: bytes) -> str:
-    """Return the architecture that an ELF file is for, empty for another file. header: its first 20 bytes."""
-    if len(header) < 20 or header[:4] != b"\x7fELF":
+    """Return the architecture that an ELF file is for, empty for another file. header: its first HEADER_BYTES."""
+    if len(header) < HEADER_BYTES or header[:4] != b"\x7fELF":
         return ""
     number = int.from_bytes(header[18:20], "big" if header[5] == 2 else "little")
     return MACHINES.get(number, f"machine {number}")

@@ -1,15 +1,13 @@
 """Links, as rtnetlink tells them: those of a namespace, and the entries of VFs at their PFs.
 
 The plugins' own messages are used (cni.linux.netlink): a node has hundreds of links, which they read some ten times as
-fast as pyroute2 does, and a pod may call its links by any bytes.
+fast as pyroute2 does, a pod may call its links by any bytes, and where a namespace has gone pyroute2 makes a new one.
 """
 
 from __future__ import annotations
 
-from pyroute2 import IPRoute, NetlinkError
-
 from cni.linux import netns
-from cni.linux.netlink import codec, link, vf
+from cni.linux.netlink import addr, codec, link, vf
 from cni.linux.netlink.link import IFINFOMSG, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
 from cni.linux.netlink.socket import NetlinkSocket
 from cni.protocol.errors import CniError
@@ -67,13 +65,19 @@ def protocol(number: int) -> str:
 
 
 def addresses(found: LinkState) -> list[str]:
-    """Return the addresses of a link, each with its prefix length. Raises OSError."""
+    """Return the addresses of a link, each with its prefix length. Raises OSError, also where it has gone."""
+    if not found.netns:
+        with NetlinkSocket() as socket:
+            return _addresses(socket, found)
     try:
-        with IPRoute(netns=found.netns or None) as ip:
-            messages = ip.get_addr(index=found.index)
-            return [f"{message.get_attr('IFA_ADDRESS')}/{message['prefixlen']}" for message in messages]
-    except NetlinkError as e:
-        raise OSError(e.code, f"cannot list the addresses of {found.name}: {e}") from e
+        with netns.of_pod(found.netns) as other:
+            return _addresses(other.netlink, found)
+    except CniError as e:
+        raise OSError(f"cannot list the addresses of {found.name} in {found.netns}: {e}") from e
+
+
+def _addresses(socket: NetlinkSocket, found: LinkState) -> list[str]:
+    return [str(address.interface) for address in addr.dump(socket, found.index)]
 
 
 def _links(found: list[link.Link], path: str) -> list[LinkState]:

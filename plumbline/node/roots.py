@@ -15,8 +15,8 @@ class Roots:
     sysfs, proc: where these are mounted. run: of named network namespaces, `netns` below it. results: libcni's caches
     of results. checkpoint: what the kubelet's device manager has given to which pod. pod_logs: the kubelet's folders of
     logs, which name pods. devinfo: the files about devices that device plugins and we write for Multus. etc: of
-    configurations. modules: of kernels' modules, a folder for each kernel. state: below which plugins keep their
-    records.
+    configurations. var: of programs' data. modules: of kernels' modules, a folder for each kernel. state: below which
+    plugins keep their records.
     """
 
     sysfs: str = "/sys"
@@ -27,6 +27,7 @@ class Roots:
     pod_logs: str = "/var/log/pods"
     devinfo: str = os.path.dirname(deviceinfo.FOLDER)
     etc: str = "/etc"
+    var: str = "/var"
     modules: str = "/lib/modules"
     state: str = "/var/lib/cni"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import tarfile
 import time
@@ -10,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 from cni.protocol.errors import CniError
-from plumbline.output import as_json
 from plumbline.report import redact
 
 MOST_BYTES = 1 << 18
@@ -31,7 +31,7 @@ class Archive:
 
     def document(self, name: str, value: Any) -> None:
         """Add a value as JSON."""
-        self._members[name] = as_json(redact.document(value)) + "\n"
+        self._members[name] = json.dumps(redact.document(value), indent=2) + "\n"
 
     def file(self, name: str, path: str) -> None:
         """Add a regular file's text, or the end of it."""

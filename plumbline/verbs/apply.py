@@ -14,6 +14,7 @@ from plumbline.prepare import applying, locks, persistent, pfs_file
 from plumbline.prepare.change import Change, Terms
 from plumbline.prepare.document import prepared
 from plumbline.prepare.progress import Bar
+from plumbline.verbs.devices import complete_pf
 from plumbline.verbs.options import json_option
 
 POLL_S = 1.0
@@ -50,7 +51,7 @@ def apply(boot: bool, force: bool, as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("pf")
+@click.argument("pf", shell_complete=complete_pf)
 def forget(pf: str) -> int:
     """Take a PF out of the file: it stays what it is, and a boot leaves it alone. PF: a link's name or an address."""
     change = Change()

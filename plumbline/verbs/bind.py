@@ -17,6 +17,7 @@ from plumbline.prepare.kernel import Kernel
 from plumbline.prepare.plan import has_driver, target_of
 from plumbline.prepare.progress import Bar
 from plumbline.prepare.steps import AwaitLinks, Bind, MakeVdpa, RemoveVdpa, Step
+from plumbline.verbs.devices import complete_device
 from plumbline.verbs.setup import confirm, print_plan
 
 Steps = Callable[[Pf, list[Vf]], list[Step]]
@@ -28,7 +29,7 @@ force_option = click.option("--force", is_flag=True, help="Also where one carrie
 
 
 @click.command()
-@click.argument("vfs", metavar="VF...", nargs=-1, required=True)
+@click.argument("vfs", metavar="VF...", nargs=-1, required=True, shell_complete=complete_device)
 @click.option("--driver", required=True, help="Its name, such as vfio-pci; `default` is the kernel's choice.")
 @yes_option
 @dry_run_option
@@ -59,7 +60,7 @@ def vdpa() -> None:
 
 
 @vdpa.command("add")
-@click.argument("vfs", metavar="VF...", nargs=-1, required=True)
+@click.argument("vfs", metavar="VF...", nargs=-1, required=True, shell_complete=complete_device)
 @click.option("--for", "use", type=click.Choice(["vhost", "virtio"]), default="vhost", show_default=True)
 @yes_option
 @dry_run_option
@@ -76,7 +77,7 @@ def vdpa_add(vfs: tuple[str, ...], use: str, yes: bool, dry_run: bool, force: bo
 
 
 @vdpa.command("del")
-@click.argument("vfs", metavar="VF...", nargs=-1, required=True)
+@click.argument("vfs", metavar="VF...", nargs=-1, required=True, shell_complete=complete_device)
 @yes_option
 @dry_run_option
 @force_option

@@ -12,11 +12,12 @@ from plumbline.doctor.finding import Level
 from plumbline.errors import Status
 from plumbline.node.look import look
 from plumbline.verbs import findings
+from plumbline.verbs.devices import complete_pf
 from plumbline.verbs.options import json_option
 
 
 @click.command()
-@click.argument("pf", required=False)
+@click.argument("pf", required=False, shell_complete=complete_pf)
 @json_option
 def doctor(pf: str | None, as_json: bool) -> Status:
     """Check the readiness and the health of this node, or of one PF and what it depends on.

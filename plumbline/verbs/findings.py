@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cni.protocol.errors import escaped
 from plumbline.doctor import checks
 from plumbline.doctor.finding import Finding, Level, listed
 from plumbline.node.model import Node
@@ -66,11 +67,12 @@ def _merged(group: list[Finding]) -> Finding:
 
 
 def _told(finding: Finding) -> Text:
+    """Pods choose names of links, which may hold what moves a terminal's cursor: that is written as escapes."""
     text = Text()
     if finding.subject:
-        text.append(finding.subject, "bold")
+        text.append(escaped(finding.subject), "bold")
         text.append(": ")
-    text.append(finding.measured)
+    text.append(escaped(finding.measured))
     if finding.remedy:
-        text.append(f"\n{finding.remedy}", "cyan" if finding.level in (Level.FAIL, Level.WARN) else "dim")
+        text.append(f"\n{escaped(finding.remedy)}", "cyan" if finding.level in (Level.FAIL, Level.WARN) else "dim")
     return text

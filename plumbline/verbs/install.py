@@ -9,8 +9,10 @@ import click
 
 from plumbline import output
 from plumbline.errors import Status, VerbError
-from plumbline.install import installer, runtimes
+from plumbline.install import installer
 from plumbline.install.installer import InstallError, Outcome
+from plumbline.node import runtime
+from plumbline.node.roots import Roots
 from plumbline.output import Column
 from plumbline.verbs.options import json_option
 
@@ -54,21 +56,19 @@ def install(
 
 COLUMNS: list[Column[Outcome]] = [
     Column("PLUGIN", lambda x: x.name, 3, lambda _: "bold"),
-    Column("", lambda x: x.result.value, 2),
+    Column("RESULT", lambda x: x.result.value, 2),
     Column("NOTE", lambda x: x.note, 1),
 ]
 
 
 def _folder() -> str:
-    """Return the folder of the runtime that runs here. Raises VerbError where that is not one."""
-    found = runtimes.folders()
+    """Return the first folder of the runtime that runs here. Raises VerbError where that is not one."""
+    found = runtime.all_of(Roots())
     candidates = [x for x in found if x.running] or found
-    if len({x.folder for x in candidates}) > 1:
-        listed = ", ".join(f"{x.folder} ({x.runtime}, {x.file or 'by itself'})" for x in candidates)
-        raise VerbError(
-            Status.USAGE, f"the runtimes of this node use several folders: {listed}", "choose with --folder"
-        )
-    return candidates[0].folder
+    if len({x.binaries[0] for x in candidates}) > 1:
+        listed = ", ".join(f"{x.binaries[0]} ({x.runtime}, {x.by or 'by itself'})" for x in candidates)
+        raise VerbError(Status.USAGE, f"the runtimes of this node use several folders: {listed}", "give --folder")
+    return candidates[0].binaries[0]
 
 
 def _source(given: str | None, names: tuple[str, ...]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cni.protocol.errors import escaped
 from cni.protocol.limits import CONFIG_BYTES
 from plumbline import output
 from plumbline.errors import Status, VerbError
@@ -28,7 +29,7 @@ def lint(files: tuple[str, ...], as_json: bool) -> Status:
     else:
         console = output.console()
         for fault in faults:
-            console.print(str(fault), style="red" if fault.is_error else "yellow", markup=False)
+            console.print(escaped(str(fault)), style="red" if fault.is_error else "yellow", markup=False)
         if not faults:
             console.print(f"{len(files)} files, no fault" if len(files) > 1 else f"{files[0]}: no fault", markup=False)
     return Status.FAILURE if any(fault.is_error for fault in faults) else Status.GOOD

@@ -20,13 +20,14 @@ from plumbline.repair.release import Wanted
 from plumbline.repair.report import Report
 from plumbline.verbs import changes
 from plumbline.verbs.changes import Seen
+from plumbline.verbs.devices import complete_device
 from plumbline.verbs.gc import planned, require_root, show
 from plumbline.verbs.options import dry_run_option, json_option
 from plumbline.verbs.saying import say
 
 
 @click.command()
-@click.argument("vf")
+@click.argument("vf", shell_complete=complete_device)
 @dry_run_option
 @click.option("--force", is_flag=True, help="Release it though its pod lives, or nobody has recorded whose it is.")
 @json_option

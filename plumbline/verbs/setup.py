@@ -21,6 +21,7 @@ from plumbline.prepare.document import prepared
 from plumbline.prepare.plan import plan
 from plumbline.prepare.progress import Bar
 from plumbline.prepare.steps import Step
+from plumbline.verbs.devices import complete_pf
 from plumbline.verbs.options import json_option
 
 
@@ -36,7 +37,7 @@ class How:
 
 
 @click.command()
-@click.argument("pf")
+@click.argument("pf", shell_complete=complete_pf)
 @click.option("--vfs", type=click.IntRange(0), required=True, help="How many VFs the PF is to have.")
 @click.option("--mode", type=click.Choice(["switchdev", "legacy"]), help="The mode of its embedded switch.")
 @click.option(

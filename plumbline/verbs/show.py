@@ -17,6 +17,7 @@ from plumbline.node import details
 from plumbline.node.details import Details
 from plumbline.node.model import LinkState, Owner, Pf, Settings, Vf
 from plumbline.node.record import Asked, Record
+from plumbline.verbs.devices import complete_device
 from plumbline.verbs.options import json_option, watch_option
 from plumbline.verbs.status import speed, vfs_told
 from plumbline.verbs.vfs import STYLES
@@ -26,7 +27,7 @@ Row = tuple[str, str]
 
 
 @click.command()
-@click.argument("device")
+@click.argument("device", shell_complete=complete_device)
 @json_option
 @watch_option
 def show(device: str, as_json: bool, watch: bool) -> None:

@@ -10,6 +10,7 @@ from plumbline.node import names
 from plumbline.node.look import look
 from plumbline.node.model import NO_MAC, Node, State, Vf
 from plumbline.output import Column
+from plumbline.verbs.devices import complete_pf
 from plumbline.verbs.options import json_option, watch_option
 from plumbline.verbs.watch import View, present
 
@@ -25,7 +26,7 @@ STYLES = {
 
 
 @click.command()
-@click.argument("pf", required=False)
+@click.argument("pf", required=False, shell_complete=complete_pf)
 @json_option
 @watch_option
 def vfs(pf: str | None, as_json: bool, watch: bool) -> None:

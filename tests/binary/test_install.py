@@ -17,7 +17,7 @@ import pytest
 
 from plumbline.install import installer
 from plumbline.install.installer import InstallError, Result
-from tests.support import plugin
+from tests.support import plugin, schemas
 
 REFERENCE = f"{plugin.REFERENCE}/host-device"
 CHANGES = ("write", "fchmod", "fsync", "?rename", "?renameat", "?unlink", "?unlinkat", "flock")
@@ -67,6 +67,7 @@ def test_as_a_user_types_it(target: Path) -> None:
         ("host-device", "installed"),
     ]
     assert {x["result"] for x in second["binaries"]} == {"unchanged"}
+    schemas.check(first)
     assert names(target) == ["accelerated-bridge", "host-device", "sriov"]
     for name in names(target):
         assert content(target / name) == content(f"{plugin.DIST}/{name}")
@@ -130,7 +131,7 @@ def no_plugin(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (foreign, "is for machine 243, and this node is"),
+        (foreign, "is for riscv64, and this node is"),
         (no_elf, "is no executable"),
         (cut_short, "static"),
         (no_plugin, "does not answer VERSION"),

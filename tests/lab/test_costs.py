@@ -38,13 +38,13 @@ def test_add(attachment: Attachment) -> None:
 
 
 def test_delete(attachment: Attachment) -> None:
-    """GETLINK: the PF; the pod's links, the one twice when it is down; on the host its name, its index, and what has
+    """GETLINK: the PF; the pod's links, and the one of them; on the host its name, its index, and what has
     arrived; the PF's table twice. GETNSID: what the pod has put on top may be in a namespace that it knows, and the
     host, which it knows as well, is none of these. SETLINK: down, name with mark, move, VLAN, trust, no mark.
     """
     attachment.add()
     cost = costs.of(attachment, "DEL")
-    assert cost.messages == {"GETLINK": 10, "SETLINK": 6, "GETNSID": 4}
+    assert cost.messages == {"GETLINK": 9, "SETLINK": 6, "GETNSID": 4}
     assert (cost.moves, cost.processes, cost.syncs) == (1, 1, 0)
     assert len(cost.opened) <= 26, cost.opened
     assert cost.written < 200

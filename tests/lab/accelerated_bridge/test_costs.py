@@ -36,7 +36,7 @@ def test_delete(attachment: Attachment) -> None:
     """
     attachment.add()
     cost = costs.of(attachment, "DEL")
-    assert cost.messages == {"GETLINK": 13, "SETLINK": 6, "GETNSID": 4}
+    assert cost.messages == {"GETLINK": 12, "SETLINK": 6, "GETNSID": 4}
     assert (cost.moves, cost.processes, cost.syncs) == (1, 1, 0)
     assert len(_without_ports(cost.opened)) <= 26, cost.opened
     assert cost.written < 200

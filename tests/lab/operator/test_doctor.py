@@ -79,8 +79,7 @@ def test_a_node_that_is_well(pfs: list[PF], runtime: Path, pod: Space, attach: C
     found = _doctor(0)
     attachment.delete()
     HOST.ip("link", "set", SIMULATED, "down")
-    levels = _levels(found)
-    assert [id_ for id_, level in levels.items() if level == "fail"] == []
+    assert [id_ for id_, level in _levels(found).items() if level == "fail"] == []
     measured = {id_: [x["measured"] for x in findings if x["level"] == "pass"] for id_, findings in found.items()}
     assert measured["firmware"] == ["7 VFs possible"] * 2
     assert measured["vfs-made"] == ["7 VFs"] * 2
@@ -88,7 +87,7 @@ def test_a_node_that_is_well(pfs: list[PF], runtime: Path, pod: Space, attach: C
     assert all("the last of 7 VFs is on bus 0" in text for text in measured["bus-room"])
     assert measured["iommu"][0].startswith("on: dmar0")
     assert measured["vf-driver"][:2] == ["igbvf"] * 2
-    passing = {id_ for id_, level in levels.items() if level == "pass"}
+    passing = {id_ for id_, texts in measured.items() if texts}
     assert passing >= {"ari", "autoprobe", "vf-link", "pf-up", "pf-carrier", "pf-mtu", "same-mac", "dead", "stray"}
     assert passing >= {"foreign", "record-damaged", "record-gone", "state-writable", "state-room", "clock", "boot-id"}
     assert passing >= {"network-config", "network-member", "network-plugin", "manager", "kernel", "udev"}

@@ -376,6 +376,12 @@ def test_the_worst_comes_first() -> None:
     assert findings.summary(found) == "1 fail, 1 warn, 2 pass, 2 skip"
 
 
+def test_nothing_speaks_to_the_terminal() -> None:
+    """Names that others have chosen are shown, not obeyed."""
+    (line,) = _lines([Finding(PASS, "eth\x1b[2J", "up\x07", "", "pf-up")])
+    assert line == "pass  pf-up  eth\\x1b[2J: up\\x07"
+
+
 def test_many_names() -> None:
     """The first ones, and how many more there are."""
     assert listed(range(3)) == "0, 1, 2"

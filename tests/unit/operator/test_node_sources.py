@@ -1,4 +1,4 @@
-"""What of a node is read besides devices and links: NICs, mounts, runtimes, binaries."""
+"""What of a node is read besides devices and links: NICs, mounts, binaries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.node import binaries, kubernetes, nics, room, runtime, storage, system
+from plumbline.node import binaries, kubernetes, nics, room, storage, system
 from plumbline.node.mounts import Mounts
 from plumbline.node.room import Room
 from plumbline.node.roots import Roots
@@ -80,38 +80,6 @@ def test_mounts(path: str, kind: str) -> None:
 def test_no_mounts() -> None:
     """Where /proc does not tell, nothing is known."""
     assert Mounts.parse("").above("/opt").options == frozenset()
-
-
-CONTAINERD_2 = '[plugins."io.containerd.grpc.v1.cri".cni]\nbin_dir = "/home/k/bin"\nconf_dir = "/home/k/net.d"\n'
-CONTAINERD_3 = "[plugins.'io.containerd.cri.v1.runtime'.cni]\nbin_dirs = ['/a/bin', '/b/bin']\n"
-CRIO = '[crio.network]\nplugin_dirs = ["/usr/libexec/cni"]\nnetwork_dir = "/etc/other"\n'
-
-
-@pytest.mark.parametrize(
-    ("files", "binaries_in", "configurations", "by"),
-    [
-        ({}, ("/opt/cni/bin",), "/etc/cni/net.d", ""),
-        ({"containerd/config.toml": CONTAINERD_2}, ("/home/k/bin",), "/home/k/net.d", "containerd/config.toml"),
-        ({"containerd/config.toml": CONTAINERD_3}, ("/a/bin", "/b/bin"), "/etc/cni/net.d", "containerd/config.toml"),
-        ({"crio/crio.conf": CRIO}, ("/usr/libexec/cni",), "/etc/other", "crio/crio.conf"),
-        (
-            {"crio/crio.conf": CRIO, "crio/crio.conf.d/10.conf": '[crio.network]\nplugin_dirs = ["/x"]\n'},
-            ("/x",),
-            "/etc/other",
-            "crio/crio.conf.d/10.conf",
-        ),
-        ({"containerd/config.toml": "[plugins\n"}, ("/opt/cni/bin",), "/etc/cni/net.d", ""),
-        ({"containerd/config.toml": "plugins = 3\n"}, ("/opt/cni/bin",), "/etc/cni/net.d", ""),
-    ],
-)
-def test_folders_of_the_runtime(
-    files: dict[str, str], binaries_in: tuple[str, ...], configurations: str, by: str, tmp_path: Path
-) -> None:
-    """As the runtime's configuration says, else the usual ones."""
-    _write(tmp_path, files)
-    found = runtime.folders(Roots(etc=str(tmp_path)))
-    assert (found.binaries, found.configurations) == (binaries_in, configurations)
-    assert found.by == (str(tmp_path / by) if by else "")
 
 
 ELF = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HH", 2, 62)

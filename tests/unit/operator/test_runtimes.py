@@ -1,4 +1,4 @@
-"""Which folder a node's container runtimes execute plugins from, by their configurations."""
+"""Where a node's container runtimes have plugins and configurations of networks, by their own configurations."""
 
 from __future__ import annotations
 
@@ -6,94 +6,95 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.install import runtimes
-from plumbline.install.runtimes import CONTAINERD, CRI_O, DEFAULT_FOLDER, Found
+from plumbline.node import runtime
+from plumbline.node.roots import Roots
+from plumbline.node.runtime import BINARIES, CONFIGURATIONS, CONTAINERD, CRI_O, Folders
 
-CONFIG = "/etc/containerd/config.toml"
-VERSION_2 = '[plugins."io.containerd.grpc.v1.cri".cni]\nbin_dir = "/usr/lib/cni"\n'
+CONFIG = "etc/containerd/config.toml"
+K3S = "var/lib/rancher/k3s/agent/etc/containerd/config.toml"
+CRIO, DROP_IN = "etc/crio/crio.conf", "etc/crio/crio.conf.d/10-x.conf"
+
+VERSION_1 = '[plugins.cri.cni]\nbin_dir = "/usr/lib/cni"\n'
+VERSION_2 = '[plugins."io.containerd.grpc.v1.cri".cni]\nbin_dir = "/usr/lib/cni"\nconf_dir = "/srv/net.d"\n'
 VERSION_3 = "[plugins.'io.containerd.cri.v1.runtime'.cni]\nbin_dirs = ['/opt/first', '/opt/second']\n"
-CRIO = '[crio.network]\nplugin_dirs = ["/usr/libexec/cni", "/opt/cni/bin"]\n'
-K3S = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml"
+OF_CRIO = '[crio.network]\nplugin_dirs = ["/usr/libexec/cni", "/opt/cni/bin"]\nnetwork_dir = "/srv/crio.d"\n'
+
+USUAL, DEBIAN, SEVERAL = (BINARIES,), ("/usr/lib/cni",), ("/opt/first", "/opt/second")
 
 
-def node(root: Path, files: dict[str, str], *commands: str) -> list[Found]:
-    """Return what is found on a node that has these files, and these processes, numbered from 100 on."""
+def found(binaries: tuple[str, ...], configurations: str, by: str, name: str, running: bool = False) -> Folders:
+    """Return folders; `by` is below the node's root."""
+    return Folders(binaries, configurations, by, name, running)
+
+
+CASES = {
+    "nothing": ({}, [], [Folders()]),
+    "containerd, not running": ({CONFIG: VERSION_2}, [], [found(DEBIAN, "/srv/net.d", CONFIG, CONTAINERD)]),
+    "running": ({CONFIG: VERSION_2}, ["/usr/bin/containerd"], [found(DEBIAN, "/srv/net.d", CONFIG, CONTAINERD, True)]),
+    "without a file": ({}, ["containerd"], [found(USUAL, CONFIGURATIONS, "", CONTAINERD, True)]),
+    "a file that says nothing": (
+        {CONFIG: "version = 3\n"},
+        ["containerd"],
+        [found(USUAL, CONFIGURATIONS, "", CONTAINERD, True)],
+    ),
+    "version 1": ({CONFIG: VERSION_1}, [], [found(DEBIAN, CONFIGURATIONS, CONFIG, CONTAINERD)]),
+    "version 3": ({CONFIG: VERSION_3}, [], [found(SEVERAL, CONFIGURATIONS, CONFIG, CONTAINERD)]),
+    "another file": (
+        {"srv/c.toml": VERSION_2, CONFIG: VERSION_3},
+        ["/usr/bin/containerd --config {root}/srv/c.toml"],
+        [
+            found(DEBIAN, "/srv/net.d", "srv/c.toml", CONTAINERD, True),
+            found(SEVERAL, CONFIGURATIONS, CONFIG, CONTAINERD),
+        ],
+    ),
+    "with an equals sign": (
+        {"srv/c.toml": VERSION_2},
+        ["/usr/bin/containerd --config={root}/srv/c.toml"],
+        [found(DEBIAN, "/srv/net.d", "srv/c.toml", CONTAINERD, True)],
+    ),
+    "imports win": (
+        {CONFIG: 'imports = ["conf.d/*.toml"]\n' + VERSION_1, "etc/containerd/conf.d/a.toml": VERSION_3},
+        [],
+        [found(SEVERAL, CONFIGURATIONS, CONFIG, CONTAINERD)],
+    ),
+    "k3s": ({K3S: VERSION_1}, [], [found(DEBIAN, CONFIGURATIONS, K3S, CONTAINERD)]),
+    "damaged": ({CONFIG: "not = [toml"}, [], [found(USUAL, CONFIGURATIONS, "", CONTAINERD)]),
+    "no table": ({CONFIG: "plugins = 3\n"}, [], [found(USUAL, CONFIGURATIONS, "", CONTAINERD)]),
+    "CRI-O": (
+        {CRIO: OF_CRIO},
+        ["/usr/bin/crio"],
+        [found(("/usr/libexec/cni", "/opt/cni/bin"), "/srv/crio.d", CRIO, CRI_O, True)],
+    ),
+    "CRI-O's folder wins": (
+        {CRIO: OF_CRIO, DROP_IN: '[crio.network]\nplugin_dirs = ["/x"]\n'},
+        [],
+        [found(("/x",), "/srv/crio.d", DROP_IN, CRI_O)],
+    ),
+    "the one that runs comes first": (
+        {CRIO: OF_CRIO, CONFIG: VERSION_1},
+        ["/usr/bin/crio"],
+        [
+            found(("/usr/libexec/cni", "/opt/cni/bin"), "/srv/crio.d", CRIO, CRI_O, True),
+            found(DEBIAN, CONFIGURATIONS, CONFIG, CONTAINERD),
+        ],
+    ),
+}
+"""Files, processes, and what is found."""
+
+
+@pytest.mark.parametrize(("files", "commands", "expected"), CASES.values(), ids=CASES)
+def test_folders(tmp_path: Path, files: dict[str, str], commands: list[str], expected: list[Folders]) -> None:
+    """The processes are numbered from 100 on."""
     for path, text in files.items():
-        target = root / path.lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
     for number, command in enumerate(commands, 100):
-        (root / f"proc/{number}").mkdir(parents=True)
-        (root / f"proc/{number}/cmdline").write_text(command.replace(" ", "\0") + "\0")
-    return runtimes.folders(str(root))
-
-
-@pytest.mark.parametrize(
-    ("files", "commands", "found"),
-    [
-        pytest.param({}, [], [Found(DEFAULT_FOLDER, "", "", False)], id="nothing"),
-        pytest.param(
-            {CONFIG: VERSION_2}, [], [Found("/usr/lib/cni", CONTAINERD, CONFIG, False)], id="containerd, not running"
-        ),
-        pytest.param(
-            {CONFIG: VERSION_2},
-            ["/usr/bin/containerd"],
-            [Found("/usr/lib/cni", CONTAINERD, CONFIG, True)],
-            id="containerd, running",
-        ),
-        pytest.param({}, ["containerd"], [Found(DEFAULT_FOLDER, CONTAINERD, "", True)], id="containerd without a file"),
-        pytest.param(
-            {CONFIG: 'version = 3\n[plugins."io.containerd.cri.v1.runtime"]\n'},
-            ["containerd"],
-            [Found(DEFAULT_FOLDER, CONTAINERD, CONFIG, True)],
-            id="a file that does not say",
-        ),
-        pytest.param(
-            {CONFIG: VERSION_3}, [], [Found("/opt/first", CONTAINERD, CONFIG, False)], id="version 3, several folders"
-        ),
-        pytest.param(
-            {"/srv/c.toml": VERSION_2, CONFIG: VERSION_3},
-            ["/usr/bin/containerd --config /srv/c.toml"],
-            [Found("/usr/lib/cni", CONTAINERD, "/srv/c.toml", True), Found("/opt/first", CONTAINERD, CONFIG, False)],
-            id="a file of its own",
-        ),
-        pytest.param(
-            {"/srv/c.toml": VERSION_2},
-            ["/usr/bin/containerd --config=/srv/c.toml"],
-            [Found("/usr/lib/cni", CONTAINERD, "/srv/c.toml", True)],
-            id="with an equals sign",
-        ),
-        pytest.param(
-            {CONFIG: 'imports = ["conf.d/*.toml"]\n' + VERSION_3, "/etc/containerd/conf.d/a.toml": VERSION_2},
-            [],
-            [Found("/usr/lib/cni", CONTAINERD, CONFIG, False)],
-            id="imports count last",
-        ),
-        pytest.param({K3S: VERSION_2}, [], [Found("/usr/lib/cni", CONTAINERD, K3S, False)], id="k3s"),
-        pytest.param({CONFIG: "not = [toml"}, [], [Found(DEFAULT_FOLDER, CONTAINERD, CONFIG, False)], id="damaged"),
-        pytest.param(
-            {"/etc/crio/crio.conf": CRIO},
-            ["/usr/bin/crio"],
-            [Found("/usr/libexec/cni", CRI_O, "/etc/crio/crio.conf", True)],
-            id="CRI-O",
-        ),
-        pytest.param(
-            {"/etc/crio/crio.conf": CRIO, "/etc/crio/crio.conf.d/10-x.conf": CRIO.replace("libexec", "local")},
-            [],
-            [Found("/usr/local/cni", CRI_O, "/etc/crio/crio.conf.d/10-x.conf", False)],
-            id="CRI-O, the folder counts last",
-        ),
-        pytest.param(
-            {"/etc/crio/crio.conf": CRIO, CONFIG: VERSION_2},
-            ["/usr/bin/crio"],
-            [
-                Found("/usr/libexec/cni", CRI_O, "/etc/crio/crio.conf", True),
-                Found("/usr/lib/cni", CONTAINERD, CONFIG, False),
-            ],
-            id="the one that runs comes first",
-        ),
-    ],
-)
-def test_folders(tmp_path: Path, files: dict[str, str], commands: list[str], found: list[Found]) -> None:
-    """The files that a node has, and its processes."""
-    assert node(tmp_path, files, *commands) == found
+        (tmp_path / f"proc/{number}").mkdir(parents=True)
+        words = command.format(root=tmp_path).split()
+        (tmp_path / f"proc/{number}/cmdline").write_text("\0".join(words) + "\0")
+    roots = Roots(proc=str(tmp_path / "proc"), etc=str(tmp_path / "etc"), var=str(tmp_path / "var"))
+    told = runtime.all_of(roots)
+    assert [(x.binaries, x.configurations, x.by.removeprefix(f"{tmp_path}/"), x.runtime, x.running) for x in told] == [
+        (x.binaries, x.configurations, x.by, x.runtime, x.running) for x in expected
+    ]
+    assert runtime.folders(roots) == told[0]
