@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from plumbline.node.wish import DEFAULT
 from plumbline.prepare.kernel import Target
 from plumbline.prepare.steps import AwaitLinks, Bind, SetNumber, Step, Unbind
-from plumbline.node.wish import DEFAULT
 from tests.support import sysfstree
 from tests.support.sysfstree import folder
 
