@@ -11,8 +11,10 @@ from typing import Any
 
 import click
 
-from plumbline.network import attachment, cache, configuration, invoke
+from plumbline.network import attachment
 from plumbline.network.attachment import Attachment, Pairs
+from plumbline.node.roots import Roots
+from plumbline.node.runtime import BINARIES, CONFIGURATIONS
 from plumbline.verbs.options import json_option
 
 
@@ -71,19 +73,19 @@ _PLACES = (
     click.option(
         "--conf-dir",
         envvar="NETCONFPATH",
-        default=configuration.FOLDER,
+        default=CONFIGURATIONS,
         show_default=True,
         help="The folder of network configurations. [NETCONFPATH]",
     ),
     click.option(
         "--bin-dir",
         envvar="CNI_PATH",
-        default=invoke.FOLDERS,
+        default=BINARIES,
         show_default=True,
         help="The folders of plugins, colons between them. [CNI_PATH]",
     ),
     click.option(
-        "--cache-dir", default=cache.FOLDER, show_default=True, help="Where libcni keeps results, in `results` there."
+        "--cache-dir", default=Roots().state, show_default=True, help="Where libcni keeps results, in `results` there."
     ),
 )
 
