@@ -8,6 +8,7 @@ from plumbline.doctor.facts import Facts
 from plumbline.doctor.finding import Finding, failure, good, listed, skipped, warning
 from plumbline.node.model import Pf, State, Vf
 from plumbline.node.nics import Nic
+from plumbline.node.room import FOR_ADDRESSES, FOR_BUSES
 
 MELLANOX, INTEL, BROADCOM = "15b3", "8086", "14e4"
 IN_FIRMWARE = {
@@ -69,11 +70,7 @@ def bar_room(facts: Facts) -> Iterator[Finding]:
     for nic in _physical(facts):
         lacking = [bar.number for bar in nic.room.lacking]
         if lacking:
-            yield failure(
-                nic.name,
-                f"no address for VF BAR {listed(lacking)}",
-                "SR-IOV and above 4G decoding on in the BIOS, or pci=realloc on the kernel's command line; then boot",
-            )
+            yield failure(nic.name, f"no address for VF BAR {listed(lacking)}", FOR_ADDRESSES)
         elif nic.room.bars:
             yield good(nic.name, f"{_bytes(nic.room.size)} for {nic.possible} VFs")
         else:
@@ -91,13 +88,12 @@ def bus_room(facts: Facts) -> Iterator[Finding]:
             continue
         last, through, fitting = room.bus_of(possible - 1), room.bridge or "the root bus", room.fitting(possible)
         measured = f"the last of {possible} VFs is on bus {last:02x}, {through} passes on up to {room.last_bus:02x}"
-        remedy = "pci=assign-busses on the kernel's command line, or ARI and SR-IOV on in the BIOS; then boot"
         if last <= room.last_bus:
             yield good(nic.name, measured)
         elif fitting:
-            yield warning(nic.name, f"{measured}: {fitting} VFs fit", f"ask for {fitting} at most; {remedy}")
+            yield warning(nic.name, f"{measured}: {fitting} VFs fit", f"ask for {fitting} at most; {FOR_BUSES}")
         else:
-            yield failure(nic.name, f"{measured}: {fitting} VFs fit", remedy)
+            yield failure(nic.name, f"{measured}: {fitting} VFs fit", FOR_BUSES)
 
 
 def ari(facts: Facts) -> Iterator[Finding]:

@@ -24,8 +24,6 @@ from plumbline.node import functions
 from plumbline.node.foreign import loaded
 from plumbline.node.kubernetes import CACHE_KIND
 
-FOLDER = "/var/lib/cni"
-
 
 @dataclass(frozen=True, slots=True)
 class Cached:
@@ -41,9 +39,9 @@ class Cached:
 
 
 class Cache:
-    """The cache in a folder, by itself where runtimes and cnitool have it."""
+    """The cache below a folder: of runtimes and cnitool, in /var/lib/cni."""
 
-    def __init__(self, folder: str = FOLDER) -> None:
+    def __init__(self, folder: str) -> None:
         self.folder = os.path.join(folder, "results")
 
     def path(self, network: str, attachment: Attachment) -> str:

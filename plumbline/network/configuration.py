@@ -15,8 +15,6 @@ from plumbline.errors import Status, VerbError
 from plumbline.network import gojson
 from plumbline.node.kubernetes import DEVICE_KEYS
 
-FOLDER = "/etc/cni/net.d"
-
 Document = dict[str, Any]
 
 

@@ -18,8 +18,6 @@ from plumbline.network import gojson
 from plumbline.network.attachment import NOBODY, Attachment
 from plumbline.network.configuration import Document
 
-FOLDERS = "/opt/cni/bin"
-
 BUNDLED, BEFORE, OWN = "LD_LIBRARY_PATH", "LD_LIBRARY_PATH_ORIG", "_PYI_"
 """What PyInstaller's start of a one-file program adds to the environment, for this program and no other: the folder of
 its libraries, what was there before, and variables that begin so.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from plumbline.node import functions
+from plumbline.node import functions, processes
 from plumbline.node.roots import Roots
 
 
@@ -13,8 +13,7 @@ def paths(roots: Roots, known: list[str]) -> list[str]:
     preferred, such as those in records.
     """
     named = (os.path.join(roots.run, "netns", name) for name in functions.entries(os.path.join(roots.run, "netns")))
-    processes = (x for x in functions.entries(roots.proc) if x.isdecimal())
-    every = [*known, *sorted(named), *(os.path.join(roots.proc, x, "ns/net") for x in processes)]
+    every = [*known, *sorted(named), *(os.path.join(roots.proc, x, "ns/net") for x in processes.numbers(roots))]
     found: dict[int, str] = {}
     own = _inode(os.path.join(roots.proc, "self/ns/net"))
     for path in every:

@@ -21,6 +21,10 @@ FIRST_VF_BAR = 7  # linux/pci.h, PCI_IOV_RESOURCES: six BARs and the ROM come be
 LAST_BUS = 255
 UNSET = 0x2000_0000  # linux/ioport.h, IORESOURCE_UNSET
 
+FOR_ADDRESSES = "SR-IOV and above 4G decoding on in the BIOS, or pci=realloc on the kernel's command line; then boot"
+FOR_BUSES = "pci=assign-busses on the kernel's command line, or ARI and SR-IOV on in the BIOS; then boot"
+"""What makes room for BARs, and for bus numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:

@@ -73,8 +73,13 @@ def look(roots: Roots, needed: tuple[str, ...]) -> System:
         lacking=tuple(name for name in needed if not modules.has(name)),
         time_ns=time.time_ns(),
         boot_id=functions.text(roots.proc, "sys/kernel/random/boot_id"),
-        has_udev=os.path.exists(os.path.join(roots.run, "udev/control")),
+        has_udev=has_udev(roots),
     )
+
+
+def has_udev(roots: Roots) -> bool:
+    """Return whether udev runs: it listens there."""
+    return os.path.exists(os.path.join(roots.run, "udev/control"))
 
 
 def _plain(name: str) -> str:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection
 
 from cni.linux import pci
-from plumbline.node import functions
+from plumbline.node import functions, processes
 from plumbline.node.model import Owner, Source, Vf
 from plumbline.node.roots import Roots
 
@@ -38,7 +38,7 @@ def holders(wanted: Collection[str], roots: Roots) -> dict[str, Owner]:
     found: dict[str, Owner] = {}
     if not wanted:
         return found
-    for process in sorted((x for x in functions.entries(roots.proc) if x.isdecimal()), key=int):
+    for process in processes.numbers(roots):
         folder = os.path.join(roots.proc, process, "fd")
         for fd in functions.entries(folder):
             node = functions.target(folder, fd)

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from plumbline.node.room import Bar, Room
+from plumbline.node.room import FOR_ADDRESSES, FOR_BUSES, Bar, Room
 
 MLX5, MLX4 = "mlx5_core", "mlx4_core"
 MIB = 1 << 20
@@ -75,10 +75,9 @@ def _there_are_some(found: Situation) -> str:
 
 
 def _no_room(found: Situation) -> str:
-    remedy = "in the BIOS, enable SR-IOV and 'above 4G decoding', or boot with pci=realloc"
     room = found.room
     if room is None:
-        return f"there is no room for the VFs' addresses or bus numbers: {remedy}"
+        return f"there is no room for the VFs' addresses or bus numbers: {FOR_ADDRESSES}"
     lacking, bus = room.lacking, room.lacks_bus(found.asked)
     said = [f"BAR {bar.number} of the VFs{_needed(bar)} has no addresses" for bar in lacking]
     if bus:
@@ -86,7 +85,7 @@ def _no_room(found: Situation) -> str:
             f"the last VF would be on bus {bus:02x}, and the bridge above the PF ends with bus {room.last_bus:02x}"
         )
     if said:
-        return f"{'; '.join(said)}: {remedy}"
+        return f"{'; '.join(said)}: {FOR_ADDRESSES if lacking else FOR_BUSES}"
     buses = f", and bus numbers up to {room.last_bus:02x}" if room.bridge else ""
     return (
         f"there is room on the PCI bus: the VFs' BARs have {room.size / MIB:g} MiB{buses}; "

@@ -17,7 +17,7 @@ import sys
 
 from cni.linux import files, pci
 from plumbline.errors import Status, VerbError
-from plumbline.node import functions
+from plumbline.node import functions, system
 from plumbline.node.wish import Wish
 from plumbline.prepare.places import Places
 
@@ -101,7 +101,7 @@ def refresh_rule(wishes: list[Wish], places: Places) -> list[str]:
     """Write udev's rule as the PFs in the file need it; return what was written. Raises CniError, VerbError."""
     if not _put(places.rule, rule(wishes)):
         return []
-    if os.path.exists(os.path.join(places.roots.run, "udev/control")):
+    if system.has_udev(places.roots):
         _run("udevadm", "control", "--reload")
     return [places.rule]
 

@@ -10,18 +10,12 @@ from cni.protocol.errors import CniError
 from plumbline.errors import Status, VerbError
 from plumbline.network import commands
 from plumbline.verbs.network.attached import attached
-from plumbline.verbs.network.options import asked, places
+from plumbline.verbs.network.options import of_attachment
 from plumbline.verbs.network.runs import finish
-from plumbline.verbs.options import json_option
 
 
 @click.command()
-@click.argument("name")
-@click.argument("netns")
-@click.option("--current", is_flag=True, help="By the configuration as it is now, not as it was at ADD.")
-@places
-@asked
-@json_option
+@of_attachment
 def check(name: str, netns: str, current: bool, as_json: bool, **options: Any) -> None:
     """Verify that an attachment is as ADD left it: CHECK of the plugins in turn, with the result of ADD."""
     given, wanted, cached = attached(name, netns, current, as_json, options)

@@ -11,19 +11,13 @@ from plumbline.network import commands
 from plumbline.verbs import changes
 from plumbline.verbs.changes import Seen
 from plumbline.verbs.network.attached import attached
-from plumbline.verbs.network.options import asked, places
+from plumbline.verbs.network.options import of_attachment
 from plumbline.verbs.network.runs import finish
 from plumbline.verbs.network.state import state
-from plumbline.verbs.options import json_option
 
 
 @click.command("del")
-@click.argument("name")
-@click.argument("netns")
-@click.option("--current", is_flag=True, help="By the configuration as it is now, not as it was at ADD.")
-@places
-@asked
-@json_option
+@of_attachment
 def delete(name: str, netns: str, current: bool, as_json: bool, **options: Any) -> None:
     """Take a pod off a network: DEL of the plugins in reverse. The namespace may be gone.
 

@@ -11,8 +11,11 @@ from typing import Any
 
 import click
 
-from plumbline.network import attachment, cache, configuration, invoke
+from plumbline.network import attachment
 from plumbline.network.attachment import Attachment, Pairs
+from plumbline.node.roots import Roots
+from plumbline.node.runtime import BINARIES, CONFIGURATIONS
+from plumbline.verbs.options import json_option
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +73,19 @@ _PLACES = (
     click.option(
         "--conf-dir",
         envvar="NETCONFPATH",
-        default=configuration.FOLDER,
+        default=CONFIGURATIONS,
         show_default=True,
         help="The folder of network configurations. [NETCONFPATH]",
     ),
     click.option(
         "--bin-dir",
         envvar="CNI_PATH",
-        default=invoke.FOLDERS,
+        default=BINARIES,
         show_default=True,
         help="The folders of plugins, colons between them. [CNI_PATH]",
     ),
     click.option(
-        "--cache-dir", default=cache.FOLDER, show_default=True, help="Where libcni keeps results, in `results` there."
+        "--cache-dir", default=Roots().state, show_default=True, help="Where libcni keeps results, in `results` there."
     ),
 )
 
@@ -124,6 +127,21 @@ def asked(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(asked=Asked(ifname, container_id, args, capabilities), **others)
 
     return _with(_ASKED, verb)
+
+
+_OF_ATTACHMENT = (
+    click.argument("name"),
+    click.argument("netns"),
+    click.option("--current", is_flag=True, help="By the configuration as it is now, not as it was at ADD."),
+    places,
+    asked,
+    json_option,
+)
+
+
+def of_attachment(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a verb what names an attachment that there is, and how it is treated: the arguments of `attached`."""
+    return _with(_OF_ATTACHMENT, function)
 
 
 def _with(options: tuple[Callable[..., Any], ...], verb: Callable[..., Any]) -> Callable[..., Any]:

@@ -38,17 +38,17 @@ CASES: dict[str, tuple[int, Situation, str]] = {
     "no addresses": (
         errno.ENOMEM,
         _with(room=replace(ROOMY, bars=(Bar(0, 8 << 20, False), BARS[1]))),
-        "BAR 0 of the VFs needs 8 MiB and has no addresses: in the BIOS",
+        "BAR 0 of the VFs needs 8 MiB and has no addresses: SR-IOV and above 4G decoding on",
     ),
     "no addresses, nor a size": (
         errno.ENOMEM,
         _with(room=replace(ROOMY, bars=(Bar(0, 0, False),))),
-        "BAR 0 of the VFs has no addresses: in the BIOS",
+        "BAR 0 of the VFs has no addresses: SR-IOV and above 4G decoding on",
     ),
     "no bus": (
         errno.ENOMEM,
         _with(room=replace(ROOMY, last_bus=3)),
-        "the last VF would be on bus 04, and the bridge above the PF ends with bus 03",
+        "the last VF would be on bus 04, and the bridge above the PF ends with bus 03: pci=assign-busses",
     ),
     "no memory": (errno.ENOMEM, FOUND, "the VFs' BARs have 16 MiB, and bus numbers up to 04; so it is the driver igb"),
     "not measured": (errno.ENOMEM, _with(room=None), "no room for the VFs' addresses or bus numbers"),
