@@ -68,8 +68,8 @@ class Pod:
 class Owner:
     """Whose a device is.
 
-    plugin: whose record it is. netns: the path of the pod's namespace. alive: whether that namespace is there. program:
-    what has the device open, as `PID COMMAND`. Empty texts for what is not known.
+    plugin: whose record it is. netns: the path of the pod's namespace. alive: whether that namespace is there, None
+    where nobody can tell. program: what has the device open, as `PID COMMAND`. Empty texts for what is not known.
     """
 
     source: Source

@@ -44,12 +44,14 @@ def attachments(sysfs_root: str) -> tuple[list[tuple[Plugin, Attachment]], list[
 
 
 def owner(plugin: Plugin, attachment: Attachment, living: Living) -> Owner:
-    """Return whose an attachment is. `alive` is None where the namespace is there and cannot be opened."""
+    """Return whose an attachment is. `alive` is None where nobody can tell, as with a namespace that is there and
+    cannot be opened.
+    """
     told = attachment.owner
     alive: bool | None
     try:
         alive = living.has(attachment)
-    except CniError:
+    except (CniError, OSError):  # such as EMFILE: nothing is known of the pod
         alive = None
     return Owner(
         source=Source.RECORD,

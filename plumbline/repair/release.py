@@ -52,11 +52,12 @@ def find(text: str, node: Node, everything: list[Left], roots: Roots) -> Wanted:
 def refuse(wanted: Wanted) -> None:
     """Raise VerbError (4) that names whoever needs the device, before anything is done."""
     for left in wanted.left:
-        if left.owner.alive:
+        if left.may_live:
             owner = left.owner
+            lives = "lives in" if owner.alive else "may live, which cannot be told of"
             raise _in_use(
                 wanted,
-                f"{owner} has it as {owner.interface} in network {owner.network or '?'}, and lives in {owner.netns}",
+                f"{owner} has it as {owner.interface} in network {owner.network or '?'}, and {lives} {owner.netns}",
                 "delete the pod, or --force to take it from under the pod",
             )
     if wanted.holder is not None:

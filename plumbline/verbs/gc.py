@@ -26,13 +26,13 @@ from plumbline.verbs.saying import say
 def gc(dry_run: bool, as_json: bool) -> Status:
     """Give back the devices, and the addresses, that pods have left whose network namespaces are gone.
 
-    Devices of sriov, accelerated-bridge and host-device, by what these have recorded. What lives is left alone. Exit
-    status 1 for what could not be given back or read, 3 for what is not back yet.
+    Devices of sriov, accelerated-bridge and host-device, by what these have recorded. What lives, or may live, is left
+    alone. Exit status 1 for what could not be given back or read, 3 for what is not back yet.
     """
     require_root(dry_run)
     everything, unknown = dead.everything()
     found = Report(dry_run, allocations=dead.allocations(everything), unknown=unknown)
-    left = [x for x in everything if not x.owner.alive]
+    left = [x for x in everything if not x.may_live]
     if dry_run:
         found.treated = [planned(x) for x in left]
     else:

@@ -77,12 +77,12 @@ def _collected(given: Network, valid: list[Attachment]) -> dict[str, str]:
 
 
 def _recorded(name: str) -> list[Attachment]:
-    """Return the attachments to a network that live by the records of our plugins."""
+    """Return the attachments to a network that live, or may live, by the records of our plugins."""
     everything, _ = dead.everything()
     return [
         Attachment(x.owner.container_id, x.owner.netns, x.owner.interface)
         for x in everything
-        if x.owner.alive and x.owner.network == name
+        if x.may_live and x.owner.network == name
     ]
 
 
