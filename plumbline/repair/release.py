@@ -49,6 +49,16 @@ def find(text: str, node: Node, everything: list[Left], roots: Roots) -> Wanted:
     return Wanted(left[0].title, None, left)
 
 
+def require_seen(wanted: Wanted) -> None:
+    """Raise VerbError (4) where the link of a VF that nobody has recorded is where nothing leads to: neither can it be
+    moved, nor told who has it.
+    """
+    vf = wanted.vf
+    if vf is not None and not wanted.left and vf.state is State.FOREIGN and vf.link is None:
+        where = f"its link is in {vf.elsewhere}, and no plugin has recorded whose it is"
+        raise _in_use(wanted, where, "run it on the node itself, or in a container with hostPID")
+
+
 def refuse(wanted: Wanted) -> None:
     """Raise VerbError (4) that names whoever needs the device, before anything is done."""
     for left in wanted.left:

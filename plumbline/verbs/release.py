@@ -40,6 +40,7 @@ def release(vf: str, dry_run: bool, force: bool, as_json: bool) -> Status:
     require_root(dry_run)
     everything, unknown = dead.everything()
     wanted = releasing.find(vf, look(), everything, Roots())
+    releasing.require_seen(wanted)
     if not force:
         releasing.refuse(wanted)
     found = Report(dry_run, unknown=unknown)
