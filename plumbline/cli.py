@@ -10,6 +10,7 @@ import click
 from cni.protocol.errors import CniError, escaped
 from plumbline import version
 from plumbline.errors import Status, VerbError
+from plumbline.interruption import InterruptedVerbError
 from plumbline.prepare.carry_out import InterruptedSetupError
 from plumbline.verbs.apply import apply, forget, wait
 from plumbline.verbs.bind import bind, vdpa
@@ -87,7 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(Status.USAGE)
     except click.Abort:
         sys.exit(130)
-    except InterruptedSetupError as e:
+    except (InterruptedSetupError, InterruptedVerbError) as e:
         _say(e.told, "")
         sys.exit(130)
     except VerbError as e:
