@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cni.protocol.errors import escaped
 from plumbline.errors import Status, VerbError
 from plumbline.node.model import LinkState, Node, Pf, Vf
 
@@ -59,7 +60,7 @@ def refuse_names_in_pods(node: Node, text: str) -> None:
 
 def several(text: str, which: list[str], why: str = "may be any of several devices") -> VerbError:
     """Return the error for a name that does not say which device is meant. which: those that it may be."""
-    hint = "\n".join([*which, "name it by its PCI address, or PF:INDEX"])
+    hint = "\n".join([*map(escaped, which), "name it by its PCI address, or PF:INDEX"])
     return VerbError(Status.USAGE, f'"{text}" {why}; nothing was changed', hint)
 
 
