@@ -8,9 +8,11 @@ import sys
 import click
 from rich.text import Text
 
+from cni.linux.signals import Terminated
 from cni.protocol.errors import escaped
 from plumbline import output
 from plumbline.errors import Status, VerbError
+from plumbline.interruption import InterruptedVerbError, terminable
 from plumbline.repair import addresses, dead, report
 from plumbline.repair.dead import Left
 from plumbline.repair.give_back import give_back
@@ -23,6 +25,7 @@ from plumbline.verbs.saying import say
 @click.command()
 @dry_run_option
 @json_option
+@terminable()
 def gc(dry_run: bool, as_json: bool) -> Status:
     """Give back the devices, and the addresses, that pods have left whose network namespaces are gone.
 
@@ -36,15 +39,25 @@ def gc(dry_run: bool, as_json: bool) -> Status:
     if dry_run:
         found.treated = [planned(x) for x in left]
     else:
-        with output.console(sys.stderr).status("giving back") as spinner:
-            for one in left:
-                spinner.update(Text(escaped(f"giving back {one.title} of {one.owner}")))
-                found.treated.append(report.treated(one, give_back(one.plugin, one.attachment)))
+        found.treated = _given_back(left)
         found.unknown += dead.sweep()
         still_there = dead.allocations([])
         found.allocations = {x: path for x, path in found.allocations.items() if x not in still_there}
     show(found, as_json)
     return found.status
+
+
+def _given_back(left: list[Left]) -> list[Treated]:
+    treated = []
+    try:
+        with output.console(sys.stderr).status("giving back") as spinner:
+            for one in left:
+                spinner.update(Text(escaped(f"giving back {one.title} of {one.owner}")))
+                treated.append(report.treated(one, give_back(one.plugin, one.attachment)))
+    except Terminated as e:
+        state = f"{len(treated)} of {len(left)} devices were given back, and `plumbline gc` goes on with the rest"
+        raise InterruptedVerbError(e, state) from e
+    return treated
 
 
 def planned(left: Left) -> Treated:
