@@ -12,8 +12,8 @@ from cni.linux import pci
 from cni.protocol.errors import CniError
 from plumbline.node import recorded
 from plumbline.node.model import Owner
+from plumbline.node.notes import Notes
 from plumbline.repair.give_back import claims_of
-from plumbline.repair.notes import Notes
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from cni.protocol.errors import escaped
 from plumbline import output
 from plumbline.errors import Status, VerbError
 from plumbline.interruption import InterruptedVerbError, terminable
+from plumbline.node.notes import Notes
 from plumbline.repair import addresses, dead, report
 from plumbline.repair.dead import Left
 from plumbline.repair.give_back import give_back
-from plumbline.repair.notes import Notes
 from plumbline.repair.report import Report, Treated, What
 from plumbline.verbs.options import dry_run_option, json_option
 from plumbline.verbs.saying import say
@@ -40,7 +40,7 @@ def gc(dry_run: bool, as_json: bool) -> Status:
         found.treated = [planned(x) for x in left]
     else:
         found.treated = _given_back(left)
-        found.unknown += dead.sweep()
+        found.unknown += [x for x in dead.sweep() if x not in found.unknown]  # it reads the damaged records, too
         still_there = dead.allocations([])
         found.allocations = {x: path for x, path in found.allocations.items() if x not in still_there}
     show(found, as_json)

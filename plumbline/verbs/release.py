@@ -13,11 +13,11 @@ from plumbline.errors import Status, VerbError
 from plumbline.interruption import InterruptedVerbError, terminable
 from plumbline.node.look import look
 from plumbline.node.model import State
+from plumbline.node.notes import Notes
 from plumbline.node.roots import Roots
 from plumbline.repair import dead, report
 from plumbline.repair import release as releasing
 from plumbline.repair.give_back import LOCK_TIMEOUT_S, claims_of, give_back
-from plumbline.repair.notes import Notes
 from plumbline.repair.release import Wanted
 from plumbline.repair.report import Report, Treated
 from plumbline.verbs import changes

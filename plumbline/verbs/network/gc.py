@@ -17,9 +17,9 @@ from plumbline.network import commands, configuration, known
 from plumbline.network.attachment import Attachment
 from plumbline.network.cache import Cache, Cached
 from plumbline.network.commands import Network
+from plumbline.node.notes import Notes
 from plumbline.node.roots import Roots
 from plumbline.repair import dead
-from plumbline.repair.notes import Notes
 from plumbline.verbs.network.listing import document
 from plumbline.verbs.network.options import Places, places
 from plumbline.verbs.network.runs import SCHEMA, listener
