@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 import click
 
+from cni.linux.signals import Terminated
 from cni.protocol.errors import CniError, escaped
 from plumbline import version
 from plumbline.errors import Status, VerbError
+from plumbline.interruption import InterruptedVerbError
 from plumbline.prepare.carry_out import InterruptedSetupError
 from plumbline.verbs.apply import apply, forget, wait
 from plumbline.verbs.bind import bind, vdpa
@@ -30,6 +33,9 @@ from plumbline.verbs.vfs import vfs
 
 LONGEST = 150
 """Of what is said of a verb where all are listed, in characters; it takes two lines of a narrow terminal."""
+
+INTERRUPTED = 130
+"""The exit status of what was told to end, as a shell has it for SIGINT."""
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -75,37 +81,51 @@ for verb in (verb for verbs in SECTIONS.values() for verb in verbs):
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command, and end with its exit status. arguments: without its name, None for those of the process."""
+    status = _run(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # nobody reads it; at its end the interpreter would try once more, and take that for a failure
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(status)
+
+
+def _run(arguments: list[str] | None) -> int:
+    """Run the command, say what went wrong, and return its exit status."""
     try:
         # A name that is no text, or none that the terminal can show, is no reason to show nothing.
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         result = command(arguments, standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as e:
-        sys.exit(e.exit_code)
+        return e.exit_code
     except click.ClickException as e:
         e.show()
-        sys.exit(Status.USAGE)
+        return Status.USAGE
     except click.Abort:
-        sys.exit(130)
-    except InterruptedSetupError as e:
-        _say(e.told, "")
-        sys.exit(130)
+        return INTERRUPTED
+    except Terminated as e:
+        return _say(INTERRUPTED, f"told to end ({e})")
+    except (InterruptedSetupError, InterruptedVerbError) as e:
+        message, _, more = e.told.partition("\n")
+        return _say(INTERRUPTED, message, more)
     except VerbError as e:
-        _say(e.message, e.hint)
-        sys.exit(e.status)
+        return _say(e.status, e.message, e.hint)
     except CniError as e:
-        _say(str(e), "")
-        sys.exit(Status.FAILURE)
-    except BrokenPipeError:  # `plumbline vfs | head`; what is still to be written goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(Status.GOOD)
+        return _say(Status.FAILURE, str(e))
+    except BrokenPipeError:  # `plumbline vfs | head`
+        return Status.GOOD
     except OSError as e:
-        _say(str(e), "")
-        sys.exit(Status.FAILURE)
-    sys.exit(result if isinstance(result, int) else Status.GOOD)
+        return _say(Status.FAILURE, str(e))
+    return result if isinstance(result, int) else Status.GOOD
 
 
-def _say(message: str, hint: str) -> None:
-    """Say what went wrong; in neither text anything of others can move the cursor."""
-    for number, line in enumerate([*message.splitlines(), *(f"  {line}" for line in hint.splitlines())]):
-        print(f"plumbline: {escaped(line)}" if number == 0 else escaped(line), file=sys.stderr)
+def _say(status: int, message: str, hint: str = "") -> int:
+    """Say what went wrong, and return the exit status. message: one line, whatever is in it. hint: may be several. In
+    neither anything of others can move the cursor, or pass for a line that begins as ours do.
+    """
+    hints = hint.split("\n") if hint else []
+    with suppress(OSError):  # a terminal that is gone; the status tells it all the same
+        for line in (f"plumbline: {escaped(message)}", *(f"  {escaped(line)}" for line in hints)):
+            print(line, file=sys.stderr)
+    return status

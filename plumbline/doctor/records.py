@@ -40,7 +40,7 @@ def strays(facts: Facts) -> Iterator[Finding]:
 
 def foreign(facts: Facts) -> Iterator[Finding]:
     """A link that somebody moved by hand, or whose record is gone: no DEL will bring it back."""
-    found = [f"{vf.name} in {vf.link.netns}" for vf in _in(facts.node, State.FOREIGN) if vf.link]
+    found = [f"{vf.name} in {vf.elsewhere}" for vf in _in(facts.node, State.FOREIGN)]
     if found:
         remedy = "ip netns exec NAMESPACE ip link set LINK netns 1, or end what is in that namespace"
         yield warning("", f"{len(found)} VFs in namespaces that no record names: {listed(found)}", remedy)

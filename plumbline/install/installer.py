@@ -1,8 +1,9 @@
 """Binaries into a folder that a runtime executes from, at any moment whole: either the old one or the new one is there.
 
-All are copied beside their places first, under hidden names, synced, and run; only when every one of them works are
-they renamed, one after the other. Whoever executes the old one goes on with it. What a killed installation has left is
-written over by the next. A binary of somebody else that is replaced is kept, so that it can be put back.
+All are copied beside their places first, under hidden names, synced, and run, and what they replace of somebody else's
+is kept, so that it can be put back; only when all of that is done are they renamed, one after the other, and no signal
+comes between. Whoever executes the old one goes on with it. What a killed installation has left is written over by the
+next.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import fcntl
 import filecmp
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from cni.linux.signals import Terminated
 from plumbline.install import binary
 from plumbline.install.binary import UnfitError
+from plumbline.interruption import InterruptedVerbError, deferred
 
 OURS = "Plumbline "
 """What stands in what our binaries say of themselves, and in nobody else's."""
@@ -58,37 +61,110 @@ def install(source: str, target: str, names: Sequence[str], keep: bool = True, k
     """Install binaries, all of them or, if one does not work here, none.
 
     source, target: the folders. names: of the binaries. keep: whether those of somebody else that are replaced are kept
-    below `kept`. Raises InstallError; nothing has changed then but what it says.
+    below `kept`. Raises InstallError, and InterruptedVerbError where Terminated was raised inside; nothing has changed
+    then but what it says.
     """
-    with _locked(target):
+    with _locked(target, make=True), _all_or_nothing(f"installed in {target}") as done:
         try:
+            _sweep(target, names)
             for name in names:
                 binary.refuse_foreign(os.path.join(source, name))
             changed = [name for name in names if not _is_there(os.path.join(source, name), os.path.join(target, name))]
             for name in changed:
                 _stage(os.path.join(source, name), os.path.join(target, name))
-        except (UnfitError, OSError) as e:
+            done.notes = {name: _keep_replaced(os.path.join(target, name), kept, done) for name in changed if keep}
+            there = [name for name in changed if os.path.lexists(os.path.join(target, name))]
+            with deferred():
+                for name in changed:
+                    os.rename(_staged(os.path.join(target, name)), os.path.join(target, name))
+                    done.names.append(name)
+                done.is_complete = True
+            _sync(target)
+        finally:
             _sweep(target, names)
-            raise InstallError(f"nothing was installed in {target}: {_told(e)}") from e
-        return [
-            _place(name, target, keep, kept) if name in changed else Outcome(name, Result.UNCHANGED) for name in names
-        ]
+    results = {name: Result.REPLACED if name in there else Result.INSTALLED for name in changed}
+    return [Outcome(name, results.get(name, Result.UNCHANGED), done.notes.get(name, "")) for name in names]
 
 
 def uninstall(target: str, names: Sequence[str], kept: str = KEPT) -> list[Outcome]:
     """Remove our binaries, and put back what they have replaced. Arguments and errors are those of `install`; what is
     not ours is left alone.
     """
-    with _locked(target):
-        _sweep(target, names)
-        return [_remove(name, target, kept) for name in names if os.path.lexists(os.path.join(target, name))]
+    with _locked(target, make=False), _all_or_nothing(f"removed from {target}") as done:
+        try:
+            _sweep(target, names)
+            found = [name for name in names if os.path.lexists(os.path.join(target, name))]
+            ours = [name for name in found if _is_ours(os.path.join(target, name))]
+            back = {name: _kept(os.path.join(target, name), kept) for name in ours}
+            back = {name: place for name, place in back.items() if os.path.lexists(place)}
+            for name, place in back.items():
+                _copy(place, _staged(os.path.join(target, name)), os.path.join(target, name))
+            with deferred():
+                for name in ours:
+                    path = os.path.join(target, name)
+                    if name in back:
+                        os.rename(_staged(path), path)
+                    else:
+                        os.unlink(path)
+                    done.names.append(name)
+                done.is_complete = True
+            _sync(target)
+            for place in back.values():
+                os.unlink(place)
+        finally:
+            _sweep(target, names)
+    return [_removed(name, ours, back) for name in found]
+
+
+def _removed(name: str, ours: Collection[str], back: Collection[str]) -> Outcome:
+    if name not in ours:
+        return Outcome(name, Result.LEFT_ALONE, "it is not Plumbline's")
+    if name in back:
+        return Outcome(name, Result.PUT_BACK, "the one that was there before Plumbline's")
+    return Outcome(name, Result.REMOVED)
+
+
+@dataclass(slots=True)
+class _Done:
+    """How far it is. names: the binaries that are changed; is_complete: whether these are all. kept: the copies of
+    replaced ones that were made. notes: about binaries.
+    """
+
+    names: list[str] = field(default_factory=list)
+    is_complete: bool = False
+    kept: list[str] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 @contextmanager
-def _locked(folder: str) -> Iterator[None]:
-    """Keep others from installing into a folder, which is made if it is not there."""
+def _all_or_nothing(what: str) -> Iterator[_Done]:
+    """Say how far it came where something fails. what: is done to the binaries, as "installed in FOLDER"."""
+    done = _Done()
     try:
-        os.makedirs(folder, MODE, exist_ok=True)
+        yield done
+    except Terminated as e:
+        raise InterruptedVerbError(e, _state(done, what)) from e
+    except (UnfitError, OSError) as e:
+        raise InstallError(f"{_state(done, what)}: {_told(e)}") from e
+
+
+def _state(done: _Done, what: str) -> str:
+    """Say how far it came. Where nothing was replaced, what was kept is not needed."""
+    if done.is_complete:
+        return f"all is {what}"
+    if done.names:
+        return f"only {', '.join(done.names)} was {what}"
+    for place in done.kept:
+        _remove_file(place)
+    return f"nothing was {what}"
+
+
+@contextmanager
+def _locked(folder: str, make: bool) -> Iterator[None]:
+    """Keep others from installing into a folder. make: whether it is made if it is not there."""
+    try:
+        if make:
+            os.makedirs(folder, MODE, exist_ok=True)
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as e:
         raise InstallError(f"{folder} cannot be used: {e.strerror}; nothing was changed") from e
@@ -147,58 +223,35 @@ def _copy(source: str, path: str, like: str) -> None:
         os.fsync(copy.fileno())
 
 
-def _place(name: str, target: str, keep: bool, kept: str) -> Outcome:
-    """Put a staged binary into its place."""
-    path = os.path.join(target, name)
-    was_there, is_ours = os.path.lexists(path), _is_ours(path)
-    note = ""
-    try:
-        if was_there and not is_ours and keep:
-            note = f"the one that was there is kept as {_keep(path, kept)}"
-        os.rename(_staged(path), path)
-        _sync(target)
-    except OSError as e:
-        _remove_file(_staged(path))
-        raise InstallError(f"{path} is as it was, and those before it are installed: {_told(e)}") from e
-    return Outcome(name, Result.REPLACED if was_there else Result.INSTALLED, note)
-
-
-def _keep(path: str, kept: str) -> str:
-    """Keep a binary that is replaced; return where. One that is kept already is the older one, and stays."""
+def _keep_replaced(path: str, kept: str, done: _Done) -> str:
+    """Keep a binary of somebody else that is to be replaced; return what there is to say of it, empty for nothing.
+    Raises OSError.
+    """
+    if not os.path.lexists(path) or _is_ours(path):
+        return ""
     place = _kept(path, kept)
     if not os.path.lexists(place):
-        os.makedirs(os.path.dirname(place), 0o700, exist_ok=True)
-        partial = place + ".partial"
-        _remove_file(partial)
+        done.kept.append(place)
+        _keep(path, place)
+    return f"the one that was there is kept as {place}"
+
+
+def _keep(path: str, place: str) -> None:
+    """Copy a binary durably, so that it is whole where it is. One that is kept already is the older one, and stays."""
+    os.makedirs(os.path.dirname(place), 0o700, exist_ok=True)
+    partial = place + ".partial"
+    _remove_file(partial)
+    try:
         _copy(path, partial, path)
         os.rename(partial, place)
-        _sync(os.path.dirname(place))
-    return place
+    finally:
+        _remove_file(partial)
+    _sync(os.path.dirname(place))
 
 
 def _kept(path: str, kept: str) -> str:
     folder, name = os.path.split(os.path.abspath(path))
     return os.path.join(kept, folder.strip("/").replace("/", "-"), name)
-
-
-def _remove(name: str, target: str, kept: str) -> Outcome:
-    path = os.path.join(target, name)
-    if not _is_ours(path):
-        return Outcome(name, Result.LEFT_ALONE, "it is not Plumbline's")
-    place = _kept(path, kept)
-    try:
-        if os.path.lexists(place):
-            _copy(place, _staged(path), path)
-            os.rename(_staged(path), path)
-            _sync(target)
-            os.unlink(place)
-            return Outcome(name, Result.PUT_BACK, "the one that was there before Plumbline's")
-        os.unlink(path)
-        _sync(target)
-    except OSError as e:
-        _remove_file(_staged(path))
-        raise InstallError(f"{path} is as it was: {_told(e)}") from e
-    return Outcome(name, Result.REMOVED)
 
 
 def _is_ours(path: str) -> bool:

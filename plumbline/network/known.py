@@ -74,7 +74,8 @@ def configuration_of(network: str, folder: str, cached: Cached | None) -> tuple[
 
 def sort(network: str, caches: Iterable[Cache], recorded: Iterable[Attachment], log: Logger) -> Sorted:
     """Return the attachments of a network. caches: the one whose attachments may be deleted, and then others, whose
-    attachments count as valid where it is not sure that they are not. recorded: those that live by plugins' records.
+    attachments count as valid where it is not sure that they are not. recorded: those that live, or may live, by
+    plugins' records.
     """
     own, *others = caches
     ours = [x for x in own.all() if x.network == network]

@@ -71,7 +71,7 @@ class _Look:
                 vf.owner = owners.of(vf)
                 if vf.link is None:
                     vf.link = away.get(vf.address or "")
-                vf.state = _state(vf, owners)
+                vf.state = _state(vf, owners, self._has_unseen_link(vf))
         return Node(system.nodename, system.release, pfs, self._others, host, self._unknown, self._damaged)
 
     def _ask(self, what: str, source: Callable[[], T], otherwise: T) -> T:
@@ -155,18 +155,28 @@ class _Look:
                 continue
         return found
 
+    def _has_unseen_link(self, vf: Vf) -> bool:
+        """Return whether a VF's link is in a namespace that nothing leads to: a container sees its own processes only,
+        and a namespace may be held by a descriptor alone. sysfs is asked, not the links that were listed before: a link
+        that comes, or gets another name, meanwhile is on the host.
+        """
+        if vf.link is not None or vf.address is None:
+            return False
+        device = self._folder(vf.address)
+        return pci.has_own_netdev(device) and not pci.netdevs(device)
+
     def _folder(self, address: str) -> str:
         return os.path.realpath(pci.folder(address, self._roots.sysfs))
 
 
-def _state(vf: Vf, owners: _Owners) -> State:
+def _state(vf: Vf, owners: _Owners, has_unseen_link: bool) -> State:
     """Return what a VF is doing. vf: with everything else that is known of it."""
     owner = owners.of_device.get(vf.address or "")
     if owner is not None and owner.plugin:
         return State.DEAD if owner.alive is False else State.POD
     if vf.address in owners.programs:
         return State.BUSY
-    if vf.link is not None and vf.link.netns:
+    if has_unseen_link or (vf.link is not None and vf.link.netns):
         return State.FOREIGN
     if owner is not None:
         return State.STRAY

@@ -16,7 +16,7 @@ class State(StrEnum):
     BUSY = "busy"
     """A program has it open, through vfio or as a vDPA device."""
     FOREIGN = "foreign"
-    """Its link is in a namespace that no record names."""
+    """Its link is in a namespace that no record names, or that cannot be seen from here."""
     STRAY = "stray"
     """It is allocated to somebody, by the kubelet or in sriov-cni's way, and there is no record."""
     UNBOUND = "unbound"
@@ -68,8 +68,8 @@ class Pod:
 class Owner:
     """Whose a device is.
 
-    plugin: whose record it is. netns: the path of the pod's namespace. alive: whether that namespace is there. program:
-    what has the device open, as `PID COMMAND`. Empty texts for what is not known.
+    plugin: whose record it is. netns: the path of the pod's namespace. alive: whether that namespace is there, None
+    where nobody can tell. program: what has the device open, as `PID COMMAND`. Empty texts for what is not known.
     """
 
     source: Source
@@ -162,6 +162,11 @@ class Vf:
     def name(self) -> str:
         """What it is called in messages."""
         return self.address or f"{self.pf}:{self.index}"
+
+    @property
+    def elsewhere(self) -> str:
+        """Which namespace its link is in, where that is foreign, for a message."""
+        return self.link.netns if self.link is not None else "a namespace that cannot be seen from here"
 
 
 @dataclass(slots=True)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from io import BytesIO
 
 from cni.attach.attachment import POD_KEYS, Attachment
 from cni.attach.dead import Living
 from cni.attach.plugin import Plugin
 from cni.attach.records import Records
 from cni.linux import pci
-from cni.linux.log import Logger
 from cni.protocol.errors import CniError
 from plugins.accelerated_bridge.plugin import AcceleratedBridge
 from plugins.host_device.plugin import HostDevicePlugin
@@ -18,6 +16,7 @@ from plugins.sriov.plugin import Sriov
 from plugins.vf.attachment import VfAttachment
 from plumbline.node import functions
 from plumbline.node.model import Owner, Pod, Source
+from plumbline.node.notes import Notes
 from plumbline.node.roots import Roots
 
 PLUGINS: tuple[type[Plugin], ...] = (Sriov, AcceleratedBridge, HostDevicePlugin)
@@ -33,23 +32,24 @@ def attachments(sysfs_root: str) -> tuple[list[tuple[Plugin, Attachment]], list[
 
     Raises CniError when a folder cannot be listed.
     """
-    said = BytesIO()
-    log = Logger("warning", said)
+    log = Notes()
     found = [
         (plugin, attachment)
         for plugin in (make(sysfs_root) for make in PLUGINS)
         for attachment in Records(plugin, log).all()
     ]
-    return found, [line.decode(errors="replace") for line in said.getvalue().splitlines()]
+    return found, log.warnings
 
 
 def owner(plugin: Plugin, attachment: Attachment, living: Living) -> Owner:
-    """Return whose an attachment is. `alive` is None where the namespace is there and cannot be opened."""
+    """Return whose an attachment is. `alive` is None where nobody can tell, as with a namespace that is there and
+    cannot be opened.
+    """
     told = attachment.owner
     alive: bool | None
     try:
         alive = living.has(attachment)
-    except CniError:
+    except (CniError, OSError):  # such as EMFILE: nothing is known of the pod
         alive = None
     return Owner(
         source=Source.RECORD,
@@ -65,7 +65,7 @@ def owner(plugin: Plugin, attachment: Attachment, living: Living) -> Owner:
 
 def living() -> Living:
     """Return what tells which pods live."""
-    return Living(Logger("error", BytesIO()))
+    return Living(Notes())
 
 
 def address_of(attachment: Attachment) -> str:

@@ -25,7 +25,7 @@ def user(vf: Vf, at_boot: bool) -> str:
     if vf.state is State.BUSY:
         return f"{vf.name} is open in process {owner}"
     if vf.state is State.FOREIGN:
-        where = vf.link.netns if vf.link is not None else "another namespace"
+        where = vf.elsewhere
         return f"{vf.name} is in {where}" + (f", of {owner}" if owner is not None and str(owner) != where else "")
     if at_boot or owner is None:
         return ""

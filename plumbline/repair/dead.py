@@ -12,8 +12,8 @@ from cni.linux import pci
 from cni.protocol.errors import CniError
 from plumbline.node import recorded
 from plumbline.node.model import Owner
+from plumbline.node.notes import Notes
 from plumbline.repair.give_back import claims_of
-from plumbline.repair.notes import Notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,11 @@ class Left:
         return recorded.address_of(self.attachment) or self.attachment.key
 
     @property
+    def may_live(self) -> bool:
+        """Whether the pod lives, or nobody can tell: only of one that is known to be gone is anything taken."""
+        return self.owner.alive is not False
+
+    @property
     def title(self) -> str:
         """The same with its name on the host."""
         name = self.attachment.name
@@ -37,14 +42,17 @@ class Left:
 
 
 def everything(sysfs_root: str = pci.ROOT) -> tuple[list[Left], list[str]]:
-    """Return all devices that are recorded, and what could not be read. Raises CniError (code 5)."""
+    """Return all devices that are recorded, and what is not known: of records that cannot be read, and of pods of which
+    nobody can tell whether they live. Raises CniError (code 5).
+    """
     attachments, unknown = recorded.attachments(sysfs_root)
-    living, found = recorded.living(), []
-    for plugin, attachment in attachments:
-        try:
-            found.append(Left(plugin, attachment, recorded.owner(plugin, attachment, living)))
-        except CniError as e:
-            unknown.append(f"whether {attachment.owner.describe()}, which has {attachment.name}, lives: {e}")
+    living = recorded.living()
+    found = [Left(plugin, x, recorded.owner(plugin, x, living)) for plugin, x in attachments]
+    unknown += [
+        f"whether {x.owner}, which has {x.title}, lives: the namespace {x.owner.netns} cannot be looked at"
+        for x in found
+        if x.owner.alive is None
+    ]
     return found, unknown
 
 

@@ -21,8 +21,8 @@ from cni.protocol.errors import TRY_AGAIN_LATER, CniError
 from cni.protocol.request import Request
 from cni.protocol.version import CURRENT
 from ipam.delegate import Delegate
+from plumbline.node.notes import Notes
 from plumbline.repair import addresses
-from plumbline.repair.notes import Notes
 
 LOCK_TIMEOUT_S = 10.0
 """How long to wait, in seconds, for what another plugin is at work on: an ADD takes a second or two."""

@@ -31,32 +31,54 @@ class Wanted:
 
 
 def find(text: str, node: Node, everything: list[Left], roots: Roots) -> Wanted:
-    """Return the device that an operator names: a VF, or any device that is recorded, by its address or name.
+    """Return the device that an operator names: a VF, or any device that is recorded, by its address or its name on the
+    host, which it has there or had.
 
-    Raises VerbError (10).
+    Raises VerbError: 10 where there is none, 2 where it may be one of several: another device may have got the name.
     """
-    vf = names.find_vf(node, text)
+    vf = names.find_on_host(node, text)
+    left = [x for x in everything if x.device == text]
+    if not left and (vf is None or vf.address != text):
+        left = [x for x in everything if text in (x.attachment.name, x.attachment.key)]
+    devices = {x.device: f"{x.title}, of {x.owner}" for x in left}
     if vf is not None:
-        holder = next(iter(vfio.holders(vfio.nodes(vf, roots.sysfs), roots).values()), None)
-        return Wanted(f"{vf.pf}:{vf.index}", vf, [x for x in everything if x.device == vf.address], holder)
-    left = [x for x in everything if text in (x.device, x.attachment.name, x.attachment.key)]
-    if not left:
+        devices[vf.name] = f"{vf.pf}:{vf.index} {vf.name}"
+    if len(devices) > 1:
+        raise names.several(text, list(devices.values()))
+    if not devices:
+        names.refuse_names_in_pods(node, text)
         raise VerbError(
             Status.NO_DEVICE,
             f'there is no VF "{text}" on this node, and no device of that name is recorded as a pod\'s',
             "`plumbline vfs` lists the VFs",
         )
-    return Wanted(left[0].title, None, left)
+    [device] = devices
+    vf = next((x for x in node.vfs if x.name == device), None)
+    if vf is None:
+        return Wanted(left[0].title, None, left)
+    holder = next(iter(vfio.holders(vfio.nodes(vf, roots.sysfs), roots).values()), None)
+    return Wanted(f"{vf.pf}:{vf.index}", vf, [x for x in everything if x.device == device], holder)
+
+
+def require_seen(wanted: Wanted) -> None:
+    """Raise VerbError (4) where the link of a VF that nobody has recorded is where nothing leads to: neither can it be
+    moved, nor told who has it.
+    """
+    vf = wanted.vf
+    if vf is not None and not wanted.left and vf.state is State.FOREIGN and vf.link is None:
+        where = f"its link is in {vf.elsewhere}, and no plugin has recorded whose it is"
+        raise _in_use(wanted, where, "run it on the node itself, or in a container with hostPID")
 
 
 def refuse(wanted: Wanted) -> None:
     """Raise VerbError (4) that names whoever needs the device, before anything is done."""
     for left in wanted.left:
-        if left.owner.alive:
+        if left.may_live:
             owner = left.owner
+            lives = "lives in" if owner.alive else "may live, which cannot be told of"
             raise _in_use(
                 wanted,
-                f"{owner} has it as {owner.interface} in network {owner.network or '?'}, and lives in {owner.netns}",
+                f"{owner} has it as {owner.interface} in network {owner.network or '?'}, and {lives} {owner.netns}",
                 "delete the pod, or --force to take it from under the pod",
             )
     if wanted.holder is not None:

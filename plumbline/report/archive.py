@@ -14,7 +14,9 @@ from cni.protocol.errors import CniError
 from plumbline.report import redact
 
 MOST_BYTES = 1 << 18
-"""How much of a file is taken, its end: what a log says last matters most."""
+"""How much of a file is taken, its end: what a log says last matters most. Of JSON that is longer nothing is: a part of
+it cannot be read, and what is in base64 in it not be seen.
+"""
 
 
 class Archive:
@@ -34,7 +36,7 @@ class Archive:
         self._members[name] = json.dumps(redact.document(value), indent=2) + "\n"
 
     def file(self, name: str, path: str) -> None:
-        """Add a regular file's text, or the end of it."""
+        """Add a regular file's text, or the last whole lines of it."""
 
         def read() -> None:
             self.text(name, _read(path))
@@ -69,10 +71,26 @@ class Archive:
 
 
 def _read(path: str) -> str:
-    """Return the text of a regular file, or its end. Raises OSError."""
+    """Return the text of a regular file, or its last whole lines. Raises OSError, and ValueError for JSON that is too
+    long.
+    """
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     with open(fd, "rb") as file:
         size = os.fstat(fd).st_size
-        if size > MOST_BYTES:
-            file.seek(size - MOST_BYTES)
-        return file.read(MOST_BYTES).decode("utf-8", "replace")
+        if size <= MOST_BYTES:
+            return file.read(MOST_BYTES).decode("utf-8", "replace")
+        if _begins_json(file.read(MOST_BYTES)):
+            raise ValueError(f"it is JSON of {size} bytes, more than {MOST_BYTES}, and was left out")
+        file.seek(size - MOST_BYTES)
+        # Of the first line the beginning is missing, which may be what says that the rest is secret.
+        return file.read(MOST_BYTES).partition(b"\n")[2].decode("utf-8", "replace")
+
+
+def _begins_json(head: bytes) -> bool:
+    """Return whether JSON begins here, of which a line alone is none; a log may have an object in each line."""
+    if not head.lstrip().startswith((b"{", b"[")):
+        return False
+    try:
+        return not isinstance(json.loads(head.lstrip().partition(b"\n")[0]), dict)
+    except (ValueError, RecursionError):
+        return True

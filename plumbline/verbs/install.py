@@ -11,6 +11,7 @@ from plumbline import output
 from plumbline.errors import Status, VerbError
 from plumbline.install import installer
 from plumbline.install.installer import InstallError, Outcome
+from plumbline.interruption import terminable
 from plumbline.node import runtime
 from plumbline.node.roots import Roots
 from plumbline.output import Column
@@ -39,10 +40,11 @@ def install(
     target = folder or _folder()
     names = only or PLUGINS
     try:
-        if uninstall:
-            outcomes = installer.uninstall(target, only or (*PLUGINS, *IPAM))
-        else:
-            outcomes = installer.install(_source(source, names), target, names, backup)
+        with terminable():
+            if uninstall:
+                outcomes = installer.uninstall(target, only or (*PLUGINS, *IPAM))
+            else:
+                outcomes = installer.install(_source(source, names), target, names, backup)
     except InstallError as e:
         raise VerbError(Status.FAILURE, str(e)) from e
     if as_json:

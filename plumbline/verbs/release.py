@@ -5,19 +5,21 @@ from __future__ import annotations
 import click
 
 from cni.linux import pci
+from cni.linux.signals import Terminated
 from cni.protocol.errors import CniError
 from plugins.sriov.plugin import Sriov
 from plugins.vf import unrecorded
 from plumbline.errors import Status, VerbError
+from plumbline.interruption import InterruptedVerbError, terminable
 from plumbline.node.look import look
 from plumbline.node.model import State
+from plumbline.node.notes import Notes
 from plumbline.node.roots import Roots
 from plumbline.repair import dead, report
 from plumbline.repair import release as releasing
 from plumbline.repair.give_back import LOCK_TIMEOUT_S, claims_of, give_back
-from plumbline.repair.notes import Notes
 from plumbline.repair.release import Wanted
-from plumbline.repair.report import Report
+from plumbline.repair.report import Report, Treated
 from plumbline.verbs import changes
 from plumbline.verbs.changes import Seen
 from plumbline.verbs.devices import complete_device
@@ -31,6 +33,7 @@ from plumbline.verbs.saying import say
 @dry_run_option
 @click.option("--force", is_flag=True, help="Release it though its pod lives, or nobody has recorded whose it is.")
 @json_option
+@terminable()
 def release(vf: str, dry_run: bool, force: bool, as_json: bool) -> Status:
     """Give one VF back to the host as it was before its pod had it, and release the pod's addresses.
 
@@ -40,6 +43,7 @@ def release(vf: str, dry_run: bool, force: bool, as_json: bool) -> Status:
     require_root(dry_run)
     everything, unknown = dead.everything()
     wanted = releasing.find(vf, look(), everything, Roots())
+    releasing.require_seen(wanted)
     if not force:
         releasing.refuse(wanted)
     found = Report(dry_run, unknown=unknown)
@@ -47,7 +51,7 @@ def release(vf: str, dry_run: bool, force: bool, as_json: bool) -> Status:
     if dry_run:
         found.treated = [planned(x) for x in wanted.left]
     else:
-        found.treated = [report.treated(x, give_back(x.plugin, x.attachment)) for x in wanted.left]
+        found.treated = _given_back(wanted)
     moved = _fetch_foreign(wanted, dry_run)
     if as_json or found.treated or found.unknown:
         show(found, as_json)
@@ -56,6 +60,14 @@ def release(vf: str, dry_run: bool, force: bool, as_json: bool) -> Status:
         if not dry_run and (moved or wanted.left):
             changes.show(before, _state(wanted))
     return found.status
+
+
+def _given_back(wanted: Wanted) -> list[Treated]:
+    try:
+        return [report.treated(x, give_back(x.plugin, x.attachment)) for x in wanted.left]
+    except Terminated as e:
+        state = f"{wanted.title} may not be back yet: as long as a record tells of it, the same command goes on"
+        raise InterruptedVerbError(e, state) from e
 
 
 def _state(wanted: Wanted) -> Seen:

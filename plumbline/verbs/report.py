@@ -20,7 +20,8 @@ from plumbline.report.contents import fill
 def report(path: str | None) -> None:
     """Write a tar.gz of everything for an issue: what the verbs say, records, configurations, sysfs, logs, versions.
 
-    Nothing secret goes into it: no environment, no kubeconfig; passwords and tokens are taken out.
+    No environment and no kubeconfig goes into it, and what looks like a password or a token is taken out. Read it
+    before you publish it.
     """
     roots = Roots()
     node = look(roots)

@@ -81,8 +81,9 @@ def _add(branch: Tree, group: list[Vf], masters: dict[str, str]) -> None:
         )
     if first.owner is not None:
         below.add(_owner(first.owner))
-    if first.state is State.FOREIGN and first.link is not None:
-        below.add(_line(("in", "dim"), (first.link.netns, "magenta"), (f"as {first.link.name}", "")))
+    if first.state is State.FOREIGN:
+        known_as = f"as {first.link.name}" if first.link is not None else ""
+        below.add(_line(("in", "dim"), (first.elsewhere, "magenta"), (known_as, "")))
 
 
 def _owner(owner: Owner) -> Text:

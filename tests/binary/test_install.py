@@ -10,13 +10,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from plumbline.install import installer
 from plumbline.install.installer import InstallError, Result
+from plumbline.interruption import InterruptedVerbError, terminable
 from tests.support import plugin, schemas
 
 REFERENCE = f"{plugin.REFERENCE}/host-device"
@@ -192,7 +193,7 @@ def test_a_link_is_replaced_and_not_followed(target: Path, tmp_path: Path, kept:
 
 def test_somebody_else_is_installing(target: Path, kept: str) -> None:
     """Two at once: one is refused."""
-    with installer._locked(str(target)), pytest.raises(InstallError, match="somebody else"):
+    with installer._locked(str(target), make=False), pytest.raises(InstallError, match="somebody else"):
         installer.install(plugin.DIST, str(target), ["static"], kept=kept)
     assert names(target) == []
 
@@ -223,6 +224,76 @@ def test_under_load(target: Path, kept: str) -> None:
         thread.join()
     assert bad == []
     assert runs > 10
+
+
+THREE = ["sriov", "host-local", "static"]
+"""Of which the reference has the last two."""
+
+
+@pytest.fixture
+def referenced(target: Path) -> dict[str, bytes]:
+    """What is in the folder, by name: the reference's plugins."""
+    for name in THREE[1:]:
+        shutil.copy(f"{plugin.REFERENCE}/{name}", target)
+    return {name: content(target / name) for name in names(target)}
+
+
+def test_what_is_replaced_cannot_be_kept(target: Path, tmp_path: Path, referenced: dict[str, bytes]) -> None:
+    """Of several binaries none is replaced then, and none that would go to an empty place is installed either."""
+    (tmp_path / "kept").write_text("no folder")
+    with pytest.raises(InstallError, match="nothing was installed"):
+        installer.install(plugin.DIST, str(target), THREE, kept=str(tmp_path / "kept"))
+    assert {name: content(target / name) for name in names(target)} == referenced
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_told_to_end(
+    target: Path, kept: str, referenced: dict[str, bytes], number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first of them is in its place, nothing is changed and nothing is left, also of what was kept; from
+    then on, they come into their places all.
+    """
+    with monkeypatch.context() as patched, terminable():
+        patched.setattr(installer, "_sync", lambda _: signal.raise_signal(number))  # of the folder of what is kept
+        with pytest.raises(InterruptedVerbError, match=f"{number.name}.*nothing was installed"):
+            installer.install(plugin.DIST, str(target), THREE, kept=kept)
+    assert {name: content(target / name) for name in names(target)} == referenced
+    assert [x for x in Path(kept).rglob("*") if x.is_file()] == []
+
+    def rename(old: str, new: str, really: Callable[[str, str], None] = os.rename) -> None:
+        if new == str(target / THREE[0]):
+            signal.raise_signal(number)
+        really(old, new)
+
+    with monkeypatch.context() as patched, terminable():
+        patched.setattr(os, "rename", rename)
+        with pytest.raises(InterruptedVerbError, match=f"{number.name}.*all is installed"):
+            installer.install(plugin.DIST, str(target), THREE, kept=kept)
+    assert names(target) == sorted(THREE)
+    assert all(content(target / name) == content(f"{plugin.DIST}/{name}") for name in THREE)
+
+
+def test_nothing_to_uninstall_from(tmp_path: Path, kept: str) -> None:
+    """A folder that is not there is not made."""
+    with pytest.raises(InstallError, match="No such file or directory; nothing was changed"):
+        installer.uninstall(str(tmp_path / "typo"), THREE, kept=kept)
+    assert not (tmp_path / "typo").exists()
+
+
+def test_what_was_kept_cannot_be_put_back(target: Path, kept: str, referenced: dict[str, bytes]) -> None:
+    """Ours stay all, and can be removed when it can be."""
+    installer.install(plugin.DIST, str(target), THREE, kept=kept)
+    ours = {name: content(target / name) for name in names(target)}
+    place = next(Path(kept).rglob("static"))
+    place.unlink()
+    place.mkdir()
+    with pytest.raises(InstallError, match="nothing was removed"):
+        installer.uninstall(str(target), THREE, kept=kept)
+    assert {name: content(target / name) for name in names(target)} == ours
+    place.rmdir()
+    installer.uninstall(str(target), THREE, kept=kept)
+    assert names(target) == ["host-local"]
+    assert content(target / "host-local") == referenced["host-local"]
 
 
 def test_killed_at_any_point(target: Path, tmp_path: Path) -> None:

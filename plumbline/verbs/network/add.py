@@ -7,9 +7,11 @@ from typing import Any
 import click
 
 from cni.linux import netns as namespaces
+from cni.linux.signals import Terminated
 from cni.protocol.errors import CniError
-from plumbline import output
+from plumbline import interruption, output
 from plumbline.errors import Status, VerbError
+from plumbline.interruption import InterruptedVerbError, terminable
 from plumbline.network import commands, configuration, known
 from plumbline.network.attachment import Attachment, derived_id
 from plumbline.network.cache import Cache
@@ -35,10 +37,11 @@ from plumbline.verbs.saying import say
 @places
 @asked
 @json_option
+@terminable()
 def add(name: str, netns: str, device: str, keep: bool, as_json: bool, **options: Any) -> None:
     """Attach a pod to a network: ADD of its plugins in turn. With --json, print the CNI result.
 
-    If one fails, what was done is undone by DEL, as a runtime does it.
+    If one fails, or at Ctrl-C, what was done is undone by DEL, as a runtime does it.
     """
     where: Places = options["places"]
     wanted = identified(options["asked"].of(netns), None)
@@ -80,26 +83,28 @@ def _refuse_attached(name: str, wanted: Attachment, cache: Cache) -> None:
 
 
 def _added(given: Network, wanted: Attachment, keep: bool) -> Ran:
-    """ADD, and undo it where it fails or is interrupted. Raises VerbError."""
+    """ADD, and undo it where it fails or is interrupted. Raises VerbError, InterruptedVerbError."""
+    not_attached = f"{wanted} is not attached to network {given.conf.name}"
     try:
         ran = commands.add(given, wanted)
+        why = "" if ran.is_good else str(ran)
     except CniError as e:
-        raise _not_added(given, wanted, f"its result cannot be cached: {e}", keep) from e
-    except KeyboardInterrupt:
-        raise _not_added(given, wanted, "interrupted", keep) from None
-    if not ran.is_good:
-        raise _not_added(given, wanted, str(ran), keep)
+        why = f"its result cannot be cached: {e}"
+    except Terminated as e:
+        raise InterruptedVerbError(e, f"{not_attached}: {_undone(given, wanted, keep)}") from e
+    if why:
+        interruption.ignore()
+        raise VerbError(Status.FAILURE, f"{not_attached}: {why}", _undone(given, wanted, keep))
     return ran
 
 
-def _not_added(given: Network, wanted: Attachment, why: str, keep: bool) -> VerbError:
+def _undone(given: Network, wanted: Attachment, keep: bool) -> str:
+    """Undo an ADD unless it is to be kept; return what state things are in."""
     container = "" if wanted.container_id == derived_id(wanted.netns) else f" --container-id {wanted.container_id}"
     again = f"`plumbline network del {given.conf.name} {wanted.netns} --ifname {wanted.ifname}{container}`"
     if keep:
-        state_now = f"what was done stays, since --keep was given: {again} takes it back"
-    else:
-        failed = commands.undo(given, wanted)
-        state_now = "what was done has been undone"
-        if failed:
-            state_now = f"it was undone, but for {'; '.join(map(str, failed))}; {again} tries again"
-    return VerbError(Status.FAILURE, f"{wanted} is not attached to network {given.conf.name}: {why}", state_now)
+        return f"what was done stays, since --keep was given: {again} takes it back"
+    failed = commands.undo(given, wanted)
+    if failed:
+        return f"it was undone, but for {'; '.join(map(str, failed))}; {again} tries again"
+    return "what was done has been undone"

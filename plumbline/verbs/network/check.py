@@ -8,6 +8,7 @@ import click
 
 from cni.protocol.errors import CniError
 from plumbline.errors import Status, VerbError
+from plumbline.interruption import terminable
 from plumbline.network import commands
 from plumbline.verbs.network.attached import attached
 from plumbline.verbs.network.options import of_attachment
@@ -16,6 +17,7 @@ from plumbline.verbs.network.runs import finish
 
 @click.command()
 @of_attachment
+@terminable()
 def check(name: str, netns: str, current: bool, as_json: bool, **options: Any) -> None:
     """Verify that an attachment is as ADD left it: CHECK of the plugins in turn, with the result of ADD."""
     given, wanted, cached = attached(name, netns, current, as_json, options)

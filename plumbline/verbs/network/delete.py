@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
+from cni.linux.signals import Terminated
 from plumbline.errors import Status, VerbError
+from plumbline.interruption import InterruptedVerbError, terminable
 from plumbline.network import commands
 from plumbline.verbs import changes
 from plumbline.verbs.changes import Seen
@@ -18,6 +20,7 @@ from plumbline.verbs.network.state import state
 
 @click.command("del")
 @of_attachment
+@terminable()
 def delete(name: str, netns: str, current: bool, as_json: bool, **options: Any) -> None:
     """Take a pod off a network: DEL of the plugins in reverse. The namespace may be gone.
 
@@ -26,7 +29,10 @@ def delete(name: str, netns: str, current: bool, as_json: bool, **options: Any) 
     given, wanted, cached = attached(name, netns, current, as_json, options)
     given.find_all()
     before: Seen = {} if as_json else state(given.conf, wanted)
-    failed = commands.delete(given, wanted, cached)
+    try:
+        failed = commands.delete(given, wanted, cached)
+    except Terminated as e:
+        raise InterruptedVerbError(e, f"{wanted} is not off network {name}: the same command goes on") from e
     if failed is not None:
         raise VerbError(
             Status.FAILURE,

@@ -8,16 +8,18 @@ from typing import Any
 
 import click
 
+from cni.linux.signals import Terminated
 from cni.protocol.errors import CniError
 from plumbline import output
 from plumbline.errors import Status, VerbError
+from plumbline.interruption import InterruptedVerbError, terminable
 from plumbline.network import commands, configuration, known
 from plumbline.network.attachment import Attachment
 from plumbline.network.cache import Cache, Cached
 from plumbline.network.commands import Network
+from plumbline.node.notes import Notes
 from plumbline.node.roots import Roots
 from plumbline.repair import dead
-from plumbline.repair.notes import Notes
 from plumbline.verbs.network.listing import document
 from plumbline.verbs.network.options import Places, places
 from plumbline.verbs.network.runs import SCHEMA, listener
@@ -30,6 +32,7 @@ from plumbline.verbs.saying import say
 @dry_run_option
 @places
 @json_option
+@terminable()
 def collect_garbage(name: str, dry_run: bool, as_json: bool, **options: Any) -> Status:
     """Take off a network what pods have left whose namespaces are gone: DEL for what is cached, then GC of the plugins.
 
@@ -45,9 +48,12 @@ def collect_garbage(name: str, dry_run: bool, as_json: bool, **options: Any) -> 
     given = Network(conf, where.folders, cache, listener(as_json))
     if not dry_run and not conf.disable_gc:
         given.find_all()
-        failed = _deleted(given, where.conf_dir, found.stale)
-        if conf.is_at_least(commands.GC_SINCE):
-            failed.update(_collected(given, found.valid))
+        try:
+            failed = _deleted(given, where.conf_dir, found.stale)
+            if conf.is_at_least(commands.GC_SINCE):
+                failed.update(_collected(given, found.valid))
+        except Terminated as e:
+            raise InterruptedVerbError(e, "what is still there the same command takes off") from e
     _print_garbage(given, found, dry_run, as_json, failed)
     return Status.FAILURE if failed else Status.GOOD
 
@@ -77,12 +83,12 @@ def _collected(given: Network, valid: list[Attachment]) -> dict[str, str]:
 
 
 def _recorded(name: str) -> list[Attachment]:
-    """Return the attachments to a network that live by the records of our plugins."""
+    """Return the attachments to a network that live, or may live, by the records of our plugins."""
     everything, _ = dead.everything()
     return [
         Attachment(x.owner.container_id, x.owner.netns, x.owner.interface)
         for x in everything
-        if x.owner.alive and x.owner.network == name
+        if x.may_live and x.owner.network == name
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 
 import click
 
@@ -18,14 +19,17 @@ SCHEMA = "plumbline/network/1"
 
 
 def listener(as_json: bool) -> Callable[[Ran], None]:
-    """Return what prints a run as soon as it has ended; what the plugin wrote to standard error goes there."""
+    """Return what prints a run as soon as it has ended; what the plugin wrote to standard error goes there. That nobody
+    reads any more, be it that the terminal is gone, keeps no plugin from its command.
+    """
 
     def hear(ran: Ran) -> None:
-        for line in ran.said.splitlines():
-            click.echo(escaped(f"{ran.plugin}: {line}"), err=True)
-        if not as_json:
-            outcome = "ok" if ran.is_good else f"failed, code {ran.code}"
-            click.echo(escaped(f"{ran.command:<6} {ran.plugin:<20} {ran.seconds:6.2f} s  {outcome}"))
+        with suppress(OSError):
+            for line in ran.said.splitlines():
+                click.echo(escaped(f"{ran.plugin}: {line}"), err=True)
+            if not as_json:
+                outcome = "ok" if ran.is_good else f"failed, code {ran.code}"
+                click.echo(escaped(f"{ran.command:<6} {ran.plugin:<20} {ran.seconds:6.2f} s  {outcome}"))
 
     return hear
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from plumbline.interruption import terminable
 from plumbline.network import commands, configuration
 from plumbline.network.cache import Cache
 from plumbline.network.commands import Network
@@ -18,6 +19,7 @@ from plumbline.verbs.options import json_option
 @click.argument("name")
 @places
 @json_option
+@terminable()
 def status(name: str, as_json: bool, **options: Any) -> None:
     """Ask the plugins of a network whether ADD could work: STATUS, which versions from 1.1.0 on have."""
     where: Places = options["places"]

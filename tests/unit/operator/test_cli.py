@@ -9,9 +9,11 @@ import subprocess
 import click
 import pytest
 
+from cni.linux.signals import Terminated
 from cni.protocol.errors import GENERIC, CniError
 from plumbline import cli
 from plumbline.errors import Status, VerbError
+from plumbline.prepare.carry_out import InterruptedSetupError
 from tests.support.command import MODULE, plumbline
 
 
@@ -21,6 +23,22 @@ from tests.support.command import MODULE, plumbline
         (VerbError(Status.NO_DEVICE, "no such VF", "try\nthat"), 10, "plumbline: no such VF\n  try\n  that\n"),
         (VerbError(Status.IN_USE, "a pod has it"), 4, "plumbline: a pod has it\n"),
         (VerbError(Status.FAILURE, "link a\x1b[2J"), 1, "plumbline: link a\\x1b[2J\n"),
+        (
+            VerbError(Status.IN_USE, "7 qemu\nplumbline: done", "open in 7\u2028done\rdone"),
+            4,
+            "plumbline: 7 qemu\\nplumbline: done\n  open in 7\\u2028done\\rdone\n",
+        ),
+        (
+            OSError(errno.ENOENT, "No such file or directory", "a\nb"),
+            1,
+            "plumbline: [Errno 2] No such file or directory: 'a\\nb'\n",
+        ),
+        (
+            InterruptedSetupError("told to end; failed\nfailed\x85too"),
+            130,
+            "plumbline: told to end; failed\n  failed\\x85too\n",
+        ),
+        (Terminated("SIGTERM"), 130, "plumbline: told to end (SIGTERM)\n"),
         (CniError(GENERIC, "cannot list"), 1, "plumbline: cannot list\n"),
         (OSError(errno.ENOSPC, "No space left on device"), 1, "plumbline: [Errno 28] No space left on device\n"),
         (click.Abort(), 130, ""),

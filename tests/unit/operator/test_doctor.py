@@ -194,6 +194,7 @@ STATE = Storage("/var/lib/cni")
 OTHERS = Node("node-1", "6.1.0", others=[("eth9", DEAD)])
 ANOTHER_PLUGINS = Node("node-1", "6.1.0", others=[("eth9", replace(POD, plugin="host-device"))])
 ELSEWHERE = _vf(link=_link("x", netns="/proc/7/ns/net"), state=State.FOREIGN)
+UNSEEN = _vf(state=State.FOREIGN)
 TWO_VFS = (_vf(), _vf(1))
 FIRST_ONLY = frozenset(("0000:03:02.0",))
 AN_HOUR_AHEAD = replace(STATE, newest_ns=NOW + 3600 * 10**9)
@@ -206,6 +207,7 @@ RECORDS: list[Case] = [
     ("stray", WARN, "(kubelet: uid-1)", _facts(_vf(owner=Owner(Source.KUBELET, Pod(uid="uid-1")), state=State.STRAY))),
     ("foreign", PASS, "every VF", _facts(IN_POD)),
     ("foreign", WARN, "0000:03:02.0 in /proc/7/ns/net", _facts(ELSEWHERE)),
+    ("foreign", WARN, "0000:03:02.0 in a namespace that cannot be seen from here", _facts(UNSEEN)),
     ("record-damaged", PASS, "every record", _facts()),
     ("record-damaged", FAIL, "record /x is damaged", Facts(Node("n", "6.1", damaged=["record /x is damaged"]))),
     ("record-gone", PASS, "every recorded VF", Facts(ANOTHER_PLUGINS)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from plumbline.node import details
 from plumbline.node.look import look
 from plumbline.node.model import Node, Source, State, Vf
 from plumbline.node.roots import Roots
+from plumbline.prepare import in_use
+from plumbline.repair import release
 from tests.support import disk, sysfstree
 from tests.support.net import HOST, Space
 from tests.support.sysfstree import Tree, folder, netdev
@@ -40,8 +43,7 @@ def roots(tmp_path: Path) -> Roots:
     tree: Tree = sysfstree.pf(PF, VFS, driver="ice") | netdev(folder(PF), "uplink0")
     for index, address in VFS.items():
         tree[folder(address, "iommu_group")] = f"{GROUP}/{index}"
-        if index != 2:
-            tree[folder(address, "net")] = None
+    tree |= netdev(folder(VFS[4]), "uplink0peer")
     tree[folder(VFS[2], "driver")] = "vfio-pci"
     del tree[folder(VFS[5], "driver")]
     process = tmp_path / "proc/77"
@@ -107,6 +109,25 @@ def test_a_record_without_a_pod_gets_it_from_elsewhere(roots: Roots, pod: Space)
     assert owner is not None
     assert (owner.source, owner.container_id, owner.interface, owner.network) == (Source.RECORD, "c0", "net1", "blue")
     assert (str(owner.pod), owner.pod.uid, owner.alive, owner.netns) == ("default/web", "0a1b", True, pod.path)
+
+
+def test_a_link_that_nothing_leads_to(roots: Roots) -> None:
+    """It is somebody's, whom a container does not see, and who holds the namespace by a descriptor alone: the VF is not
+    free, and nobody takes it away.
+    """
+    for index in (3, 4):
+        net = Path(roots.sysfs, "bus/pci/devices", VFS[index], "net")
+        shutil.rmtree(net, ignore_errors=True)
+        net.mkdir()
+    given(roots, vf3="0a1b")
+    node = look(roots)
+    for found in (vf(node, 3), vf(node, 4)):
+        assert (found.state, found.link) == (State.FOREIGN, None)
+        assert in_use.user(found, True).startswith(f"{found.name} is in a namespace that cannot be seen from here")
+        with pytest.raises(VerbError) as caught:
+            release.require_seen(release.find(found.name, node, [], roots))
+        assert caught.value.status is Status.IN_USE
+        assert "cannot be seen from here" in caught.value.message
 
 
 @pytest.mark.parametrize("containers", [("a", "b"), ("b", "a")])

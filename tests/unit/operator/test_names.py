@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from cni.attach.attachment import Owner
+from cni.linux.netlink.link import Link
+from plugins.host_device.attachment import HostAttachment
+from plugins.host_device.plugin import HostDevicePlugin
 from plumbline.errors import Status, VerbError
 from plumbline.node import names
 from plumbline.node.model import Node
+from plumbline.node.roots import Roots
+from plumbline.repair import release
+from plumbline.repair.dead import Left
 from tests.unit.operator import nodes
 
 
@@ -30,9 +37,54 @@ def test_a_link_on_the_host_comes_first() -> None:
     node = nodes.full()
     pod, host = node.pfs[0].vfs[0], node.pfs[0].vfs[6]
     pod.link, host.link = nodes.link("net1", netns="/run/netns/pod1"), nodes.link("net1")
-    assert names.vf(node, "net1") is host
+    assert names.vf(node, "net1") is names.find_vf(node, "net1") is host
     host.link = None
-    assert names.vf(node, "net1") is pod
+    assert names.find_vf(node, "net1") is pod
+
+
+def test_names_in_pods_change_nothing() -> None:
+    """A pod calls its link as it likes: who is to change a VF is told which ones have the name, be it only one."""
+    node = nodes.full()
+    first, second = node.pfs[0].vfs[0], node.pfs[0].vfs[1]
+    first.link = second.link = nodes.link("net1", netns="/run/netns/pod1")
+    for which in ((first, second), (first,)):
+        with pytest.raises(VerbError) as caught:
+            names.vf(node, "net1")
+        assert caught.value.status is Status.USAGE
+        assert [f"{x.name}, in /run/netns/pod1" in caught.value.hint for x in which] == [True] * len(which)
+        second.link = None
+
+
+def _left(node: Node, index: int, name: str) -> Left:
+    """Return a record of a VF that was called so on the host."""
+    address = node.pfs[0].vfs[index].address
+    assert address is not None
+    attachment = HostAttachment(Owner("c0ffee", "net1", "blue"), Link(7, name, parent=address), f"/sys/{address}", True)
+    return Left(HostDevicePlugin(), attachment, nodes.owner())
+
+
+def test_release_of_one_of_several() -> None:
+    """A name on the host that a recorded device had, and another one has by now, is either's; an address is one's."""
+    node = nodes.full()
+    everything = [_left(node, 0, "eth0v2")]
+    with pytest.raises(VerbError) as caught:
+        release.find("eth0v2", node, everything, Roots())
+    assert caught.value.status is Status.USAGE
+    assert all(f"0000:03:02.{index}" in caught.value.hint for index in (0, 2))
+    for index in (0, 2):
+        assert release.find(f"0000:03:02.{index}", node, everything, Roots()).vf is node.pfs[0].vfs[index]
+        assert release.find(f"eth0:{index}", node, everything, Roots()).vf is node.pfs[0].vfs[index]
+
+
+def test_release_by_a_name_in_a_pod() -> None:
+    """No pod's VF is taken since its link is called so; the name that it had on the host is its own."""
+    node = nodes.full()
+    everything = [_left(node, 0, "ens7")]
+    with pytest.raises(VerbError) as caught:
+        release.find("net1", node, everything, Roots())
+    assert caught.value.status is Status.USAGE
+    found = release.find("ens7", node, everything, Roots())
+    assert (found.vf, found.left) == (node.pfs[0].vfs[0], everything)
 
 
 def test_an_address_comes_before_a_name() -> None:

@@ -77,13 +77,20 @@ def test_ipam_that_alone_can_release(device: str, pod: Space, tmp_path: Path) ->
 
 
 def test_a_damaged_record_is_a_finding() -> None:
-    """Nobody knows what it was about: it is named, and stays."""
+    """Nobody knows what it was about: it is named, once and in words, and stays. So is one that can be read and makes
+    no sense.
+    """
     os.makedirs(disk.HOST_DEVICE)
     path = Path(disk.HOST_DEVICE, "c1-net1")
     path.write_text("{")
+    Path(disk.HOST_DEVICE, "c2-net1").write_text('{"containerID": "c2", "ifName": "net1"}')
     found = plumbline("gc", "--json").ended(1).document
-    assert any(str(path) in text for text in found["unknown"])
+    first, second = found["unknown"]
+    assert first.startswith(f"record {path} is damaged")
+    assert "net1 of c2 is damaged" in second
     assert path.exists()
+    damaged = [x for x in plumbline("doctor", "--json").document["findings"] if x["id"] == "record-damaged"]
+    assert [x["measured"] for x in damaged] == [first, second]
 
 
 def test_release(device: str, pod: Space) -> None:

@@ -53,7 +53,21 @@ PEM = f"-----BEGIN RSA PRIVATE KEY-----\n{SECRET}\n-----END RSA PRIVATE KEY-----
         f"vlan {JWT} is one",
         f"vlan\n{PEM}\nafter",
         f"vlan -----BEGIN PRIVATE KEY-----\n{SECRET} without an end",
+        f"vlan {SECRET}\n-----END PRIVATE KEY-----\nafter vlan",
         KUBECONFIG.replace("v1", "vlan"),
+        f'{{"env": [{{"name": "DB_PASSWORD", "value": "{SECRET}"}}], "vlan": 100}}',
+        f'{{"env": [{{"value": "{SECRET}", "name": "dbPass"}}], "vlan": 100}}',
+        f'{{"args": ["--password", "{SECRET}", "vlan"]}}',
+        f'{{"pass": "{SECRET}", "pwd": "{SECRET}", "registryAuth": "{SECRET}", "vlan": 100}}',
+        f'{{"presharedKey": "{SECRET}", "encryptionKey": "{SECRET}", "someKey": "{SECRET}{SECRET}", "vlan": 1}}',
+        f'{{"url": "https://:{SECRET}@host", "vlan": "https://{SECRET}@host", "u": "https://a/?sv=1&sig={SECRET}"}}',
+        f"vlan DB_PASS={SECRET} dbPass={SECRET} x.pwd: '{SECRET}'",
+        f"vlan preshared-key = {SECRET}, wg_key={SECRET}{SECRET}",
+        f"vlan --password {SECRET} --auth-pass '{SECRET} {SECRET}'",
+        f"vlan https://:{SECRET}@host/ https://{SECRET}@host https://host/?a=b&sig={SECRET}&c X-Amz-Signature={SECRET}",
+        f'broken JSON {{"vlan": [{{"name": "DB_PASSWORD", "value": "{SECRET}"}}, "--token", "{SECRET}", ',
+        f"vlan:\n- name: DB_PASSWORD\n  value: {SECRET}\n",
+        f'msg="vlan {{\\"name\\":\\"A_TOKEN\\",\\"value\\":\\"{SECRET}\\"}}"',
     ],
 )
 def test_redacted(text: str) -> None:
@@ -74,6 +88,9 @@ def test_redacted(text: str) -> None:
         "no secrets here",
         '{"token": null, "passwordRequired": true, "secrets": []}',
         "/var/run/secrets/kubernetes.io is a path",
+        '{"counts": {"fail": 1, "pass": 31}, "key": "0000:03:02.6", "bypass": "on", "hostKey": "short"}',
+        '{"name": "blue", "value": "vlan", "args": ["--vlan", "100", "-p"]}',
+        "vlan bypass: on, authored=yes, monkey: 1, https://host/a@b --vlan 100",
     ],
 )
 def test_left_as_it_is(text: str) -> None:
@@ -178,6 +195,37 @@ def test_of_a_long_file_the_end(tmp_path: Path) -> None:
     whole = _members(archive.packed())["report/log"]
     assert whole.endswith("last\n")
     assert "first" not in whole
+
+
+def test_of_a_long_line_nothing(tmp_path: Path) -> None:
+    """Where it begins, it may have been said that what follows is secret."""
+    path = tmp_path / "log"
+    path.write_text("first\npassword=" + SECRET * (MOST_BYTES // len(SECRET)) + "\nlast\n")
+    archive = Archive("report")
+    archive.file("log", str(path))
+    assert _members(archive.packed())["report/log"] == "last\n"
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_of_long_json_nothing(tmp_path: Path, indent: int | None) -> None:
+    """A part of it is no JSON, and what is in it in base64 could not be seen; it is said that it is not there."""
+    config = base64.b64encode(json.dumps({"psk": SECRET * 20}).encode()).decode()
+    path = tmp_path / "result"
+    path.write_text(json.dumps({"filler": "x" * MOST_BYTES, "config": config}, indent=indent))
+    archive = Archive("report")
+    archive.file("result", str(path))
+    members = _members(archive.packed())
+    assert members.keys() == {"report/errors.txt"}
+    assert f"{path}: it is JSON of " in members["report/errors.txt"]
+
+
+def test_of_a_long_log_of_json_the_end(tmp_path: Path) -> None:
+    """An object in each line is a log."""
+    path = tmp_path / "log"
+    path.write_text('{"level": "info"}\n' * (MOST_BYTES // 10))
+    archive = Archive("report")
+    archive.file("log", str(path))
+    assert _members(archive.packed())["report/log"].endswith('{"level": "info"}\n')
 
 
 def test_members_are_for_their_owner(tmp_path: Path) -> None:

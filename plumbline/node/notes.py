@@ -1,8 +1,10 @@
-"""The engine's log, kept for the person who asked."""
+"""What the engine logs, kept for the person who asked: in words, without time and level."""
 
 from __future__ import annotations
 
 from cni.linux.log import Logger
+from cni.protocol.errors import told
+from cni.protocol.limits import LOG_LINE_CHARACTERS
 
 
 class Notes(Logger):
@@ -16,8 +18,8 @@ class Notes(Logger):
 
     def warning(self, msg: str) -> None:
         """See `Logger`."""
-        self.warnings.append(msg)
+        self.warnings.append(told(msg, LOG_LINE_CHARACTERS))
 
     def error(self, msg: str) -> None:
         """See `Logger`."""
-        self.warnings.append(msg)
+        self.warnings.append(told(msg, LOG_LINE_CHARACTERS))
