@@ -11,6 +11,7 @@ from cni.protocol.errors import CniError
 from plumbline import output
 from plumbline.errors import Status, VerbError
 from plumbline.node import functions, names
+from plumbline.node import pfs_file as node_pfs_file
 from plumbline.node.model import Pf
 from plumbline.node.wish import Wish, WishError, check, parse_driver
 from plumbline.prepare import locks, permanent, persistent, pfs_file
@@ -75,7 +76,10 @@ def setup(pf: str, **options: object) -> int:
     change.refuse(f"make {found.name} have {wish}", found, steps, node, terms)
     if how.dry_run:
         return Status.GOOD
-    program = persistent.program() if how.persist else ""  # before anything is done: there may be none
+    program = ""
+    if how.persist:  # what there is to object is found out before anything is done
+        program = persistent.program()
+        pfs_file.read(change.places.pfs)
     if steps and not how.yes:
         confirm(steps, f"{found.name} is to have {wish}")
     with Bar() as bar, locks.of_node(change.places):
@@ -133,14 +137,17 @@ def _persist(wish: Wish, change: Change, program: str) -> list[str]:
             "\n".join([*([told.hint] if told.hint else []), f"written: {', '.join(written) or 'nothing'}"]),
         ) from e
     if places.rule in written:
-        node = change.look()
-        persistent.announce([vf.address for vf in node.vfs if vf.address], change.roots.sysfs)
+        addresses = [vf.address for pf in functions.pfs(change.roots.sysfs) for vf in pf.vfs]
+        persistent.announce([address for address in addresses if address], change.roots.sysfs)
     return written
 
 
 def _told_otherwise(wish: Wish, change: Change) -> list[str]:
     """Return a warning where the file has something else for the PF, which the next boot would do."""
-    told = next((x for x in pfs_file.read(change.places.pfs) if (x.bus, x.address) == (wish.bus, wish.address)), None)
+    found = node_pfs_file.read(change.places.pfs)
+    if found.error:
+        return [f"{change.places.pfs} cannot be used: {found.error}; the next boot makes no PF what it says"]
+    told = found.of(wish.bus, wish.address)
     if told is None or told == wish:
         return []
     return [f"until the next boot: {change.places.pfs} says {told}; --persist writes this there"]

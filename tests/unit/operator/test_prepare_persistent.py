@@ -10,7 +10,9 @@ from pathlib import Path
 from plumbline.node.roots import Roots
 from plumbline.node.wish import Wish
 from plumbline.prepare import persistent
+from plumbline.prepare.change import Change
 from plumbline.prepare.places import Places
+from plumbline.verbs import setup
 
 WISHES = [Wish("0000:03:00.0", 4), Wish("netdevsim1", 4, bus="netdevsim")]
 
@@ -56,3 +58,12 @@ def test_rule_is_for_these_pfs() -> None:
     text = persistent.rule(WISHES)
     assert text.count("NM_UNMANAGED") == 1
     assert 'ATTR{device/physfn/uevent}=="*PCI_SLOT_NAME=0000:03:00.0*", ENV{NM_UNMANAGED}="1"' in text
+
+
+def test_a_file_that_cannot_be_used_is_told_after_a_setup(tmp_path: Path) -> None:
+    """What has been done is done: that nobody knows what the next boot does is a warning."""
+    roots = Roots(etc=str(tmp_path))
+    os.makedirs(tmp_path / "plumbline")
+    Path(roots.pfs_file).write_text("{")
+    (said,) = setup._told_otherwise(WISHES[0], Change(roots))
+    assert said.startswith(f"{roots.pfs_file} cannot be used: it is no JSON")
