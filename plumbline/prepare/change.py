@@ -95,11 +95,14 @@ class Change:
 
     def _verify(self, wish: Wish) -> None:
         """Raise VerbError where the PF is not what it is to be after all."""
-        node = self.look(f"{wish.address} was made {wish}, and that cannot be verified")
-        pf = _of(node, wish)
+        so_far = f"{wish.address} was made {wish}, and that cannot be verified"
+        pf = _of(self.look(so_far), wish)
         if pf is None:
             raise VerbError(Status.FAILURE, f"{wish.address} was made {wish}, and is not there any more")
-        left = plan(pf, wish)
+        try:
+            left = plan(pf, wish)
+        except VerbError as e:
+            raise VerbError(Status.FAILURE, f"{so_far}: {e.message}", e.hint) from e
         if left:
             raise VerbError(
                 Status.FAILURE,
@@ -117,7 +120,9 @@ class Change:
 
 
 def find(node: Node, wish: Wish) -> Pf:
-    """Return the PF that a wish is about. Raises VerbError: 10 where it is not there, 1 where another one is there."""
+    """Return the PF that a wish is about. Raises VerbError: 10 where it is not there, 1 where another one is there or
+    may be.
+    """
     pf = _of(node, wish)
     if pf is None:
         raise VerbError(
@@ -126,8 +131,15 @@ def find(node: Node, wish: Wish) -> Pf:
             "it may be broken, off in the firmware, or have another address since a card was plugged in: `plumbline` "
             f"shows what there is, `plumbline forget {wish.address}` takes it out of the file",
         )
-    mac = permanent.mac(pf)
-    if wish.mac and mac and mac != wish.mac:
+    mac = permanent.mac(pf) if wish.mac else ""
+    if wish.mac and not mac:
+        raise VerbError(
+            Status.FAILURE,
+            f"{pf.name} at {wish.address} does not tell its permanent MAC address, and the file is about {wish.mac}; "
+            "nothing was changed",
+            "it may have no driver yet, or its link is in another namespace",
+        )
+    if mac != wish.mac:
         raise VerbError(
             Status.FAILURE,
             f"{pf.name} at {wish.address} has the permanent MAC address {mac}, and the file is about {wish.mac}; "

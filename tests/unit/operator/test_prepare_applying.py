@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import errno
+import struct
+from dataclasses import dataclass, replace
 
+import pytest
+
+from cni.linux import libc
 from cni.protocol.errors import IO_FAILURE, CniError
 from plumbline.errors import Status, VerbError
 from plumbline.node.model import Node
 from plumbline.node.wish import Wish
-from plumbline.prepare import applying
+from plumbline.prepare import applying, permanent
 from plumbline.prepare.carry_out import Progress, Silence
 from plumbline.prepare.change import Change, Terms
 from plumbline.prepare.plan import plan
 from plumbline.prepare.steps import Step
+from tests.unit.operator import nodes
 from tests.unit.operator.made_up import ADDRESS, pf
 
 WISHES = [Wish("0000:0a:00.0", 1), Wish("0000:0b:00.0", 1), Wish(ADDRESS, 2), Wish("0000:0c:00.0", 1)]
@@ -51,3 +57,33 @@ def test_what_is_left() -> None:
     missing = applying.left(Wish("0000:09:00.0", 8, mode="switchdev"), node)
     assert missing.error is not None
     assert missing.error.message == "0000:09:00.0: there is no such PF; it was to have 8 VFs, switchdev"
+
+
+MAC, OTHER = "02:00:00:00:00:03", "02:00:00:00:00:99"
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [(MAC, ""), ("", f"does not tell its permanent MAC address, and the file is about {MAC}"), (OTHER, OTHER)],
+)
+def test_another_nic(told: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PF that may be another one is left alone."""
+    monkeypatch.setattr(permanent, "mac", lambda _: told)
+    found = applying.left(Wish(ADDRESS, 0, mac=MAC), Node("n", "6.12", [pf()]))
+    assert (found.error is None) == (said == "")
+    assert found.error is None or said in found.error.message
+    assert applying.left(Wish(ADDRESS, 0), Node("n", "6.12", [pf()])).error is None
+
+
+def test_a_permanent_address_before_linux_5_6(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ethtool's way tells what rtnetlink tells since; of a link without one, nothing (linux/ethtool.h)."""
+
+    def told(_: int, name: str, command: bytearray) -> None:
+        if name == "ens4":
+            raise OSError(errno.EOPNOTSUPP, "no")
+        assert command[:8] == struct.pack("=II", 0x20, 32)
+        struct.pack_into("=I6s", command, 4, 6, bytes.fromhex(MAC.replace(":", "") if name == "ens3" else "0" * 12))
+
+    monkeypatch.setattr(libc, "ethtool", told)
+    links = [replace(nodes.link("x"), name=name) for name in ("ens3", "ens4", "ens5")]
+    assert [permanent.of_ethtool(link) for link in links] == [MAC, "", ""]

@@ -189,3 +189,16 @@ def test_what_is_touched() -> None:
     assert touched(found, plan(found, Wish(ADDRESS, 3, drivers=(DriverFor("vfio-pci", 1, 2),)))) == [found.vfs[2]]
     down = pf("igbvf", up=False)
     assert touched(down, plan(down, Wish(ADDRESS, 1))) == []
+
+
+def test_a_mode_that_nobody_knows() -> None:
+    """It is not taken for legacy: a switchdev PF would lose its VFs. What does not depend on it is done."""
+    found = pf("igbvf", up=False)
+    found.eswitch = None
+    for wish in (Wish(ADDRESS, 1, mode="switchdev"), Wish(ADDRESS, 1, mode="legacy"), Wish(ADDRESS, 2)):
+        with pytest.raises(VerbError, match="ens3: the kernel does not tell the mode of its switch"):
+            plan(found, wish)
+    assert [step.title for step in plan(found, Wish(ADDRESS, 1, drivers=VFIO))] == [
+        "bind 1 VFs to vfio-pci",
+        "bring ens3 up",
+    ]
