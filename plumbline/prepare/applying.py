@@ -12,7 +12,7 @@ from plumbline.node import functions
 from plumbline.node.model import Node
 from plumbline.node.wish import Wish
 from plumbline.prepare import waiting
-from plumbline.prepare.carry_out import Progress, as_verb_error
+from plumbline.prepare.carry_out import InterruptedSetupError, Progress, as_verb_error
 from plumbline.prepare.change import Change, Terms, find
 from plumbline.prepare.plan import plan
 from plumbline.prepare.steps import Step
@@ -48,8 +48,11 @@ class Outcome:
 
 
 def apply(wishes: list[Wish], change: Change, terms: Terms, progress: Progress) -> Iterator[Outcome]:
-    """Make each PF what it is to be; one that cannot be keeps no other from it. The caller holds the node's lock."""
-    for wish in wishes:
+    """Make each PF what it is to be; one that cannot be keeps no other from it. The caller holds the node's lock.
+
+    Raises InterruptedSetupError, which says at which PF.
+    """
+    for number, wish in enumerate(wishes, 1):
         try:
             if terms.at_boot:
                 progress.begin(f"wait for {wish.address}", 1)
@@ -57,6 +60,10 @@ def apply(wishes: list[Wish], change: Change, terms: Terms, progress: Progress) 
             steps = change.make(wish, terms, progress)
         except (VerbError, CniError, OSError) as e:
             yield Outcome(wish, error=as_verb_error(e))
+        except InterruptedSetupError as e:
+            rest = ", ".join(x.address for x in wishes[number:])
+            told = f"{wish.address}: {e.told}" + (f"\nnot begun: {rest}" if rest else "")
+            raise InterruptedSetupError(told) from e
         else:
             yield Outcome(wish, tuple(steps))
 

@@ -6,11 +6,13 @@ import time
 
 import click
 
+from cni.protocol.errors import escaped
 from plumbline import output
 from plumbline.errors import Status, VerbError
 from plumbline.node import names
 from plumbline.node.wish import Wish
 from plumbline.prepare import applying, locks, persistent, pfs_file
+from plumbline.prepare.applying import Outcome
 from plumbline.prepare.change import Change, Terms
 from plumbline.prepare.document import prepared
 from plumbline.prepare.progress import Bar
@@ -35,19 +37,35 @@ def apply(boot: bool, force: bool, as_json: bool) -> int:
     if not wishes and not as_json:
         click.echo(f"nothing to do: there is no PF in {change.places.pfs}")
         return Status.GOOD
-    with Bar() as bar, locks.of_node(change.places):
-        outcomes = list(applying.apply(wishes, change, Terms(force=force, at_boot=boot), bar))
-    if as_json:
-        output.print_json(prepared(outcomes, True))
-        return applying.worst(outcomes)
-    for outcome in outcomes:
-        if outcome.error is None:
-            click.echo(f"{outcome.wish.address}: {outcome.wish}: {outcome.titles or 'nothing to do'}")
-            continue
-        click.echo(f"{outcome.wish.address}: {outcome.error.message}", err=True)
-        for line in outcome.error.hint.splitlines():
-            click.echo(f"  {line}", err=True)
+    outcomes: list[Outcome] = []
+    lost: OSError | None = None
+    try:
+        with Bar() as bar, locks.of_node(change.places):
+            for outcome in applying.apply(wishes, change, Terms(force=force, at_boot=boot), bar):
+                outcomes.append(outcome)
+                if as_json:
+                    continue
+                try:
+                    with bar.aside():
+                        _show(outcome)
+                except OSError as e:  # whoever reads has gone, and the other PFs are to be made all the same
+                    lost = e
+    finally:  # also of what was done until Ctrl-C
+        if as_json:
+            output.print_json(prepared(outcomes, True))
+    if lost is not None:
+        raise lost
     return applying.worst(outcomes)
+
+
+def _show(outcome: Outcome) -> None:
+    """Say what came of a PF."""
+    if outcome.error is None:
+        click.echo(escaped(f"{outcome.wish.address}: {outcome.wish}: {outcome.titles or 'nothing to do'}"))
+        return
+    click.echo(escaped(f"{outcome.wish.address}: {outcome.error.message}"), err=True)
+    for line in outcome.error.hint.splitlines():
+        click.echo(f"  {escaped(line)}", err=True)
 
 
 @click.command()
