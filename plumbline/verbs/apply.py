@@ -23,7 +23,11 @@ POLL_S = 1.0
 
 
 @click.command()
-@click.option("--boot", is_flag=True, help="Wait for each PF; no pod has been started yet. For the unit of systemd's.")
+@click.option(
+    "--boot",
+    is_flag=True,
+    help="Wait for PFs that are missing; no pod has been started yet. For the unit of systemd's.",
+)
 @click.option("--force", is_flag=True, help="Also where a PF carries your session, or somebody else makes its VFs.")
 @json_option
 def apply(boot: bool, force: bool, as_json: bool) -> int:
