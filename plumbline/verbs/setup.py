@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TextIO
 
 import click
 
-from cni.protocol.errors import CniError
+from cni.protocol.errors import CniError, escaped
 from plumbline import output
 from plumbline.errors import Status, VerbError
 from plumbline.node import functions, names
@@ -24,6 +28,7 @@ from plumbline.prepare.progress import Bar
 from plumbline.prepare.steps import Step
 from plumbline.verbs.devices import complete_pf
 from plumbline.verbs.options import json_option
+from plumbline.verbs.saying import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +94,9 @@ def setup(pf: str, **options: object) -> int:
     if how.as_json:
         output.print_json(prepared([Outcome(wish, tuple(done))], True, written))
         return Status.GOOD
-    click.echo(f"{found.name} {'now has' if done else 'has already'} {wish}")
+    say(f"{found.name} {'now has' if done else 'has already'} {wish}")
     for text in [*(f"written: {path}" for path in written), *others]:
-        click.echo(text)
+        say(text)
     return Status.GOOD
 
 
@@ -156,19 +161,40 @@ def _told_otherwise(wish: Wish, change: Change) -> list[str]:
 def print_plan(steps: list[Step], otherwise: str) -> None:
     """Print steps as lines for a shell. otherwise: what to say where there are none."""
     if not steps:
-        click.echo(f"# {otherwise}: nothing is to be done")
+        click.echo(escaped(f"# {otherwise}: nothing is to be done"))
     for step in steps:
-        click.echo("\n".join([f"# {step.title}", *step.shell()]))
+        click.echo("\n".join(escaped(line) for line in [f"# {step.title}", *step.shell()]))
 
 
 def confirm(steps: list[Step], title: str) -> None:
-    """Show on a terminal what is going to be done, and ask. Raises Abort for no."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    """Show to a person what is going to be done, and ask. Raises VerbError for no, Abort for neither yes nor no."""
+    if not sys.stdin.isatty():
         return
-    click.secho(f"{title}:", bold=True, err=True)
-    for number, step in enumerate(steps, 1):
-        click.echo(f"  {number}. {step.title}", err=True)
-    if any(step.touches is None for step in steps):
-        click.echo("  VFs that are made anew lose the addresses and VLANs that were set of them by hand", err=True)
-    if not click.confirm("Do it?", err=True):
+    with _terminal() as terminal:
+        click.secho(f"{escaped(title)}:", bold=True, file=terminal)
+        for number, step in enumerate(steps, 1):
+            click.echo(f"  {number}. {escaped(step.title)}", file=terminal)
+        if any(step.touches is None for step in steps):
+            told = "  VFs that are made anew lose the addresses and VLANs that were set of them by hand"
+            click.echo(told, file=terminal)
+        click.echo("Do it? [y/N]: ", file=terminal, nl=False)
+    answer = sys.stdin.readline()
+    if not answer:
+        raise click.Abort
+    if answer.strip().lower() not in ("y", "yes"):
         raise VerbError(Status.FAILURE, "nothing was changed")
+
+
+@contextmanager
+def _terminal() -> Iterator[TextIO]:
+    """Give where a question is seen by whoever types: standard error may be a file. Raises VerbError."""
+    if sys.stderr.isatty():
+        yield sys.stderr
+        return
+    try:
+        fd = os.open(os.ttyname(sys.stdin.fileno()), os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as e:
+        told = f"cannot ask on the terminal: {e.strerror}; nothing was changed"
+        raise VerbError(Status.FAILURE, told, "--yes does not ask") from e
+    with os.fdopen(fd, "w", errors="backslashreplace") as terminal:
+        yield terminal
