@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+import pytest
+
+from plumbline.errors import VerbError
 from plumbline.node.roots import Roots
 from plumbline.node.wish import Wish
 from plumbline.prepare import persistent
@@ -31,9 +35,10 @@ def test_installed_once(tmp_path: Path) -> None:
     assert "ExecStart=/opt/plumbline apply --boot\n" in Path(places.unit).read_text()
 
 
-def test_unit_is_understood(tmp_path: Path) -> None:
-    """systemd finds nothing to complain about."""
-    program = tmp_path / "plumbline"
+@pytest.mark.parametrize("name", ["plumbline", "plumb line", "plumb%line", "plumb$HOME"])
+def test_unit_is_understood(name: str, tmp_path: Path) -> None:
+    """systemd finds nothing to complain about, whatever the command is called: it looks whether that is there."""
+    program = tmp_path / name
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     path = tmp_path / "plumbline.service"
@@ -43,6 +48,25 @@ def test_unit_is_understood(tmp_path: Path) -> None:
     done = subprocess.run([verify, "verify", "--man=no", str(path)], capture_output=True, text=True, check=False)
     said = [line for line in done.stderr.splitlines() if "plumbline" in line]
     assert (said, done.returncode) == ([], 0)
+
+
+def test_a_path_that_lasts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is gone at boot is found out before anything is written, also behind a link."""
+    for path in ("/usr/local/bin/plumbline", "/opt/plumb line/plumbline", "/tmpfs/plumbline"):
+        persistent.require_lasting(path)
+    for path in ("/home/me/plumbline", "/root/bin/plumbline", "/run/x/plumbline", "/opt/a\nb", "/opt/a'b"):
+        with pytest.raises(VerbError, match="a unit cannot rely on"):
+            persistent.require_lasting(path)
+    monkeypatch.setattr(persistent, "FLEETING", (str(tmp_path / "home"),))
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    (tmp_path / "plumbline").symlink_to(tmp_path / "home/plumbline")
+    with pytest.raises(VerbError, match="/home is no place for what has to last") as caught:
+        persistent.require_lasting(str(tmp_path / "plumbline"))
+    assert caught.value.hint == f"install -m 755 {tmp_path}/home/plumbline /usr/local/bin/plumbline, then run that one"
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "build.spec").touch()
+    with pytest.raises(VerbError, match="/dist is no place for"):
+        persistent.require_lasting(str(tmp_path / "dist/plumbline"))
 
 
 def test_unit_comes_before() -> None:
