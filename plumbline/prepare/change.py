@@ -19,7 +19,7 @@ from plumbline.prepare.explain import Situation, explain, told
 from plumbline.prepare.kernel import Kernel
 from plumbline.prepare.places import Places
 from plumbline.prepare.plan import plan, touched
-from plumbline.prepare.steps import Step
+from plumbline.prepare.steps import SetMode, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,11 @@ class Change:
         except OSError as e:
             raise VerbError(Status.FAILURE, f"{attempt}: nothing was changed, since {e.strerror}") from e
         # One VF's driver is nothing to the others, nor to the PF.
-        of_pf = [pf.link] if any(step.touches is None for step in steps) else []
+        is_pf_touched = any(step.touches is None for step in steps)
+        if terms.at_boot and not pf.vfs and not any(isinstance(step, SetMode) for step in steps):
+            # VFs are made where there are none, and nobody is there to say --force: the link keeps its routes.
+            is_pf_touched = False
+        of_pf = [pf.link] if is_pf_touched else []
         session.refuse(attempt, [*of_pf, *(vf.link for vf in vfs)], needed)
         if not terms.at_boot:  # who wrote the file has been told
             claims.refuse(attempt, pf, self.roots)
