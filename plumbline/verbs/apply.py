@@ -101,9 +101,10 @@ def _named(wishes: list[Wish], text: str, change: Change) -> Wish:
 
 @click.command()
 @click.option("--timeout", type=click.FloatRange(0), default=300.0, show_default=True, help="For how long, in seconds.")
+@click.option("--allow-empty", is_flag=True, help="It is good, too, when there is no PF in the file.")
 @json_option
-def wait(timeout: float, as_json: bool) -> int:
-    """Wait until the PFs are what the file says; exit status 3 where they are not in time.
+def wait(timeout: float, allow_empty: bool, as_json: bool) -> int:
+    """Wait until the PFs are what the file says; exit status 3 where they are not in time, 1 where it names no PF.
 
     For what must not start before, as the SR-IOV device plugin, in an init container of which this is.
     """
@@ -111,6 +112,12 @@ def wait(timeout: float, as_json: bool) -> int:
     deadline = time.monotonic() + timeout
     while True:
         wishes = pfs_file.read(change.places.pfs)
+        if not wishes and not allow_empty:
+            raise VerbError(
+                Status.FAILURE,
+                f"there is no PF in {change.places.pfs}, so nothing tells what to wait for",
+                "`plumbline setup --persist` writes it; in a container, mount /etc/plumbline; or --allow-empty",
+            )
         node = change.look()
         outcomes = [applying.left(wish, node) for wish in wishes]
         left = [x for x in outcomes if x.steps or x.error is not None]

@@ -150,3 +150,22 @@ def test_a_name_that_speaks_to_a_terminal(capsys: pytest.CaptureFixture[str]) ->
     error = VerbError(Status.IN_USE, "refused", "x is open in 7 a\x1b[2Jb\nlast")
     verb._show(applying.Outcome(WISHES[0], error=error))
     assert capsys.readouterr().err == "0000:0a:00.0: refused\n  x is open in 7 a\\x1b[2Jb\n  last\n"
+
+
+@pytest.mark.parametrize("content", [None, '{"schema": "plumbline/pfs/1", "pfs": []}'])
+def test_nothing_to_wait_for(
+    content: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A container without the node's file does not take the node for ready."""
+    roots = Roots(etc=str(tmp_path))
+    if content is not None:
+        Path(roots.pfs_file).parent.mkdir()
+        Path(roots.pfs_file).write_text(content)
+    monkeypatch.setattr(verb, "Change", lambda: Change(roots))
+    monkeypatch.setattr(Change, "look", lambda _: Node("n", "6.12"))
+    for json_too in ([], ["--json"]):
+        with pytest.raises(VerbError, match=f"there is no PF in {roots.pfs_file}") as caught:
+            verb.wait.main(["--timeout", "0", *json_too], standalone_mode=False)
+        assert caught.value.status is Status.FAILURE
+    assert verb.wait.main(["--timeout", "0", "--allow-empty"], standalone_mode=False) == 0
+    assert "0 PFs" in capsys.readouterr().out
