@@ -58,7 +58,9 @@ class _Look:
         system = os.uname()
         pfs: list[Pf] = self._ask("PFs", lambda: functions.pfs(self._roots.sysfs), [])
         host: list[LinkState] = self._ask("links", links.of_host, [])
-        modes: dict[str, str] = self._ask("devlink", lambda: switch_mode.modes(pfs), {})
+        no_modes: tuple[dict[str, str], list[str]] = ({}, [])
+        modes, untold = self._ask("devlink", lambda: switch_mode.modes(pfs), no_modes)
+        self._unknown += untold
         names = {link.name: link for link in host}
         owners = self._owners([vf for pf in pfs for vf in pf.vfs])
         away = self._away(pfs, host, owners)

@@ -174,8 +174,9 @@ class Pf:
     """A physical function.
 
     name: of its link, else its address. address: on its bus, `pci` or `netdevsim`. vendor, model: their names, else
-    their numbers. eswitch: `legacy` or `switchdev`. possible: how many VFs it can have, None where that is not told.
-    speed in Mbit/s. persistent: whether it is in the file that is applied after a boot.
+    their numbers. eswitch: `legacy` or `switchdev`, None where the kernel does not tell. possible: how many VFs it can
+    have, None where that is not told. speed in Mbit/s. persistent: whether it is in the file that is applied after a
+    boot.
     """
 
     name: str

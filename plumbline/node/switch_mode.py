@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterable
 
 from pyroute2 import NetlinkError
@@ -15,19 +16,25 @@ from plumbline.node.model import Pf
 MODES = ("legacy", "switchdev")  # DEVLINK_ESWITCH_MODE_*, linux/devlink.h
 
 
-def modes(pfs: Iterable[Pf]) -> dict[str, str]:
-    """Return the modes of PFs by their addresses. A driver that knows no devlink has a legacy switch; a kernel without
-    devlink tells nothing. Raises OSError for what else the kernel says.
+def modes(pfs: Iterable[Pf]) -> tuple[dict[str, str], list[str]]:
+    """Return the modes of PFs by their addresses, and what the kernel says of those whose mode it does not tell. A
+    driver that knows no devlink has a legacy switch; where the kernel has no devlink, all are. Raises OSError.
     """
+    pfs = list(pfs)
     found: dict[str, str] = {}
+    said: list[str] = []
     try:
         with devlink.connected() as connection:
             for pf in pfs:
-                found[pf.address] = _mode(connection, pf)
+                try:
+                    found[pf.address] = _mode(connection, pf)
+                except NetlinkError as e:
+                    said.append(f"the switch mode of {pf.name}: {os.strerror(e.code)}")
     except NetlinkError as e:
         if e.code != errno.ENOENT:  # no such family
             raise OSError(e.code, f"devlink: {e}") from e
-    return found
+        return dict.fromkeys((pf.address for pf in pfs), MODES[0]), []
+    return found, said
 
 
 def _mode(connection: Devlink, pf: Pf) -> str:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection
 
 from cni.linux import pci
+from cni.protocol.errors import escaped
 from plumbline.node import functions, processes
 from plumbline.node.model import Owner, Source, Vf
 from plumbline.node.roots import Roots
@@ -49,5 +50,6 @@ def holders(wanted: Collection[str], roots: Roots) -> dict[str, Owner]:
 
 def _owner(process: str, roots: Roots) -> Owner:
     netns = os.path.join(roots.proc, process, "ns/net")
-    program = f"{process} {functions.text(roots.proc, process, 'comm')}"
+    # A program calls itself as it likes, a pod's, too.
+    program = f"{process} {escaped(functions.text(roots.proc, process, 'comm'))}"
     return Owner(Source.VFIO, netns=netns, alive=True, program=program)

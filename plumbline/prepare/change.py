@@ -13,13 +13,13 @@ from plumbline.node.look import look
 from plumbline.node.model import Node, Pf
 from plumbline.node.roots import Roots
 from plumbline.node.wish import Wish
-from plumbline.prepare import claims, in_use, locks, permanent, session
+from plumbline.prepare import claims, damaged, in_use, locks, permanent, session
 from plumbline.prepare.carry_out import Progress, carry_out
 from plumbline.prepare.explain import Situation, explain, told
 from plumbline.prepare.kernel import Kernel
 from plumbline.prepare.places import Places
 from plumbline.prepare.plan import plan, touched
-from plumbline.prepare.steps import Step
+from plumbline.prepare.steps import SetMode, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +44,27 @@ class Change:
         """Where what is for the next boot lies, and the lock."""
         return Places(self.roots)
 
-    def look(self) -> Node:
-        """Return what the node is like. Raises VerbError where not everything that counts here is known."""
+    def look(self, so_far: str = "nothing was changed, since it is not known who has VFs") -> Node:
+        """Return what the node is like. Raises VerbError where not everything that counts here is known.
+
+        so_far: what to say of it then: what has been done by now, and what is not known.
+        """
         node = look(self.roots)
         for blind in node.unknown:
             # Who does not know the records or the links does not know who has a VF.
             if blind.startswith(("records:", "links:", "PFs:")):
-                raise VerbError(Status.FAILURE, f"nothing was changed, since it is not known who has VFs: {blind}")
+                raise VerbError(Status.FAILURE, f"{so_far}: {blind}")
         return node
 
     def refuse(self, attempt: str, pf: Pf, steps: list[Step], node: Node, terms: Terms) -> None:
-        """Raise VerbError (4) where steps would take away what somebody needs. attempt: what is not done then."""
+        """Raise VerbError (4) where steps would take away what somebody needs, 1 where nobody knows whether they would.
+        attempt: what is not done then.
+        """
         vfs = touched(pf, steps)
-        in_use.refuse(attempt, vfs, terms.at_boot and in_use.is_first_of_boot(self.roots))
+        is_first_of_boot = terms.at_boot and in_use.is_first_of_boot(self.roots)
+        in_use.refuse(attempt, vfs, is_first_of_boot)
+        if vfs:
+            damaged.refuse(attempt, pf, node, is_first_of_boot)
         if terms.force or not steps:
             return
         try:
@@ -64,7 +72,11 @@ class Change:
         except OSError as e:
             raise VerbError(Status.FAILURE, f"{attempt}: nothing was changed, since {e.strerror}") from e
         # One VF's driver is nothing to the others, nor to the PF.
-        of_pf = [pf.link] if any(step.touches is None for step in steps) else []
+        is_pf_touched = any(step.touches is None for step in steps)
+        if terms.at_boot and not pf.vfs and not any(isinstance(step, SetMode) for step in steps):
+            # VFs are made where there are none, and nobody is there to say --force: the link keeps its routes.
+            is_pf_touched = False
+        of_pf = [pf.link] if is_pf_touched else []
         session.refuse(attempt, [*of_pf, *(vf.link for vf in vfs)], needed)
         if not terms.at_boot:  # who wrote the file has been told
             claims.refuse(attempt, pf, self.roots)
@@ -87,7 +99,14 @@ class Change:
 
     def _verify(self, wish: Wish) -> None:
         """Raise VerbError where the PF is not what it is to be after all."""
-        left = plan(find(self.look(), wish), wish)
+        so_far = f"{wish.address} was made {wish}, and that cannot be verified"
+        pf = _of(self.look(so_far), wish)
+        if pf is None:
+            raise VerbError(Status.FAILURE, f"{wish.address} was made {wish}, and is not there any more")
+        try:
+            left = plan(pf, wish)
+        except VerbError as e:
+            raise VerbError(Status.FAILURE, f"{so_far}: {e.message}", e.hint) from e
         if left:
             raise VerbError(
                 Status.FAILURE,
@@ -105,8 +124,10 @@ class Change:
 
 
 def find(node: Node, wish: Wish) -> Pf:
-    """Return the PF that a wish is about. Raises VerbError: 10 where it is not there, 1 where another one is there."""
-    pf = next((x for x in node.pfs if (x.bus, x.address) == (wish.bus, wish.address)), None)
+    """Return the PF that a wish is about. Raises VerbError: 10 where it is not there, 1 where another one is there or
+    may be.
+    """
+    pf = _of(node, wish)
     if pf is None:
         raise VerbError(
             Status.NO_DEVICE,
@@ -114,8 +135,15 @@ def find(node: Node, wish: Wish) -> Pf:
             "it may be broken, off in the firmware, or have another address since a card was plugged in: `plumbline` "
             f"shows what there is, `plumbline forget {wish.address}` takes it out of the file",
         )
-    mac = permanent.mac(pf)
-    if wish.mac and mac and mac != wish.mac:
+    mac = permanent.mac(pf) if wish.mac else ""
+    if wish.mac and not mac:
+        raise VerbError(
+            Status.FAILURE,
+            f"{pf.name} at {wish.address} does not tell its permanent MAC address, and the file is about {wish.mac}; "
+            "nothing was changed",
+            "it may have no driver yet, or its link is in another namespace",
+        )
+    if mac != wish.mac:
         raise VerbError(
             Status.FAILURE,
             f"{pf.name} at {wish.address} has the permanent MAC address {mac}, and the file is about {wish.mac}; "
@@ -124,6 +152,11 @@ def find(node: Node, wish: Wish) -> Pf:
             f"`plumbline forget {wish.address}`, then set it up again",
         )
     return pf
+
+
+def _of(node: Node, wish: Wish) -> Pf | None:
+    """Return the PF that is where a wish has it."""
+    return next((x for x in node.pfs if (x.bus, x.address) == (wish.bus, wish.address)), None)
 
 
 def require_possible(pf: Pf, wish: Wish) -> None:

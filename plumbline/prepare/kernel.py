@@ -87,10 +87,12 @@ class Kernel:
     def mode(self, target: Target) -> str:
         """Return the mode of the embedded switch. Raises VerbError."""
         try:
-            found = switch_mode.modes([Pf(target.name, target.address, target.bus)])
-            return found.get(target.address, switch_mode.MODES[0])
+            found, said = switch_mode.modes([Pf(target.name, target.address, target.bus)])
         except OSError as e:
             raise VerbError(Status.FAILURE, f"cannot tell the switch mode of {target.name}: {e.strerror}") from e
+        if said:
+            raise VerbError(Status.FAILURE, f"cannot tell {said[0]}")
+        return found[target.address]
 
     def set_mode(self, target: Target, mode: str) -> None:
         """Change it. Raises VerbError."""

@@ -11,6 +11,8 @@ NetworkManager's 85-nm-unmanaged.rules): who has a VF is known by its PF's ueven
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -48,6 +50,11 @@ TimeoutStartSec=600
 WantedBy=multi-user.target
 """
 
+FLEETING = ("/tmp", "/var/tmp", "/run", "/dev", "/home", "/root")
+"""Folders below which nothing may be that is needed at boot: emptied, not mounted yet, or hidden from services."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./+-]+\Z")
+
 RULE_HEAD = "# Written by `plumbline setup --persist`: NetworkManager leaves the VFs of these PFs alone.\n"
 RULE = (
     'ACTION!="remove", SUBSYSTEM=="net", ATTR{{device/physfn/uevent}}=="*PCI_SLOT_NAME={address}*", '
@@ -57,7 +64,12 @@ RULE = (
 
 def unit(program: str, pfs: str) -> str:
     """Return the unit. program: the command's path; pfs: that of the file."""
-    return UNIT.format(program=program, pfs=pfs)
+    return UNIT.format(program=_quoted(program), pfs=pfs)
+
+
+def _quoted(path: str) -> str:
+    """Return a path as a unit has it: quoted where that is needed, and no specifier in it (systemd.syntax(7))."""
+    return path if _PLAIN.match(path) else '"{}"'.format(path.replace("%", "%%"))
 
 
 def rule(wishes: list[Wish]) -> str:
@@ -67,16 +79,40 @@ def rule(wishes: list[Wish]) -> str:
 
 def program() -> str:
     """Return the path of this command, to run it at boot. Raises VerbError where it is none that will be there."""
-    if getattr(sys, "frozen", False):
-        return sys.executable
-    found = shutil.which("plumbline") or ""
+    found = sys.executable if _is_one_file() else shutil.which("plumbline") or ""
     if not found:
         raise VerbError(
             Status.FAILURE,
             "there is no program `plumbline` that a unit could run at boot",
             "install dist/plumbline, into /usr/local/bin for one",
         )
-    return os.path.abspath(found)
+    path = os.path.abspath(found)
+    require_lasting(path)
+    return path
+
+
+def require_lasting(path: str) -> None:
+    """Raise VerbError where a program may not be there at boot, as far as its path tells: what is a person's own, or
+    for the moment, or made anew by each build.
+    """
+    for place in dict.fromkeys((path, os.path.realpath(path))):
+        folder = os.path.dirname(place)
+        fleeting = next((x for x in FLEETING if place.startswith(f"{x}/")), "")
+        if os.path.exists(os.path.join(folder, "../build.spec")):
+            fleeting = folder
+        why = f"{fleeting} is no place for what has to last" if fleeting else ""
+        if not place.isprintable() or any(character in place for character in "'\"\\"):
+            why = "systemd takes no such name"
+        if why:
+            hint = "install it below /opt: python3 -m venv /opt/plumbline, and pip in that"
+            if _is_one_file():
+                hint = f"install -m 755 {shlex.quote(place)} /usr/local/bin/plumbline, then run that one"
+            raise VerbError(Status.FAILURE, f"a unit cannot rely on {place} at boot: {why}", hint)
+
+
+def _is_one_file() -> bool:
+    """Return whether this is PyInstaller's form of the command."""
+    return bool(getattr(sys, "frozen", False))
 
 
 def install(wishes: list[Wish], places: Places, path: str) -> list[str]:

@@ -19,7 +19,7 @@ def read(path: str) -> list[Wish]:
     found = pfs_file.read(path)
     if found.error:
         message = f"{path} cannot be used: {found.error}"
-        raise VerbError(Status.FAILURE, message, "nothing was changed; put it right by hand")
+        raise VerbError(Status.FAILURE, message, "put it right by hand")
     return list(found.pfs)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from plumbline.errors import Status, VerbError
 from plumbline.node.functions import PCI
 from plumbline.node.model import Pf, Vf
 from plumbline.node.wish import DEFAULT, Wish, is_linkless
@@ -23,7 +24,10 @@ UP_FIRST = frozenset(("bnxt_en",))
 
 
 def plan(pf: Pf, wish: Wish) -> list[Step]:
-    """Return the steps, none where all is as it should be. pf: as it is."""
+    """Return the steps, none where all is as it should be. pf: as it is.
+
+    Raises VerbError where they depend on the mode of its switch, and nobody knows that.
+    """
     return _Plan(pf, wish).steps()
 
 
@@ -54,6 +58,12 @@ class _Plan:
 
     def steps(self) -> list[Step]:
         """See `plan`."""
+        if self.pf.eswitch is None and (self.wish.mode or self._needs_anew):
+            raise VerbError(
+                Status.FAILURE,
+                f"{self.pf.name}: the kernel does not tell the mode of its switch, on which depends what is to be done",
+                f"devlink dev eswitch show {self.pf.bus}/{self.pf.address}; dmesg may say more",
+            )
         up: list[Step] = [BringUp(self.target)] if self._is_to_go_up else []
         rest = self._made_anew() if self._needs_anew else self._changed()
         return [*up, *rest] if self.pf.driver in UP_FIRST else [*rest, *up]

@@ -6,6 +6,7 @@ all. What a step needs of the kernel, `plumbline.prepare.kernel` has.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -61,7 +62,7 @@ class BringUp(Step):
 
     def shell(self) -> list[str]:
         """See `Step`."""
-        return [f"ip link set dev {self.target.name} up"]
+        return [f"ip link set dev {shlex.quote(self.target.name)} up"]
 
     def do(self, kernel: Kernel, tick: Tick) -> None:
         """See `Step`."""

@@ -6,11 +6,13 @@ import time
 
 import click
 
+from cni.protocol.errors import escaped
 from plumbline import output
 from plumbline.errors import Status, VerbError
 from plumbline.node import names
 from plumbline.node.wish import Wish
 from plumbline.prepare import applying, locks, persistent, pfs_file
+from plumbline.prepare.applying import Outcome
 from plumbline.prepare.change import Change, Terms
 from plumbline.prepare.document import prepared
 from plumbline.prepare.progress import Bar
@@ -21,7 +23,11 @@ POLL_S = 1.0
 
 
 @click.command()
-@click.option("--boot", is_flag=True, help="Wait for each PF; no pod has been started yet. For the unit of systemd's.")
+@click.option(
+    "--boot",
+    is_flag=True,
+    help="Wait for PFs that are missing; no pod has been started yet. For the unit of systemd's.",
+)
 @click.option("--force", is_flag=True, help="Also where a PF carries your session, or somebody else makes its VFs.")
 @json_option
 def apply(boot: bool, force: bool, as_json: bool) -> int:
@@ -35,19 +41,35 @@ def apply(boot: bool, force: bool, as_json: bool) -> int:
     if not wishes and not as_json:
         click.echo(f"nothing to do: there is no PF in {change.places.pfs}")
         return Status.GOOD
-    with Bar() as bar, locks.of_node(change.places):
-        outcomes = list(applying.apply(wishes, change, Terms(force=force, at_boot=boot), bar))
-    if as_json:
-        output.print_json(prepared(outcomes, True))
-        return applying.worst(outcomes)
-    for outcome in outcomes:
-        if outcome.error is None:
-            click.echo(f"{outcome.wish.address}: {outcome.wish}: {outcome.titles or 'nothing to do'}")
-            continue
-        click.echo(f"{outcome.wish.address}: {outcome.error.message}", err=True)
-        for line in outcome.error.hint.splitlines():
-            click.echo(f"  {line}", err=True)
+    outcomes: list[Outcome] = []
+    lost: OSError | None = None
+    try:
+        with Bar() as bar, locks.of_node(change.places):
+            for outcome in applying.apply(wishes, change, Terms(force=force, at_boot=boot), bar):
+                outcomes.append(outcome)
+                if as_json:
+                    continue
+                try:
+                    with bar.aside():
+                        _show(outcome)
+                except OSError as e:  # whoever reads has gone, and the other PFs are to be made all the same
+                    lost = e
+    finally:  # also of what was done until Ctrl-C
+        if as_json:
+            output.print_json(prepared(outcomes, True))
+    if lost is not None:
+        raise lost
     return applying.worst(outcomes)
+
+
+def _show(outcome: Outcome) -> None:
+    """Say what came of a PF."""
+    if outcome.error is None:
+        click.echo(escaped(f"{outcome.wish.address}: {outcome.wish}: {outcome.titles or 'nothing to do'}"))
+        return
+    click.echo(escaped(f"{outcome.wish.address}: {outcome.error.message}"), err=True)
+    for line in outcome.error.hint.splitlines():
+        click.echo(f"  {escaped(line)}", err=True)
 
 
 @click.command()
@@ -79,9 +101,10 @@ def _named(wishes: list[Wish], text: str, change: Change) -> Wish:
 
 @click.command()
 @click.option("--timeout", type=click.FloatRange(0), default=300.0, show_default=True, help="For how long, in seconds.")
+@click.option("--allow-empty", is_flag=True, help="It is good, too, when there is no PF in the file.")
 @json_option
-def wait(timeout: float, as_json: bool) -> int:
-    """Wait until the PFs are what the file says; exit status 3 where they are not in time.
+def wait(timeout: float, allow_empty: bool, as_json: bool) -> int:
+    """Wait until the PFs are what the file says; exit status 3 where they are not in time, 1 where it names no PF.
 
     For what must not start before, as the SR-IOV device plugin, in an init container of which this is.
     """
@@ -89,6 +112,12 @@ def wait(timeout: float, as_json: bool) -> int:
     deadline = time.monotonic() + timeout
     while True:
         wishes = pfs_file.read(change.places.pfs)
+        if not wishes and not allow_empty:
+            raise VerbError(
+                Status.FAILURE,
+                f"there is no PF in {change.places.pfs}, so nothing tells what to wait for",
+                "`plumbline setup --persist` writes it; in a container, mount /etc/plumbline; or --allow-empty",
+            )
         node = change.look()
         outcomes = [applying.left(wish, node) for wish in wishes]
         left = [x for x in outcomes if x.steps or x.error is not None]

@@ -18,6 +18,7 @@ from plumbline.prepare.plan import has_driver, target_of
 from plumbline.prepare.progress import Bar
 from plumbline.prepare.steps import AwaitLinks, Bind, MakeVdpa, RemoveVdpa, Step
 from plumbline.verbs.devices import complete_device
+from plumbline.verbs.saying import say
 from plumbline.verbs.setup import confirm, print_plan
 
 Steps = Callable[[Pf, list[Vf]], list[Step]]
@@ -113,7 +114,7 @@ def _do(texts: tuple[str, ...], steps_of: Steps, outcome: str, how: tuple[bool, 
         for pf, vfs in _by_pf(node, texts):
             carry_out(steps_of(pf, vfs), Kernel(change.roots), bar)
     for vf in (vf for _, vfs in _by_pf(before, texts) for vf in vfs):
-        click.echo(f"{vf.pf}:{vf.index} {vf.name} is {outcome}")
+        say(f"{vf.pf}:{vf.index} {vf.name} is {outcome}")
     return Status.GOOD
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TextIO
 
 import click
 
-from cni.protocol.errors import CniError
+from cni.protocol.errors import CniError, escaped
 from plumbline import output
 from plumbline.errors import Status, VerbError
 from plumbline.node import functions, names
+from plumbline.node import pfs_file as node_pfs_file
 from plumbline.node.model import Pf
 from plumbline.node.wish import Wish, WishError, check, parse_driver
 from plumbline.prepare import locks, permanent, persistent, pfs_file
@@ -23,6 +28,7 @@ from plumbline.prepare.progress import Bar
 from plumbline.prepare.steps import Step
 from plumbline.verbs.devices import complete_pf
 from plumbline.verbs.options import json_option
+from plumbline.verbs.saying import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,10 @@ def setup(pf: str, **options: object) -> int:
     change.refuse(f"make {found.name} have {wish}", found, steps, node, terms)
     if how.dry_run:
         return Status.GOOD
-    program = persistent.program() if how.persist else ""  # before anything is done: there may be none
+    program = ""
+    if how.persist:  # what there is to object is found out before anything is done
+        program = persistent.program()
+        pfs_file.read(change.places.pfs)
     if steps and not how.yes:
         confirm(steps, f"{found.name} is to have {wish}")
     with Bar() as bar, locks.of_node(change.places):
@@ -85,9 +94,9 @@ def setup(pf: str, **options: object) -> int:
     if how.as_json:
         output.print_json(prepared([Outcome(wish, tuple(done))], True, written))
         return Status.GOOD
-    click.echo(f"{found.name} {'now has' if done else 'has already'} {wish}")
+    say(f"{found.name} {'now has' if done else 'has already'} {wish}")
     for text in [*(f"written: {path}" for path in written), *others]:
-        click.echo(text)
+        say(text)
     return Status.GOOD
 
 
@@ -133,14 +142,17 @@ def _persist(wish: Wish, change: Change, program: str) -> list[str]:
             "\n".join([*([told.hint] if told.hint else []), f"written: {', '.join(written) or 'nothing'}"]),
         ) from e
     if places.rule in written:
-        node = change.look()
-        persistent.announce([vf.address for vf in node.vfs if vf.address], change.roots.sysfs)
+        addresses = [vf.address for pf in functions.pfs(change.roots.sysfs) for vf in pf.vfs]
+        persistent.announce([address for address in addresses if address], change.roots.sysfs)
     return written
 
 
 def _told_otherwise(wish: Wish, change: Change) -> list[str]:
     """Return a warning where the file has something else for the PF, which the next boot would do."""
-    told = next((x for x in pfs_file.read(change.places.pfs) if (x.bus, x.address) == (wish.bus, wish.address)), None)
+    found = node_pfs_file.read(change.places.pfs)
+    if found.error:
+        return [f"{change.places.pfs} cannot be used: {found.error}; the next boot makes no PF what it says"]
+    told = found.of(wish.bus, wish.address)
     if told is None or told == wish:
         return []
     return [f"until the next boot: {change.places.pfs} says {told}; --persist writes this there"]
@@ -149,19 +161,40 @@ def _told_otherwise(wish: Wish, change: Change) -> list[str]:
 def print_plan(steps: list[Step], otherwise: str) -> None:
     """Print steps as lines for a shell. otherwise: what to say where there are none."""
     if not steps:
-        click.echo(f"# {otherwise}: nothing is to be done")
+        click.echo(escaped(f"# {otherwise}: nothing is to be done"))
     for step in steps:
-        click.echo("\n".join([f"# {step.title}", *step.shell()]))
+        click.echo("\n".join(escaped(line) for line in [f"# {step.title}", *step.shell()]))
 
 
 def confirm(steps: list[Step], title: str) -> None:
-    """Show on a terminal what is going to be done, and ask. Raises Abort for no."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    """Show to a person what is going to be done, and ask. Raises VerbError for no, Abort for neither yes nor no."""
+    if not sys.stdin.isatty():
         return
-    click.secho(f"{title}:", bold=True, err=True)
-    for number, step in enumerate(steps, 1):
-        click.echo(f"  {number}. {step.title}", err=True)
-    if any(step.touches is None for step in steps):
-        click.echo("  VFs that are made anew lose the addresses and VLANs that were set of them by hand", err=True)
-    if not click.confirm("Do it?", err=True):
+    with _terminal() as terminal:
+        click.secho(f"{escaped(title)}:", bold=True, file=terminal)
+        for number, step in enumerate(steps, 1):
+            click.echo(f"  {number}. {escaped(step.title)}", file=terminal)
+        if any(step.touches is None for step in steps):
+            told = "  VFs that are made anew lose the addresses and VLANs that were set of them by hand"
+            click.echo(told, file=terminal)
+        click.echo("Do it? [y/N]: ", file=terminal, nl=False)
+    answer = sys.stdin.readline()
+    if not answer:
+        raise click.Abort
+    if answer.strip().lower() not in ("y", "yes"):
         raise VerbError(Status.FAILURE, "nothing was changed")
+
+
+@contextmanager
+def _terminal() -> Iterator[TextIO]:
+    """Give where a question is seen by whoever types: standard error may be a file. Raises VerbError."""
+    if sys.stderr.isatty():
+        yield sys.stderr
+        return
+    try:
+        fd = os.open(os.ttyname(sys.stdin.fileno()), os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as e:
+        told = f"cannot ask on the terminal: {e.strerror}; nothing was changed"
+        raise VerbError(Status.FAILURE, told, "--yes does not ask") from e
+    with os.fdopen(fd, "w", errors="backslashreplace") as terminal:
+        yield terminal

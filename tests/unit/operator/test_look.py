@@ -198,6 +198,9 @@ def test_details_of_a_program(roots: Roots) -> None:
     found = details.of(VFS[2], roots)
     assert [owner.program for owner in found.owners] == ["77 testpmd"]
     assert (found.records, found.link, found.addresses) == ([], None, None)
+    Path(roots.proc, "77/comm").write_text("a\x1b[2J\nplumbline: b\n")
+    (owner,) = details.of(VFS[2], roots).owners
+    assert owner.program == "77 a\\x1b[2J\\nplumbline: b"  # it may be a pod's: it forges no line
 
 
 @pytest.mark.parametrize("text", ["lo", "nothing0", "uplink0:9", ""])

@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+import pytest
+
+from plumbline.errors import VerbError
 from plumbline.node.roots import Roots
 from plumbline.node.wish import Wish
 from plumbline.prepare import persistent
+from plumbline.prepare.change import Change
 from plumbline.prepare.places import Places
+from plumbline.verbs import setup
 
 WISHES = [Wish("0000:03:00.0", 4), Wish("netdevsim1", 4, bus="netdevsim")]
 
@@ -29,9 +35,10 @@ def test_installed_once(tmp_path: Path) -> None:
     assert "ExecStart=/opt/plumbline apply --boot\n" in Path(places.unit).read_text()
 
 
-def test_unit_is_understood(tmp_path: Path) -> None:
-    """systemd finds nothing to complain about."""
-    program = tmp_path / "plumbline"
+@pytest.mark.parametrize("name", ["plumbline", "plumb line", "plumb%line", "plumb$HOME"])
+def test_unit_is_understood(name: str, tmp_path: Path) -> None:
+    """systemd finds nothing to complain about, whatever the command is called: it looks whether that is there."""
+    program = tmp_path / name
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     path = tmp_path / "plumbline.service"
@@ -41,6 +48,25 @@ def test_unit_is_understood(tmp_path: Path) -> None:
     done = subprocess.run([verify, "verify", "--man=no", str(path)], capture_output=True, text=True, check=False)
     said = [line for line in done.stderr.splitlines() if "plumbline" in line]
     assert (said, done.returncode) == ([], 0)
+
+
+def test_a_path_that_lasts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is gone at boot is found out before anything is written, also behind a link."""
+    for path in ("/usr/local/bin/plumbline", "/opt/plumb line/plumbline", "/tmpfs/plumbline"):
+        persistent.require_lasting(path)
+    for path in ("/home/me/plumbline", "/root/bin/plumbline", "/run/x/plumbline", "/opt/a\nb", "/opt/a'b"):
+        with pytest.raises(VerbError, match="a unit cannot rely on"):
+            persistent.require_lasting(path)
+    monkeypatch.setattr(persistent, "FLEETING", (str(tmp_path / "home"),))
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    (tmp_path / "plumbline").symlink_to(tmp_path / "home/plumbline")
+    with pytest.raises(VerbError, match="/home is no place for what has to last") as caught:
+        persistent.require_lasting(str(tmp_path / "plumbline"))
+    assert caught.value.hint == f"install -m 755 {tmp_path}/home/plumbline /usr/local/bin/plumbline, then run that one"
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "build.spec").touch()
+    with pytest.raises(VerbError, match="/dist is no place for"):
+        persistent.require_lasting(str(tmp_path / "dist/plumbline"))
 
 
 def test_unit_comes_before() -> None:
@@ -56,3 +82,12 @@ def test_rule_is_for_these_pfs() -> None:
     text = persistent.rule(WISHES)
     assert text.count("NM_UNMANAGED") == 1
     assert 'ATTR{device/physfn/uevent}=="*PCI_SLOT_NAME=0000:03:00.0*", ENV{NM_UNMANAGED}="1"' in text
+
+
+def test_a_file_that_cannot_be_used_is_told_after_a_setup(tmp_path: Path) -> None:
+    """What has been done is done: that nobody knows what the next boot does is a warning."""
+    roots = Roots(etc=str(tmp_path))
+    os.makedirs(tmp_path / "plumbline")
+    Path(roots.pfs_file).write_text("{")
+    (said,) = setup._told_otherwise(WISHES[0], Change(roots))
+    assert said.startswith(f"{roots.pfs_file} cannot be used: it is no JSON")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import itertools
 import os
 import signal
+import sys
 from collections.abc import Callable
 from copy import deepcopy
 
@@ -15,6 +18,7 @@ from plumbline.node.model import Pf
 from plumbline.node.wish import DriverFor, Wish
 from plumbline.prepare.carry_out import InterruptedSetupError, Silence, carry_out
 from plumbline.prepare.plan import plan, touched
+from plumbline.prepare.progress import Bar
 from tests.unit.operator.made_up import ADDRESS, MadeUpKernel, pf
 
 VFIO = (DriverFor("vfio-pci"),)
@@ -173,13 +177,54 @@ def test_what_cannot_be_taken_back_is_said() -> None:
     assert "could not take back 'remove 1 VFs': cannot do it" in caught.value.hint
 
 
-def test_interrupted() -> None:
-    """Ctrl-C in the middle is no success either; a second one does not disturb the way back."""
-    kernel = MadeUpKernel(pf("igbvf"), lambda number: os.kill(os.getpid(), signal.SIGINT) if number >= 2 else None)
-    with pytest.raises(InterruptedSetupError, match="as it was before, but for its 1 VFs, made anew"):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_interrupted(number: signal.Signals) -> None:
+    """Ctrl-C, or an SSH session that ends, is no success either; a second one does not disturb the way back."""
+    before = signal.getsignal(number)
+    kernel = MadeUpKernel(pf("igbvf"), lambda done: os.kill(os.getpid(), number) if done >= 2 else None)
+    with pytest.raises(InterruptedSetupError, match=f"{number.name}.*as it was before, but for its 1 VFs, made anew"):
         carry_out(plan(pf("igbvf"), Wish(ADDRESS, 2, drivers=VFIO)), kernel, Silence())
     assert kernel.state.drivers == ["igbvf"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(number) is before
+
+
+def test_nohup() -> None:
+    """What is told to outlive its terminal does."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        kernel = MadeUpKernel(pf(), lambda _: os.kill(os.getpid(), signal.SIGHUP))
+        carry_out(plan(pf(), Wish(ADDRESS, 2)), kernel, Silence())
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert kernel.state.drivers == ["igbvf"] * 2
+
+
+def test_a_terminal_that_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bar that nobody can see is no failed step."""
+
+    class Terminal(io.StringIO):
+        has_gone = False
+
+        def isatty(self) -> bool:
+            """It is one, or was when rich asked."""
+            return True
+
+        def write(self, text: str) -> int:
+            """See TextIO."""
+            if self.has_gone:
+                raise OSError(errno.EIO, "Input/output error")
+            return len(text)
+
+    terminal = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", terminal)
+    kernel = MadeUpKernel(pf())
+    with Bar() as bar:
+        terminal.has_gone = True
+        carry_out(plan(pf(), Wish(ADDRESS, 2)), kernel, bar)
+        with bar.aside():
+            pass
+    assert kernel.state.drivers == ["igbvf"] * 2
 
 
 def test_what_is_touched() -> None:
@@ -189,3 +234,16 @@ def test_what_is_touched() -> None:
     assert touched(found, plan(found, Wish(ADDRESS, 3, drivers=(DriverFor("vfio-pci", 1, 2),)))) == [found.vfs[2]]
     down = pf("igbvf", up=False)
     assert touched(down, plan(down, Wish(ADDRESS, 1))) == []
+
+
+def test_a_mode_that_nobody_knows() -> None:
+    """It is not taken for legacy: a switchdev PF would lose its VFs. What does not depend on it is done."""
+    found = pf("igbvf", up=False)
+    found.eswitch = None
+    for wish in (Wish(ADDRESS, 1, mode="switchdev"), Wish(ADDRESS, 1, mode="legacy"), Wish(ADDRESS, 2)):
+        with pytest.raises(VerbError, match="ens3: the kernel does not tell the mode of its switch"):
+            plan(found, wish)
+    assert [step.title for step in plan(found, Wish(ADDRESS, 1, drivers=VFIO))] == [
+        "bind 1 VFs to vfio-pci",
+        "bring ens3 up",
+    ]

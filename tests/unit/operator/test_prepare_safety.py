@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from plumbline.errors import Status, VerbError
-from plumbline.node.model import LinkState, Owner, Pod, Source, State, Vf
+from plumbline.node.model import LinkState, Node, Owner, Pf, Pod, Source, State, Vf
 from plumbline.node.roots import Roots
+from plumbline.node.wish import Wish
 from plumbline.prepare import in_use, locks, session
+from plumbline.prepare.change import Change, Terms
 from plumbline.prepare.places import Places
-from tests.unit.operator.made_up import pf
+from plumbline.prepare.plan import plan
+from tests.unit.operator.made_up import ADDRESS, pf
 
 POD = Pod("web", "front-1", "0815")
 
@@ -143,3 +146,24 @@ def test_one_at_a_time(tmp_path: Path) -> None:
     assert "holds it" in caught.value.hint
     with locks.of_node(places, 0.05):
         pass
+
+
+def test_a_default_route_at_boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A retry finds a network that is up: VFs of a PF that has none are made, and nothing is taken from its link."""
+    monkeypatch.setattr(session, "needed", lambda *_: {"ens3": "carries the default route"})
+    change = Change(Roots(etc=str(tmp_path), checkpoint=str(tmp_path / "x"), results=()), {})
+
+    def refused(found: Pf, wish: Wish, terms: Terms) -> bool:
+        try:
+            change.refuse("x", found, plan(found, wish), Node("n", "6.12", [found]), terms)
+        except VerbError as e:
+            return "ens3 carries the default route" in e.message
+        return False
+
+    make, switch = Wish(ADDRESS, 2), Wish(ADDRESS, 2, mode="switchdev")
+    boot = Terms(at_boot=True)
+    assert not refused(pf(), make, boot)
+    assert refused(pf(), make, Terms())
+    assert refused(pf("igbvf"), make, boot)
+    assert refused(pf(), switch, boot)
+    assert not refused(pf(), switch, Terms(force=True))

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 
+import click
+import pytest
+
+from plumbline.errors import VerbError
 from plumbline.node.wish import DEFAULT
 from plumbline.prepare.kernel import Target
-from plumbline.prepare.steps import AwaitLinks, Bind, SetNumber, Step, Unbind
+from plumbline.prepare.steps import AwaitLinks, Bind, BringUp, SetNumber, Step, Unbind
+from plumbline.verbs import setup
 from tests.support import sysfstree
 from tests.support.sysfstree import folder
 
@@ -40,3 +48,34 @@ def test_lines(tmp_path: Path) -> None:
     assert override.read_text() == "\n"
     _run(root, SetNumber(TARGET, 3, 0))
     assert Path(root, "bus/pci/devices", PF, "sriov_numvfs").read_text() == "0\n"
+
+
+def test_names_are_quoted() -> None:
+    """A link may be called by anything but spaces, slashes and colons."""
+    target = Target("a$(id)", PF)
+    assert BringUp(target).shell() == ["ip link set dev 'a$(id)' up"]
+
+
+def test_names_do_not_speak_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor in a plan."""
+    setup.print_plan([BringUp(Target("a\x07b", PF))], "")
+    assert "\x07" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("answer", "ended"), [("y", None), ("n", VerbError), ("\n", VerbError), ("\x04", click.Abort)])
+def test_asked_though_standard_error_is_a_file(
+    answer: str, ended: type[Exception] | None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`plumbline setup ... 2>log` at a terminal is asked for, too."""
+    ours, its = os.openpty()
+    with open(its) as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        os.write(ours, f"{answer}\n".encode())
+        with pytest.raises(ended) if ended is not None else nullcontext():
+            setup.confirm([BringUp(TARGET)], "ens3 is to have no VFs")
+        shown = os.read(ours, 4096).decode()
+    os.close(ours)
+    assert "ens3 is to have no VFs:" in shown
+    assert "1. bring ens3 up" in shown
+    assert "Do it?" in shown
+    assert capfd.readouterr().err == ""
