@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cni.linux import pci
+from cni.protocol.errors import escaped
 from plumbline.errors import Status, VerbError
 from plumbline.node import names, vfio
 from plumbline.node.model import Node, Owner, State, Vf
@@ -38,8 +40,8 @@ def find(text: str, node: Node, everything: list[Left], roots: Roots) -> Wanted:
     """
     vf = names.find_on_host(node, text)
     left = [x for x in everything if x.device == text]
-    if not left and (vf is None or vf.address != text):
-        left = [x for x in everything if text in (x.attachment.name, x.attachment.key)]
+    if not pci.is_address(text):
+        left = [x for x in everything if text in (x.device, x.attachment.name, x.attachment.key)]
     devices = {x.device: f"{x.title}, of {x.owner}" for x in left}
     if vf is not None:
         devices[vf.name] = f"{vf.pf}:{vf.index} {vf.name}"
@@ -55,9 +57,21 @@ def find(text: str, node: Node, everything: list[Left], roots: Roots) -> Wanted:
     [device] = devices
     vf = next((x for x in node.vfs if x.name == device), None)
     if vf is None:
+        _refuse_several_pods(device, left)
         return Wanted(left[0].title, None, left)
     holder = next(iter(vfio.holders(vfio.nodes(vf, roots.sysfs), roots).values()), None)
     return Wanted(f"{vf.pf}:{vf.index}", vf, [x for x in everything if x.device == device], holder)
+
+
+def _refuse_several_pods(device: str, left: list[Left]) -> None:
+    """Raise VerbError (2) where pods have virtual links that were called the same on the host, one after the other."""
+    pods = [str(x.owner) for x in left if x.may_live]
+    if len(pods) > 1 and not pci.is_address(device):
+        raise VerbError(
+            Status.USAGE,
+            f'"{device}" is what links of several pods were called on the host; nothing was changed',
+            "\n".join([*map(escaped, pods), "delete the pod whose link it is"]),
+        )
 
 
 def require_seen(wanted: Wanted) -> None:

@@ -10,7 +10,7 @@ from plugins.host_device.attachment import HostAttachment
 from plugins.host_device.plugin import HostDevicePlugin
 from plumbline.errors import Status, VerbError
 from plumbline.node import names
-from plumbline.node.model import Node
+from plumbline.node.model import Node, Pod
 from plumbline.node.roots import Roots
 from plumbline.repair import release
 from plumbline.repair.dead import Left
@@ -74,6 +74,19 @@ def test_release_of_one_of_several() -> None:
     for index in (0, 2):
         assert release.find(f"0000:03:02.{index}", node, everything, Roots()).vf is node.pfs[0].vfs[index]
         assert release.find(f"eth0:{index}", node, everything, Roots()).vf is node.pfs[0].vfs[index]
+
+
+def test_release_of_a_name_of_several_pods() -> None:
+    """Virtual links have no address: those of two pods may have had one name on the host, one after the other."""
+    links = [HostAttachment(Owner(x, "net1", "blue"), Link(7, "veth0"), "", False) for x in ("c1", "c2")]
+    plugin, pods = HostDevicePlugin(), (nodes.owner(), nodes.owner(pod=Pod("default", "other")))
+    first, second = (Left(plugin, link, pod) for link, pod in zip(links, pods, strict=True))
+    with pytest.raises(VerbError) as caught:
+        release.find("veth0", nodes.bare(), [first, second], Roots())
+    assert caught.value.status is Status.USAGE
+    assert caught.value.hint.startswith("default/web\ndefault/other\n")
+    second = Left(plugin, links[1], nodes.owner(alive=False))
+    assert release.find("veth0", nodes.bare(), [first, second], Roots()).left == [first, second]
 
 
 def test_release_by_a_name_in_a_pod() -> None:
