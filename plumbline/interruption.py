@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from cni.linux.signals import Terminated
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+"""What ends a process by itself: Ctrl-C, kill(1), a terminal or an SSH session that has gone, Ctrl-\\."""
 
 
 class InterruptedVerbError(Exception):

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Protocol
 
 from cni.linux.signals import Terminated
 from cni.protocol.errors import CniError
+from plumbline import interruption
 from plumbline.errors import Status, VerbError
 from plumbline.prepare.kernel import Kernel
 from plumbline.prepare.steps import Step
-
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-"""What ends a process by itself: Ctrl-C, kill(1), a terminal or an SSH session that has gone, Ctrl-\\."""
 
 
 class Progress(Protocol):
@@ -51,10 +47,10 @@ class InterruptedSetupError(Exception):
 def carry_out(steps: Sequence[Step], kernel: Kernel, progress: Progress) -> None:
     """Do all steps; where one fails, take back those that were begun, the last one first.
 
-    Raises VerbError with what failed and in which state things are now, InterruptedSetupError for signals of STOPPING.
+    Raises VerbError with what failed and in which state things are now, InterruptedSetupError where it was told to end.
     """
     begun: list[Step] = []
-    with _terminable():
+    with interruption.terminable():
         try:
             for step in steps:
                 begun.append(step)  # before it is done: one that fails in the middle is taken back, too
@@ -63,7 +59,7 @@ def carry_out(steps: Sequence[Step], kernel: Kernel, progress: Progress) -> None
         except Terminated as e:
             raise InterruptedSetupError(f"told to end ({e}); {_take_back(begun, kernel, progress)}") from e
         except (VerbError, CniError, OSError) as e:
-            _ignore()
+            interruption.ignore()
             told = as_verb_error(e)
             state = _take_back(begun, kernel, progress)
             raise VerbError(told.status, told.message, "\n".join(x for x in (told.hint, state) if x)) from e
@@ -88,29 +84,3 @@ def _take_back(begun: list[Step], kernel: Kernel, progress: Progress) -> str:
     if failures:
         return "\n".join(failures)
     return ", ".join(["what had been done was taken back, and the PF is as it was before", *differences])
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let the first signal of STOPPING raise Terminated meanwhile, and ignore those after it. One that is ignored stays
-    so: nohup(1) ignores SIGHUP.
-    """
-    before = {number: signal.getsignal(number) for number in STOPPING}
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, _raise)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _raise(number: int, _: object) -> None:
-    _ignore()
-    raise Terminated(signal.Signals(number).name)
-
-
-def _ignore() -> None:
-    for number in STOPPING:
-        signal.signal(number, signal.SIG_IGN)
