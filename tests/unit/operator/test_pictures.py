@@ -1,13 +1,44 @@
-"""How pictures and pages are made of what a terminal shows."""
+"""The pictures in docs/pictures: all are there, whole, and fetch nothing."""
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 
 from lab import pictures
-from lab.pictures import Shot
+from lab.pictures import SHOTS, TEXTS, Shot, themes
+from tests.support.plugin import REPOSITORY
+
+FOLDER = Path(REPOSITORY, pictures.PICTURES)
+
+
+@pytest.mark.parametrize("shot", SHOTS, ids=[shot.name for shot in SHOTS])
+def test_what_is_there(shot: Shot) -> None:
+    """Each is there in its themes, and has the name of the command."""
+    for theme in themes(shot):
+        root = ElementTree.parse(FOLDER / f"{shot.name}-{theme}.svg").getroot()
+        shown = "".join(root.itertext()).replace("\xa0", " ")
+        assert " ".join(("plumbline", *shot.arguments)) in shown
+        assert "enp1s0" in shown
+
+
+def test_the_nodes_own_picture() -> None:
+    """What `tree` draws is there, too."""
+    for name in TEXTS:
+        assert (FOLDER / name).read_text().strip()
+    ElementTree.parse(FOLDER / "node.svg")
+
+
+@pytest.mark.parametrize("name", ["node", *(f"{shot.name}-{theme}" for shot in SHOTS for theme in themes(shot))])
+def test_nothing_is_fetched(name: str) -> None:
+    """No font, no picture and no script from elsewhere."""
+    text = re.sub(r"<!--.*?-->", "", (FOLDER / f"{name}.svg").read_text(), flags=re.DOTALL)
+    assert set(re.findall(r"https?://[^\s\"'<]+", text)) == {"http://www.w3.org/2000/svg"}
+    assert "<script" not in text
+    assert not re.search(r"url\((?!#)", text)
 
 
 @pytest.mark.parametrize("colour", [True, False])
