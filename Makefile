@@ -1,12 +1,12 @@
 # What each target does, `make` alone prints. Every target installs what it needs; see scripts/setup.
 
 .DEFAULT_GOAL := help
-.PHONY: always help binaries demo lab test lab-first lab-second lab-at-once fuzz lint bench profile scale hot lock clean
+.PHONY: always help binaries demo lab test lab-first lab-second lab-at-once lab-boot fuzz lint bench profile scale hot lock clean
 
 PYTHON := .venv/bin/python
-BINARIES := dist/accelerated-bridge dist/host-device dist/sriov dist/host-local dist/static
+BINARIES := dist/accelerated-bridge dist/host-device dist/sriov dist/host-local dist/static dist/plumbline
 SOURCES := build.spec requirements.txt build/version build/flavour $(wildcard program/*.py program/*/*.py program/*.[ch] program/*.toml) \
-    $(shell find cni ipam plugins -name '*.py')
+    $(shell find cni ipam plugins plumbline -name '*.py')
 
 # How a binary starts: from an image, or frozen (docs/architecture.md, The single file).
 FLAVOUR := image
@@ -51,10 +51,10 @@ test: binaries  ## build everything and run all tests
 	@$(MAKE) --no-print-directory lint
 	@$(PYTHON) -m pytest -q
 	@status=0; $(MAKE) --no-print-directory --keep-going --jobs=2 lab-first lab-second || status=$$?; \
-	    $(MAKE) --no-print-directory lab-at-once && exit $$status
+	    $(MAKE) --no-print-directory --keep-going lab-at-once lab-boot && exit $$status
 
 # Parts of `test`, after it has installed and built everything. One that fails keeps no other from running.
-lab-first lab-second lab-at-once: lab-%:
+lab-first lab-second lab-at-once lab-boot: lab-%:
 	@scripts/test_lab $*
 
 fuzz: binaries  ## make 20,000 mutated requests; with FUZZ='--seed 7 --only 12', a unit of them again

@@ -35,7 +35,7 @@ BOOTS = 3
 WRITABLE = ("/etc", "/home", "/opt", "/root", "/srv", "/tmp", "/usr", "/var")
 """Folders of the host that the guest may change in its own memory."""
 
-_NICS = (
+NICS = (
     *("-machine", "q35,kernel-irqchip=split"),
     *("-device", "intel-iommu,caching-mode=on"),
     *("-netdev", "hubport,id=n1,hubid=1"),
@@ -44,6 +44,17 @@ _NICS = (
     *("-device", "igb,bus=rp1,netdev=n1,mac=52:54:00:00:01:00"),
     *("-device", "pcie-root-port,id=rp2,slot=2"),
     *("-device", "igb,bus=rp2,netdev=n2,mac=52:54:00:00:02:00"),
+)
+
+KERNEL_OPTIONS = (
+    "intel_iommu=on",
+    # The kernel's test of its timer counts real milliseconds: on a busy host it panics for want of some.
+    "no_timer_check",
+    # Emulated one-shot timers can be lost on a busy host, and a CPU then sleeps for ever; periodic ones go on.
+    "nohz=off",
+    "highres=off",
+    # A stall is the host's, and the NMI that is to show where can bring the emulated machine down.
+    "rcupdate.rcu_cpu_stall_suppress=1",
 )
 
 _FEW_DESCRIPTORS = (
@@ -161,14 +172,9 @@ class Machine:
             *("--force-9p", "--disable-microvm"),
             *("--name", "lab", "--memory", "2G", "--cpus", str(self.cpus)),
             *("--cwd", str(REPOSITORY)),
-            *("--kopt", "intel_iommu=on"),
-            # The kernel's test of its timer counts real milliseconds: on a busy host it panics for want of some.
-            *("--kopt", "no_timer_check"),
-            # Emulated one-shot timers can be lost on a busy host, and a CPU then sleeps for ever; periodic ones go on.
-            *("--kopt", "nohz=off", "--kopt", "highres=off"),
-            # A stall is the host's, and the NMI that is to show where can bring the emulated machine down.
-            *("--kopt", "rcupdate.rcu_cpu_stall_suppress=1"),
         ]
+        for option in KERNEL_OPTIONS:
+            arguments += ["--kopt", option]
         if not self.kvm:
             arguments.append("--disable-kvm")
         overlays = [folder for folder in WRITABLE if os.path.isdir(folder)]
@@ -177,7 +183,7 @@ class Machine:
         for overlay in overlays:
             arguments += ["--overlay-rwdir", overlay]
         for option in (
-            *_NICS,
+            *NICS,
             *_FEW_DESCRIPTORS,
             *("-device", "virtio-serial-pci,id=lab"),
             *("-chardev", f"file,id=ready,path={folder}/ready"),

@@ -8,7 +8,7 @@ import sys
 import tomllib
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SOURCES = ("build.spec", "cni", "ipam", "plugins", "program", "pyproject.toml", "requirements.txt")
+SOURCES = ("build.spec", "cni", "ipam", "plugins", "plumbline", "program", "pyproject.toml", "requirements.txt")
 """What has a say in what a binary is."""
 
 COMMIT_DIGITS = 12

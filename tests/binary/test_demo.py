@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.plugin import REPOSITORY, binary
 
-DEMO = os.path.join(REPOSITORY, "scripts", "demo")
+DEMO = os.path.join(REPOSITORY, "scripts", "demo_device")
 
 
 def _mounts() -> str:

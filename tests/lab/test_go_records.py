@@ -40,7 +40,7 @@ def go_record(vf: VF, name: str, mac: str) -> dict[str, Any]:
             "MTU": 1500,
         },
         "Master": vf.pf.name,
-        "MAC": MAC,
+        "MAC": mac_of(vf),
         "MTU": None,
         "vlan": 100,
         "vlanQoS": 3,
@@ -54,13 +54,18 @@ def go_record(vf: VF, name: str, mac: str) -> dict[str, Any]:
     }
 
 
+def mac_of(vf: VF) -> str:
+    """Return the address that sriov-cni gives a VF: no other VF has it."""
+    return f"02:00:00:{vf.pf.address[5:7]}:{vf.index:02x}:2a"
+
+
 def attached_by_sriov_cni(vf: VF, one: Attachment, pod: Space) -> None:
     """Do and write what sriov-cni does and writes at ADD."""
     name, mac = vf.name, vf.table()["address"]
     entry = f"link set {vf.pf.name} vf {vf.index}"
-    HOST.batch(f"{entry} vlan 100 qos 3", f"{entry} mac {MAC}", f"{entry} trust on")
+    HOST.batch(f"{entry} vlan 100 qos 3", f"{entry} mac {mac_of(vf)}", f"{entry} trust on")
     HOST.ip("link", "set", name, "netns", str(pod.name), "name", "net1")
-    pod.ip("link", "set", "net1", "address", MAC)
+    pod.ip("link", "set", "net1", "address", mac_of(vf))
     pod.ip("link", "set", "net1", "up")
     os.makedirs(f"{disk.SRIOV}/pci/vf_lock", exist_ok=True)
     write(f"{disk.SRIOV}/{one.container_id}-net1", json.dumps(go_record(vf, name, mac)))

@@ -15,9 +15,9 @@ from program.contents import EXTENSIONS, STANDARD_LIBRARY, WHILE_LOADED
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PLUGINS = ("ipam.host_local", "ipam.static", "plugins.accelerated_bridge", "plugins.host_device", "plugins.sriov")
-PACKAGES = ("cni", "ipam", "plugins")
+PACKAGES = ("cni", "ipam", "plugins", "plumbline")
 
-FLOORS = ("cni.protocol", "cni.linux", "cni.attach", "ipam", "plugins.vf", "plugins")
+FLOORS = ("cni.protocol", "cni.linux", "cni.attach", "ipam", "plugins.vf", "plugins", "plumbline")
 """From the lowest to the highest; the longest name that fits counts. The door, cni.skel, is above the first two."""
 
 DOOR, BENEATH_THE_DOOR = "cni.skel", ("cni.protocol", "cni.linux")

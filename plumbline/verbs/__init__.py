@@ -1,0 +1,1 @@
+"""The verbs: each module one, or those that belong together."""

@@ -1,0 +1,134 @@
+"""`plumbline bind` and `plumbline vdpa`: the single steps, VF by VF."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from plumbline.errors import Status, VerbError
+from plumbline.node import names
+from plumbline.node.model import Node, Pf, Vf
+from plumbline.node.wish import DEFAULT, WishError, driver_for, is_linkless
+from plumbline.prepare import locks
+from plumbline.prepare.carry_out import carry_out
+from plumbline.prepare.change import Change, Terms
+from plumbline.prepare.kernel import Kernel
+from plumbline.prepare.plan import has_driver, target_of
+from plumbline.prepare.progress import Bar
+from plumbline.prepare.steps import AwaitLinks, Bind, MakeVdpa, RemoveVdpa, Step
+from plumbline.verbs.devices import complete_device
+from plumbline.verbs.saying import say
+from plumbline.verbs.setup import confirm, print_plan
+
+Steps = Callable[[Pf, list[Vf]], list[Step]]
+"""Gives the steps for some VFs of a PF."""
+
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Print the steps as lines for a shell, and do nothing.")
+force_option = click.option("--force", is_flag=True, help="Also where one carries your session.")
+
+
+@click.command()
+@click.argument("vfs", metavar="VF...", nargs=-1, required=True, shell_complete=complete_device)
+@click.option("--driver", required=True, help="Its name, such as vfio-pci; `default` is the kernel's choice.")
+@yes_option
+@dry_run_option
+@force_option
+def bind(vfs: tuple[str, ...], driver: str, yes: bool, dry_run: bool, force: bool) -> int:
+    """Bind VFs to a driver; if one fails, all of its PF are bound again as before. Nothing of it outlives a boot."""
+    try:
+        driver_for("all", driver)
+    except WishError as e:
+        raise click.UsageError(str(e)) from e
+
+    def steps(pf: Pf, chosen: list[Vf]) -> list[Step]:
+        apart = [vf for vf in chosen if not has_driver(vf, driver)]
+        if not apart:
+            return []
+        indices = tuple(vf.index for vf in apart)
+        bound: list[Step] = [Bind(target_of(pf), indices, driver, tuple(vf.driver for vf in apart))]
+        awaits = not is_linkless(driver) and pf.link is not None
+        return [*bound, AwaitLinks(target_of(pf), indices)] if awaits else bound
+
+    outcome = "bound to the kernel's driver for it" if driver == DEFAULT else f"bound to {driver}"
+    return _do(vfs, steps, outcome, (yes, dry_run, force))
+
+
+@click.group()
+def vdpa() -> None:
+    """Make and remove the vDPA devices of VFs."""
+
+
+@vdpa.command("add")
+@click.argument("vfs", metavar="VF...", nargs=-1, required=True, shell_complete=complete_device)
+@click.option("--for", "use", type=click.Choice(["vhost", "virtio"]), default="vhost", show_default=True)
+@yes_option
+@dry_run_option
+@force_option
+def vdpa_add(vfs: tuple[str, ...], use: str, yes: bool, dry_run: bool, force: bool) -> int:
+    """Have a vDPA device on each VF, vdpa:ADDRESS, for programs (vhost) or as a link of the host (virtio)."""
+
+    def steps(pf: Pf, chosen: list[Vf]) -> list[Step]:
+        apart = [vf for vf in chosen if vf.vdpa is None or vf.vdpa.driver != use]
+        before = tuple(vf.vdpa.driver if vf.vdpa is not None else None for vf in apart)
+        return [MakeVdpa(target_of(pf), tuple(vf.index for vf in apart), use, before)] if apart else []
+
+    return _do(vfs, steps, f"with a vDPA device for {use}", (yes, dry_run, force))
+
+
+@vdpa.command("del")
+@click.argument("vfs", metavar="VF...", nargs=-1, required=True, shell_complete=complete_device)
+@yes_option
+@dry_run_option
+@force_option
+def vdpa_del(vfs: tuple[str, ...], yes: bool, dry_run: bool, force: bool) -> int:
+    """Remove the vDPA device of each VF."""
+
+    def steps(pf: Pf, chosen: list[Vf]) -> list[Step]:
+        having = [(vf.index, vf.vdpa.driver) for vf in chosen if vf.vdpa is not None]
+        if not having:
+            return []
+        return [RemoveVdpa(target_of(pf), tuple(x for x, _ in having), tuple(use for _, use in having))]
+
+    return _do(vfs, steps, "without a vDPA device", (yes, dry_run, force))
+
+
+def _do(texts: tuple[str, ...], steps_of: Steps, outcome: str, how: tuple[bool, bool, bool]) -> int:
+    """Do the steps for each PF that has some of the VFs. outcome: what the VFs are then. how: yes, dry_run, force."""
+    yes, dry_run, force = how
+    change = Change()
+    before = change.look()
+    planned = [step for pf, vfs in _by_pf(before, texts) for step in steps_of(pf, vfs)]
+    if dry_run:
+        print_plan(planned, f"the VFs are {outcome}")
+    _refuse(before, texts, steps_of, change, force)
+    if dry_run:
+        return Status.GOOD
+    if planned and not yes:
+        confirm(planned, f"{len(texts)} VFs are to be {outcome}")
+    addresses = [vf.address for _, vfs in _by_pf(before, texts) for vf in vfs if vf.address]
+    with Bar() as bar, locks.of_node(change.places), locks.of_vfs(sorted(addresses), change.roots.sysfs):
+        node = change.look()
+        _refuse(node, texts, steps_of, change, force)
+        for pf, vfs in _by_pf(node, texts):
+            carry_out(steps_of(pf, vfs), Kernel(change.roots), bar)
+    for vf in (vf for _, vfs in _by_pf(before, texts) for vf in vfs):
+        say(f"{vf.pf}:{vf.index} {vf.name} is {outcome}")
+    return Status.GOOD
+
+
+def _refuse(node: Node, texts: tuple[str, ...], steps_of: Steps, change: Change, force: bool) -> None:
+    for pf, vfs in _by_pf(node, texts):
+        attempt = f"change {', '.join(vf.name for vf in vfs)}"
+        change.refuse(attempt, pf, steps_of(pf, vfs), node, Terms(force=force))
+
+
+def _by_pf(node: Node, texts: tuple[str, ...]) -> list[tuple[Pf, list[Vf]]]:
+    """Return the VFs of these names by their PFs. Raises VerbError: 10, and 1 for a simulated one."""
+    found = {vf.name: vf for vf in (names.vf(node, text) for text in texts)}
+    simulated = next((vf for vf in found.values() if vf.address is None), None)
+    if simulated is not None:
+        raise VerbError(Status.FAILURE, f"{simulated.name} is an entry of a table and no device: it has no driver")
+    grouped = ((pf, [vf for vf in pf.vfs if vf.name in found]) for pf in node.pfs)
+    return [(pf, vfs) for pf, vfs in grouped if vfs]

@@ -1,0 +1,1 @@
+"""Tests with a machine that is switched off and on again."""

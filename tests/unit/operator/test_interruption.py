@@ -1,0 +1,121 @@
+"""Verbs that are told to end, by Ctrl-C, by SIGTERM, or by a terminal that goes away."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from cni.linux.signals import Terminated
+from plumbline import interruption
+from tests.support import disk
+from tests.support.command import MODULE
+from tests.support.net import Space
+from tests.support.plugin import REPOSITORY
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+PLUGIN = """#!/bin/sh
+case $CNI_COMMAND in
+VERSION) echo '{"cniVersion": "1.0.0", "supportedVersions": ["1.0.0"]}' ;;
+STUCK) echo $$ >"${0%/*}/pid"; exec sleep 600 ;;
+*) echo $CNI_COMMAND >>"${0%/*}/asked"; echo it is said >&2; echo '{"cniVersion": "1.0.0"}' ;;
+esac
+"""
+
+
+def started(verb: str, stuck: str, pod: Space, folder: Path) -> subprocess.Popen[str]:
+    """Begin a verb of a network, and wait until its plugin is stuck at a command."""
+    disk.clear()
+    (folder / "slow").write_text(PLUGIN.replace("STUCK", stuck))
+    (folder / "slow").chmod(0o755)
+    (folder / "10.conf").write_text(json.dumps({"cniVersion": "1.0.0", "name": "blue", "type": "slow"}))
+    words = [*MODULE, "network", verb, "blue", pod.path, "--conf-dir", str(folder), "--bin-dir", str(folder)]
+    process = subprocess.Popen(words, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (folder / "pid").exists() or not (folder / "pid").read_text().strip():
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    return process
+
+
+def has_ended(folder: Path) -> bool:
+    """Return whether the plugin that was stuck has ended."""
+    return not os.path.exists(f"/proc/{(folder / 'pid').read_text().strip()}")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_network_add(number: signal.Signals, pod: Space, tmp_path: Path) -> None:
+    """The plugin that runs is ended, what was done is undone, and that is said."""
+    process = started("add", "ADD", pod, tmp_path)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert f"told to end ({number.name}); eth0 of " in said
+    assert said.endswith("is not attached to network blue: what was done has been undone\n")
+    assert has_ended(tmp_path)
+    assert (tmp_path / "asked").read_text() == "DEL\n"
+
+
+def test_nobody_reads_it(pod: Space, tmp_path: Path) -> None:
+    """What was done is undone although the terminal is gone."""
+    process = started("add", "ADD", pod, tmp_path)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    process.stderr.close()
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(60) == 130
+    assert (tmp_path / "asked").read_text() == "DEL\n"
+
+
+def test_network_del(pod: Space, tmp_path: Path) -> None:
+    """The plugin that runs is ended; what is left the same command does."""
+    process = started("del", "DEL", pod, tmp_path)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "is not off network blue: the same command goes on" in said
+    assert has_ended(tmp_path)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_terminable(number: signal.Signals) -> None:
+    """The first signal is an exception, those after it are ignored, and then it is as it was before."""
+    before = [signal.getsignal(x) for x in interruption.SIGNALS]
+    with interruption.terminable():
+        with pytest.raises(Terminated, match=number.name):
+            signal.raise_signal(number)
+        for another in interruption.SIGNALS:
+            signal.raise_signal(another)
+    assert [signal.getsignal(x) for x in interruption.SIGNALS] == before
+
+
+def test_nohup() -> None:
+    """Who started it wants it to go on when the terminal goes away."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruption.terminable():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_deferred() -> None:
+    """It comes when that is done which must not stop half-way."""
+    done = []
+
+    def act() -> None:
+        with interruption.deferred():
+            signal.raise_signal(signal.SIGHUP)
+            done.append(1)
+
+    with interruption.terminable(), pytest.raises(Terminated):
+        act()
+    assert done == [1]
