@@ -19,7 +19,7 @@ from tests.support import net
 from tests.support.command import MODULE
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
-from tests.support.watching import watching
+from tests.support.watching import hear_ctrl_c, watching
 
 WATCH = (*MODULE, "status", "--watch")
 CLEAR = b"\x1b[2J"
@@ -74,7 +74,9 @@ def test_on_a_terminal(device: str, pod: Space) -> None:
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     variables = {**os.environ, "TERM": "xterm-256color"}
-    with subprocess.Popen(WATCH, stdin=theirs, stdout=theirs, env=variables, start_new_session=True) as process:
+    with subprocess.Popen(
+        WATCH, stdin=theirs, stdout=theirs, env=variables, start_new_session=True, preexec_fn=hear_ctrl_c
+    ) as process:
         os.close(theirs)
         try:
             assert read(ours, lambda text: b"has no PF" in text).count(CLEAR) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,12 @@ from tests.support import schemas
 
 WITHIN_S = 60.0
 """How long a change may take until it is shown, in the lab without KVM."""
+
+
+def hear_ctrl_c() -> None:
+    """For `preexec_fn`: what a shell runs in the background, or a test that has played a plugin, ignores SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 class Watching:
@@ -52,9 +59,9 @@ class Watching:
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    def interrupt(self, signal: int) -> None:
+    def interrupt(self, number: int) -> None:
         """Send a signal, as Ctrl-C does."""
-        self._process.send_signal(signal)
+        self._process.send_signal(number)
 
     def end(self) -> tuple[int, bytes]:
         """Wait for the end; return the exit status and what was said on standard error."""
@@ -66,7 +73,8 @@ class Watching:
 @contextmanager
 def watching(*command: str) -> Iterator[Watching]:
     """Run a command, and end it unless the test has."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, preexec_fn=hear_ctrl_c) as process:
         try:
             yield Watching(process)
         finally:
