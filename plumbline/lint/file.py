@@ -31,11 +31,6 @@ class Checked:
     faults: list[Fault]
     networks: list[dict[str, object]]
 
-    @property
-    def has_errors(self) -> bool:
-        """Whether a plugin would refuse anything of it."""
-        return any(fault.is_error for fault in self.faults)
-
 
 def check(path: str, data: bytes) -> Checked:
     """Return what is to be said of a file. path: what it is called; data: what is in it."""

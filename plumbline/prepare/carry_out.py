@@ -23,16 +23,6 @@ class Progress(Protocol):
         """One more VF is done."""
 
 
-class Silence:
-    """Nobody."""
-
-    def begin(self, title: str, units: int) -> None:
-        """See `Progress`."""
-
-    def tick(self) -> None:
-        """See `Progress`."""
-
-
 class InterruptedSetupError(Exception):
     """Somebody pressed Ctrl-C, or the process was told to end; what was done has been taken back, if that went well.
 

@@ -16,6 +16,16 @@ OWN = {"igb": "igbvf", "mlx5_core": "mlx5_core", "ice": "iavf", "bnxt_en": "bnxt
 """The drivers that the kernel chooses for VFs, by that of their PF."""
 
 
+class Silence:
+    """A progress of which nobody is told."""
+
+    def begin(self, title: str, units: int) -> None:
+        pass
+
+    def tick(self) -> None:
+        pass
+
+
 def address_of(index: int) -> str:
     """Return the PCI address of a VF."""
     return f"0000:03:{2 + index // 8:02x}.{index % 8}"

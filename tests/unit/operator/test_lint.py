@@ -109,7 +109,7 @@ def test_refused(text: str, words: str) -> None:
     (said,) = _said(text)
     assert words in said
     assert said.startswith(words.partition(":")[0])
-    assert check("x.conf", text.encode()).has_errors
+    assert [fault.is_error for fault in check("x.conf", text.encode()).faults] == [True]
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_warned_of(text: str, words: str) -> None:
     """What has no effect is said, and is no error."""
     (said,) = _said(text)
     assert words in said
-    assert not check("x.conf", text.encode()).has_errors
+    assert [fault.is_error for fault in check("x.conf", text.encode()).faults] == [False]
 
 
 def test_many_unknown_members() -> None:

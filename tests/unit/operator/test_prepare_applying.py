@@ -18,14 +18,14 @@ from plumbline.node.model import Node
 from plumbline.node.roots import Roots
 from plumbline.node.wish import Wish
 from plumbline.prepare import applying, permanent, pfs_file
-from plumbline.prepare.carry_out import InterruptedSetupError, Progress, Silence
+from plumbline.prepare.carry_out import InterruptedSetupError, Progress
 from plumbline.prepare.change import Change, Terms
 from plumbline.prepare.plan import plan
 from plumbline.prepare.steps import Step
 from plumbline.verbs import apply as verb
 from tests.support import schemas
 from tests.unit.operator import nodes
-from tests.unit.operator.made_up import ADDRESS, pf
+from tests.unit.operator.made_up import ADDRESS, Silence, pf
 
 WISHES = [Wish("0000:0a:00.0", 1), Wish("0000:0b:00.0", 1), Wish(ADDRESS, 2), Wish("0000:0c:00.0", 1)]
 

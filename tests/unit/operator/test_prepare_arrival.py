@@ -13,9 +13,9 @@ from plumbline.node.roots import Roots
 from plumbline.node.wish import Wish
 from plumbline.prepare import arrival
 from plumbline.prepare.arrival import as_they_come, is_there
-from plumbline.prepare.carry_out import Silence
 from tests.support import sysfstree
 from tests.support.sysfstree import folder, netdev
+from tests.unit.operator.made_up import Silence
 
 THERE, LATE, GONE = "0000:03:00.0", "0000:04:00.0", "0000:05:00.0"
 MAC = "02:00:00:00:00:03"

@@ -16,10 +16,10 @@ import pytest
 from plumbline.errors import Status, VerbError
 from plumbline.node.model import Pf
 from plumbline.node.wish import DriverFor, Wish
-from plumbline.prepare.carry_out import InterruptedSetupError, Silence, carry_out
+from plumbline.prepare.carry_out import InterruptedSetupError, carry_out
 from plumbline.prepare.plan import plan, touched
 from plumbline.prepare.progress import Bar
-from tests.unit.operator.made_up import ADDRESS, MadeUpKernel, pf
+from tests.unit.operator.made_up import ADDRESS, MadeUpKernel, Silence, pf
 
 VFIO = (DriverFor("vfio-pci"),)
 SOME_VFIO = (DriverFor("vfio-pci", 0, 0),)
