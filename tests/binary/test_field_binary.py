@@ -79,14 +79,14 @@ class Checkout:
         self.root.mkdir()
         for name in ("Makefile", "build.spec", "pyproject.toml", "requirements.txt", ".gitignore"):
             shutil.copy(os.path.join(REPOSITORY, name), self.root)
-        for name in ("cni", "ipam", "plugins", "program", "scripts"):
+        for name in ("cni", "ipam", "plugins", "plumbline", "program", "scripts"):
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(os.path.join(REPOSITORY, name), self.root / name, ignore=ignored)
         (self.root / ".venv").symlink_to(os.path.realpath(os.path.join(REPOSITORY, ".venv")))
         self.stub.write_text(
             '#!/bin/sh\ncase "$*" in\n'
             f'*PyInstaller*) mkdir -p dist; echo "$FLAVOUR $(cat build/version)" >>{self.notes}\n'
-            f'    for name in {" ".join(NAMES)}; do touch dist/$name; done;;\n*) exec {PYTHON} "$@";;\nesac\n'
+            f'    for name in {" ".join((*NAMES, "plumbline"))}; do touch dist/$name; done;;\n*) exec {PYTHON} "$@";;\nesac\n'
         )
         self.stub.chmod(0o755)
 
