@@ -1,0 +1,113 @@
+"""What CRI-O asks of a network, in its order: STATUS polled, ADD and CHECK at once, GC at its start with the list of
+pods that it knows, DEL twice, DEL of a pod whose namespace is gone.
+
+CRI-O calls libcni by its library ocicni (pkg/ocicni/ocicni.go there): `StatusWithContext`, `SetUpPodWithContext` with
+`GetPodNetworkStatusWithContext` right after it, `TearDownPodWithContext`, `GC`. Here cnitool makes the same calls of
+libcni, but for GC: cnitool has no list of valid attachments to give, so the plugin is called as libcni calls it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import net
+from tests.support.given_back import given_back
+from tests.support.inprocess import document
+from tests.support.net import Space
+from tests.support.plugin import DIST, REFERENCE, Outcome, binary, environment
+from tests.support.plugin import run as run_plugin
+from tests.support.vfs import VF
+
+CNITOOL = os.path.expanduser("~/.cache/plumbline/peers/cnitool-1.3.1/cnitool")
+IFNAME = "eth0"
+OTHER = {"containerID": "of-another-pod", "ifname": IFNAME}
+
+
+class Node:
+    """A node with CRI-O: one network, which is a VF. folder: where the network's configuration lies."""
+
+    def __init__(self, folder: Path, vf: VF) -> None:
+        self.folder = folder
+        ipam = {"type": "host-local", "subnet": "10.63.0.0/24", "routes": [{"dst": "0.0.0.0/0"}]}
+        self.plugin = {"type": "sriov", "deviceID": vf.address, "vlan": 100, "ipam": ipam}
+        whole = {"cniVersion": "1.1.0", "name": "pods", "plugins": [self.plugin]}
+        (folder / "10-pods.conflist").write_text(json.dumps(whole))
+
+    def cnitool(self, command: str, netns: str, name: str = "router-0") -> dict[str, Any]:
+        """Have libcni give a command for a pod, and return the result of ADD, {} of others."""
+        environ = {
+            "CNI_PATH": f"{DIST}:{REFERENCE}",
+            "NETCONFPATH": str(self.folder),
+            "CNI_IFNAME": IFNAME,
+            "CNI_ARGS": f"IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME={name};"
+            f"K8S_POD_INFRA_CONTAINER_ID={container_id(netns)};K8S_POD_UID={name}-uid",
+        }
+        said = net.run(CNITOOL, command, "pods", netns, env=environ)
+        return json.loads(said) if said else {}
+
+    def gc(self, valid: Sequence[dict[str, str]] | None) -> Outcome:
+        """Have the plugin collect garbage as libcni does. valid: None is what an empty list of Go's becomes."""
+        listed = {"cni.dev/valid-attachments": valid, "cni.dev/attachments": valid}
+        conf = {**self.plugin, "name": "pods", "cniVersion": "1.1.0", **listed}
+        # libcni sets all variables, whether the command has a value for them or not.
+        variables = environment("GC", "", "", "", "", f"{DIST}:{REFERENCE}")
+        return run_plugin(binary("sriov"), json.dumps(conf).encode(), variables)
+
+
+def container_id(netns: str) -> str:
+    """Return the container ID that cnitool makes of a namespace."""
+    return f"cnitool-{hashlib.sha512(netns.encode()).hexdigest()[:20]}"
+
+
+@pytest.fixture
+def node(tmp_path: Path, vf: VF) -> Node:
+    """A node, without pods."""
+    return Node(tmp_path, vf)
+
+
+def test_life_of_a_pod(vf: VF, pod: Space, node: Node) -> None:
+    """From the first STATUS to a DEL that comes twice; CRI-O is started anew meanwhile."""
+    with given_back(vf):
+        node.cnitool("status", pod.path)
+        result = node.cnitool("add", pod.path)
+        node.cnitool("check", pod.path)
+        assert pod.addresses(IFNAME) == [result["ips"][0]["address"]]
+        # A VF that has found its pod is no reason to call the node's network down.
+        node.cnitool("status", pod.path)
+        owner = document("show", vf.address)["vf"]["owner"]
+        assert (owner["namespace"], owner["pod"]) == ("default", "router-0")
+        node.gc([OTHER, {"containerID": container_id(pod.path), "ifname": IFNAME}]).ok()
+        node.cnitool("check", pod.path)
+        for _ in ("the pod is stopped", "the pod is removed"):
+            node.cnitool("del", pod.path)
+        assert pod.links() == []
+    node.cnitool("status", pod.path)
+
+
+@pytest.mark.parametrize("valid", [[OTHER], None], ids=["another pod", "no pod"])
+def test_gc_at_start(vf: VF, pod: Space, node: Node, valid: list[dict[str, str]] | None) -> None:
+    """A pod that CRI-O does not know any more gives its VF back, though its namespace is still there. That libcni has
+    no cache of it either is what a CRI-O leaves that is killed during ADD.
+    """
+    with given_back(vf):
+        node.cnitool("add", pod.path)
+        (cache,) = Path("/var/lib/cni/results").iterdir()
+        cache.unlink()
+        node.gc(valid).ok()
+        assert pod.links() == []
+
+
+def test_namespace_is_gone(vf: VF, pod: Space, node: Node) -> None:
+    """A node that was switched off: the pods of before are stopped, by paths that lead nowhere."""
+    with given_back(vf):
+        node.cnitool("add", pod.path)
+        pod.delete()
+        for _ in ("the pod is stopped", "the pod is removed"):
+            node.cnitool("del", pod.path)
