@@ -37,6 +37,7 @@ CRI = """[plugins."io.containerd.grpc.v1.cri"]
   stream_server_address = "127.0.0.1"
   stream_server_port = "0"
   disable_apparmor = true
+  restrict_oom_score_adj = true
 [plugins."io.containerd.grpc.v1.cri".cni]
   bin_dir = "{folder}/bin"
   conf_dir = "{folder}/net.d"

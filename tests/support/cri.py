@@ -50,6 +50,10 @@ class Sandboxes:
         for name in ("sriov", "host-device", "host-local"):
             os.symlink(binary(name), f"{folder}/bin/{name}")
         os.symlink(binary("loopback", REFERENCE), f"{folder}/bin/loopback")
+        endpoint = json.dumps(f"unix://{self.containerd.socket}")
+        Path(folder, "crictl.yaml").write_text(
+            f"runtime-endpoint: {endpoint}\nimage-endpoint: {endpoint}\ntimeout: 120\n"
+        )
         whole = {"cniVersion": "1.0.0", "name": network, "plugins": plugins}
         Path(folder, "net.d/10-pods.conflist").write_text(json.dumps(whole))
 
@@ -65,9 +69,7 @@ class Sandboxes:
 
     def command(self, *arguments: str) -> tuple[str, ...]:
         """Return the command line of one crictl."""
-        endpoint = f"unix://{self.containerd.socket}"
-        options = ("--runtime-endpoint", endpoint, "--image-endpoint", endpoint, "--timeout", "120s")
-        return (CRICTL, *options, *arguments)
+        return (CRICTL, "--config", f"{self.folder}/crictl.yaml", *arguments)
 
     def run(self, name: str, namespace: str = "default") -> Sandbox:
         """Run a pod's sandbox. Raises AssertionError with what CRI says if there is none."""

@@ -66,8 +66,9 @@ def test_stopped_twice_at_once(vf: VF, sandboxes: Sandboxes) -> None:
     """The kubelet stops a sandbox again when an answer is late: both succeed, and so does a third time."""
     with given_back(vf):
         one = sandboxes.run("router-1")
-        both = [subprocess.Popen(sandboxes.command("stopp", one.id), stderr=subprocess.PIPE, text=True) for _ in "12"]
-        said = [process.communicate()[1] for process in both]
+        command = sandboxes.command("stopp", one.id)
+        both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(2)]
+        said = [process.communicate()[0].decode() for process in both]
         assert [process.returncode for process in both] == [0, 0], said
         sandboxes.stop(one)
         sandboxes.remove(one)
