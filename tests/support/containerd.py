@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.peers import peer
 from tests.support import daemon, net
+from tests.support.plugin import binary
 
-CONTAINERD = "/usr/bin/containerd"
-CTR = "/usr/bin/ctr"
 PAUSE = "localhost/plumbline/pause:1"
 """The image of pod sandboxes, which the test makes."""
 
@@ -52,6 +52,7 @@ class Containerd:
     def __init__(self, folder: str, cri: bool = False) -> None:
         self.folder = folder
         self.socket = f"{folder}/containerd.sock"
+        self._programs = peer("containerd")
         self._daemon = ExitStack()
         os.makedirs(folder)
         text = CONFIGURATION.format(folder=folder, without="" if cri else WITHOUT_CRI)
@@ -61,7 +62,8 @@ class Containerd:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        command = (CONTAINERD, "--config", f"{self.folder}/config.toml", "--log-level", "warn")
+        program = binary("containerd", self._programs)
+        command = (program, "--config", f"{self.folder}/config.toml", "--log-level", "warn")
         ready = lambda: self.ctr("version", check=False) != ""  # noqa: E731
         self._daemon.enter_context(daemon.running(*command, ready=ready, timeout_s=READY_S))
 
@@ -71,7 +73,7 @@ class Containerd:
 
     def ctr(self, *arguments: str, check: bool = True) -> str:
         """Run ctr against it."""
-        return net.run(CTR, "--address", self.socket, *arguments, check=check)
+        return net.run(binary("ctr", self._programs), "--address", self.socket, *arguments, check=check)
 
 
 @contextmanager

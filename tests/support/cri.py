@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.peers import peer
 from tests.support import containerd, net, rootfs
 from tests.support.containerd import Containerd
 from tests.support.net import Space
 from tests.support.plugin import REFERENCE, binary
 from tests.support.vfs import wait_for
-
-CRICTL = os.path.expanduser("~/.cache/plumbline/peers/crictl-1.34.0/crictl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +42,7 @@ class Sandboxes:
     def __init__(self, folder: str, network: str, plugins: Sequence[dict[str, Any]]) -> None:
         self.containerd = Containerd(folder, cri=True)
         self.folder = folder
+        self._crictl = binary("crictl", peer("crictl"))
         self._left: list[Sandbox] = []
         for name in ("bin", "net.d"):
             os.makedirs(f"{folder}/{name}")
@@ -69,7 +69,7 @@ class Sandboxes:
 
     def command(self, *arguments: str) -> tuple[str, ...]:
         """Return the command line of one crictl."""
-        return (CRICTL, "--config", f"{self.folder}/crictl.yaml", *arguments)
+        return (self._crictl, "--config", f"{self.folder}/crictl.yaml", *arguments)
 
     def run(self, name: str, namespace: str = "default") -> Sandbox:
         """Run a pod's sandbox. Raises AssertionError with what CRI says if there is none."""

@@ -8,10 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from tests.peers import peer
 from tests.support import rootfs
-from tests.support.plugin import DIST, REFERENCE
-
-PODMAN = "/usr/bin/podman"
+from tests.support.plugin import DIST, REFERENCE, binary
 
 # Without systemd there are no scopes for control groups, and no journal for events. Root may have less than the limits
 # that podman raises for it.
@@ -20,8 +19,6 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 runtime = "runc"
 tmp_dir = "{folder}/tmp"
-static_dir = "{folder}/libpod"
-volume_path = "{folder}/volumes"
 [containers]
 log_driver = "k8s-file"
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
@@ -44,6 +41,7 @@ class Podman:
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
+        self._program = binary("podman", peer("podman"))
         os.makedirs(f"{folder}/net.d")
         self.rootfs = rootfs.folder(f"{folder}/rootfs")
         for name, text in (("containers.conf", CONTAINERS), ("storage.conf", STORAGE)):
@@ -62,7 +60,7 @@ class Podman:
 
     def __call__(self, *arguments: str, check: bool = True) -> str:
         """Run podman, and return what it prints."""
-        done = subprocess.run([PODMAN, *arguments], env=self._environ, capture_output=True, text=True)
+        done = subprocess.run([self._program, *arguments], env=self._environ, capture_output=True, text=True)
         if check and done.returncode != 0:
             raise AssertionError(f"podman {' '.join(arguments)}: exit status {done.returncode}: {done.stderr}")
         return done.stdout.strip()

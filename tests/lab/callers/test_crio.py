@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.peers import peer
 from tests.support import net
 from tests.support.given_back import given_back
 from tests.support.inprocess import document
@@ -25,7 +26,6 @@ from tests.support.plugin import DIST, REFERENCE, Outcome, binary, environment
 from tests.support.plugin import run as run_plugin
 from tests.support.vfs import VF
 
-CNITOOL = os.path.expanduser("~/.cache/plumbline/peers/cnitool-1.3.1/cnitool")
 NETWORK = "pods"
 IFNAME = "eth0"
 OTHER = {"containerID": "of-another-pod", "ifname": IFNAME}
@@ -50,7 +50,7 @@ class Node:
             "CNI_ARGS": f"IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME={name};"
             f"K8S_POD_INFRA_CONTAINER_ID={container_id(netns)};K8S_POD_UID={name}-uid",
         }
-        said = net.run(CNITOOL, command, NETWORK, netns, env=environ)
+        said = net.run(binary("cnitool", peer("cnitool")), command, NETWORK, netns, env=environ)
         return json.loads(said) if said else {}
 
     def gc(self, valid: Sequence[dict[str, str]] | None) -> Outcome:
