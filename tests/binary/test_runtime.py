@@ -69,6 +69,7 @@ def run_container(containerd: Containerd, root: str, name: str, *command: str, c
     return containerd.ctr("run", *options, unique, *command, check=check)
 
 
+@pytest.mark.tried("containerd", "a container of ctr run --cni")
 def test_container(containerd: Containerd, network: str, root: str) -> None:
     """A container sees interface, address and route, and reaches its gateway; afterwards nothing is left."""
     mac = HOST.settings(network)["mac"]
@@ -86,6 +87,7 @@ def test_container(containerd: Containerd, network: str, root: str) -> None:
     assert containerd.ctr("containers", "list", "-q") == ""
 
 
+@pytest.mark.tried("containerd", "a container of ctr run --cni that ends with an error, or has no device")
 def test_container_that_fails(containerd: Containerd, network: str, root: str) -> None:
     """A container that ends with an error, or cannot start at all, leaves nothing either."""
     run_container(containerd, root, "web2", "/bin/false", check=False)

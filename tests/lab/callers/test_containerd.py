@@ -49,6 +49,7 @@ def assert_attached(vf: VF, sandbox: Sandbox) -> None:
     assert [entry["vlan"] for entry in vf.table()["vlan_list"]] == [VLAN]
 
 
+@pytest.mark.tried("containerd", "a pod sandbox over CRI, on a VF: run, stop, remove")
 def test_sandbox(vf: VF, sandboxes: Sandboxes) -> None:
     """It has VF, VLAN, address and route; the operator is told whose the VF is; then all is as before."""
     with given_back(vf):
@@ -62,6 +63,7 @@ def test_sandbox(vf: VF, sandboxes: Sandboxes) -> None:
         sandboxes.remove(one)
 
 
+@pytest.mark.tried("containerd", "a sandbox that is stopped twice at once, and a third time")
 def test_stopped_twice_at_once(vf: VF, sandboxes: Sandboxes) -> None:
     """The kubelet stops a sandbox again when an answer is late: both succeed, and so does a third time."""
     with given_back(vf):
@@ -74,6 +76,7 @@ def test_stopped_twice_at_once(vf: VF, sandboxes: Sandboxes) -> None:
         sandboxes.remove(one)
 
 
+@pytest.mark.tried("containerd", "containerd started anew between ADD and DEL")
 def test_containerd_restarted(vf: VF, sandboxes: Sandboxes) -> None:
     """An upgrade of containerd between ADD and DEL: the pod keeps the VF meanwhile, and gives it back."""
     with given_back(vf):
@@ -84,6 +87,7 @@ def test_containerd_restarted(vf: VF, sandboxes: Sandboxes) -> None:
         sandboxes.remove(one)
 
 
+@pytest.mark.tried("containerd", "a sandbox that is killed, with its shim or without")
 @pytest.mark.parametrize("shim", [False, True], ids=["pause", "shim and pause"])
 def test_killed(vf: VF, sandboxes: Sandboxes, shim: bool) -> None:
     """The sandbox's process dies, also with the shim that watches it. Its namespace is still there, and is emptied."""
@@ -93,6 +97,7 @@ def test_killed(vf: VF, sandboxes: Sandboxes, shim: bool) -> None:
         sandboxes.remove(one)
 
 
+@pytest.mark.tried("containerd", "a sandbox that dies with its namespace, and is stopped when another has its VF")
 def test_stopped_late(vf: VF, sandboxes: Sandboxes) -> None:
     """A sandbox dies with its namespace, as when a node boots again, and another pod gets the VF before the dead one is
     stopped: that takes nothing from the living.
@@ -108,6 +113,7 @@ def test_stopped_late(vf: VF, sandboxes: Sandboxes) -> None:
         sandboxes.remove(living)
 
 
+@pytest.mark.tried("containerd", "a sandbox that wants the VF of another")
 def test_vf_of_another_pod(vf: VF, sandboxes: Sandboxes) -> None:
     """A second sandbox does not start, CRI says why, and the DEL that follows takes nothing from the first."""
     with given_back(vf):
@@ -118,6 +124,7 @@ def test_vf_of_another_pod(vf: VF, sandboxes: Sandboxes) -> None:
         sandboxes.remove(one)
 
 
+@pytest.mark.tried("containerd", "a DEL that fails, and is repeated")
 def test_del_that_fails_once(vf: VF, sandboxes: Sandboxes) -> None:
     """The sandbox is not stopped, CRI says why, and the kubelet's next attempt ends it all."""
     with given_back(vf):

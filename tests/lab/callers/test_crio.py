@@ -78,6 +78,9 @@ def node(tmp_path: Path, vf: VF) -> Node:
     return Node(tmp_path, vf)
 
 
+@pytest.mark.tried(
+    "cnitool", "what CRI-O asks: STATUS, ADD and CHECK, STATUS, GC at its start, DEL twice", versions=("1.3.1",)
+)
 def test_life_of_a_pod(vf: VF, pod: Space, node: Node) -> None:
     """From the first STATUS to a DEL that comes twice; CRI-O is started anew meanwhile."""
     with given_back(vf):
@@ -121,6 +124,9 @@ def test_gc_of_a_network_without_pods(vf: VF, pod: Space, node: Node) -> None:
         node.gc(None).ok()
 
 
+@pytest.mark.tried(
+    "cnitool", "what CRI-O asks after a boot: DEL of a pod without namespace, twice", versions=("1.3.1",)
+)
 def test_namespace_is_gone(vf: VF, pod: Space, node: Node) -> None:
     """A node that was switched off: the pods of before are stopped, by paths that lead nowhere."""
     with given_back(vf):

@@ -62,6 +62,7 @@ def assert_attached(vf: VF, podman: Podman, name: str, network: str = "blue", if
     assert vf.table()["vlan_list"] == [{"vlan": VLANS[network]}]
 
 
+@pytest.mark.tried("podman", "a container on a VF: run, restart, rm --force")
 def test_run_restart_remove(vf: VF, containers: Podman) -> None:
     """`restart` is DEL and ADD of one container ID, `rm -f` DEL while it runs; meanwhile the operator is told whose the
     VF is.
@@ -77,6 +78,7 @@ def test_run_restart_remove(vf: VF, containers: Podman) -> None:
         containers.remove("web")
 
 
+@pytest.mark.tried("podman", "a container in the place of another: run --replace")
 def test_same_name_twice(vf: VF, containers: Podman) -> None:
     """`run --replace` removes the container of that name first: the new one has the VF."""
     with given_back(vf):
@@ -87,6 +89,7 @@ def test_same_name_twice(vf: VF, containers: Podman) -> None:
         containers.remove("web")
 
 
+@pytest.mark.tried("podman", "one container ID twice: stop, start")
 def test_stopped_and_started(vf: VF, containers: Podman) -> None:
     """A container that has ended has given the VF back, and gets it again when it is started."""
     with given_back(vf):
@@ -98,6 +101,7 @@ def test_stopped_and_started(vf: VF, containers: Podman) -> None:
         containers.remove("web")
 
 
+@pytest.mark.tried("podman", "a container that is killed, and started again")
 def test_killed(vf: VF, containers: Podman) -> None:
     """conmon sees the container die, and has its network taken down; then it is started again."""
     with given_back(vf):
@@ -110,6 +114,7 @@ def test_killed(vf: VF, containers: Podman) -> None:
         containers.remove("web")
 
 
+@pytest.mark.tried("podman", "a container that is killed together with conmon")
 def test_killed_with_conmon(vf: VF, containers: Podman) -> None:
     """Nobody sees the container die, until it is removed."""
     with given_back(vf):
@@ -123,6 +128,7 @@ def test_killed_with_conmon(vf: VF, containers: Podman) -> None:
         containers.remove("web")
 
 
+@pytest.mark.tried("podman", "two networks with names of interfaces, an address and a MAC address")
 def test_two_networks(vf: VF, far_vf: VF, containers: Podman) -> None:
     """One container with a VF of each PF, under names and with address and MAC address that the user gives."""
     with given_back(vf, far_vf):
@@ -135,6 +141,7 @@ def test_two_networks(vf: VF, far_vf: VF, containers: Podman) -> None:
         containers.remove("web")
 
 
+@pytest.mark.tried("podman", "a container that wants the VF of another")
 def test_vf_of_another_container(vf: VF, containers: Podman) -> None:
     """A second container does not start, podman says why, and the first one keeps the VF."""
     with given_back(vf):
