@@ -102,14 +102,16 @@ ipam.host_local.allocator _refuse_duplicate assign choose find_next
 ipam.host_local.boot Boot._label Boot.is_current Boot.mark _read
 ipam.host_local.commands HostLocal._store HostLocal.add HostLocal.delete HostLocal.validate _data_dir
 ipam.host_local.config _bound _range _range_set _range_sets _requested _subnet parse
+ipam.host_local.index Index.__init__ Index._path Index.add Index.load Index.remove Index.seal
 ipam.host_local.place Places.store
 ipam.host_local.ranges Range.__contains__ Range.__init__ Range.__str__ Range.free RangeSet.__init__ RangeSet.__str__
 ipam.host_local.ranges RangeSet._stretches RangeSet.next_free RangeSet.range_of RangeSet.version _start find_overlap
 ipam.host_local.release _release release_attachment
 ipam.host_local.resolvconf read
-ipam.host_local.store Store.__init__ Store._content Store._contents Store._listed Store._mark Store._path Store.exists
-ipam.host_local.store Store.held_by Store.last_reserved Store.lock Store.release Store.remember_last Store.reserve
-ipam.host_local.store Store.take_stock _is_temporary _looks_like_address
+ipam.host_local.store Store.__init__ Store._all_contents Store._content Store._contents Store._listed Store._mark
+ipam.host_local.store Store._path Store.exists Store.held_by Store.last_reserved Store.locked Store.release
+ipam.host_local.store Store.remember_last Store.reserve Store.take_stock Taken.__contains__ Taken.__init__
+ipam.host_local.store Taken.__iter__ Taken.__len__ Taken._listed _content _is_temporary _looks_like_address
 ipam.members unknown warn_of_unknown
 ipam.nodeconfig load
 ipam.static.commands add delete
