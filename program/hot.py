@@ -30,6 +30,7 @@ cni.attach.give_back Return.title _arrival give_back
 cni.attach.identity Sought.__post_init__ Sought.contradiction Sought.is_anchored Sought.on_host _peer_nsid in_pod
 cni.attach.ifconfig _prefer add_addresses add_routes addresses_of announce describe gateway_of gateways_of
 cni.attach.ifconfig kernel_announced
+cni.attach.links first_port of_device
 cni.attach.move _arrived _drop_altnames _move _rename_if_possible free_index free_name into_pod onto_host
 cni.attach.plugin Device.after_sweep Device.before_sweep Device.bring_up Device.configuring Device.configuring_in_pod
 cni.attach.plugin Device.connecting Device.find Device.has_link Device.refuse Device.shared_lock Plugin._locks

@@ -246,6 +246,7 @@ def test_what_is_replaced_cannot_be_kept(target: Path, tmp_path: Path, reference
     assert {name: content(target / name) for name in names(target)} == referenced
 
 
+@pytest.mark.usefixtures("told_to_end")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_told_to_end(
     target: Path, kept: str, referenced: dict[str, bytes], number: signal.Signals, monkeypatch: pytest.MonkeyPatch

@@ -18,6 +18,8 @@ from tests.support.command import MODULE
 from tests.support.net import Space
 from tests.support.plugin import REPOSITORY
 
+pytestmark = pytest.mark.usefixtures("told_to_end")
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 PLUGIN = """#!/bin/sh

@@ -177,6 +177,7 @@ def test_what_cannot_be_taken_back_is_said() -> None:
     assert "could not take back 'remove 1 VFs': cannot do it" in caught.value.hint
 
 
+@pytest.mark.usefixtures("told_to_end")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_interrupted(number: signal.Signals) -> None:
     """Ctrl-C, or an SSH session that ends, is no success either; a second one does not disturb the way back."""
