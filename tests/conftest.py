@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -17,6 +18,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if not vfs.in_lab():
         isolation.enter()
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """A plugin that is about to end ignores signals, also one that was called in this process; what comes after it, and
+    what that starts, hears them again.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
