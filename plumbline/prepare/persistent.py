@@ -84,12 +84,12 @@ def rule(wishes: list[Wish]) -> str:
 
 def program() -> str:
     """Return the path of this command, to run it at boot. Raises VerbError where it is none that will be there."""
-    found = sys.executable if _is_one_file() else shutil.which("plumbline") or ""
+    found = sys.executable if is_one_file() else shutil.which("plumbline") or ""
     if not found:
         raise VerbError(
             Status.FAILURE,
             "there is no program `plumbline` that a unit could run at boot",
-            "install dist/plumbline, into /usr/local/bin for one",
+            "`dist/plumbline install --command` puts it into /usr/local/bin",
         )
     path = os.path.abspath(found)
     require_lasting(path)
@@ -110,12 +110,18 @@ def require_lasting(path: str) -> None:
             why = "systemd takes no such name"
         if why:
             hint = "install it below /opt: python3 -m venv /opt/plumbline, and pip in that"
-            if _is_one_file():
-                hint = f"install -m 755 {shlex.quote(place)} /usr/local/bin/plumbline, then run that one"
+            if is_one_file():
+                hint = f"{shlex.quote(place)} install --command, then run /usr/local/bin/plumbline"
             raise VerbError(Status.FAILURE, f"a unit cannot rely on {place} at boot: {why}", hint)
 
 
-def _is_one_file() -> bool:
+def runs(path: str, places: Places) -> bool:
+    """Return whether the unit runs a program at each boot."""
+    unit_text = files.read(places.unit) or b""
+    return f"ExecStart={_quoted(path)} ".encode() in unit_text
+
+
+def is_one_file() -> bool:
     """Return whether this is PyInstaller's form of the command."""
     return bool(getattr(sys, "frozen", False))
 

@@ -115,7 +115,7 @@ def test_a_path_that_lasts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     (tmp_path / "plumbline").symlink_to(tmp_path / "home/plumbline")
     with pytest.raises(VerbError, match="/home is no place for what has to last") as caught:
         persistent.require_lasting(str(tmp_path / "plumbline"))
-    assert caught.value.hint == f"install -m 755 {tmp_path}/home/plumbline /usr/local/bin/plumbline, then run that one"
+    assert caught.value.hint == f"{tmp_path}/home/plumbline install --command, then run /usr/local/bin/plumbline"
     (tmp_path / "dist").mkdir()
     (tmp_path / "build.spec").touch()
     with pytest.raises(VerbError, match="/dist is no place for"):
