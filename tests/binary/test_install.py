@@ -420,5 +420,5 @@ def test_no_command_to_install(target: Path, tmp_path: Path) -> None:
     assert "it runs where pip has put it" in said.stderr
     shutil.copy("/bin/true", tmp_path / "plumbline")
     said = plumbline("install", "--command", "--folder", str(target), "--from", str(tmp_path)).ended(1)
-    assert "is not the operator's command, or does not run here: it said nothing" in said.stderr
+    assert "is not the operator's command, or does not run here: true (GNU coreutils)" in said.stderr
     assert names(target) == []
