@@ -13,7 +13,6 @@ from cni.protocol.errors import CniError, escaped
 from plumbline import version
 from plumbline.errors import Status, VerbError
 from plumbline.interruption import InterruptedVerbError
-from plumbline.prepare.carry_out import InterruptedSetupError
 from plumbline.verbs.apply import apply, forget, wait
 from plumbline.verbs.bind import bind, vdpa
 from plumbline.verbs.completion import completion
@@ -106,8 +105,8 @@ def _run(arguments: list[str] | None) -> int:
         return INTERRUPTED
     except Terminated as e:
         return _say(INTERRUPTED, f"told to end ({e})")
-    except (InterruptedSetupError, InterruptedVerbError) as e:
-        message, _, more = e.told.partition("\n")
+    except InterruptedVerbError as e:
+        message, _, more = str(e).partition("\n")
         return _say(INTERRUPTED, message, more)
     except VerbError as e:
         return _say(e.status, e.message, e.hint)

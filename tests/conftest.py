@@ -20,6 +20,17 @@ def pytest_configure(config: pytest.Config) -> None:
         isolation.enter()
 
 
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """A plugin that is about to end ignores signals, also one that was called in this process; what comes after it, and
+    what that starts, hears them again.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def told_to_end() -> Iterator[None]:
     """Hear what tells a process to end, and let what is started hear it: nohup(1), or a shell that runs the tests in

@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from ipaddress import ip_interface
 
 import pytest
@@ -65,15 +64,6 @@ class Broken(io.BytesIO):
 
     def write(self, _: object) -> int:
         raise BrokenPipeError
-
-
-@pytest.fixture(autouse=True)
-def _signals() -> Iterator[None]:
-    """The dispatcher ends by ignoring signals, which is right for a process that is about to end."""
-    before = [(number, signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGINT)]
-    yield
-    for number, handler in before:
-        signal.signal(number, handler)
 
 
 def _config(**members: object) -> bytes:
