@@ -390,6 +390,8 @@ def test_asked_on_a_terminal(empty_pf: PF) -> None:
     assert f"{empty_pf.name} is to have 2 VFs:" in said
     assert "1. make 2 VFs" in said
     assert "nothing was changed" in said
+    interrupted, said = _on_terminal("\x03", "setup", empty_pf.name, "--vfs", "2")
+    assert (interrupted, "told to end (SIGINT); nothing was changed" in said) == (130, True), said
     assert number(empty_pf) == 0
     done, said = _on_terminal("y", "setup", empty_pf.name, "--vfs", "2")
     assert done == 0, said
