@@ -27,8 +27,8 @@ PLUGINS = ("sriov", "accelerated-bridge", "host-device")
 IPAM = ("host-local", "static")
 """Only on request: a distribution has plugins of these names, and ours have theirs built in."""
 
-
 FOR_COMMAND = "/usr/local/bin"
+"""Where this command is put: shells find it there, and it is there at each boot (`prepare.persistent`)."""
 
 
 @dataclass(frozen=True, slots=True)
