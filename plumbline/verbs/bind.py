@@ -22,7 +22,7 @@ from plumbline.prepare.plan import has_driver, target_of
 from plumbline.prepare.progress import Bar
 from plumbline.prepare.steps import AwaitLinks, Bind, MakeVdpa, RemoveVdpa, Step
 from plumbline.verbs.devices import complete_device
-from plumbline.verbs.options import json_option
+from plumbline.verbs.options import Verbs, json_option
 from plumbline.verbs.saying import say
 from plumbline.verbs.setup import confirm, print_plan
 
@@ -75,7 +75,7 @@ def bind(vfs: tuple[str, ...], driver: str, **how: bool) -> int:
     return _do(vfs, steps, outcome, How(**how))
 
 
-@click.group()
+@click.group(cls=Verbs)
 def vdpa() -> None:
     """Make and remove the vDPA devices of VFs."""
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 
 import click
 
@@ -26,8 +27,18 @@ PLUGINS = ("sriov", "accelerated-bridge", "host-device")
 IPAM = ("host-local", "static")
 """Only on request: a distribution has plugins of these names, and ours have theirs built in."""
 
-
 FOR_COMMAND = "/usr/local/bin"
+"""Where this command is put: shells find it there, and it is there at each boot (`prepare.persistent`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """What is installed and how. The members are the options of that name; itself: --command."""
+
+    itself: bool
+    backup: bool
+    uninstall: bool
+    as_json: bool
 
 
 @click.command()
@@ -38,34 +49,27 @@ FOR_COMMAND = "/usr/local/bin"
 @click.option("--backup/--no-backup", default=True, help="Keep what is replaced, for --uninstall to put back.")
 @click.option("--uninstall", is_flag=True, help="Remove our binaries, and put back what they have replaced.")
 @json_option
-def install(
-    itself: bool,
-    folder: str | None,
-    source: str | None,
-    only: tuple[str, ...],
-    backup: bool,
-    uninstall: bool,
-    as_json: bool,
-) -> None:
+def install(folder: str | None, source: str | None, only: tuple[str, ...], **switches: bool) -> None:
     """Install the plugins where this node's container runtime looks for them, under load if need be.
 
     Each is copied, synced, run once, and put in its place by one rename. `host-local` and `static` have to be asked for
     with --only: the distribution may have its own.
     """
-    if itself and only:
+    how = How(**switches)
+    if how.itself and only:
         raise click.UsageError("--command and --only are about different files: choose one")
-    target = folder or (FOR_COMMAND if itself else _folder())
-    names = (COMMAND,) if itself else only or PLUGINS
+    target = folder or (FOR_COMMAND if how.itself else _folder())
+    names = (COMMAND,) if how.itself else only or PLUGINS
     try:
         with terminable():
-            if uninstall:
-                _refuse_needed(target, itself)
-                outcomes = installer.uninstall(target, names if itself else only or (*PLUGINS, *IPAM))
+            if how.uninstall:
+                _refuse_needed(target, how.itself)
+                outcomes = installer.uninstall(target, names if how.itself else only or (*PLUGINS, *IPAM))
             else:
-                outcomes = installer.install(_source(source, names), target, names, backup)
+                outcomes = installer.install(_source(source, names), target, names, how.backup)
     except InstallError as e:
         raise VerbError(Status.FAILURE, str(e)) from e
-    if as_json:
+    if how.as_json:
         told = [{"name": x.name, "result": x.result.value, "note": x.note or None} for x in outcomes]
         output.print_json({"schema": "plumbline/install/1", "folder": target, "binaries": told})
         return

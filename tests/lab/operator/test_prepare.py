@@ -237,7 +237,6 @@ def test_pods_that_come_while_it_runs(pf: PF, make_pod: Callable[[], Space]) -> 
         setting_up.result().ended(0)
         added, failed = (future.result() for future in adding)
     assert number(pf) == 4
-    print(added, failed)
     added.ok()
     assert pf.table()[1]["vlan_list"][0]["vlan"] == 100
     stays.delete()
@@ -352,11 +351,8 @@ def test_a_session_that_ends(pf: PF) -> None:
     """
     before = state(pf)
     words = [*injected(f"{pf.folder}/sriov_numvfs", "delay_enter=10000000", 2), "setup", pf.name, "--vfs", "4", "-y"]
-    process, terminal = pty.fork()
-    if process == 0:
-        os.environ.update(COLUMNS="100", TERM="xterm")
-        # As a login's shell: when that dies of the terminal's end, the kernel tells all that it has begun there.
-        os.execv("/bin/sh", ["sh", "-c", f"{shlex.join(words)}; exit"])
+    # As a login's shell: when that dies of the terminal's end, the kernel tells all that it has begun there.
+    process, terminal = begun_on_terminal("/bin/sh", "-c", f"{shlex.join(words)}; exit")
     said = b""
     while b"make 4 VFs" not in said:
         said += os.read(terminal, 4096)
@@ -390,6 +386,8 @@ def test_asked_on_a_terminal(empty_pf: PF) -> None:
     assert f"{empty_pf.name} is to have 2 VFs:" in said
     assert "1. make 2 VFs" in said
     assert "nothing was changed" in said
+    interrupted, said = _on_terminal("\x03", "setup", empty_pf.name, "--vfs", "2")
+    assert (interrupted, "told to end (SIGINT); nothing was changed" in said) == (130, True), said
     assert number(empty_pf) == 0
     done, said = _on_terminal("y", "setup", empty_pf.name, "--vfs", "2")
     assert done == 0, said
@@ -397,12 +395,20 @@ def test_asked_on_a_terminal(empty_pf: PF) -> None:
     assert number(empty_pf) == 2
 
 
-def _on_terminal(answer: str, *arguments: str) -> tuple[int, str]:
-    """Run the command on a terminal of 100 columns and answer its question; return its status and what was shown."""
+def begun_on_terminal(*words: str) -> tuple[int, int]:
+    """Begin a program on a terminal of 100 columns; return its process and our end of the terminal."""
     process, terminal = pty.fork()
     if process == 0:
+        for number in (signal.SIGINT, signal.SIGHUP):  # whoever runs the tests may ignore them
+            signal.signal(number, signal.SIG_DFL)
         os.environ.update(COLUMNS="100", TERM="xterm")
-        os.execv(MODULE[0], [*MODULE, *arguments])
+        os.execv(words[0], words)
+    return process, terminal
+
+
+def _on_terminal(answer: str, *arguments: str) -> tuple[int, str]:
+    """Run the command on a terminal of 100 columns and answer its question; return its status and what was shown."""
+    process, terminal = begun_on_terminal(*MODULE, *arguments)
     said = b""
     try:
         while chunk := os.read(terminal, 4096):
