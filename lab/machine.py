@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -109,7 +110,9 @@ class Machine:
         """Run a shell command as `run`, in one machine."""
         with _run_folder() as folder:
             (folder / "command").write_text(command)
-            script = f"exec {SOURCES}/guest {folder}/command"
+            # What is cached for this user is the guest's to read as well, who is root there.
+            cached = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+            script = f"export XDG_CACHE_HOME={shlex.quote(cached)}; exec {SOURCES}/guest {folder}/command"
             process = subprocess.Popen(
                 [
                     *self._arguments(folder),

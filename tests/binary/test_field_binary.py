@@ -86,7 +86,8 @@ class Checkout:
         self.stub.write_text(
             '#!/bin/sh\ncase "$*" in\n'
             f'*PyInstaller*) mkdir -p dist; echo "$FLAVOUR $(cat build/version)" >>{self.notes}\n'
-            f'    for name in {" ".join((*NAMES, "plumbline"))}; do touch dist/$name; done;;\n*) exec {PYTHON} "$@";;\nesac\n'
+            f"    for name in {' '.join((*NAMES, 'plumbline'))}; do touch dist/$name; done;;\n"
+            f'*) exec {PYTHON} "$@";;\nesac\n'
         )
         self.stub.chmod(0o755)
 
