@@ -8,6 +8,8 @@ import pytest
 
 from tests.support import disk
 
+pytest.register_assert_rewrite("tests.support.called_by_cnitool")  # a failure says what differs
+
 
 @pytest.fixture(autouse=True)
 def empty_disk() -> Iterator[None]:
