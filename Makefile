@@ -1,7 +1,7 @@
 # What each target does, `make` alone prints. Every target installs what it needs; see scripts/setup.
 
 .DEFAULT_GOAL := help
-.PHONY: always help binaries demo lab test lab-first lab-second lab-at-once lab-boot fuzz lint bench profile scale hot lock clean
+.PHONY: always help binaries demo lab test lab-first lab-second lab-at-once lab-boot fuzz lint bench profile scale compatibility hot lock clean
 
 PYTHON := .venv/bin/python
 BINARIES := dist/accelerated-bridge dist/host-device dist/sriov dist/host-local dist/static dist/plumbline
@@ -77,6 +77,9 @@ profile: binaries ## show where a binary's time goes
 scale: binaries ## measure as links, addresses and attachments become more
 	@scripts/setup test
 	@$(PYTHON) -m bench scale
+
+compatibility: .venv/requirements.txt ## write into docs/compatibility.md what the tests say that they try
+	@$(PYTHON) -m tests.peers.compatibility
 
 hot:            ## list anew which functions most runs use, by which the binaries are laid out
 	@scripts/setup test

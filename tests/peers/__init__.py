@@ -23,6 +23,11 @@ def cache_folder() -> str:
     return os.path.join(home, "plumbline", "peers")
 
 
+def work_folder() -> str:
+    """Return the folder for what building needs on the way."""
+    return os.path.join(cache_folder(), "work")
+
+
 @dataclass(frozen=True)
 class Module:
     """A peer that is built from its own Go module. programs: {name: package below the module}."""

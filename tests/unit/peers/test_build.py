@@ -24,10 +24,10 @@ SMALL = Module(
     "small",
     "1.0.0",
     "example.org/small",
-    "h1:iG5iEWykVqIoSE3Y2pwymF/lnOK9pUdWY8v8A8bUWTw=",
+    "h1:Kmw2zWvS0FQ920gSVwqZ/j2J6GtCJqpisncKpVJze2I=",
     "h1:Ve8HTKlW1r/eIu2OUjE0sZCMTWBSEnhHpzYesLfFBrc=",
     "1.21",
-    {"small": "cmd/small"},
+    {"small": "cmd/main"},
 )
 
 
@@ -40,14 +40,14 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (versions / "v1.0.0.mod").write_text(GO_MOD)
     with zipfile.ZipFile(versions / "v1.0.0.zip", "w") as archive:
         archive.writestr("example.org/small@v1.0.0/go.mod", GO_MOD)
-        archive.writestr("example.org/small@v1.0.0/cmd/small/main.go", SOURCE)
+        archive.writestr("example.org/small@v1.0.0/cmd/main/main.go", SOURCE)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("GOPROXY", f"file://{tmp_path}/proxy")
 
 
 def test_built_once() -> None:
-    """The program is there, for everybody to run. What was built from another entry of this version, or by hand, is gone,
-    and so is all that building needed. A second call does nothing.
+    """The program is there, under its name, for everybody to run. What was built from another entry of this version, or
+    by hand, is gone, and so is all that building needed. A second call does nothing.
     """
     os.makedirs(SMALL.folder)
     Path(SMALL.folder, "left").touch()
@@ -78,7 +78,7 @@ def test_another_checksum(listed: Module) -> None:
     ("change", "words"),
     [
         ({"version": "1.0.1"}, ["mod download", "v1.0.1"]),
-        ({"programs": {"other": "cmd/other", "small": "cmd/small"}}, ["go build", "cmd/other"]),
+        ({"programs": {"other": "cmd/other", "small": "cmd/main"}}, ["go build", "cmd/other"]),
     ],
     ids=["no such version", "no such package"],
 )
