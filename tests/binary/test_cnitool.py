@@ -12,6 +12,7 @@ from tests.support.cnitool import NEWEST, Cnitool
 from tests.support.net import HOST, Space, delete_device
 
 
+@pytest.mark.tried("cnitool", "host-device on a veth: all commands, GC and STATUS with the newest")
 class TestHostDevice(Stories):
     """The stories, and STATUS, which asks for the link."""
 

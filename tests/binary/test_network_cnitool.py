@@ -16,6 +16,10 @@ from tests.support.cnitool import DEBIAN, NETWORK, NEWEST, Cnitool, cached
 from tests.support.command import MODULE, Said, plumbline
 from tests.support.net import HOST, Space
 
+pytestmark = pytest.mark.tried(
+    "cnitool", "plumbline network and cnitool finish what the other began, by libcni's cache"
+)
+
 GIVEN = {"ips": ["10.8.0.77/24"], "mac": MAC, "note": {"z": "<", "a": 1}}
 
 

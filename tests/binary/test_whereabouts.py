@@ -17,6 +17,8 @@ from tests.support.net import HOST, Space
 from tests.support.plugin import DIST, Attachment
 from tests.support.whereabouts import POOLS, RESERVATIONS, Cluster, cluster
 
+pytestmark = pytest.mark.tried("whereabouts", "IPAM of ours: all commands, a cluster that fails or does not answer")
+
 ADDRESS = "10.40.0.1/30"
 VALID_NONE: dict[str, Any] = {"cni.dev/valid-attachments": []}
 

@@ -32,7 +32,7 @@ exit 1
 class Rig:
     """A device and its plugin. plugin: its part of the list. folder: its records. named_by: the capabilities that name
     the device; empty where the configuration does. snapshot: all that the kernel says of the device on the host.
-    settings: what else the network may ask of ours, that tuning then changes.
+    settings: what else the network may ask of ours, that tuning then changes. member: by which a configuration names it.
     """
 
     plugin: dict[str, Any]
@@ -40,6 +40,7 @@ class Rig:
     snapshot: Callable[[], Any]
     named_by: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    member: str = "deviceID"
 
 
 def tuning(folder: Path, **settings: Any) -> dict[str, Any]:
@@ -196,7 +197,7 @@ class StoriesOfVfs(Stories):
     def test_status(self, rig: Rig, pod: Space, folder: Path) -> None:
         """It fails where the VF that the configuration names is not there; libcni of before STATUS has no such verb."""
         cnitool = Cnitool(NEWEST, folder)
-        cnitool.write({**rig.plugin, **rig.named_by, "ipam": IPAM}, SBR)
+        cnitool.write({**rig.plugin, rig.member: rig.named_by["deviceID"], "ipam": IPAM}, SBR)
         cnitool("status", pod).ended(0)
-        cnitool.write({**rig.plugin, "deviceID": "0000:01:1f.6", "ipam": IPAM}, SBR)
+        cnitool.write({**rig.plugin, rig.member: "0000:01:1f.6", "ipam": IPAM}, SBR)
         assert "0000:01:1f.6" in cnitool("status", pod).ended(1).stderr

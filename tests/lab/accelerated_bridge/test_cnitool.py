@@ -10,6 +10,10 @@ from tests.support.switchdev import Nic
 from tests.support.vfs import VF
 
 
+@pytest.mark.tried(
+    "cnitool", "accelerated-bridge on a VF: all commands with capabilities and CNI_ARGS, pods that are gone"
+)
+@pytest.mark.tried("plugins", "tuning and sbr behind accelerated-bridge, and what they change", versions=("1.10.0",))
 class TestAcceleratedBridge(StoriesOfVfs):
     """A VF that may choose its own address, in a VLAN of the bridge."""
 

@@ -9,6 +9,8 @@ from tests.support.called_by_cnitool import MAC, Rig, StoriesOfVfs
 from tests.support.vfs import VF
 
 
+@pytest.mark.tried("cnitool", "sriov on a VF: all commands with capabilities and CNI_ARGS, pods that are gone")
+@pytest.mark.tried("plugins", "tuning and sbr behind sriov, and what they change", versions=("1.10.0",))
 class TestSriov(StoriesOfVfs):
     """A VF that may choose its own address, so that tuning can."""
 
@@ -24,10 +26,13 @@ class TestSriov(StoriesOfVfs):
         )
 
 
+@pytest.mark.tried("cnitool", "host-device on a VF: all commands with capabilities and CNI_ARGS, pods that are gone")
+@pytest.mark.tried("plugins", "tuning and sbr behind host-device, and what they change", versions=("1.10.0",))
 class TestHostDevice(StoriesOfVfs):
     """A VF is one device on the bus among others."""
 
     @pytest.fixture
     def rig(self, vf: VF) -> Rig:
         """The same VF."""
-        return Rig({"type": "host-device"}, disk.HOST_DEVICE, vf.snapshot, {"deviceID": vf.address})
+        named_by = {"deviceID": vf.address}
+        return Rig({"type": "host-device"}, disk.HOST_DEVICE, vf.snapshot, named_by, member="pciBusID")
