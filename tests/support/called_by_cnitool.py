@@ -32,7 +32,7 @@ exit 1
 class Rig:
     """A device and its plugin. plugin: its part of the list. folder: its records. named_by: the capabilities that name
     the device; empty where the configuration does. snapshot: all that the kernel says of the device on the host.
-    settings: what else the network may ask of ours, that tuning then changes. member: by which a configuration names it.
+    settings: what else the network asks of ours, that tuning then changes. member: by which a configuration names it.
     """
 
     plugin: dict[str, Any]
