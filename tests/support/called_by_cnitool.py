@@ -77,6 +77,7 @@ class Stories:
         if rig.named_by:
             with open(DEVICE_INFO) as file:
                 assert json.load(file)["pci"]["pci-address"] == rig.named_by["deviceID"]
+            os.unlink(DEVICE_INFO)  # as it is the caller's to do
         assert len(cached()) == 1
 
         cnitool("check", pod, given, args=ARGS).ended(0)
