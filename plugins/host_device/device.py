@@ -112,11 +112,6 @@ class HostDevice(Device):
         pci_id = pci.address_of(self._path) if self.needs_record else self.wanted.pci_address
         return Interface(request.ifname, sandbox=request.netns, pci_id=pci_id)
 
-    def verify_link(self, found: Link, expected: Interface, pod: NetNS, call: Call) -> None:
-        if expected.mtu and expected.mtu != found.mtu:
-            # A plugin later in the chain, such as tuning, changes it and does not say so in the result.
-            call.log.info(f"{expected.name} in {pod.path} has MTU {found.mtu}, ADD gave {expected.mtu}")
-
     def status(self, call: Call) -> None:
         """A device in a pod is no fault: it has a record, and comes back."""
         if self.needs_record:
