@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.test_go_records import attached_by_sriov_cni
-from tests.support import containerd, net, rootfs, vfs
+from tests.support import containerd, disk, net, rootfs, vfs
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 from tests.support.vfs import PF, settle, wait_for
@@ -59,6 +59,7 @@ def made(pfs: list[PF]) -> Iterator[Scene]:
     """Have the whole scene, and VFs as before afterwards."""
     scene = Scene(pfs)
     with ExitStack() as stack:
+        stack.callback(disk.clear)
         stack.callback(vfs.reset, *(vf for pf in pfs for vf in pf.vfs))
         stack.callback(net.run, "ip", "-all", "netns", "delete")
         _attached(scene, 0, "living", kubelet_args("default", "router-0", "11111111-aaaa"))
