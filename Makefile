@@ -1,7 +1,7 @@
 # What each target does, `make` alone prints. Every target installs what it needs; see scripts/setup.
 
 .DEFAULT_GOAL := help
-.PHONY: always help binaries demo lab test lab-first lab-second lab-at-once lab-boot fuzz lint bench profile scale compatibility hot lock clean
+.PHONY: always help binaries demo lab test fuzz lint bench profile scale compatibility hot lock clean
 
 PYTHON := .venv/bin/python
 BINARIES := dist/accelerated-bridge dist/host-device dist/sriov dist/host-local dist/static dist/plumbline
@@ -49,13 +49,18 @@ lab: binaries   ## a shell in a virtual machine with two SR-IOV NICs; with RUN='
 test: binaries  ## build everything and run all tests
 	@scripts/setup test
 	@$(MAKE) --no-print-directory lint
-	@$(PYTHON) -m pytest -q
-	@status=0; $(MAKE) --no-print-directory --keep-going --jobs=2 lab-first lab-second || status=$$?; \
-	    $(MAKE) --no-print-directory --keep-going lab-at-once lab-boot && exit $$status
+	@rm -rf build/test; status=0; part="$(MAKE) --no-print-directory --keep-going --jobs=3"; \
+	    $$part $(SIDE_BY_SIDE) || status=$$?; $$part $(ALONE) || status=$$?; \
+	    [ $$status = 0 ] || cat build/test/failed; exit $$status
 
-# Parts of `test`, after it has installed and built everything. One that fails keeps no other from running.
-lab-first lab-second lab-at-once lab-boot: lab-%:
-	@scripts/test_lab $*
+# Parts of `test`, after it has installed and built everything. One that fails keeps no other from running. They begin in this
+# order, three at a time: those on the host use half a CPU, those in the lab one.
+SIDE_BY_SIDE := test-binary-first test-binary-second test-lab-boot test-unit test-lab-first test-lab-second
+ALONE := test-lab-at-once
+.PHONY: $(SIDE_BY_SIDE) $(ALONE)
+
+$(SIDE_BY_SIDE) $(ALONE): test-%:
+	@scripts/test_part $*
 
 fuzz: binaries  ## make 20,000 mutated requests; with FUZZ='--seed 7 --only 12', a unit of them again
 	@scripts/setup test

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import statistics
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -31,20 +32,37 @@ OF_BRIDGE = {"bridge": BRIDGE, "vlan": 100}
 
 def measure(rounds: int) -> str:
     """Return all of it as Markdown."""
+    vf, netns = _prepared()
+    return "\n\n".join(
+        [
+            _beside(vf, netns, rounds),
+            _growing("VFs of the PF", "sriov", OF_SRIOV, vf, netns, rounds),
+            _growing("representors of the PF", "accelerated-bridge", OF_BRIDGE, vf, netns, rounds),
+        ]
+    )
+
+
+def usual() -> Iterator[tuple[str, Command]]:
+    """Give the usual requests to plugins for VFs, with the plugin's name, each when it can be served."""
+    vf, netns = _prepared()
+    for command in ("VERSION", "ADD", "DEL"):
+        yield "sriov", _request(OURS, "sriov", command, vf, netns, OF_SRIOV)
+    with in_place_of_pf(vf, switchdev=True):
+        for command in ("VERSION", "ADD", "DEL"):
+            yield "accelerated-bridge", _request(OURS, "accelerated-bridge", command, vf, netns, OF_BRIDGE)
+
+
+def _prepared() -> tuple[VF, str]:
+    """Return a VF and the path of a pod's namespace; there is a bridge, too."""
+    if not vfs.in_lab():
+        raise click.UsageError("this is for the lab: make lab RUN='.venv/bin/python -m bench vfs'")
     pf = PF(vfs.PFS[0])
     pf.make_vfs()
     vf = pf.vfs[0]
     vf.reset()
     os.makedirs("/var/lib/cni", exist_ok=True)
-    pod = net.new_space()
     HOST.batch(f"link add {BRIDGE} type bridge vlan_filtering 1", f"link set {BRIDGE} up")
-    return "\n\n".join(
-        [
-            _beside(vf, pod.path, rounds),
-            _growing("VFs of the PF", "sriov", OF_SRIOV, vf, pod.path, rounds),
-            _growing("representors of the PF", "accelerated-bridge", OF_BRIDGE, vf, pod.path, rounds),
-        ]
-    )
+    return vf, net.new_space().path
 
 
 def _growing(title: str, plugin: str, settings: dict[str, Any], vf: VF, netns: str, rounds: int) -> str:
@@ -72,20 +90,20 @@ def _beside(vf: VF, netns: str, rounds: int) -> str:
 
 def _both(implementation: str, plugin: str, vf: VF, netns: str, settings: dict[str, Any]) -> tuple[float, float]:
     """Return how many ms ADD and DEL take."""
+    add, delete = (_request(implementation, plugin, command, vf, netns, settings) for command in ("ADD", "DEL"))
+    return add.run().wall_ms, delete.run().wall_ms
+
+
+def _request(implementation: str, plugin: str, command: str, vf: VF, netns: str, settings: dict[str, Any]) -> Command:
     folder = folder_of(implementation)
     device = {"pciBusID": vf.address} if plugin == "host-device" else {"deviceID": vf.address}
     conf = {"cniVersion": "1.0.0", "name": "bench", "type": plugin, "ipam": HOST_LOCAL, **device, **settings}
-    wall = []
-    for command in ("ADD", "DEL"):
-        variables = environment(command, "bench", netns, "net1", path=folder)
-        wall.append(Command(binary(plugin, folder), variables, json.dumps(conf).encode()).run().wall_ms)
-    return wall[0], wall[1]
+    variables = environment(command, "bench", netns, "net1", path=folder)
+    return Command(binary(plugin, folder), variables, json.dumps(conf).encode())
 
 
 @click.command("vfs", help=__doc__)
 @click.option("--rounds", default=10, show_default=True, help="How often each is run.")
 def vfs_command(rounds: int) -> None:
     """Measure and print the table and the chart."""
-    if not vfs.in_lab():
-        raise click.UsageError("this is for the lab: make lab RUN='.venv/bin/python -m bench vfs'")
     click.echo(measure(rounds))

@@ -19,12 +19,16 @@ from lab.places import CACHE
 @click.command()
 @click.option("--run", "command", envvar="LAB_RUN", help="Run this shell command there and return its exit status.")
 @click.option("--machines", default=1, help="How many machines a command may use up: they can break down.")
+@click.option("--prepare", is_flag=True, help="Prepare the machine and end, without booting it.")
 @click.option("--cpus", type=click.IntRange(min=1), help="How many CPUs it has instead of all, and two at least.")
-def main(command: str | None, machines: int, cpus: int | None) -> None:
+def main(command: str | None, machines: int, prepare: bool, cpus: int | None) -> None:
     """Boot a virtual machine with two SR-IOV NICs and open a shell in it."""
     try:
         if platform.machine() != "x86_64":
             raise LabError(f"the emulated NIC needs an x86-64 host, and this is {platform.machine()}")
+        if prepare:
+            _prepared()
+            return
         if not command and not sys.stdin.isatty():
             raise LabError("a shell needs a terminal; for one command: make lab RUN='command'")
         machine = Machine(*_prepared(), cpus)

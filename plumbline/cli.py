@@ -13,7 +13,6 @@ from cni.protocol.errors import CniError, escaped
 from plumbline import version
 from plumbline.errors import Status, VerbError
 from plumbline.interruption import InterruptedVerbError
-from plumbline.prepare.carry_out import InterruptedSetupError
 from plumbline.verbs.apply import apply, forget, wait
 from plumbline.verbs.bind import bind, vdpa
 from plumbline.verbs.completion import completion
@@ -22,7 +21,7 @@ from plumbline.verbs.gc import gc
 from plumbline.verbs.install import install
 from plumbline.verbs.lint import lint
 from plumbline.verbs.network import network
-from plumbline.verbs.options import json_option, watch_option
+from plumbline.verbs.options import json_option, watch_option, write_verbs
 from plumbline.verbs.release import release
 from plumbline.verbs.report import report
 from plumbline.verbs.setup import setup
@@ -30,9 +29,6 @@ from plumbline.verbs.show import show
 from plumbline.verbs.status import status
 from plumbline.verbs.tree import tree
 from plumbline.verbs.vfs import vfs
-
-LONGEST = 150
-"""Of what is said of a verb where all are listed, in characters; it takes two lines of a narrow terminal."""
 
 INTERRUPTED = 130
 """The exit status of what was told to end, as a shell has it for SIGINT."""
@@ -45,8 +41,7 @@ class _Command(click.Group):
         """List the verbs by what they are for."""
         width = max(len(verb.name or "") for verbs in SECTIONS.values() for verb in verbs)
         for title, verbs in SECTIONS.items():
-            with formatter.section(title):
-                formatter.write_dl([(f"{x.name:{width}}", x.get_short_help_str(LONGEST)) for x in verbs])
+            write_verbs(formatter, title, verbs, width)
 
 
 @click.group(cls=_Command, invoke_without_command=True, context_settings=SETTINGS)
@@ -106,8 +101,8 @@ def _run(arguments: list[str] | None) -> int:
         return INTERRUPTED
     except Terminated as e:
         return _say(INTERRUPTED, f"told to end ({e})")
-    except (InterruptedSetupError, InterruptedVerbError) as e:
-        message, _, more = e.told.partition("\n")
+    except InterruptedVerbError as e:
+        message, _, more = str(e).partition("\n")
         return _say(INTERRUPTED, message, more)
     except VerbError as e:
         return _say(e.status, e.message, e.hint)

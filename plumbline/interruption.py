@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from cni.linux.signals import Terminated
 
@@ -17,11 +18,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class InterruptedVerbError(Exception):
-    """A verb was told to end. told: what state things are in."""
+    """A verb was told to end. by: what told it. state: what state things are in, may be several lines."""
 
     def __init__(self, by: Terminated, state: str) -> None:
-        self.told = f"told to end ({by}); {state}"
-        super().__init__(self.told)
+        super().__init__(f"told to end ({by}); {state}")
+        self.by = by
+        self.state = state
 
 
 @contextmanager
@@ -30,11 +32,7 @@ def terminable() -> Iterator[None]:
     is ignored, as nohup(1) has it, stays so.
     """
     before = {number: signal.getsignal(number) for number in SIGNALS}
-
-    def end(number: int, _: object) -> None:
-        ignore()
-        raise Terminated(signal.Signals(number).name)
-
+    end = _End()
     for number, handler in before.items():
         if number != signal.SIGHUP or handler is not signal.SIG_IGN:
             signal.signal(number, end)
@@ -42,7 +40,49 @@ def terminable() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # A second Ctrl-C does not end what an outer one surrounds: the first is being told there.
+            if not (end.has_come and isinstance(handler, _End)):
+                signal.signal(number, handler)
+
+
+class _End:
+    """What a signal does meanwhile. has_come: whether one has.
+
+    What the plugins' engine does must not stop half-way where it has SIGTERM and SIGINT blocked (`Deferred`), but it
+    knows of no others, and blocks them in one thread only, beside which that of a progress bar may get them. All are
+    kept back as one of its own then.
+    """
+
+    def __init__(self) -> None:
+        self.has_come = False
+        self._first = ""
+
+    def __call__(self, number: int, _: object) -> None:
+        self._first = self._first or signal.Signals(number).name
+        if signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ()):
+            signal.raise_signal(signal.SIGTERM)  # comes when it is not blocked any more
+            return
+        self.has_come = True
+        ignore()
+        raise Terminated(self._first)
+
+
+@dataclass(slots=True)
+class Standing:
+    """text: what state things are in by now, may be several lines."""
+
+    text: str
+
+
+@contextmanager
+def telling(text: str) -> Iterator[Standing]:
+    """Be `terminable`, and raise InterruptedVerbError with the state that things are in then. text: that at first."""
+    standing = Standing(text)
+    with terminable():
+        try:
+            yield standing
+        except Terminated as e:
+            raise InterruptedVerbError(e, standing.text) from e
 
 
 def ignore() -> None:
@@ -53,9 +93,19 @@ def ignore() -> None:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Let SIGNALS that come inside take effect when it ends: for what must not stop half-way."""
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    """Let SIGNALS that come inside take effect when it ends: for what must not stop half-way.
+
+    They are not blocked: a thread beside this one, such as that of a progress bar, would get them.
+    """
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in heeded:
+        signal.signal(number, lambda number, _: came.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number in heeded:
+            signal.signal(number, before[number])
+        if came:
+            signal.raise_signal(came[0])

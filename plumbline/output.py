@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, TypeVar
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -58,6 +59,24 @@ def print_unknown(console: Console, unknown: Iterable[str]) -> None:
         console.print(f"not known: {escaped(text)}", style="yellow")
 
 
+class Ragged:
+    """A table whose lines end where their texts do: rich fills the last column, which shows when a line is copied, or
+    where the terminal is made narrower.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """See `Console`."""
+        for line in console.render_lines(self._table, options, pad=False):
+            while line and not line[-1].text.rstrip():
+                line.pop()
+            if line:
+                line[-1] = Segment(line[-1].text.rstrip(), line[-1].style)
+            yield from [*line, Segment.line()]
+
+
 @dataclass(frozen=True, slots=True)
 class Column(Generic[Row]):
     """A column of a table. value: its text of a row, empty for nothing. style: as rich has it, of a row. importance:
@@ -70,7 +89,7 @@ class Column(Generic[Row]):
     style: Callable[[Row], str] = lambda _: ""
 
 
-def table(rows: Sequence[Row], columns: Iterable[Column[Row]], width: int) -> tuple[Table, list[str]]:
+def table(rows: Sequence[Row], columns: Iterable[Column[Row]], width: int) -> tuple[Ragged, list[str]]:
     """Return a table, one line a row, and the titles of the columns that have given way. One that would be empty in all
     rows is not there.
 
@@ -91,7 +110,7 @@ def table(rows: Sequence[Row], columns: Iterable[Column[Row]], width: int) -> tu
         made.add_column(column.title, no_wrap=True, overflow="ellipsis")
     for number, row in enumerate(rows):
         made.add_row(*(Text(texts[x.title][number] or UNKNOWN, style=x.style(row)) for x in kept))
-    return made, left_out
+    return Ragged(made), left_out
 
 
 def _cells(text: str) -> int:

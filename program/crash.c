@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -39,8 +40,16 @@ static const struct crash {
 };
 #define CRASHES (sizeof crashes / sizeof *crashes)
 
-static atomic_int has_answered;   /* something was written to standard output */
-static _Atomic pid_t crashed;     /* the thread that did so first */
+/* How many threads there may be beside the main one for all of them to stand still while a stack is told. */
+#define THREADS 8
+
+/* How often they are looked at, in ms, until they do: one may be ending. */
+#define PATIENCE 100
+
+static atomic_int has_answered;       /* something was written to standard output */
+static _Atomic pid_t crashed;         /* the thread that did so first */
+static _Atomic pid_t beside[THREADS]; /* the threads that there are, without the main one */
+static atomic_int standing;           /* how many stand still */
 
 const char *_Py_DumpTracebackThreads(int fd, PyInterpreterState *interpreter, PyThreadState *thread);
 
@@ -98,13 +107,31 @@ static void tell(const struct crash *crash, const siginfo_t *info, const void *c
     put(STDERR_FILENO, error == NULL ? "" : "\n");
 }
 
+static void stand_still(void)
+{
+    standing++;
+    for (;;)
+        pause(); /* until the one that crashed has told, and ends us all */
+}
+
+/* Who tells the stacks goes through a list of threads, out of which one takes itself when it ends. */
+static void stop_others(pid_t thread)
+{
+    const pid_t process = getpid();
+    int others = thread != process && tgkill(process, process, SIGSEGV) == 0;
+    for (size_t i = 0; i < THREADS; i++)
+        others += beside[i] != 0 && beside[i] != thread && tgkill(process, beside[i], SIGSEGV) == 0;
+    for (int i = 0; i < PATIENCE && standing < others; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
 static void handle(int number, siginfo_t *info, void *context)
 {
     const pid_t thread = gettid();
     pid_t first = 0;
     if (!atomic_compare_exchange_strong(&crashed, &first, thread)) {
-        while (first != thread)
-            pause(); /* until the other has told of its own crash */
+        if (first != thread)
+            stand_still();
         put(STDERR_FILENO, "\nand crashed again, since its memory is damaged\n");
         _exit(1);
     }
@@ -113,6 +140,7 @@ static void handle(int number, siginfo_t *info, void *context)
         crash++;
     if (!has_answered) /* before the stack, which damaged memory may not let us tell */
         put(STDOUT_FILENO, crash->document);
+    stop_others(thread);
     tell(crash, info, context);
     _exit(1);
 }
@@ -157,7 +185,16 @@ static void *begin(void *beginning)
     _Alignas(16) char stack[STACK];
     free(beginning);
     use_stack(stack);
-    return copy.function(copy.argument);
+    size_t place = 0;
+    for (pid_t nobody = 0; place < THREADS; place++, nobody = 0)
+        if (atomic_compare_exchange_strong(&beside[place], &nobody, gettid()))
+            break;
+    if (crashed != 0) /* nobody has seen us there */
+        stand_still();
+    void *const result = copy.function(copy.argument);
+    if (place < THREADS)
+        beside[place] = 0;
+    return result;
 }
 
 /* The pthread_create(3) of CPython: each thread has a stack for its crash. */

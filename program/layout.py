@@ -12,7 +12,7 @@ import gc
 import sys
 from types import CodeType, FunctionType
 
-from program.hot import FUNCTIONS, PACKAGES
+from program.hot import FUNCTIONS
 
 OF_DATACLASSES = "<string>"
 """The file that code is said to be from which a module has written itself."""
@@ -47,8 +47,7 @@ def _classes(base: type) -> set[type]:
 
 
 def _runs(function: FunctionType, listed: set[tuple[str, str]]) -> bool:
-    module = function.__module__ or ""
-    if module.startswith(PACKAGES) or (module, function.__qualname__) in listed:
+    if (function.__module__, function.__qualname__) in listed:
         return True
     return function.__name__ == "__init__" and function.__code__.co_filename == OF_DATACLASSES
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -17,6 +18,30 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if not vfs.in_lab():
         isolation.enter()
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """A plugin that is about to end ignores signals, also one that was called in this process; what comes after it, and
+    what that starts, hears them again.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def told_to_end() -> Iterator[None]:
+    """Hear what tells a process to end, and let what is started hear it: nohup(1), or a shell that runs the tests in
+    the background, has some of it ignored.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)}
+    for number in before:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -149,6 +149,10 @@ def _ipam(section: Section) -> Section | None:
 
 
 def _valid_attachments(section: Section) -> list[tuple[str, str]] | None:
+    """null is no list. libcni sends it where a runtime has named no attachment of a network, and CRI-O asks GC of every
+    network in its folder, also of those to which only Multus attaches pods: taken for an empty list, it would cost them
+    their devices.
+    """
     for key in (VALID_ATTACHMENTS, VALID_ATTACHMENTS_ONCE):
         if section.has(key):
             return [_whole(item) for item in section.sections(key)]

@@ -65,3 +65,7 @@ class Result:
     ips: list[IPConfig] = field(default_factory=list)
     routes: list[Route] = field(default_factory=list)
     dns: DNS = field(default_factory=DNS)
+
+    def in_pod(self, ifname: str) -> Interface | None:
+        """Return the interface of this name that is in a sandbox, None when there is none."""
+        return next((x for x in self.interfaces if x.name == ifname and x.sandbox), None)

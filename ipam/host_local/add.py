@@ -39,7 +39,7 @@ def prepare(request: Request, conf: NetConf, node_config: str = nodeconfig.PATH)
 def add(request: Request, prepared: Prepared, store: Store, log: Logger) -> Result:
     """Serve ADD. Raises CniError."""
     wanted = prepared.wanted
-    with store.lock():
+    with store.locked():
         known = _knowledge(store, request, log)
         allocations = allocator.choose(wanted.range_sets, prepared.assigned, request.container_id, known)
         _reserve(store, allocations, request, log)
@@ -49,15 +49,14 @@ def add(request: Request, prepared: Prepared, store: Store, log: Logger) -> Resu
 
 def _knowledge(store: Store, request: Request, log: Logger) -> Knowledge:
     """Return what the allocator needs to know. The attachment's own files of an earlier boot are released first."""
-    names = store.take_stock()
-    taken = set(names)
-    mine, of_container = store.held_by(request.container_id, request.ifname, names)
+    taken = store.take_stock()
+    mine, of_container = store.held_by(request.container_id, request.ifname, taken)
     held = mine + of_container
     for name in [name for name in held if store.is_abandoned(name)]:
         log.info(f"releasing {name}, which this attachment had before the machine was booted")
         store.release(name)
         held.remove(name)
-        taken.remove(name)
+        taken.discard(name)
     return Knowledge(taken, held, store.last_reserved, store.abandoned)
 
 

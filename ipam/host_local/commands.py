@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from cni.linux.log import Logger
 from cni.protocol.config import NetConf
 from cni.protocol.errors import GENERIC, PLUGIN_UNAVAILABLE, CniError
@@ -100,7 +102,7 @@ class HostLocal:
                 raise
             log.warning(f"{e}; the next ADD will fail")
         range_sets = config.parse(request, conf).range_sets
-        mine, of_container = store.held_by(request.container_id, request.ifname, store.names())
+        mine, of_container = store.held_by(request.container_id, request.ifname, store.taken())
         held = mine + of_container
         if not held:
             raise CniError(
@@ -138,7 +140,7 @@ class HostLocal:
             range_sets = wanted.range_sets
         try:
             store.check_usable()
-            taken = set(store.names()) if range_sets else set()
+            taken: Collection[str] = store.taken() if range_sets else ()
             for one in range_sets:
                 find_next(one, None, taken, store.abandoned)
         except CniError as e:

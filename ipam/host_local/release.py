@@ -17,7 +17,7 @@ def release_attachment(container_id: str, ifname: str, store: Store) -> None:
     """
     if not store.exists():
         return
-    with store.lock():
+    with store.locked():
         mine, of_container = store.held_by(container_id, ifname, store.take_stock())
         _release(store, mine or of_container, f"DEL of {ifname}")
 
@@ -32,8 +32,8 @@ def release_where_found(container_id: str, ifname: str, store: Store, timeout_s:
     """
     if not store.held_if_store(container_id, ifname)[0]:
         return []
-    with store.lock(create=False, timeout_s=timeout_s):
-        mine = [name for name in store.held_by(container_id, ifname, store.names())[0] if address_or_none(name)]
+    with store.locked(create=False, timeout_s=timeout_s):
+        mine = [name for name in store.held_by(container_id, ifname, store.taken())[0] if address_or_none(name)]
         _release(store, mine, f"DEL of {ifname}")
     return mine
 
@@ -59,7 +59,7 @@ def collect_garbage(conf: NetConf, store: Store, log: Logger) -> None:
             return owner.container_id not in containers
         return (owner.container_id, owner.ifname) not in valid
 
-    with store.lock():
+    with store.locked():
         stale = []
         for name, owner in store.owners(store.take_stock()):
             if address_or_none(name) is not None and is_stale(name, owner):

@@ -14,14 +14,16 @@ is as it should be. `last_reserved_ip` is not synced either: to lose it costs on
 Somebody else may be able to write to the folder. So what is opened are regular files, not links, FIFOs and devices;
 an address whose file is none of these counts as taken, and stays as it is. What is removed has a name of the above.
 
-Finding what an attachment holds takes reading every file, since any plugin may have written it. That grows with the
-number of addresses taken in the network: docs/ipam.md has figures.
+Finding what an attachment holds takes reading every file, since any plugin may have written it. Of a large store there
+is an index beside it, which is believed as long as nobody else has changed the folder (see `index`).
 """
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cni.linux import files
@@ -31,14 +33,16 @@ from cni.protocol.config import is_safe_name
 from cni.protocol.errors import IO_FAILURE, CniError
 from cni.protocol.ip import IPAddress, address_or_none
 from ipam.host_local.boot import Boot
+from ipam.host_local.index import SEPARATOR, WORTHWHILE, Index
 
 LOCK = "lock"
 LAST_RESERVED = "last_reserved_ip."
-SEPARATOR = b"\r\n"
 FOLDER_MODE = 0o755
 FILE_MODE = 0o644
 LOCK_MODE = 0o750
 LOCK_TIMEOUT_S = 60.0
+LOOKED_UP = 64
+"""How many names are looked up one by one: to list a folder with 10,000 takes as long as 1,000 of these."""
 MAX_RECORD_BYTES = 4096
 """More than any container ID and interface name have together."""
 
@@ -71,18 +75,57 @@ def is_store(folder: str) -> bool:
         return False
 
 
+class Taken(Collection[str]):
+    """The names of all address files. Those that are not listed yet are looked up one by one, the first few.
+
+    A name may look like an address and be none: `ip.address_or_none` says for certain.
+    """
+
+    __slots__ = ("_asked", "_names", "_store")
+
+    def __init__(self, store: Store, names: set[str] | None) -> None:
+        """names: None where they are not listed."""
+        self._store = store
+        self._names = names
+        self._asked = 0
+
+    def __contains__(self, name: object) -> bool:
+        self._asked += 1
+        if self._names is None and self._asked <= LOOKED_UP:
+            return os.path.lexists(os.path.join(self._store.folder, f"{name}"))
+        return name in self._listed()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._listed())
+
+    def __len__(self) -> int:
+        return len(self._listed())
+
+    def discard(self, name: str) -> None:
+        """Take note that an address has become free."""
+        if self._names is not None:
+            self._names.discard(name)
+
+    def _listed(self) -> set[str]:
+        if self._names is None:
+            self._names = set(self._store.names())
+        return self._names
+
+
 class Store:
     """One network's folder. `name` in arguments and results is that of an address file: the address as text.
 
     Methods raise CniError (code 5) where the file system refuses. Those that change something want the lock held.
     """
 
-    __slots__ = ("_boot", "_log", "folder")
+    __slots__ = ("_boot", "_index", "_log", "_makes_index", "folder")
 
     def __init__(self, folder: str, boot: Boot, log: Logger) -> None:
         self.folder = folder
         self._boot = boot
         self._log = log
+        self._index = Index(folder, log)
+        self._makes_index = False
 
     def _path(self, name: str) -> str:
         return os.path.join(self.folder, name)
@@ -91,27 +134,33 @@ class Store:
         """Return whether the folder is there: without it, no address is taken."""
         return os.path.isdir(self.folder)
 
-    def lock(self, create: bool = True, timeout_s: float = LOCK_TIMEOUT_S) -> FileLock:
-        """Return the lock, to be entered. create: make what is missing of folder, parents and file. timeout_s: how long
-        to wait for it, in seconds.
+    @contextmanager
+    def locked(self, create: bool = True, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
+        """Hold the lock. create: make what is missing of folder, parents and file. timeout_s: how long to wait for it,
+        in seconds.
         """
         if create:
             files.ensure_folder(self.folder, FOLDER_MODE)
-        return FileLock(self._path(LOCK), timeout_s, LOCK_MODE if create else None)
+        with FileLock(self._path(LOCK), timeout_s, LOCK_MODE if create else None):
+            yield
+            self._index.seal()
 
     def names(self) -> list[str]:
-        """Return the names of all address files, in no order; none when there is no folder.
-
-        A name may look like an address and be none: `ip.address_or_none` says for certain.
-        """
+        """Return the names of all address files, in no order; none when there is no folder."""
         return [name for name in self._listed() if _looks_like_address(name)]
 
-    def take_stock(self) -> list[str]:
-        """Return the same with the lock held, and put the folder in order first.
+    def taken(self) -> Taken:
+        """Return which addresses are taken now. The lock may be anybody's."""
+        return Taken(self, None if self._index.load() else set(self.names()))
+
+    def take_stock(self) -> Taken:
+        """Return the same with the lock held, and put the folder in order first, unless it is as we left it.
 
         Nobody writes now, so what is unfinished was left by a process that was killed. The first time in a boot, files
         without a label get one (see `boot`).
         """
+        if self._index.load():
+            return Taken(self, None)
         names = []
         for name in self._listed():
             if _looks_like_address(name):
@@ -122,7 +171,8 @@ class Store:
             unmarked = (name for name in names if not self._boot.is_marked(self._path(name)))
             if all(self._mark(name) for name in unmarked):
                 self._mark(LOCK)
-        return names
+        self._makes_index = len(names) >= WORTHWHILE
+        return Taken(self, set(names))
 
     def _sweep(self, name: str) -> None:
         try:
@@ -147,11 +197,15 @@ class Store:
         except OSError as e:
             raise files.io_failure("list folder", self.folder, e) from e
 
-    def held_by(self, container_id: str, ifname: str, names: list[str]) -> tuple[list[str], list[str]]:
-        """Return which of the address files are the attachment's, and which are the container's in the old format."""
+    def held_by(self, container_id: str, ifname: str, taken: Taken) -> tuple[list[str], list[str]]:
+        """Return which of the addresses are the attachment's, and which are the container's in the old format."""
         old = container_id.encode()
-        new = old + SEPARATOR + os.fsencode(ifname)
-        contents = [(name, data.strip()) for name, data in self._contents(names)]
+        new = _content(container_id, ifname)
+        if self._index.is_believed:
+            contents = self._contents(self._index.find(container_id, ifname))
+        else:
+            contents = self._all_contents(taken)
+        contents = [(name, data.strip()) for name, data in contents]
         return [name for name, data in contents if data == new], [name for name, data in contents if data == old]
 
     def held_if_store(self, container_id: str, ifname: str) -> tuple[list[str], list[str]]:
@@ -159,11 +213,17 @@ class Store:
         reference plugin's.
         """
         is_store = self.folder and _is_regular(self._path(LOCK))
-        return self.held_by(container_id, ifname, self.names()) if is_store else ([], [])
+        return self.held_by(container_id, ifname, self.taken()) if is_store else ([], [])
 
-    def owners(self, names: list[str]) -> list[tuple[str, Owner | None]]:
+    def owners(self, taken: Taken) -> list[tuple[str, Owner | None]]:
         """Return whose each address is: None for a damaged file, which is logged. Files that are gone are left out."""
-        return [(name, self._parsed(name, data)) for name, data in self._contents(names)]
+        return [(name, self._parsed(name, data)) for name, data in self._all_contents(taken)]
+
+    def _all_contents(self, taken: Taken) -> list[tuple[str, bytes]]:
+        contents = self._contents(list(taken))
+        if self._makes_index:
+            self._index.make(contents)
+        return contents
 
     def _contents(self, names: list[str]) -> list[tuple[str, bytes]]:
         """Return what is in the files, as far as they can be read: this is where 10,000 files cost time.
@@ -270,15 +330,17 @@ class Store:
         """Make the address the attachment's. It must be free. On an error nothing is left."""
         path = self._path(name)
         temporary = self._path(f"{files.TEMPORARY_PREFIX}{name}-{os.getpid()}")
+        content = _content(container_id, ifname)
         try:
             with files.closing(files.create(temporary, FILE_MODE)) as fd:
-                files.write_all(fd, container_id.encode() + SEPARATOR + os.fsencode(ifname))
+                files.write_all(fd, content)
                 self._boot.mark(fd)
                 os.fsync(fd)
             os.rename(temporary, path)
         except OSError as e:
             self._sweep(os.path.basename(temporary))
             raise files.io_failure("write", path, e) from e
+        self._index.add(name, content)
 
     def remember_last(self, index: int, address: IPAddress) -> None:
         """Note the address given out last from the range set. A failure is only logged: it costs fairness, no more."""
@@ -290,12 +352,18 @@ class Store:
 
     def release(self, name: str) -> bool:
         """Make the address free; return whether it was taken."""
-        return files.remove(self._path(name))
+        was_taken = files.remove(self._path(name))
+        self._index.remove(name)
+        return was_taken
 
     def release_own(self, name: str, container_id: str, ifname: str) -> None:
         """Make the address free if it is the attachment's."""
-        if self.held_by(container_id, ifname, [name])[0]:
+        if any(data.strip() == _content(container_id, ifname) for _, data in self._contents([name])):
             self.release(name)
+
+
+def _content(container_id: str, ifname: str) -> bytes:
+    return container_id.encode() + SEPARATOR + os.fsencode(ifname)
 
 
 def _looks_like_address(name: str) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from cni.attach import links
 from cni.attach.attachment import Attachment, Owner
 from cni.attach.call import Call
 from cni.attach.identity import LOOPBACK
 from cni.attach.plugin import Device
 from cni.attach.pod import recorded_pod
-from cni.linux import eswitch, pci
+from cni.linux import pci
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
 from cni.linux.netns import NetNS
@@ -111,11 +112,6 @@ class HostDevice(Device):
         pci_id = pci.address_of(self._path) if self.needs_record else self.wanted.pci_address
         return Interface(request.ifname, sandbox=request.netns, pci_id=pci_id)
 
-    def verify_link(self, found: Link, expected: Interface, pod: NetNS, call: Call) -> None:
-        if expected.mtu and expected.mtu != found.mtu:
-            # A plugin later in the chain, such as tuning, changes it and does not say so in the result.
-            call.log.info(f"{expected.name} in {pod.path} has MTU {found.mtu}, ADD gave {expected.mtu}")
-
     def status(self, call: Call) -> None:
         """A device in a pod is no fault: it has a record, and comes back."""
         if self.needs_record:
@@ -129,8 +125,10 @@ class HostDevice(Device):
             found = link.get(host.netlink, name=self.wanted.device)
         elif self.wanted.hwaddr:
             found = _find_by_address(self.wanted, host)
+        elif os.path.isdir(self._folder):
+            found = links.first_port(links.of_device(host, self._folder))
         else:
-            found = _find_in_folder(self.wanted, host, self._folder)
+            raise _missing(self.wanted, f"{self._folder} does not exist")
         if found is None:
             raise _missing(self.wanted, "it is not in the host's network namespace; it may be in a pod")
         return found
@@ -142,8 +140,8 @@ def _find_by_address(config: DeviceConfig, host: NetNS) -> Link | None:
 
     Raises CniError (code 7) when there still is more than one.
     """
-    links = link.dump(host.netlink)
-    found = [x for x in links if x.mac == config.hwaddr and x.movable is not False and x.index != LOOPBACK]
+    there = link.dump(host.netlink)
+    found = [x for x in there if x.mac == config.hwaddr and x.movable is not False and x.index != LOOPBACK]
     masters = {x.master for x in found}
     beneath = {x.peer for x in found if x.peer_nsid == -1 and x.kind != "veth"}
     meant = [x for x in found if x.index not in masters and x.index not in beneath] or found
@@ -156,15 +154,6 @@ def _find_by_address(config: DeviceConfig, host: NetNS) -> Link | None:
             '"device" or "pciBusID" names one; nothing was changed',
         )
     return meant[0] if meant else None
-
-
-def _find_in_folder(config: DeviceConfig, host: NetNS, path: str) -> Link | None:
-    if not os.path.isdir(path):
-        raise _missing(config, f"{path} does not exist")
-    found = [link.get(host.netlink, name=name) for name in pci.netdevs(path)]
-    links = [entry for entry in found if entry is not None and not eswitch.is_representor(entry.port)]
-    # Several links of one device are its ports: the first one is the one with the lowest port.
-    return min(links, key=lambda entry: (entry.port, entry.name), default=None)
 
 
 def _missing(config: DeviceConfig, reason: str) -> CniError:

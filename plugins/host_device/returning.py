@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cni.attach import links
 from cni.attach.give_back import Return
 from cni.linux import pci
-from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
 from cni.linux.netns import NetNS
 from plugins.host_device.attachment import HostAttachment
@@ -24,13 +24,13 @@ class HostDeviceReturn(Return):
         host, original, sought = self.call.host, self._link, self.sought()
         if not self.attachment.device_path:
             return super().on_host()
-        entries = [link.get(host.netlink, name=name) for name in pci.netdevs(self.attachment.device_path)]
-        found = [entry for entry in entries if entry is not None and not sought.on_host(entry)]
+        there = links.of_device(host, self.attachment.device_path)
+        found = [entry for entry in there if not sought.on_host(entry)]
         signs: tuple[Callable[[Link], bool], ...] = (
             lambda x: x.alias == original.name,
             lambda x: bool(original.permanent_mac) and x.permanent_mac == original.permanent_mac,
             lambda x: x.name == original.name and x.index == original.index,
-            lambda x: self.attachment.sole and len(entries) == 1 and self._is_like(x),
+            lambda x: self.attachment.sole and len(there) == 1 and self._is_like(x),
         )
         return next((entry for sign in signs for entry in found if sign(entry)), None)
 

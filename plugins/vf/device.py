@@ -17,7 +17,7 @@ from cni.linux.netlink.link import Link
 from cni.linux.netns import NetNS
 from cni.protocol.errors import GENERIC, TRY_AGAIN_LATER, CniError, invalid_config
 from cni.protocol.request import Request
-from cni.protocol.result import Interface
+from cni.protocol.result import Interface, Result
 from plugins.vf import fixed_mac, mac, plan, vf
 from plugins.vf.attachment import Beside, VfAttachment
 from plugins.vf.config import VfConfig
@@ -200,26 +200,28 @@ class VfDevice(Device):
         interface.mac, interface.mtu = now.mac, now.mtu
 
     def verify_link(self, found: Link, expected: Interface, pod: NetNS, call: Call) -> None:
-        wanted, ifname = self.wanted, expected.name
-        if wanted.mtu is not None and found.mtu not in (wanted.mtu, expected.mtu):
-            raise CniError(GENERIC, f"{ifname} in {pod.path} has MTU {found.mtu}, the network asks for {wanted.mtu}")
-        if found.parent and found.parent not in vf.parents(wanted.address, self.plugin.sysfs_root):
-            raise CniError(GENERIC, f"{ifname} in {pod.path} is {found.parent}, the network gave {wanted.address}")
+        wanted = self.wanted.address
+        if found.parent and found.parent not in vf.parents(wanted, self.plugin.sysfs_root):
+            raise CniError(GENERIC, f"{expected.name} in {pod.path} is {found.parent}, the network gave {wanted}")
 
     def verify(self, call: Call, attachment: Attachment | None) -> None:
         """What was asked for is compared with the VF's entry in the table of its PF."""
         if self.vf.pf:
-            self._verify_settings(call.host)
+            self._verify_settings(call)
         if isinstance(attachment, VfAttachment) and attachment.beside is not None:
             attachment.beside.verify(call.host)
 
-    def _verify_settings(self, host: NetNS) -> None:
+    def _verify_settings(self, call: Call) -> None:
         found = self.vf
-        pf = vf.pf_link(found, host)
-        current = Entry(host, pf.name, pf.index, found.address, found.index).read()
+        pf = vf.pf_link(found, call.host)
+        current = Entry(call.host, pf.name, pf.index, found.address, found.index).read()
+        # A trusted VF chooses its own address, which the table has then. A plugin later in the chain, such as tuning,
+        # says in the result which one it chose, and the link in the pod was compared with that.
+        later = (call.conf.prev_result or Result()).in_pod(call.request.ifname)
+        chosen = Setting(plan.MAC, later.mac.lower() if later is not None else "")
         for setting in plan.asked(self.wanted, current):
             now = plan.value_of(setting.attribute, current)
-            if now is not None and now != setting:
+            if now is not None and now not in (setting, chosen):
                 raise CniError(
                     GENERIC,
                     f"VF {found.index} ({found.address}) of {found.pf} has {now.describe()}, ADD set "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from cni.attach import links
 from cni.linux import eswitch, pci, vdpa
 from cni.linux.netlink import link
 from cni.linux.netlink.link import Link
@@ -71,10 +72,7 @@ def on_host(vf: Vf, host: NetNS, parent: str = "") -> Link | None:
     vDPA device is bound to virtio_vdpa, that one's link and not the VF's own.
     """
     folders = vf.folders if parent else [_folder(vf)]
-    found = [link.get(host.netlink, name=name) for folder in folders for name in pci.netdevs(folder)]
-    links = [entry for entry in found if entry is not None and not eswitch.is_representor(entry.port)]
-    links = [entry for entry in links if parent in ("", entry.parent)]
-    return min(links, key=lambda entry: (entry.port, entry.name), default=None)
+    return links.first_port(found for found in links.of_device(host, *folders) if parent in ("", found.parent))
 
 
 def is_away(vf: Vf, host: NetNS) -> bool:

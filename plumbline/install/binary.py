@@ -1,4 +1,4 @@
-"""A plugin's binary: which machine it is for, and what it says when it is run."""
+"""A plugin's binary, or the operator's command: which machine it is for, and what it says when it is run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ import subprocess
 from plumbline.node import binaries
 
 VERSION_TIMEOUT_S = 20.0
+
+COMMAND = "plumbline"
+"""What the operator's command is called."""
+
+OURS = "Plumbline "
+"""What stands in what our binaries say of themselves, and in nobody else's."""
 
 
 class UnfitError(Exception):
@@ -29,6 +35,16 @@ def refuse_foreign(path: str, machine: str = "") -> None:
         raise UnfitError(f"{path} is no executable")
     if there != here:
         raise UnfitError(f"{path} is for {there}, and this node is {here}")
+
+
+def verify(path: str, name: str) -> None:
+    """Run a binary as what its name says. Raises UnfitError where it is not that."""
+    if name != COMMAND:
+        versions(path)
+    elif not (said := about(path)).startswith(OURS):
+        raise UnfitError(
+            f"{path} is not the operator's command, or does not run here: {said[:200] or 'it said nothing'}"
+        )
 
 
 def versions(path: str) -> list[str]:
@@ -54,16 +70,21 @@ def versions(path: str) -> list[str]:
 
 
 def about(path: str) -> str:
-    """Return what a plugin says of itself without a command (CNI specification, first lines of every plugin), empty
-    where it cannot be run.
+    """Return what a binary says of itself, empty where it cannot be run: a command its version, a plugin, whatever its
+    arguments, its name (CNI specification, first lines of every plugin).
     """
     try:
         answer = subprocess.run(
-            [path], env={"PATH": os.defpath}, stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False
+            [path, "--version"],
+            env={"PATH": os.defpath},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=VERSION_TIMEOUT_S,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return answer.stderr.decode(errors="replace").strip()
+    return (answer.stdout + answer.stderr).decode(errors="replace").strip()
 
 
 def _reason(error: OSError, path: str) -> str:

@@ -2,8 +2,8 @@
 
 All are copied beside their places first, under hidden names, synced, and run, and what they replace of somebody else's
 is kept, so that it can be put back; only when all of that is done are they renamed, one after the other, and no signal
-comes between. Whoever executes the old one goes on with it. What a killed installation has left is written over by the
-next.
+comes between. If the disk fails at one of the renames, those before it are taken back. Whoever executes the old one
+goes on with it. What a killed installation has left is written over by the next.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import filecmp
 import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -22,9 +22,6 @@ from cni.linux.signals import Terminated
 from plumbline.install import binary
 from plumbline.install.binary import UnfitError
 from plumbline.interruption import InterruptedVerbError, deferred
-
-OURS = "Plumbline "
-"""What stands in what our binaries say of themselves, and in nobody else's."""
 
 KEPT = "/var/lib/plumbline/replaced"
 """Where binaries that were replaced are kept, by the folder that they were in."""
@@ -74,11 +71,7 @@ def install(source: str, target: str, names: Sequence[str], keep: bool = True, k
                 _stage(os.path.join(source, name), os.path.join(target, name))
             done.notes = {name: _keep_replaced(os.path.join(target, name), kept, done) for name in changed if keep}
             there = [name for name in changed if os.path.lexists(os.path.join(target, name))]
-            with deferred():
-                for name in changed:
-                    os.rename(_staged(os.path.join(target, name)), os.path.join(target, name))
-                    done.names.append(name)
-                done.is_complete = True
+            _put_in_place(target, changed, done)
             _sync(target)
         finally:
             _sweep(target, names)
@@ -99,21 +92,58 @@ def uninstall(target: str, names: Sequence[str], kept: str = KEPT) -> list[Outco
             back = {name: place for name, place in back.items() if os.path.lexists(place)}
             for name, place in back.items():
                 _copy(place, _staged(os.path.join(target, name)), os.path.join(target, name))
-            with deferred():
-                for name in ours:
-                    path = os.path.join(target, name)
-                    if name in back:
-                        os.rename(_staged(path), path)
-                    else:
-                        os.unlink(path)
-                    done.names.append(name)
-                done.is_complete = True
+            _put_in_place(target, ours, done)
             _sync(target)
             for place in back.values():
                 os.unlink(place)
         finally:
             _sweep(target, names)
     return [_removed(name, ours, back) for name in found]
+
+
+def _put_in_place(target: str, names: Sequence[str], done: _Done) -> None:
+    """Put what is staged into its place, and remove that of which nothing is; all, or where one fails none. No signal
+    comes between. Raises OSError; `done` has those then that could not be taken back.
+    """
+    paths = {name: os.path.join(target, name) for name in names}
+    for path in paths.values():
+        _set_aside(path)
+    with deferred():
+        try:
+            for name, path in paths.items():
+                done.names.append(name)
+                if os.path.lexists(_staged(path)):
+                    os.rename(_staged(path), path)
+                else:
+                    os.unlink(path)
+        except OSError:
+            done.names.pop()  # the one that failed is as it was
+            for name in reversed(done.names.copy()):
+                with suppress(OSError):
+                    _take_back(paths[name])
+                    done.names.remove(name)
+            raise
+        done.is_complete = True
+
+
+def _set_aside(path: str) -> None:
+    """Have another name for what is in a place, if anything is, by which it can be taken back. Raises OSError."""
+    _remove_file(_aside(path))
+    with suppress(FileNotFoundError):
+        try:
+            os.link(path, _aside(path), follow_symlinks=False)
+        except FileNotFoundError:
+            raise
+        except OSError:  # a file system without hard links
+            shutil.copy2(path, _aside(path), follow_symlinks=False)
+
+
+def _take_back(path: str) -> None:
+    """Make a place what it was when it was set aside. Raises OSError."""
+    if os.path.lexists(_aside(path)):
+        os.rename(_aside(path), path)
+    else:
+        os.unlink(path)
 
 
 def _removed(name: str, ours: Collection[str], back: Collection[str]) -> Outcome:
@@ -197,6 +227,12 @@ def _staged(target: str) -> str:
     return os.path.join(folder, f".{name}.plumbline-install")
 
 
+def _aside(target: str) -> str:
+    """Return what the binary of a place is called besides while another one comes there; hidden, too."""
+    folder, name = os.path.split(target)
+    return os.path.join(folder, f".{name}.plumbline-before")
+
+
 def _stage(source: str, target: str) -> None:
     """Copy a binary beside its place, durably, and run it there. Raises OSError, UnfitError."""
     if os.path.isdir(target) and not os.path.islink(target):
@@ -204,7 +240,7 @@ def _stage(source: str, target: str) -> None:
     path = _staged(target)
     _remove_file(path)
     _copy(source, path, target)
-    binary.versions(path)
+    binary.verify(path, os.path.basename(target))
 
 
 def _copy(source: str, path: str, like: str) -> None:
@@ -255,13 +291,14 @@ def _kept(path: str, kept: str) -> str:
 
 
 def _is_ours(path: str) -> bool:
-    return os.path.isfile(path) and OURS in binary.about(path)
+    return os.path.isfile(path) and binary.OURS in binary.about(path)
 
 
 def _sweep(target: str, names: Sequence[str]) -> None:
-    """Remove what was staged, by us or by an installation that was killed."""
+    """Remove what was staged or set aside, by us or by an installation that was killed."""
     for name in names:
         _remove_file(_staged(os.path.join(target, name)))
+        _remove_file(_aside(os.path.join(target, name)))
 
 
 def _remove_file(path: str) -> None:

@@ -78,7 +78,7 @@ class Cache:
             "netns": attachment.netns,
             "cniArgs": [list(pair) for pair in attachment.args],
             "capabilityArgs": _sorted(attachment.capabilities),
-            "result": _sorted(cached.result),
+            "result": _sorted(_as_libcni_has_it(cached.result or {})),
         }
         whole.update((key, value) for key, value in optional.items() if value)
         path = self.path(cached.network, attachment)
@@ -90,6 +90,15 @@ class Cache:
     def forget(self, network: str, attachment: Attachment) -> None:
         """Remove what is cached of an attachment; nothing is no error. Raises CniError (code 5)."""
         files.remove(self.path(network, attachment))
+
+
+def _as_libcni_has_it(result: Document) -> Document:
+    """Return a result as libcni writes it: from version 1.0.0 on, an empty `dns` is left out (pkg/types/100,
+    MarshalJSON).
+    """
+    if result.get("dns") or str(result.get("cniVersion", "")).startswith("0."):
+        return result
+    return {key: value for key, value in result.items() if key != "dns"}
 
 
 def _sorted(value: Any) -> Any:

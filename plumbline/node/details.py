@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import TypeVar
 
 from cni.attach.attachment import Attachment
@@ -14,7 +15,7 @@ from plumbline.errors import Status, VerbError
 from plumbline.node import devinfo, kubernetes, links, names, record, recorded, vfio
 from plumbline.node.devinfo import DeviceInfo
 from plumbline.node.look import look
-from plumbline.node.model import LinkState, Node, Owner, Pf, Source, Vf
+from plumbline.node.model import IDLE, LinkState, Node, Owner, Pf, Source, Vf
 from plumbline.node.record import Record
 from plumbline.node.roots import Roots
 
@@ -45,27 +46,42 @@ def of(text: str, roots: Roots | None = None) -> Details:
 
     Raises VerbError (10) where there is no such device.
     """
-    asking = _Asking(roots or Roots())
-    return asking.details(text)
+    roots = roots or Roots()
+    node = look(roots)
+    return _Asking(node, roots).called(text, names.find_pf(node, text) or names.find_vf(node, text))
+
+
+def in_use(node: Node, roots: Roots) -> Iterator[Details]:
+    """Give all of each PF, of each VF that somebody has, and of each other device that one of the plugins has moved.
+
+    node: as it was looked at.
+    """
+    asking = _Asking(node, roots)
+    devices: list[Pf | Vf] = [*node.pfs, *(vf for vf in node.vfs if vf.state not in IDLE)]
+    for device in devices:
+        yield asking.called(device.name, device)
+    for name, _ in node.others:
+        with suppress(VerbError):  # its record has gone since
+            yield asking.called(name, None)
 
 
 class _Asking:
-    def __init__(self, roots: Roots) -> None:
-        self._roots = roots
-        self._node = look(roots)
+    """Asks each source of a node once, for however many devices."""
 
-    def details(self, text: str) -> Details:
-        """Return all of the device that is called so. Raises VerbError (10)."""
-        device = names.find_pf(self._node, text) or names.find_vf(self._node, text)
-        attachments: list[tuple[Plugin, Attachment]] = self._ask("records", self._attachments, [])
+    def __init__(self, node: Node, roots: Roots) -> None:
+        self._roots = roots
+        self._node = node
+
+    def called(self, text: str, device: Pf | Vf | None) -> Details:
+        """Return all of a device. text: its name. device: None for one that is no PF, nor VF. Raises VerbError (10)."""
         if device is None:
-            mine = [found for found in attachments if _is_called(found[1], text)]
+            mine = [found for found in self._attachments if _is_called(found[1], text)]
             if not mine:
                 raise _nothing(self._node, text)
             name, address = mine[0][1].name, recorded.address_of(mine[0][1])
         else:
             name, address = device.name, device.address or ""
-            mine = [found for found in attachments if address and recorded.address_of(found[1]) == address]
+            mine = [found for found in self._attachments if address and recorded.address_of(found[1]) == address]
         details = Details(self._node.name, name, device, unknown=self._node.unknown)
         details.records = [record.read(plugin, attachment) for plugin, attachment in mine]
         details.owners = self._owners(address, mine, device)
@@ -84,19 +100,28 @@ class _Asking:
             self._node.unknown.append(f"{what}: {e}")
             return otherwise
 
+    @cached_property
     def _attachments(self) -> list[tuple[Plugin, Attachment]]:
-        return recorded.attachments(self._roots.sysfs)[0]  # what is said of damaged ones, the look has noted
+        def read() -> list[tuple[Plugin, Attachment]]:
+            return recorded.attachments(self._roots.sysfs)[0]  # what is said of damaged ones, the look has noted
+
+        return self._ask("records", read, [])
+
+    @cached_property
+    def _beside_records(self) -> tuple[Mapping[str, Owner], ...]:
+        """What others than the plugins' records say of whose a device is, by its address; the best source first."""
+        names_of_pods = kubernetes.pod_names(self._roots)
+        return (
+            kubernetes.cached(self._roots),
+            kubernetes.allocated(self._roots, names_of_pods),
+            recorded.allocations(),
+        )
 
     def _owners(self, address: str, mine: list[tuple[Plugin, Attachment]], device: Pf | Vf | None) -> list[Owner]:
         living = recorded.living()
         found = [recorded.owner(plugin, attachment, living) for plugin, attachment in mine]
         found.sort(key=lambda owner: owner.alive is False)
-        names_of_pods = kubernetes.pod_names(self._roots)
-        for source in (
-            kubernetes.cached(self._roots),
-            kubernetes.allocated(self._roots, names_of_pods),
-            recorded.allocations(),
-        ):
+        for source in self._beside_records:
             found += [owner for where, owner in source.items() if address and where == address]
         if isinstance(device, Vf):
             found += vfio.holders(vfio.nodes(device, self._roots.sysfs), self._roots).values()

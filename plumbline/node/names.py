@@ -13,11 +13,17 @@ def find_pf(node: Node, text: str) -> Pf | None:
 
 
 def pf(node: Node, text: str) -> Pf:
-    """Return the same. Raises VerbError (10)."""
+    """Return the same. Raises VerbError (10), which says what else is called so."""
     found = find_pf(node, text)
     if found is None:
-        known = ", ".join(x.name for x in node.pfs) or "none"
-        raise VerbError(Status.NO_DEVICE, f'there is no PF "{text}" on this node', f"PFs: {known}")
+        known = f"PFs: {', '.join(x.name for x in node.pfs) or 'none'}"
+        vf = find_on_host(node, text)
+        if vf is not None:
+            raise VerbError(Status.NO_DEVICE, f'"{text}" is a VF of {vf.pf}, and no PF', known)
+        if any(_has_name(link, text) for link in node.links):
+            told = f'"{text}" is a link of this node, and no PF: its device can have no VFs, as it is set now'
+            raise VerbError(Status.NO_DEVICE, told, f"`plumbline doctor {text}` looks for the reason\n{known}")
+        raise VerbError(Status.NO_DEVICE, f'there is no PF "{text}" on this node', known)
     return found
 
 

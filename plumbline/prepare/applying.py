@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from cni.protocol.errors import CniError
 from plumbline.errors import Status, VerbError
+from plumbline.interruption import InterruptedVerbError
 from plumbline.node.model import Node
 from plumbline.node.wish import Wish
 from plumbline.prepare.arrival import as_they_come
-from plumbline.prepare.carry_out import InterruptedSetupError, Progress, as_verb_error
+from plumbline.prepare.carry_out import Progress, as_verb_error
 from plumbline.prepare.change import Change, Terms, find
 from plumbline.prepare.plan import plan
 from plumbline.prepare.steps import Step
@@ -43,7 +44,7 @@ class Outcome:
 def apply(wishes: list[Wish], change: Change, terms: Terms, progress: Progress) -> Iterator[Outcome]:
     """Make each PF what it is to be; one that cannot be keeps no other from it. The caller holds the node's lock.
 
-    At boot, those that are not there yet come last, and are waited for. Raises InterruptedSetupError, which says at
+    At boot, those that are not there yet come last, and are waited for. Raises InterruptedVerbError, which says at
     which PF.
     """
     left = list(wishes)
@@ -53,12 +54,15 @@ def apply(wishes: list[Wish], change: Change, terms: Terms, progress: Progress) 
             steps = change.make(wish, terms, progress)
         except (VerbError, CniError, OSError) as e:
             yield Outcome(wish, error=as_verb_error(e))
-        except InterruptedSetupError as e:
-            rest = ", ".join(x.address for x in left)
-            told = f"{wish.address}: {e.told}" + (f"\nnot begun: {rest}" if rest else "")
-            raise InterruptedSetupError(told) from e
+        except InterruptedVerbError as e:
+            raise InterruptedVerbError(e.by, f"{wish.address}: {e.state}\n{begun(left)}".rstrip()) from e
         else:
             yield Outcome(wish, tuple(steps))
+
+
+def begun(left: list[Wish]) -> str:
+    """Say which PFs are not begun, nothing where there is none. left: what is wished for them."""
+    return f"not begun: {', '.join(x.address for x in left)}" if left else ""
 
 
 def worst(outcomes: list[Outcome]) -> Status:

@@ -9,6 +9,7 @@ from cni.linux.signals import Terminated
 from cni.protocol.errors import CniError
 from plumbline import interruption
 from plumbline.errors import Status, VerbError
+from plumbline.interruption import InterruptedVerbError
 from plumbline.prepare.kernel import Kernel
 from plumbline.prepare.steps import Step
 
@@ -23,21 +24,10 @@ class Progress(Protocol):
         """One more VF is done."""
 
 
-class InterruptedSetupError(Exception):
-    """Somebody pressed Ctrl-C, or the process was told to end; what was done has been taken back, if that went well.
-
-    told: what state things are in.
-    """
-
-    def __init__(self, told: str) -> None:
-        super().__init__(told)
-        self.told = told
-
-
 def carry_out(steps: Sequence[Step], kernel: Kernel, progress: Progress) -> None:
-    """Do all steps; where one fails, take back those that were begun, the last one first.
+    """Do all steps, of one PF or of several; where one fails, take back those that were begun, the last one first.
 
-    Raises VerbError with what failed and in which state things are now, InterruptedSetupError where it was told to end.
+    Raises VerbError with what failed and in which state things are now, InterruptedVerbError where it was told to end.
     """
     begun: list[Step] = []
     with interruption.terminable():
@@ -47,11 +37,11 @@ def carry_out(steps: Sequence[Step], kernel: Kernel, progress: Progress) -> None
                 progress.begin(step.title, step.units)
                 step.do(kernel, progress.tick)
         except Terminated as e:
-            raise InterruptedSetupError(f"told to end ({e}); {_take_back(begun, kernel, progress)}") from e
+            raise InterruptedVerbError(e, _take_back(begun, steps, kernel, progress)) from e
         except (VerbError, CniError, OSError) as e:
             interruption.ignore()
             told = as_verb_error(e)
-            state = _take_back(begun, kernel, progress)
+            state = _take_back(begun, steps, kernel, progress)
             raise VerbError(told.status, told.message, "\n".join(x for x in (told.hint, state) if x)) from e
 
 
@@ -60,17 +50,25 @@ def as_verb_error(error: VerbError | CniError | OSError) -> VerbError:
     return error if isinstance(error, VerbError) else VerbError(Status.FAILURE, str(error))
 
 
-def _take_back(begun: list[Step], kernel: Kernel, progress: Progress) -> str:
-    """Undo steps; return in which state things are now. One that cannot be undone keeps no other from it."""
-    failures, differences = [], []
+def _take_back(begun: Sequence[Step], steps: Sequence[Step], kernel: Kernel, progress: Progress) -> str:
+    """Undo steps; return in which state things are now. One that cannot be undone keeps no other from it.
+
+    steps: all of them, which tell the PFs that are none the worse for it.
+    """
+    failures: dict[str, str] = {}
+    differences = []
     for step in reversed(begun):
         progress.begin(f"take back: {step.title}", 1)
         try:
             difference = step.undo(kernel)
         except (VerbError, CniError, OSError) as e:
-            failures.append(f"could not take back '{step.title}': {as_verb_error(e).message}")
+            line = f"could not take back '{step.title}' of {step.target.name}: {as_verb_error(e).message}"
+            failures[step.target.name] = "\n".join(filter(None, (failures.get(step.target.name), line)))
         else:
             differences += [difference] if difference else []
+    names = list(dict.fromkeys(step.target.name for step in steps))
+    as_before = [name for name in names if name not in failures]
     if failures:
-        return "\n".join(failures)
-    return ", ".join(["what had been done was taken back, and the PF is as it was before", *differences])
+        return "\n".join([*failures.values(), *(f"{name} is as it was before" for name in as_before)])
+    told = "the PF is as it was before" if len(names) == 1 else f"{', '.join(names)} are as they were before"
+    return ", ".join([f"what had been done was taken back, and {told}", *differences])

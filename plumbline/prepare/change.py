@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from plumbline.errors import Status, VerbError
+from plumbline.interruption import telling
 from plumbline.node import functions, room
 from plumbline.node.look import look
 from plumbline.node.model import Node, Pf
@@ -84,17 +85,19 @@ class Change:
     def make(self, wish: Wish, terms: Terms, progress: Progress) -> list[Step]:
         """Make a PF what it is to be; return the steps that were needed. The caller holds the lock of the node.
 
-        Raises VerbError: 10 without such a PF, 4 where it is refused.
+        Raises VerbError: 10 without such a PF, 4 where it is refused. Raises InterruptedVerbError.
         """
-        with locks.of_vfs(self._addresses(wish), self.roots.sysfs):
-            node = self.look()
-            pf = find(node, wish)
-            require_possible(pf, wish)
-            steps = plan(pf, wish)
-            self.refuse(f"make {pf.name} have {wish}", pf, steps, node, terms)
-            carry_out(steps, Kernel(self.roots), progress)
-        if steps:
-            self._verify(wish)
+        with telling("nothing was changed") as state:
+            with locks.of_vfs(self._addresses(wish), self.roots.sysfs):
+                node = self.look()
+                pf = find(node, wish)
+                require_possible(pf, wish)
+                steps = plan(pf, wish)
+                self.refuse(f"make {pf.name} have {wish}", pf, steps, node, terms)
+                state.text = f"that {pf.name} has {wish} was not verified"  # for before and after `carry_out`
+                carry_out(steps, Kernel(self.roots), progress)
+            if steps:
+                self._verify(wish)
         return steps
 
     def _verify(self, wish: Wish) -> None:

@@ -177,6 +177,10 @@ class Kernel:
         if name:
             vdpa.remove(name)
 
+    def has_vdpa(self, address: str) -> bool:
+        """Return whether a VF has a vDPA device."""
+        return bool(self._vdpa(address))
+
     def _vdpa(self, address: str) -> str:
         found = vdpa_device.find(os.path.realpath(pci.folder(address, self._root)), self._root)
         return found.name if found is not None else ""

@@ -16,11 +16,16 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 
 from cni.linux import files, pci
+from cni.protocol.errors import CniError
 from plumbline.errors import Status, VerbError
 from plumbline.node import functions, system
 from plumbline.node.wish import Wish
+from plumbline.prepare import pfs_file
+from plumbline.prepare.carry_out import as_verb_error
 from plumbline.prepare.places import Places
 
 UNIT = """# Written by `plumbline setup --persist`; what PFs are to be stands in {pfs}.
@@ -79,12 +84,12 @@ def rule(wishes: list[Wish]) -> str:
 
 def program() -> str:
     """Return the path of this command, to run it at boot. Raises VerbError where it is none that will be there."""
-    found = sys.executable if _is_one_file() else shutil.which("plumbline") or ""
+    found = sys.executable if is_one_file() else shutil.which("plumbline") or ""
     if not found:
         raise VerbError(
             Status.FAILURE,
             "there is no program `plumbline` that a unit could run at boot",
-            "install dist/plumbline, into /usr/local/bin for one",
+            "`dist/plumbline install --command` puts it into /usr/local/bin",
         )
     path = os.path.abspath(found)
     require_lasting(path)
@@ -105,41 +110,58 @@ def require_lasting(path: str) -> None:
             why = "systemd takes no such name"
         if why:
             hint = "install it below /opt: python3 -m venv /opt/plumbline, and pip in that"
-            if _is_one_file():
-                hint = f"install -m 755 {shlex.quote(place)} /usr/local/bin/plumbline, then run that one"
+            if is_one_file():
+                hint = f"{shlex.quote(place)} install --command, then run /usr/local/bin/plumbline"
             raise VerbError(Status.FAILURE, f"a unit cannot rely on {place} at boot: {why}", hint)
 
 
-def _is_one_file() -> bool:
+def runs(path: str, places: Places) -> bool:
+    """Return whether the unit runs a program at each boot."""
+    unit_text = files.read(places.unit) or b""
+    return f"ExecStart={_quoted(path)} ".encode() in unit_text
+
+
+def is_one_file() -> bool:
     """Return whether this is PyInstaller's form of the command."""
     return bool(getattr(sys, "frozen", False))
 
 
-def install(wishes: list[Wish], places: Places, path: str) -> list[str]:
-    """Write unit and rule as the PFs in the file need them, where they are not there yet; return what was written.
+def write(wishes: list[Wish], places: Places, path: str = "") -> list[str]:
+    """Write what makes PFs what they are to be at each boot, where it is not there yet; return which files, each whole.
 
-    path: of the command. Raises CniError, VerbError.
+    path: of the command; without it the unit is left as it is. Raises VerbError, which says what is written by then.
     """
-    written = []
-    if _put(places.unit, unit(path, places.pfs)):
-        written.append(places.unit)
-    if not os.path.islink(places.unit_wanted):
-        files.ensure_folder(os.path.dirname(places.unit_wanted), 0o755)
-        files.remove(places.unit_wanted)
-        os.symlink(places.unit, places.unit_wanted)
-        written.append(places.unit_wanted)
-    if written and os.path.isdir(places.systemd):
+    lacking = _lacking(wishes, places, path)
+    for number, (_, put) in enumerate(lacking):
+        try:
+            put()
+        except (CniError, OSError) as e:
+            told = (", ".join(name for name, _ in part) or "nothing" for part in (lacking[:number], lacking[number:]))
+            state = "written: {}; not written: {}".format(*told)
+            raise VerbError(Status.FAILURE, as_verb_error(e).message, state) from e
+    return [name for name, _ in lacking]
+
+
+def _lacking(wishes: list[Wish], places: Places, path: str) -> list[tuple[str, Callable[[], None]]]:
+    """Return the files that are not as they are to be, and how each becomes that."""
+    found: list[tuple[str, Callable[[], None]]] = []
+    if pfs_file.ordered(pfs_file.read(places.pfs)) != pfs_file.ordered(wishes):
+        found.append((places.pfs, partial(pfs_file.write, places.pfs, wishes)))
+    if path and _differs(places.unit, unit(path, places.pfs)):
+        found.append((places.unit, partial(_put, places.unit, unit(path, places.pfs))))
+    if path and not os.path.islink(places.unit_wanted):
+        found.append((places.unit_wanted, partial(_link, places.unit_wanted, places.unit)))
+    if _differs(places.rule, rule(wishes)):
+        found.append((places.rule, partial(_put, places.rule, rule(wishes))))
+    return found
+
+
+def tell(written: list[str], places: Places) -> None:
+    """Have those who read the files that were written read them now. Raises VerbError."""
+    if {places.unit, places.unit_wanted} & set(written) and os.path.isdir(places.systemd):
         _run("systemctl", "daemon-reload")
-    return written + refresh_rule(wishes, places)
-
-
-def refresh_rule(wishes: list[Wish], places: Places) -> list[str]:
-    """Write udev's rule as the PFs in the file need it; return what was written. Raises CniError, VerbError."""
-    if not _put(places.rule, rule(wishes)):
-        return []
-    if system.has_udev(places.roots):
+    if places.rule in written and system.has_udev(places.roots):
         _run("udevadm", "control", "--reload")
-    return [places.rule]
 
 
 def announce(addresses: list[str], sysfs_root: str) -> None:
@@ -154,13 +176,19 @@ def announce(addresses: list[str], sysfs_root: str) -> None:
                 continue
 
 
-def _put(path: str, text: str) -> bool:
-    """Have a file with this content; return whether it had to be written. Raises CniError."""
-    if files.read(path) == text.encode():
-        return False
+def _differs(path: str, text: str) -> bool:
+    return files.read(path) != text.encode()
+
+
+def _put(path: str, text: str) -> None:
     files.ensure_folder(os.path.dirname(path), 0o755)
     files.write_atomic(path, text.encode(), 0o644)
-    return True
+
+
+def _link(path: str, target: str) -> None:
+    files.ensure_folder(os.path.dirname(path), 0o755)
+    files.remove(path)
+    os.symlink(target, path)
 
 
 def _run(*command: str) -> None:

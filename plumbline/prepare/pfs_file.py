@@ -26,8 +26,13 @@ def read(path: str) -> list[Wish]:
 def write(path: str, wishes: list[Wish]) -> None:
     """Write what PFs are to be, whole or not at all. Raises CniError."""
     files.ensure_folder(os.path.dirname(path), 0o755)
-    document = {"schema": SCHEMA, "pfs": [to_json(wish) for wish in sorted(wishes, key=lambda x: (x.bus, x.address))]}
+    document = {"schema": SCHEMA, "pfs": [to_json(wish) for wish in ordered(wishes)]}
     files.write_atomic(path, (json.dumps(document, indent=2) + "\n").encode(), MODE)
+
+
+def ordered(wishes: list[Wish]) -> list[Wish]:
+    """Return the wishes as they stand in the file."""
+    return sorted(wishes, key=lambda x: (x.bus, x.address))
 
 
 def with_wish(wishes: list[Wish], wish: Wish) -> list[Wish]:

@@ -342,9 +342,12 @@ class RemoveVdpa(OfVfs):
 
     def undo(self, kernel: Kernel) -> str:
         """See `Step`."""
+        anew = []
         for index, use in zip(self.indices, self.before, strict=True):
-            kernel.make_vdpa(kernel.vf(self.target, index), use)
-        return ""
+            address = kernel.vf(self.target, index)
+            anew += [] if kernel.has_vdpa(address) else [f"{self.target.name}:{index}"]
+            kernel.make_vdpa(address, use)
+        return f"but for the vDPA devices of {', '.join(anew)}, made anew" if anew else ""
 
 
 def _restore(kernel: Kernel, target: Target, drivers: tuple[tuple[int, str], ...]) -> None:

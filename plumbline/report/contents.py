@@ -26,6 +26,8 @@ Passwords, tokens and keys were taken out as far as they could be known by their
 Names of pods, of links and of this node, MAC and IP addresses are in it. Read it before you publish it.
 
 node.json            what `plumbline status --json` and `plumbline vfs --json` print
+tree.txt             what `plumbline tree --all` shows
+show/                what `plumbline show` shows of each PF, and of each device that somebody has
 doctor.json          what `plumbline doctor --json` prints
 lint.json            what `plumbline lint --json` prints of the runtime's network configurations
 system.json          kernel, machine, and what of the kernel's command line is about devices

@@ -9,12 +9,13 @@ import click
 from cni.protocol.errors import escaped
 from plumbline import output
 from plumbline.errors import Status, VerbError
+from plumbline.interruption import deferred, telling
 from plumbline.node import names
 from plumbline.node.wish import Wish
 from plumbline.prepare import applying, locks, persistent, pfs_file
 from plumbline.prepare.applying import Outcome
 from plumbline.prepare.change import Change, Terms
-from plumbline.prepare.document import prepared
+from plumbline.prepare.document import forgotten, prepared
 from plumbline.prepare.progress import Bar
 from plumbline.verbs.devices import complete_pf
 from plumbline.verbs.options import json_option
@@ -44,9 +45,11 @@ def apply(boot: bool, force: bool, as_json: bool) -> int:
     outcomes: list[Outcome] = []
     lost: OSError | None = None
     try:
-        with Bar() as bar, locks.of_node(change.places):
+        with telling("nothing was changed") as state, Bar() as bar, locks.of_node(change.places):
             for outcome in applying.apply(wishes, change, Terms(force=force, at_boot=boot), bar):
                 outcomes.append(outcome)
+                tried = [x.wish for x in outcomes]
+                state.text = applying.begun([x for x in wishes if x not in tried]) or "all PFs have been tried"
                 if as_json:
                     continue
                 try:
@@ -74,16 +77,22 @@ def _show(outcome: Outcome) -> None:
 
 @click.command()
 @click.argument("pf", shell_complete=complete_pf)
-def forget(pf: str) -> int:
+@json_option
+def forget(pf: str, as_json: bool) -> int:
     """Take a PF out of the file: it stays what it is, and a boot leaves it alone. PF: a link's name or an address."""
     change = Change()
-    with locks.of_node(change.places):
-        wishes = pfs_file.read(change.places.pfs)
+    places = change.places
+    with telling("nothing was changed") as state, locks.of_node(places):
+        wishes = pfs_file.read(places.pfs)
         wish = _named(wishes, pf, change)
-        left = pfs_file.without(wishes, wish.bus, wish.address)
-        pfs_file.write(change.places.pfs, left)
-        persistent.refresh_rule(left, change.places)
-    click.echo(f"{wish.address} is not in {change.places.pfs} any more; its VFs stay until the next boot")
+        with deferred():
+            written = persistent.write(pfs_file.without(wishes, wish.bus, wish.address), places)
+            state.text = f"{wish.address} is not in {places.pfs} any more; its VFs stay until the next boot"
+        persistent.tell(written, places)
+    if as_json:
+        output.print_json(forgotten(wish, written))
+    else:
+        click.echo(state.text)
     return Status.GOOD
 
 

@@ -13,7 +13,7 @@ from cni.protocol.errors import escaped
 from plumbline.doctor import checks
 from plumbline.doctor.finding import Finding, Level, listed
 from plumbline.node.model import Node
-from plumbline.output import GAP
+from plumbline.output import GAP, Ragged
 
 STYLES = {Level.FAIL: "bold red", Level.WARN: "yellow", Level.PASS: "green", Level.SKIP: "dim"}
 
@@ -26,7 +26,7 @@ def print_troubles(console: Console, node: Node) -> None:
         console.print(table(found))
 
 
-def table(findings: Iterable[Finding]) -> Table:
+def table(findings: Iterable[Finding]) -> Ragged:
     """Return findings as lines, the worst first; good ones and skipped ones share a line with others of their check."""
     made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_header=False)
     made.add_column(no_wrap=True)
@@ -34,7 +34,7 @@ def table(findings: Iterable[Finding]) -> Table:
     made.add_column(overflow="fold")
     for finding in _in_order(findings):
         made.add_row(Text(finding.level.value, STYLES[finding.level]), Text(finding.id), _told(finding))
-    return made
+    return Ragged(made)
 
 
 def summary(findings: Iterable[Finding]) -> str:

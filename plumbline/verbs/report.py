@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 
 import click
+from rich.console import Console
 
+from plumbline import output
 from plumbline.errors import Status, VerbError
+from plumbline.node import details
 from plumbline.node.look import look
+from plumbline.node.model import Node
 from plumbline.node.roots import Roots
 from plumbline.report.archive import Archive
 from plumbline.report.contents import fill
+from plumbline.verbs import show, tree
 
 
 @click.command()
@@ -26,15 +34,33 @@ def report(path: str | None) -> None:
     roots = Roots()
     node = look(roots)
     name = f"plumbline-report-{node.name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
-    archive = Archive(name)
-    fill(archive, node, roots)
-    data = archive.packed()
+    data = collected(name, node, roots).packed()
     if path == "-":
         sys.stdout.buffer.write(data)
         return
     path = path or f"{name}.tar.gz"
     _write(path, data)
     click.echo(f"{path}: {len(data) >> 10} KiB. It names pods and addresses: read it before you publish it.")
+
+
+def collected(name: str, node: Node, roots: Roots) -> Archive:
+    """Return everything, in a folder of that name: what is read, and what a person is shown of it."""
+    archive = Archive(name)
+    fill(archive, node, roots)
+    archive.text("tree.txt", _drawn(lambda console: tree.draw(console, node, every=True)))
+
+    def devices() -> None:
+        for found in details.in_use(node, roots):
+            archive.text(f"show/{found.name}.txt", _drawn(partial(show.draw, found=found)))
+
+    archive.attempt("show", devices)
+    return archive
+
+
+def _drawn(draw: Callable[[Console], None]) -> str:
+    stream = io.StringIO()
+    draw(output.console(stream))
+    return stream.getvalue()
 
 
 def _write(path: str, data: bytes) -> None:

@@ -11,16 +11,16 @@ from typing import TextIO
 
 import click
 
-from cni.protocol.errors import CniError, escaped
+from cni.protocol.errors import escaped
 from plumbline import output
 from plumbline.errors import Status, VerbError
+from plumbline.interruption import Standing, deferred, telling
 from plumbline.node import functions, names
 from plumbline.node import pfs_file as node_pfs_file
 from plumbline.node.model import Pf
 from plumbline.node.wish import Wish, WishError, check, parse_driver
 from plumbline.prepare import locks, permanent, persistent, pfs_file
 from plumbline.prepare.applying import Outcome
-from plumbline.prepare.carry_out import as_verb_error
 from plumbline.prepare.change import Change, Terms, require_possible
 from plumbline.prepare.document import prepared
 from plumbline.prepare.plan import plan
@@ -67,6 +67,11 @@ def setup(pf: str, **options: object) -> int:
     all that was done to the PF is taken back. VFs in pods, or open in programs, are never taken away (exit status 4).
     """
     how = How(**{key: bool(options.pop(key)) for key in ("yes", "dry_run", "as_json", "persist", "force")})
+    with telling("nothing was changed") as state:
+        return _set_up(pf, options, how, state)
+
+
+def _set_up(pf: str, options: dict[str, object], how: How, state: Standing) -> int:
     change = Change()
     node = change.look()
     found = names.pf(node, pf)
@@ -89,7 +94,8 @@ def setup(pf: str, **options: object) -> int:
         confirm(steps, f"{found.name} is to have {wish}")
     with Bar() as bar, locks.of_node(change.places):
         done = change.make(wish, terms, bar)
-        written = _persist(wish, change, program) if how.persist else []
+        state.text = f"{found.name} has {wish}"
+        written = _persist(wish, change, program, state) if how.persist else []
         others = [] if how.persist else _told_otherwise(wish, change)
     if how.as_json:
         output.print_json(prepared([Outcome(wish, tuple(done))], True, written))
@@ -123,24 +129,23 @@ def _wish(pf: Pf, options: dict[str, object]) -> Wish:
         raise click.UsageError(str(e)) from e
 
 
-def _persist(wish: Wish, change: Change, program: str) -> list[str]:
-    """Write what is needed at boot; return which files. program: this command's path. Raises VerbError."""
-    places = change.places
-    written = []
+def _persist(wish: Wish, change: Change, program: str, state: Standing) -> list[str]:
+    """Write what is needed at boot; return which files. program: this command's path. state: that of the PF, which
+    becomes that of the files, too. Raises VerbError.
+    """
+    places, made = change.places, state.text
+    state.text = f"{made}, and will not after a boot: nothing was written for it"
     try:
-        before = pfs_file.read(places.pfs)
-        wishes = pfs_file.with_wish(before, wish)
-        if wishes != before:
-            pfs_file.write(places.pfs, wishes)
-            written.append(places.pfs)
-        written += persistent.install(wishes, places, program)
-    except (VerbError, CniError, OSError) as e:
-        told = as_verb_error(e)
-        raise VerbError(
-            Status.FAILURE,
-            f"{wish.address} has {wish}, and will not after a boot: {told.message}",
-            "\n".join([*([told.hint] if told.hint else []), f"written: {', '.join(written) or 'nothing'}"]),
-        ) from e
+        wishes = pfs_file.with_wish(pfs_file.read(places.pfs), wish)
+        with deferred():
+            written = persistent.write(wishes, places, program)
+            state.text = f"{made}, also after a boot: all files for it are written"
+    except VerbError as e:
+        raise VerbError(Status.FAILURE, f"{made}, and will not after a boot: {e.message}", e.hint) from e
+    try:
+        persistent.tell(written, places)
+    except VerbError as e:
+        raise VerbError(Status.FAILURE, f"{state.text}; but {e.message}", e.hint) from e
     if places.rule in written:
         addresses = [vf.address for pf in functions.pfs(change.roots.sysfs) for vf in pf.vfs]
         persistent.announce([address for address in addresses if address], change.roots.sysfs)
@@ -162,8 +167,14 @@ def print_plan(steps: list[Step], otherwise: str) -> None:
     """Print steps as lines for a shell. otherwise: what to say where there are none."""
     if not steps:
         click.echo(escaped(f"# {otherwise}: nothing is to be done"))
-    for step in steps:
-        click.echo("\n".join(escaped(line) for line in [f"# {step.title}", *step.shell()]))
+    for step, title in zip(steps, _titles(steps), strict=True):
+        click.echo("\n".join(escaped(line) for line in [f"# {title}", *step.shell()]))
+
+
+def _titles(steps: list[Step]) -> list[str]:
+    """Return what steps do, each with its PF where they are of several."""
+    is_of_one = len({step.target for step in steps}) == 1
+    return [step.title if is_of_one else f"{step.target.name}: {step.title}" for step in steps]
 
 
 def confirm(steps: list[Step], title: str) -> None:
@@ -172,8 +183,8 @@ def confirm(steps: list[Step], title: str) -> None:
         return
     with _terminal() as terminal:
         click.secho(f"{escaped(title)}:", bold=True, file=terminal)
-        for number, step in enumerate(steps, 1):
-            click.echo(f"  {number}. {escaped(step.title)}", file=terminal)
+        for number, step_title in enumerate(_titles(steps), 1):
+            click.echo(f"  {number}. {escaped(step_title)}", file=terminal)
         if any(step.touches is None for step in steps):
             told = "  VFs that are made anew lose the addresses and VLANs that were set of them by hand"
             click.echo(told, file=terminal)

@@ -47,7 +47,7 @@ def draw(console: Console, found: Details) -> None:
     grid.add_column(overflow="fold")
     for name, value in rows(found):
         grid.add_row(name, escaped(value))
-    console.print(grid)
+    console.print(output.Ragged(grid))
     output.print_unknown(console, found.unknown)
 
 

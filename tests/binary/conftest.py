@@ -9,6 +9,8 @@ import pytest
 from tests.peers import peer, versions
 from tests.support import disk
 
+pytest.register_assert_rewrite("tests.support.called_by_cnitool")  # a failure says what differs
+
 
 @pytest.fixture(autouse=True)
 def empty_disk() -> Iterator[None]:

@@ -52,6 +52,18 @@ def test_delete(attachment: Attachment) -> None:
     assert cost.written < 200
 
 
+def test_a_large_store(attachment: Attachment) -> None:
+    """Of a thousand addresses an ADD and a DEL open those that are theirs, besides the index."""
+    store = Path("/var/lib/cni/networks/costs")
+    for number in range(1000):
+        (store / f"10.1.{number // 250 + 1}.{number % 250 + 1}").write_bytes(f"other{number}\r\nnet1".encode())
+    attachment.add()
+    attachment.delete()
+    opened = {command: costs.of(attachment, command).opened for command in ("ADD", "DEL")}
+    assert [sum("/run/plumbline/host-local/" in path for path in paths) for paths in opened.values()] == [2, 2]
+    assert [len(paths) <= 28 for paths in opened.values()] == [True, True], opened
+
+
 def _outside(paths: list[str]) -> list[str]:
     """Return those that are in no folder of the plugin's state."""
     return [path for path in paths if not path.startswith("/var/lib/cni/")]

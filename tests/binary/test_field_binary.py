@@ -433,6 +433,35 @@ def test_two_threads_crash_at_once(run_crashing: Callable[[str], Outcome]) -> No
         assert outcome.stderr.count(" crashed: ") == 1
 
 
+COMING_AND_GOING = """\
+import os, _thread
+free = _thread.allocate_lock()
+def beside():
+    while free.acquire():
+        _thread.start_new_thread(free.release, ())
+_thread.start_new_thread(beside, ())
+os.write(2, b"ready\\n")
+os.read(0, 1)
+"""
+
+
+def test_threads_that_come_and_go(crashing: str, tmp_path: Path) -> None:
+    """They stand still while the stacks are told: one that ends takes itself out of the list that is gone through."""
+    program = Program(crashing, tmp_path)
+    program.build(main=COMING_AND_GOING, used="import _thread\n")
+    for _ in range(20):
+        with subprocess.Popen([program.path], stdin=-1, stdout=-1, stderr=-1) as running:
+            assert running.stderr is not None
+            assert running.stderr.readline() == b"ready\n"
+            running.send_signal(signal.SIGSEGV)
+            stdout, stderr = running.communicate(timeout=60)
+        outcome = Outcome(running.returncode, stdout, stderr)
+        assert "segmentation fault" in outcome.error(999)["msg"]
+        assert re.search(r'^  File "<__main__\.py>", line \d+ in <module>$', outcome.stderr, re.MULTILINE), (
+            outcome.stderr
+        )
+
+
 def test_crash_after_a_part_of_the_answer(run_crashing: Callable[[str], Outcome]) -> None:
     outcome = run_crashing(f"os.write(1, b'{{')\ncrash({NULL}, 0)")
     assert (outcome.status, outcome.stdout) == (1, "{")

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,14 @@ import pytest
 from plumbline.install import installer
 from plumbline.install.installer import InstallError, Result
 from plumbline.interruption import InterruptedVerbError, terminable
+from plumbline.prepare import persistent
+from plumbline.prepare.places import Places
+from tests.support import faults as faults_
 from tests.support import plugin, schemas
+from tests.support.command import BINARY, plumbline
 
 REFERENCE = f"{plugin.REFERENCE}/host-device"
-CHANGES = ("write", "fchmod", "fsync", "?rename", "?renameat", "?unlink", "?unlinkat", "flock")
+CHANGES = ("write", "fchmod", "fsync", "?rename", "?renameat", "?link", "linkat", "?unlink", "?unlinkat", "flock")
 
 
 @pytest.fixture
@@ -38,14 +43,23 @@ def kept(tmp_path: Path) -> str:
     return str(tmp_path / "kept")
 
 
+@contextmanager
+def mounted_on(folder: Path | str) -> Iterator[None]:
+    """Have a file system of its own on a folder."""
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
 @pytest.fixture
 def mounted(tmp_path: Path) -> Iterator[Path]:
     """A folder that is a file system of its own."""
     folder = tmp_path / "mounted"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    with mounted_on(folder):
+        yield folder
 
 
 def content(path: Path | str) -> bytes:
@@ -246,6 +260,7 @@ def test_what_is_replaced_cannot_be_kept(target: Path, tmp_path: Path, reference
     assert {name: content(target / name) for name in names(target)} == referenced
 
 
+@pytest.mark.usefixtures("told_to_end")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_told_to_end(
     target: Path, kept: str, referenced: dict[str, bytes], number: signal.Signals, monkeypatch: pytest.MonkeyPatch
@@ -271,6 +286,52 @@ def test_told_to_end(
             installer.install(plugin.DIST, str(target), THREE, kept=kept)
     assert names(target) == sorted(THREE)
     assert all(content(target / name) == content(f"{plugin.DIST}/{name}") for name in THREE)
+
+
+FAILING = ["EIO", "ENOSPC"]
+
+
+def failing(target: Path, verb: str, kept: str, *faults: tuple[str, str]) -> str:
+    """Install or uninstall THREE in another process, where a call about a file fails; return what it says.
+
+    faults: the file's name, of a rename that which it has before, and a fault as strace has it.
+    """
+    source = f"{plugin.DIST!r}, " if verb == "install" else ""
+    program = f"from plumbline.install import installer as i\ntry: i.{verb}({source}{str(target)!r}, {THREE}, "
+    program += f"kept={kept!r})\nexcept i.InstallError as e: print(e)"
+    paths = [word for name, _ in faults for word in ("-P", str(target / name))]
+    prefix = faults_.strace("?rename,?unlink", *(fault for _, fault in faults))
+    words = [*prefix, *paths, sys.executable, "-c", program]
+    return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, cwd=plugin.REPOSITORY).stdout
+
+
+@pytest.mark.parametrize("error", FAILING)
+def test_the_disk_fails_at_a_rename(target: Path, kept: str, referenced: dict[str, bytes], error: str) -> None:
+    """Those that are in their places by then go back; what cannot go back is named, and the next run mends it."""
+    last = (".static.plumbline-install", f"?rename:error={error}")
+    said = failing(target, "install", kept, last)
+    assert said.startswith(f"nothing was installed in {target}: {target}/"), said
+    assert {name: content(target / name) for name in names(target)} == referenced
+    assert [x for x in Path(kept).rglob("*") if x.is_file()] == []
+    said = failing(target, "install", kept, last, ("sriov", f"?unlink:error={error}"))
+    assert said.startswith(f"only sriov was installed in {target}: "), said
+    assert content(target / "sriov") == content(f"{plugin.DIST}/sriov")
+    assert {name: content(target / name) for name in referenced} == referenced
+    installer.install(plugin.DIST, str(target), THREE, kept=kept)
+    assert all(content(target / name) == content(f"{plugin.DIST}/{name}") for name in THREE)
+    assert names(target) == sorted(THREE)
+
+
+@pytest.mark.parametrize("error", FAILING)
+def test_the_disk_fails_while_uninstalling(target: Path, kept: str, referenced: dict[str, bytes], error: str) -> None:
+    """The same the other way round."""
+    installer.install(plugin.DIST, str(target), THREE, kept=kept)
+    ours = {name: content(target / name) for name in names(target)}
+    said = failing(target, "uninstall", kept, (".static.plumbline-install", f"?rename:error={error}"))
+    assert said.startswith(f"nothing was removed from {target}: "), said
+    assert {name: content(target / name) for name in names(target)} == ours
+    installer.uninstall(str(target), THREE, kept=kept)
+    assert {name: content(target / name) for name in names(target)} == referenced
 
 
 def test_nothing_to_uninstall_from(tmp_path: Path, kept: str) -> None:
@@ -328,3 +389,37 @@ def test_killed_at_any_point(target: Path, tmp_path: Path) -> None:
             assert content(target / "static") == new
             assert [content(x) for x in kept.rglob("static*")] == [old]
     assert became == {False, True}
+
+
+def test_the_command_itself(target: Path, tmp_path: Path) -> None:
+    """As a user types it: it installs itself, which runs; over another program it keeps that; what the next boot runs
+    stays.
+    """
+    before = "#!/bin/sh\necho another\n"
+    (target / "plumbline").write_text(before)
+    words = ("install", "--command", "--folder", str(target))
+    first = plumbline(*words, "--json", program=BINARY).ended(0).document
+    assert [(x["name"], x["result"]) for x in first["binaries"]] == [("plumbline", "replaced")]
+    assert content(target / "plumbline") == content(BINARY[0])
+    installed = (str(target / "plumbline"),)
+    assert plumbline("--version", program=installed).ended(0).stdout == plumbline("--version", program=BINARY).stdout
+    again = plumbline(*words, "--json", program=installed).ended(0).document
+    assert [x["result"] for x in again["binaries"]] == ["unchanged"]
+    unit = Path(Places().unit)
+    with mounted_on("/etc/systemd"):  # of this session's mounts, not the machine's
+        unit.parent.mkdir()
+        unit.write_text(persistent.unit(installed[0], Places().pfs))
+        said = plumbline(*words, "--uninstall").ended(4)
+        assert f"{installed[0]} is not removed: {unit} runs it at each boot; nothing was changed" in said.stderr
+    plumbline(*words, "--uninstall").ended(0)
+    assert (target / "plumbline").read_text() == before
+
+
+def test_no_command_to_install(target: Path, tmp_path: Path) -> None:
+    """What pip has installed is not copied, nor what is no command."""
+    said = plumbline("install", "--command", "--folder", str(target)).ended(2)
+    assert "it runs where pip has put it" in said.stderr
+    shutil.copy("/bin/true", tmp_path / "plumbline")
+    said = plumbline("install", "--command", "--folder", str(target), "--from", str(tmp_path)).ended(1)
+    assert "is not the operator's command, or does not run here: true (GNU coreutils)" in said.stderr
+    assert names(target) == []

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ipam.host_local.index import WORTHWHILE
 from tests.support import faults, node
 from tests.support.plugin import Attachment
 
@@ -64,6 +65,35 @@ def test_killed_between_any_two_operations(tmp_path: Path, command: str) -> None
         victim.add()
         assert sorted(owners(data_dir).values()) == ["c1", "c1", "other", "other"], step
         assert [name for name in os.listdir(data_dir / "net") if name.startswith(".")] == [], step
+
+
+@pytest.mark.parametrize("command", ["ADD", "DEL"])
+def test_killed_with_an_index(tmp_path: Path, command: str) -> None:
+    """Of a large store, too: the index of before is not believed, or tells what the files tell."""
+    victim, other = attachment(tmp_path), attachment(tmp_path, "other")
+    victim.add()
+    for number in range(WORTHWHILE):
+        (tmp_path / "net" / f"10.1.0.{number + 100}").write_bytes(f"old{number}\r\nnet1".encode())
+    victim.delete()
+    is_read = faults.traced(other, "ADD", "openat")[1]
+    assert not any("10.1.0.100" in call.text for call in is_read), "there is no index"
+    if command == "DEL":
+        victim.add()
+    steps = faults.calls(victim, command)
+    assert any("/run/plumbline/" in step.text for step in steps), steps
+    victim.delete()
+    for step in steps:
+        if command == "DEL":
+            victim.add()
+        assert faults.inject(victim, command, "signal=SIGKILL", step).status == -9, step
+        before = owners(tmp_path)
+        if "c1" in before.values():
+            assert "duplicate allocation" in victim.call("ADD").error(999)["msg"], step
+        victim.delete()
+        assert set(owners(tmp_path).values()) == set(before.values()) - {"c1"}, step
+        other.delete()
+        assert not {"c1", "other"} & set(owners(tmp_path).values()), step
+        other.add()
 
 
 @pytest.fixture

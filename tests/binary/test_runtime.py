@@ -4,61 +4,32 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support import daemon, disk, net
+from tests.support import disk, rootfs
+from tests.support.containerd import Containerd, running
 from tests.support.net import HOST
 from tests.support.plugin import binary
 
-CONTAINERD = "/usr/bin/containerd"
-CTR = "/usr/bin/ctr"
-BUSYBOX = "/usr/bin/busybox"
 FOLDER = "/run/plumbline-containerd"
-SOCKET = f"{FOLDER}/containerd.sock"
 NETWORK = "runtime-net"
-APPLETS = ("sh", "ip", "cat", "ping", "sleep", "true", "false")
-
-# No CRI, no snapshots: `ctr run --rootfs` needs the runtime alone.
-CONFIGURATION = f"""version = 2
-root = "{FOLDER}/root"
-state = "{FOLDER}/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]
-[grpc]
-  address = "{SOCKET}"
-[ttrpc]
-  address = "{SOCKET}.ttrpc"
-"""
 
 
 @pytest.fixture
-def containerd() -> Iterator[None]:
+def containerd() -> Iterator[Containerd]:
     """containerd with folders of its own, in this session's private mounts."""
-    os.makedirs(FOLDER)
-    Path(FOLDER, "config.toml").write_text(CONFIGURATION)
-    command = (CONTAINERD, "--config", f"{FOLDER}/config.toml", "--log-level", "warn")
-    with daemon.running(*command, ready=lambda: ctr("version", check=False) != ""):
-        yield
-        # A container whose network fails stays behind as a task that was never started, with a process of its own.
-        for name in ctr("tasks", "list", "-q").split():
-            ctr("tasks", "delete", "--force", name)
-    shutil.rmtree(FOLDER)
+    with running(FOLDER) as one:
+        yield one
 
 
 @pytest.fixture
-def rootfs(tmp_path: Path) -> str:
+def root(tmp_path: Path) -> str:
     """A root file system with busybox in it, for which no image is needed."""
-    folder = tmp_path / "rootfs"
-    for name in ("bin", "dev", "proc", "sys", "etc", "tmp", "run"):
-        (folder / name).mkdir(parents=True)
-    shutil.copy(BUSYBOX, folder / "bin/busybox")
-    for applet in APPLETS:
-        (folder / "bin" / applet).symlink_to("busybox")
-    return str(folder)
+    return rootfs.folder(str(tmp_path / "rootfs"))
 
 
 @pytest.fixture
@@ -88,26 +59,22 @@ def network(device: str) -> Iterator[str]:
         os.unlink(f"/opt/cni/bin/{name}")
 
 
-def run_container(rootfs: str, name: str, *command: str, check: bool = True) -> str:
+def run_container(containerd: Containerd, root: str, name: str, *command: str, check: bool = True) -> str:
     """Run a container on the network until it ends, under a name that no other session uses.
 
     Its control group, which the whole machine shares, is at the top, so that no parent of it is left.
     """
     unique = f"plumbline-{os.getpid()}-{name}"
-    return ctr("run", "--rm", "--cni", "--cgroup", "", "--rootfs", rootfs, unique, *command, check=check)
+    options = ("--rm", "--cni", "--cgroup", "", "--rootfs", root)
+    return containerd.ctr("run", *options, unique, *command, check=check)
 
 
-def ctr(*arguments: str, check: bool = True) -> str:
-    """Run ctr against this test's containerd."""
-    return net.run(CTR, "--address", SOCKET, *arguments, check=check)
-
-
-@pytest.mark.usefixtures("containerd")
-def test_container(network: str, rootfs: str) -> None:
+@pytest.mark.tried("containerd", "a container of ctr run --cni")
+def test_container(containerd: Containerd, network: str, root: str) -> None:
     """A container sees interface, address and route, and reaches its gateway; afterwards nothing is left."""
     mac = HOST.settings(network)["mac"]
     script = "ip -o addr show dev eth0; ip route; ping -c 1 -W 5 10.30.0.1; cat /sys/class/net/eth0/ifalias"
-    output = run_container(rootfs, "web1", "/bin/sh", "-c", script)
+    output = run_container(containerd, root, "web1", "/bin/sh", "-c", script)
     assert "10.30.0.20/24" in output
     assert "default via 10.30.0.1 dev eth0" in output
     assert "1 packets received" in output
@@ -117,22 +84,21 @@ def test_container(network: str, rootfs: str) -> None:
     assert disk.records() == []
     # The device was one end of a veth pair, which dies with the container's namespace, as it should.
     assert network not in HOST.links()
-    assert ctr("containers", "list", "-q") == ""
+    assert containerd.ctr("containers", "list", "-q") == ""
 
 
-@pytest.mark.usefixtures("containerd")
-def test_container_that_fails(network: str, rootfs: str) -> None:
+@pytest.mark.tried("containerd", "a container of ctr run --cni that ends with an error, or has no device")
+def test_container_that_fails(containerd: Containerd, network: str, root: str) -> None:
     """A container that ends with an error, or cannot start at all, leaves nothing either."""
-    run_container(rootfs, "web2", "/bin/false", check=False)
+    run_container(containerd, root, "web2", "/bin/false", check=False)
     assert disk.reserved(NETWORK) == {}
     assert disk.records() == []
 
 
-@pytest.mark.usefixtures("containerd")
-def test_no_device(network: str, rootfs: str) -> None:
+def test_no_device(containerd: Containerd, network: str, root: str) -> None:
     """ADD fails, for want of the device: the container does not start, and our message reaches the user."""
     HOST.ip("link", "del", network)
     with pytest.raises(AssertionError, match=network):
-        run_container(rootfs, "web3", "/bin/true")
+        run_container(containerd, root, "web3", "/bin/true")
     assert disk.reserved(NETWORK) == {}
     assert disk.records() == []

@@ -13,7 +13,9 @@ from tests.support.net import Space
 from tests.support.plugin import Attachment
 from tests.support.vfs import PF, VF
 
-pytest.register_assert_rewrite("tests.support.unlucky_vfs", "tests.support.killed_vfs")  # a failure says what differs
+pytest.register_assert_rewrite(  # a failure says what differs
+    "tests.support.unlucky_vfs", "tests.support.killed_vfs", "tests.support.called_by_cnitool"
+)
 
 
 SETTINGS = {"vlan": 100, "vlanQoS": 3, "mac": "02:00:5e:00:00:64", "spoofchk": "off", "trust": "on", "mtu": 1400}

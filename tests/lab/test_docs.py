@@ -1,88 +1,21 @@
-"""What the sriov page says, on VFs: its examples are executed, and its error messages are those that come."""
+"""What the sriov page says, on VFs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from tests.support import disk, examples, net, vf_page
+from tests.support import disk, vf_page
 from tests.support.net import HOST, Space
-from tests.support.plugin import Attachment
-from tests.support.simulator import in_place_of_pf
-from tests.support.vf_page import Page
+from tests.support.simulator import Simulated, in_place_of_pf
+from tests.support.vf_page import Described, Page, asked_mac
 from tests.support.vfs import VF
 
 PAGE = Page("docs/sriov.md", {"type": "sriov"})
 REFUSED_BY_IGB = {"link_state", "min_tx_rate"}
-
-
-@contextmanager
-def suitable(conf: dict[str, Any], vf: VF) -> Iterator[tuple[Callable[[], dict[str, Any]], Callable[[], object]]]:
-    """Make the VF one that the example can be tried on; yield what returns its entry in the table of its PF, and what
-    returns all that has to be the same again after DEL.
-
-    igb takes what nearly all examples ask for, netdevsim takes everything, but it is not the PF that the VF reports its
-    address to. The example of a DPDK program gets a VF on vfio-pci.
-    """
-    if REFUSED_BY_IGB & conf.keys():
-        name = vf.name
-        with in_place_of_pf(vf) as simulated:
-            yield simulated.table, lambda: (simulated.table(), HOST.settings(name))
-        return
-    if conf["name"] == "dpdk":
-        vf.bind("vfio-pci")
-    yield vf.table, vf.snapshot
-
-
-@pytest.mark.parametrize("conf", examples.networks("sriov"))
-def test_example_attaches_and_detaches(conf: dict[str, Any], vf: VF, pod: Space) -> None:
-    """ADD, CHECK and DEL with the example; the VF is put in where Multus puts it in, and where the example has one."""
-    with suitable(conf, vf) as (table, state):
-        before, entry = state(), table()
-        one = Attachment(vf_page.example(conf, vf), net.unique("docs"), pod.path)
-        result = one.add()
-        assert result["cniVersion"] == conf["cniVersion"]
-        assert result["dns"] == (conf.get("dns", {}) if "ipam" in conf else {})
-        assert_settings(conf, entry, table())
-        if vf.driver == "igbvf":
-            assert_link(conf, result, pod)
-        else:
-            assert pod.links() == []
-            assert [x["pciID"] for x in result["interfaces"]] == [vf.address]
-            assert [x["address"] for x in result["ips"]] == [x["address"] for x in conf["ipam"]["addresses"]]
-        one.check().ok()
-        one.delete()
-        assert state() == before
-    assert [path for path in disk.files(disk.SRIOV) if not path.endswith(".lock")] == []
-    assert disk.reserved(conf["name"]) == {}
-
-
-def assert_settings(conf: dict[str, Any], before: dict[str, Any], now: dict[str, Any]) -> None:
-    """The PF's table has what the example asks for, and what it had of what the example leaves out."""
-    vlan = (now.get("vlan_list") or [{}])[0]
-    asked = (conf.get("vlan", 0), conf.get("vlanQoS", 0), conf.get("vlanProto", "802.1q"))
-    assert (vlan.get("vlan", 0), vlan.get("qos", 0), vlan.get("protocol", "802.1Q").lower()) == asked
-    for key in ("spoofchk", "trust"):
-        assert now[key] == (conf[key] == "on" if key in conf else before[key])
-    assert now["link_state"] == conf.get("link_state", before["link_state"])
-    assert now["rate"] == {"min_tx": conf.get("min_tx_rate", 0), "max_tx": conf.get("max_tx_rate", 0)}
-    assert now["address"] == conf.get("runtimeConfig", {}).get("mac", conf.get("mac", before["address"]))
-
-
-def assert_link(conf: dict[str, Any], result: dict[str, Any], pod: Space) -> None:
-    """The link in the pod has what the example asks for, and what the result says."""
-    link = pod.link("net1")
-    assert link is not None
-    assert "UP" in link["flags"]
-    assert link["mtu"] == conf.get("mtu", 1500)
-    assert link["address"] == result["interfaces"][0]["mac"]
-    assert link["address"] == conf.get("runtimeConfig", {}).get("mac", conf.get("mac", link["address"]))
-    assert pod.addresses("net1") == sorted(ip["address"] for ip in result.get("ips", []))
-    wanted = {route["dst"] for route in result.get("routes", [])}
-    assert {"default" if dst == "0.0.0.0/0" else dst for dst in wanted} <= {x["dst"] for x in pod.routes("net1")}
 
 
 BY_CONFIGURATION: dict[str, dict[str, Any]] = {
@@ -109,21 +42,60 @@ or an attachment that there is already; and CHECK's. Tests of those parts know t
 """
 
 
-def test_messages_about_the_configuration(vf: VF, pod: Space) -> None:
-    """What the page lists is what comes, and the VF is as it was."""
-    before = vf.snapshot()
-    PAGE.assert_provoked_by_configuration(vf, pod, BY_CONFIGURATION)
-    assert vf.snapshot() == before
+class Rig(vf_page.Rig):
+    """A VF, and its entry in a table: its PF's, or netdevsim's in its place."""
+
+    page = PAGE
+    folder = disk.SRIOV
+    by_configuration = BY_CONFIGURATION
+    by_state = BY_STATE
+    others = NOT_PROVOKED
+    asked: ClassVar = {"vlan": 5, "trust": "on"}
+
+    def __init__(self, vf: VF, pod: Space) -> None:
+        super().__init__(vf, pod)
+        self._simulated: Simulated | None = None
+
+    @contextmanager
+    def suitable(self, conf: dict[str, Any]) -> Iterator[None]:
+        """See `Rig`. igb takes what nearly all examples ask for, netdevsim takes everything, but it is not the PF that
+        the VF reports its address to.
+        """
+        with super().suitable(conf):
+            if not REFUSED_BY_IGB & conf.keys():
+                yield
+                return
+            with in_place_of_pf(self.vf) as self._simulated:
+                yield
+
+    def snapshot(self) -> object:
+        """See `Rig`."""
+        self._before = self._table()
+        return self.vf.snapshot() if self._simulated is None else (self._before, HOST.settings(self.vf.name))
+
+    def _table(self) -> dict[str, Any]:
+        return (self._simulated or self.vf).table()
+
+    def assert_attached(self, conf: dict[str, Any]) -> None:
+        """See `Rig`. The table has what it had of what the example leaves out."""
+        before, now = self._before, self._table()
+        vlan = (now.get("vlan_list") or [{}])[0]
+        asked = (conf.get("vlan", 0), conf.get("vlanQoS", 0), conf.get("vlanProto", "802.1q"))
+        assert (vlan.get("vlan", 0), vlan.get("qos", 0), vlan.get("protocol", "802.1Q").lower()) == asked
+        for key in ("spoofchk", "trust"):
+            assert now[key] == (conf[key] == "on" if key in conf else before[key])
+        assert now["link_state"] == conf.get("link_state", before["link_state"])
+        assert now["rate"] == {"min_tx": conf.get("min_tx_rate", 0), "max_tx": conf.get("max_tx_rate", 0)}
+        assert now["address"] == asked_mac(conf, before["address"])
 
 
-@pytest.mark.parametrize("part", BY_STATE)
-def test_message_about_the_state(part: str, vf: VF, pod: Space) -> None:
-    """What the page lists is what comes."""
-    with BY_STATE[part](vf):
-        outcome = PAGE.answer(vf, pod, vlan=5, trust="on")
-    PAGE.assert_listed(part, outcome)
+@pytest.fixture
+def rig(vf: VF, pod: Space) -> Rig:
+    """A VF of the first PF."""
+    return Rig(vf, pod)
 
 
-def test_every_message_is_provoked() -> None:
-    """But for the few that are said not to be."""
-    PAGE.assert_all_known(*BY_CONFIGURATION, *BY_STATE, *NOT_PROVOKED)
+class TestPage(Described):
+    """All of it."""
+
+    rigs = Rig

@@ -65,8 +65,8 @@ def attached_by_sriov_cni(vf: VF, one: Attachment, pod: Space) -> None:
     entry = f"link set {vf.pf.name} vf {vf.index}"
     HOST.batch(f"{entry} vlan 100 qos 3", f"{entry} mac {mac_of(vf)}", f"{entry} trust on")
     HOST.ip("link", "set", name, "netns", str(pod.name), "name", "net1")
-    pod.ip("link", "set", "net1", "address", mac_of(vf))
-    pod.ip("link", "set", "net1", "up")
+    # igbvf takes the address that the PF has set when it is reset, which is when it comes up.
+    pod.batch("link set net1 up", "link set net1 down", f"link set net1 address {mac_of(vf)}", "link set net1 up")
     os.makedirs(f"{disk.SRIOV}/pci/vf_lock", exist_ok=True)
     write(f"{disk.SRIOV}/{one.container_id}-net1", json.dumps(go_record(vf, name, mac)))
     write(f"{disk.SRIOV}/pci/{vf.address}", pod.path)

@@ -169,14 +169,13 @@ def test_check_sees_what_was_changed_at_the_pf(name: str, vf: VF, attach: Attach
 
 
 def test_check_sees_what_was_changed_in_the_pod(vf: VF, pod: Space, attach: Attach) -> None:
-    """MTU, MAC address, addresses, and the link itself."""
+    """Addresses, and the link itself. Its MTU may be that of a plugin later in the chain, and is no fault."""
     before = vf.snapshot()
     one = attach(vf, mtu=1400, ipam={"type": "static", "addresses": [{"address": "10.5.0.9/24"}]})
     one.add()
     one.check().ok()
     pod.ip("link", "set", "net1", "mtu", "1300")
-    assert "MTU 1300" in one.check().error(999)["msg"]
-    pod.ip("link", "set", "net1", "mtu", "1400")
+    one.check().ok()
     pod.ip("addr", "del", "10.5.0.9/24", "dev", "net1")
     assert "10.5.0.9/24" in one.check().error(999)["msg"]
     pod.ip("addr", "add", "10.5.0.9/24", "dev", "net1")

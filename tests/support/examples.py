@@ -1,7 +1,8 @@
 """The examples in the documentation: every JSON block of every page is a network configuration, and it is executed.
 
 Each is executed once, by the test of the plugin that it is for: those of `sriov` and `accelerated-bridge` need VFs and
-run in the lab, those of `host-device` outside of it. Blocks that are no network configuration are not marked as JSON.
+run in the lab (vf_page.py), those of `host-device` outside of it. Blocks that are no network configuration are not
+marked as JSON.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ from typing import Any
 
 import pytest
 
+from tests.support.net import Space
 from tests.support.plugin import REPOSITORY, Outcome
 
-EXECUTED_BY = {
-    "accelerated-bridge": "tests/lab/accelerated_bridge/test_docs.py",
-    "host-device": "tests/binary/test_docs.py",
-    "sriov": "tests/lab/test_docs.py",
+EXECUTED = {
+    "accelerated-bridge": ("tests/lab/accelerated_bridge/test_docs.py", "class TestPage(Described):"),
+    "host-device": ("tests/binary/test_docs.py", '@pytest.mark.parametrize("conf", examples.networks("host-device"))'),
+    "sriov": ("tests/lab/test_docs.py", "class TestPage(Described):"),
 }
-"""Plugin and the file that executes its examples, with `networks`."""
+"""Plugin, the file that executes its examples, and the line there that does it."""
 
 
 def pages() -> list[str]:
@@ -58,6 +60,20 @@ def examples() -> dict[str, dict[str, Any]]:
 def networks(plugin: str) -> list[Any]:
     """Return the examples for one plugin, as parameters of a test."""
     return [pytest.param(conf, id=name) for name, conf in examples().items() if conf.get("type") == plugin]
+
+
+def assert_answered(conf: dict[str, Any], result: dict[str, Any]) -> None:
+    """A result is of the version that an example asks for, and has its name servers if it asks for addresses."""
+    assert result["cniVersion"] == conf["cniVersion"]
+    assert result["dns"] == (conf.get("dns", {}) if "ipam" in conf else {})
+
+
+def assert_addressed(result: dict[str, Any], pod: Space) -> None:
+    """The pod's link has the addresses and routes of the result."""
+    assert pod.addresses("net1") == sorted(ip["address"] for ip in result.get("ips", []))
+    routes = {route["dst"] for family in ("-4", "-6") for route in pod.routes("net1", family, "all")}
+    wanted = {route["dst"] for route in result.get("routes", [])}
+    assert {"default" if dst in ("0.0.0.0/0", "::/0") else dst for dst in wanted} <= routes
 
 
 def messages(page: str) -> dict[str, int]:

@@ -37,8 +37,10 @@ from tests.support.links import Link, Netns, attribute, differences
 WALL_LIMIT_S = 75.0
 """How long a plugin may run: the lock of a device is waited for for 60 s."""
 
-SETTLING_S = 0.2
-"""How long a link may have another name than its own, in seconds: it has just arrived, and is renamed."""
+SETTLING_S = 5.0
+"""How long a link may have another name than its own, in seconds: it has just arrived, and whoever renames it has
+to get his turn on a busy machine.
+"""
 
 MOST_FAILURES = 40
 """After how many failures it is enough."""

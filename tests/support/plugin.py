@@ -112,6 +112,12 @@ class Attachment:
         variables = environment(command, self.container_id, self.netns, self.ifname, self.args, self.path)
         return run(binary(self.conf["type"], folder or self.folder), stdin, variables, prefix)
 
+    def start(self, command: str) -> subprocess.Popen[bytes]:
+        """Start a command, which begins when it has read its input."""
+        variables = environment(command, self.container_id, self.netns, self.ifname, self.args, self.path)
+        pipe = subprocess.PIPE
+        return subprocess.Popen([binary(self.conf["type"])], env=variables, stdin=pipe, stdout=pipe, bufsize=0)
+
     def add(self, **options: Any) -> dict[str, Any]:
         """ADD that must succeed; the result is kept for CHECK."""
         self.result = self.call("ADD", **options).ok()

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.test_go_records import attached_by_sriov_cni
-from tests.support import daemon, net, vfs
+from tests.support import containerd, disk, net, rootfs, vfs
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 from tests.support.vfs import PF, settle, wait_for
@@ -36,20 +36,7 @@ LOGS = "/var/log/pods"
 RESULTS = "/var/lib/cni/results"
 NETWORKS = "/etc/cni/net.d"
 CONTAINERD = "/run/plumbline-scene"
-SOCKET = f"{CONTAINERD}/containerd.sock"
-APPLETS = ("sh", "sleep")
 BRIDGE, SIMULATED = "br-scene", "netdevsim1"
-
-# No CRI and no snapshots: `ctr run --rootfs` needs the runtime alone.
-CONFIGURATION = f"""version = 2
-root = "{CONTAINERD}/root"
-state = "{CONTAINERD}/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]
-[grpc]
-  address = "{SOCKET}"
-[ttrpc]
-  address = "{SOCKET}.ttrpc"
-"""
 
 
 @dataclass(slots=True)
@@ -72,6 +59,7 @@ def made(pfs: list[PF]) -> Iterator[Scene]:
     """Have the whole scene, and VFs as before afterwards."""
     scene = Scene(pfs)
     with ExitStack() as stack:
+        stack.callback(disk.clear)
         stack.callback(vfs.reset, *(vf for pf in pfs for vf in pf.vfs))
         stack.callback(net.run, "ip", "-all", "netns", "delete")
         _attached(scene, 0, "living", kubelet_args("default", "router-0", "11111111-aaaa"))
@@ -198,34 +186,17 @@ def _in_a_container(scene: Scene) -> Iterator[None]:
     vf = scene.pfs[1].vfs[2]
     plugin = {"type": "sriov", "deviceID": vf.address, "trust": "on"}
     write(f"{NETWORKS}/10-scene.conflist", json.dumps({"cniVersion": "1.0.0", "name": "green", "plugins": [plugin]}))
-    rootfs = _rootfs(f"{CONTAINERD}/rootfs")
-    write(f"{CONTAINERD}/config.toml", CONFIGURATION)
-    command = ("/usr/bin/containerd", "--config", f"{CONTAINERD}/config.toml", "--log-level", "warn")
-    with daemon.running(*command, ready=lambda: ctr("version", check=False) != "", timeout_s=120):
-        ctr("run", "--detach", "--cni", "--cgroup", "", "--rootfs", rootfs, "scene", "/bin/sleep", "100000")
-        try:
-            yield
-        finally:
-            ctr("tasks", "kill", "--signal", "9", "scene", check=False)
-            wait_for(lambda: bool(vf.name), f"link of {vf.address} on the host")
-            for name in ctr("tasks", "list", "-q").split():
-                ctr("tasks", "delete", "--force", name)
-            os.unlink(f"{NETWORKS}/10-scene.conflist")
-
-
-def ctr(*arguments: str, check: bool = True) -> str:
-    """Run ctr against the scene's containerd."""
-    return net.run("/usr/bin/ctr", "--address", SOCKET, *arguments, check=check)
-
-
-def _rootfs(folder: str) -> str:
-    """Make a root file system with busybox in it, for which no image is needed."""
-    for name in ("bin", "dev", "proc", "sys", "etc", "tmp", "run"):
-        os.makedirs(f"{folder}/{name}", exist_ok=True)
-    shutil.copy("/usr/bin/busybox", f"{folder}/bin/busybox")
-    for applet in APPLETS:
-        os.symlink("busybox", f"{folder}/bin/{applet}")
-    return folder
+    try:
+        with containerd.running(CONTAINERD) as one:
+            folder = rootfs.folder(f"{CONTAINERD}/rootfs")
+            one.ctr("run", "--detach", "--cni", "--cgroup", "", "--rootfs", folder, "scene", "/bin/sleep", "100000")
+            try:
+                yield
+            finally:
+                one.ctr("tasks", "kill", "--signal", "9", "scene", check=False)
+                wait_for(lambda: bool(vf.name), f"link of {vf.address} on the host")
+    finally:
+        os.unlink(f"{NETWORKS}/10-scene.conflist")
 
 
 def write(path: str, text: str) -> None:

@@ -33,7 +33,7 @@ from tests.support.bad_luck import (
     without_mac,
 )
 from tests.support.net import HOST, Space
-from tests.support.plugin import Attachment, Outcome, binary, environment
+from tests.support.plugin import Attachment, Outcome
 from tests.support.vfs import PF, VF, without_permanent_mac
 
 MakePod = Callable[[], Space]
@@ -190,13 +190,6 @@ def alone(everything: dict[str, Any], one: Attachment) -> dict[str, Any]:
     reserved = {address: whose for address, whose in everything["reserved"].items() if whose == owner}
     assert [f"{address}/24" for address in reserved] == everything["addresses"]
     return {**everything, "reserved": reserved}
-
-
-def start(one: Attachment, command: str) -> subprocess.Popen[bytes]:
-    """Start a command of an attachment, which begins when it has read its input."""
-    variables = environment(command, one.container_id, one.netns, one.ifname, one.args, one.path)
-    pipe = subprocess.PIPE
-    return subprocess.Popen([binary(one.conf["type"])], env=variables, stdin=pipe, stdout=pipe, bufsize=0)
 
 
 class BadLuck:
@@ -441,7 +434,7 @@ class BadLuck:
         pods = make_pod(), make_pod()
         for asked in (rig.settings, rig.settings), (rig.settings, rig.others):
             both = [rig.attach(what, pod) for what, pod in zip(asked, pods, strict=True)]
-            started = [start(one, "ADD") for one in both]
+            started = [one.start("ADD") for one in both]
             for one, process in zip(both, started, strict=True):
                 assert process.stdin is not None
                 process.stdin.write(json.dumps(one.conf).encode())

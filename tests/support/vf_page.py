@@ -1,13 +1,18 @@
-"""A page of a plugin for VFs: its examples, made one for a VF that there is, and what provokes its error messages."""
+"""What the page of a plugin for VFs says: its examples are executed, and its error messages are those that come. A rig
+is what each plugin has of its own; the tests are the same.
+"""
 
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
-from tests.support import examples, net
+import pytest
+
+from tests.support import disk, examples, net
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment, Outcome
 from tests.support.vfs import VF
@@ -125,3 +130,108 @@ BY_STATE: dict[str, Place] = {
     "though it is bound to": astray,
 }
 """The same, with the state of the VF that provokes it."""
+
+
+class Rig(ABC):
+    """A VF and a pod, and what is around them.
+
+    page: what is tried. folder: of the plugin's records. by_configuration: a part of each message on the page that a
+    configuration provokes, and that configuration; by_state: the same of the states of the VF, in which ADD asks for
+    what is in asked; others: parts of the messages that are not provoked by either.
+    """
+
+    page: Page
+    folder: str
+    by_configuration: dict[str, dict[str, Any]]
+    by_state: dict[str, Place]
+    others: tuple[str, ...]
+    asked: ClassVar[dict[str, Any]]
+
+    def __init__(self, vf: VF, pod: Space) -> None:
+        self.vf = vf
+        self.pod = pod
+
+    @contextmanager
+    def suitable(self, conf: dict[str, Any]) -> Iterator[None]:
+        """Make the VF one that the example can be tried on. That of a DPDK program gets a VF on vfio-pci."""
+        if conf["name"] == "dpdk":
+            self.vf.bind("vfio-pci")
+        yield
+
+    @abstractmethod
+    def snapshot(self) -> object:
+        """Return all that has to be as before in the end."""
+
+    @abstractmethod
+    def assert_attached(self, conf: dict[str, Any]) -> None:
+        """What is around the VF, and its entry at the PF, are as the example asks for."""
+
+
+class Described:
+    """The tests, which are the same for each plugin; its class has the class of its rigs, and its module the fixture
+    `rig`, which gives one.
+    """
+
+    rigs: type[Rig]
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Try every example of the plugin, and every state."""
+        if "conf" in metafunc.fixturenames:
+            metafunc.parametrize("conf", examples.networks(self.rigs.page.conf["type"]))
+        if "part" in metafunc.fixturenames:
+            metafunc.parametrize("part", self.rigs.by_state)
+
+    def test_example_attaches_and_detaches(self, conf: dict[str, Any], rig: Rig) -> None:
+        """ADD, CHECK and DEL with the example; the VF is put in where Multus puts it in, and where the example has
+        one.
+        """
+        with rig.suitable(conf):
+            before = rig.snapshot()
+            one = Attachment(example(conf, rig.vf), net.unique("docs"), rig.pod.path)
+            result = one.add()
+            examples.assert_answered(conf, result)
+            rig.assert_attached(conf)
+            if rig.vf.driver == "igbvf":
+                _assert_link(conf, result, rig.pod)
+            else:
+                assert rig.pod.links() == []
+                assert [x["pciID"] for x in result["interfaces"]] == [rig.vf.address]
+                assert [x["address"] for x in result["ips"]] == [x["address"] for x in conf["ipam"]["addresses"]]
+            one.check().ok()
+            one.delete()
+            assert rig.snapshot() == before
+        assert disk.records(rig.folder) == []
+        assert disk.reserved(conf["name"]) == {}
+
+    def test_messages_about_the_configuration(self, rig: Rig) -> None:
+        """What the page lists is what comes, and all is as it was."""
+        before = rig.snapshot()
+        rig.page.assert_provoked_by_configuration(rig.vf, rig.pod, rig.by_configuration)
+        assert rig.snapshot() == before
+
+    def test_message_about_the_state(self, part: str, rig: Rig) -> None:
+        """What the page lists is what comes."""
+        with rig.by_state[part](rig.vf):
+            outcome = rig.page.answer(rig.vf, rig.pod, **rig.asked)
+        rig.page.assert_listed(part, outcome)
+
+    def test_every_message_is_provoked(self) -> None:
+        """But for the few that are said not to be."""
+        rigs = self.rigs
+        rigs.page.assert_all_known(*rigs.by_configuration, *rigs.by_state, *rigs.others)
+
+
+def _assert_link(conf: dict[str, Any], result: dict[str, Any], pod: Space) -> None:
+    """The link in the pod has what the example asks for, and what the result says."""
+    link = pod.link("net1")
+    assert link is not None
+    assert "UP" in link["flags"]
+    assert link["mtu"] == conf.get("mtu", 1500)
+    assert link["address"] == result["interfaces"][0]["mac"]
+    assert link["address"] == asked_mac(conf, link["address"])
+    examples.assert_addressed(result, pod)
+
+
+def asked_mac(conf: dict[str, Any], otherwise: str) -> str:
+    """Return the address that an example asks for; `otherwise` if it asks for none."""
+    return str(conf.get("runtimeConfig", {}).get("mac", conf.get("mac", otherwise)))

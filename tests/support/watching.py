@@ -19,9 +19,8 @@ WITHIN_S = 60.0
 
 
 def hear_ctrl_c() -> None:
-    """For `preexec_fn`: what a shell runs in the background, or a test that has played a plugin, ignores SIGINT."""
+    """For `preexec_fn`: what a shell runs in the background ignores SIGINT, and so does what that starts."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 class Watching:

@@ -12,6 +12,7 @@ from functools import cache
 import pytest
 
 from program.contents import EXTENSIONS, STANDARD_LIBRARY, WHILE_LOADED
+from program.modules import ONLY_FROM_THE_SOURCE
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PLUGINS = ("ipam.host_local", "ipam.static", "plugins.accelerated_bridge", "plugins.host_device", "plugins.sriov")
@@ -21,6 +22,9 @@ FLOORS = ("cni.protocol", "cni.linux", "cni.attach", "ipam", "plugins.vf", "plug
 """From the lowest to the highest; the longest name that fits counts. The door, cni.skel, is above the first two."""
 
 DOOR, BENEATH_THE_DOOR = "cni.skel", ("cni.protocol", "cni.linux")
+
+BESIDE = ("bench", "lab", "program", "tests")
+"""What is beside the house."""
 
 MAX_PARAMETERS = 6
 MORE_PARAMETERS = {
@@ -62,21 +66,34 @@ def _trees() -> dict[str, ast.Module]:
 
 
 @cache
-def _imports() -> dict[str, set[str]]:
-    """Return which of our modules each imports, be it for its types only."""
-    found = {}
+def _named() -> dict[str, set[str]]:
+    """Return what each module imports, be it for its types only."""
+    found: dict[str, set[str]] = {}
     for name, tree in _trees().items():
-        imported = set()
+        imported = found.setdefault(name, set())
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 imported |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
+            elif isinstance(node, ast.ImportFrom):
+                assert node.module is not None, f"{name} imports by a relative name"
+                assert node.level == 0, f"{name} imports by a relative name"
                 # `from package import name` is about a module, if there is one of that name.
                 for alias in node.names:
                     whole = f"{node.module}.{alias.name}"
                     imported.add(whole if whole in _trees() else node.module)
-        found[name] = {other for other in imported if other in _trees() and other != name}
     return found
+
+
+@cache
+def _imports() -> dict[str, set[str]]:
+    """Return which of our modules each imports."""
+    return {name: {other for other in named if other in _trees() and other != name} for name, named in _named().items()}
+
+
+def test_nothing_beside_is_imported() -> None:
+    """The product needs neither its tests nor what builds it."""
+    found = {(name, other) for name, named in _named().items() for other in named if other.split(".")[0] in BESIDE}
+    assert found <= ONLY_FROM_THE_SOURCE
 
 
 def test_no_circle() -> None:

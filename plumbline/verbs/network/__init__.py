@@ -10,9 +10,10 @@ from plumbline.verbs.network.delete import delete
 from plumbline.verbs.network.gc import collect_garbage
 from plumbline.verbs.network.listing import show_all
 from plumbline.verbs.network.status import status
+from plumbline.verbs.options import Verbs
 
 
-@click.group()
+@click.group(cls=Verbs)
 def network() -> None:
     """Attach pods to networks by hand, as a container runtime or cnitool does, and take them off again.
 

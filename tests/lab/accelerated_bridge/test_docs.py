@@ -1,4 +1,4 @@
-"""What the accelerated-bridge page says, on VFs: its examples are executed, its error messages are those that come."""
+"""What the accelerated-bridge page says, on VFs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -15,7 +15,7 @@ from tests.support.bad_luck import remove_vfs
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
 from tests.support.switchdev import NATIVE, Nic
-from tests.support.vf_page import Page, Place
+from tests.support.vf_page import Described, Page, Place, asked_mac
 from tests.support.vfs import VF, settle, wait_for
 
 PAGE = Page("docs/accelerated-bridge.md", {"type": "accelerated-bridge", "bridge": "br1"})
@@ -48,27 +48,6 @@ def prepared(nic: Nic, vf: VF) -> Iterator[None]:
             *(f"link set {nic.pf.name} nomaster", f"link set {rep} nomaster", f"link set {rep} down mtu 1500"),
             check=False,
         )
-
-
-@pytest.mark.parametrize("conf", examples.networks("accelerated-bridge"))
-def test_example_attaches_and_detaches(conf: dict[str, Any], nic: Nic, vf: VF, prepared: None, pod: Space) -> None:
-    """ADD, CHECK and DEL with the example; the VF is put in where Multus puts it in, and where the example has one."""
-    if conf["name"] == "dpdk":
-        vf.bind("vfio-pci")
-    rep = nic.representor(vf)
-    before, uplink = nic.snapshot(vf, *BRIDGES), set(switchdev.vlans(nic.pf.name))
-    one = Attachment(vf_page.example(conf, vf), net.unique("docs"), pod.path)
-    result = one.add()
-    assert result["cniVersion"] == conf["cniVersion"]
-    assert switchdev.port(rep)["master"] == conf.get("bridge", "cni0").partition(",")[0]
-    wanted = vlans(conf)
-    assert switchdev.vlans(rep) == (wanted or {1: NATIVE})
-    assert set(switchdev.vlans(nic.pf.name)) == uplink | (set(wanted) if conf.get("setUplinkVlan") else set())
-    assert_vf(conf, result, vf, pod, rep)
-    one.check().ok()
-    one.delete()
-    assert nic.snapshot(vf, *BRIDGES) == before
-    assert disk.records(disk.ACCELERATED_BRIDGE) == []
 
 
 @pytest.fixture
@@ -150,24 +129,6 @@ def vlans(conf: dict[str, Any]) -> dict[int, set[str]]:
     return {**found, **({conf["vlan"]: NATIVE} if conf.get("vlan") else {})}
 
 
-def assert_vf(conf: dict[str, Any], result: dict[str, Any], vf: VF, pod: Space, rep: str) -> None:
-    """The VF has what the example asks for, and what the result says."""
-    mac = conf.get("runtimeConfig", {}).get("mac", conf.get("mac"))
-    table = vf.table()
-    assert mac in (None, table["address"])
-    assert all(table[key] == (conf[key] == "on") for key in ("trust", "spoofchk") if key in conf)
-    if vf.driver != "igbvf":
-        assert pod.links() == []
-        assert [x["pciID"] for x in result["interfaces"]] == [vf.address]
-        return
-    inside = pod.link("net1")
-    assert inside is not None
-    assert inside["address"] == result["interfaces"][0]["mac"]
-    assert mac in (None, inside["address"])
-    assert inside["mtu"] == switchdev.port(rep)["mtu"] == conf.get("mtu", 1500)
-    assert pod.addresses("net1") == sorted(ip["address"] for ip in result.get("ips", []))
-
-
 @contextmanager
 def legacy(vf: VF) -> Iterator[None]:
     """Have the PF without a switch."""
@@ -228,6 +189,12 @@ BY_STATE: dict[str, Place] = {
 }
 """The same, with the state of the VF that provokes it."""
 
+BY_SITUATION = (
+    "has no representor: its physical function",
+    *("there is no bridge", "which is a <kind>, not a bridge"),
+)
+"""The same, with what the tests below make."""
+
 BY_REFUSAL = (
     *("with MTU <n>", "on representor <representor>", "on uplink <uplink>", "cannot set MAC address"),
     "cannot look up <what>",
@@ -244,19 +211,49 @@ but for the MTU; CHECK's, of which one is in test_bad_luck.py; one that a kernel
 where there is an attachment already."""
 
 
-def test_messages_about_the_configuration(nic: Nic, vf: VF, prepared: None, pod: Space) -> None:
-    """What the page lists is what comes, and all is as it was."""
-    before = nic.snapshot(vf, "br1")
-    PAGE.assert_provoked_by_configuration(vf, pod, BY_CONFIGURATION)
-    assert nic.snapshot(vf, "br1") == before
+class Rig(vf_page.Rig):
+    """A VF, its representor, and the bridges of the page."""
+
+    page = PAGE
+    folder = disk.ACCELERATED_BRIDGE
+    by_configuration = BY_CONFIGURATION
+    by_state = BY_STATE
+    others = (*BY_SITUATION, *BY_REFUSAL, *NOT_PROVOKED)
+    asked: ClassVar = {"vlan": 5, "setUplinkVlan": True, "trust": "on"}
+
+    def __init__(self, vf: VF, pod: Space, nic: Nic) -> None:
+        super().__init__(vf, pod)
+        self.nic = nic
+        self._uplink: set[int] = set()
+
+    def snapshot(self) -> object:
+        """See `Rig`."""
+        self._uplink = set(switchdev.vlans(self.nic.pf.name))
+        return self.nic.snapshot(self.vf, *BRIDGES)
+
+    def assert_attached(self, conf: dict[str, Any]) -> None:
+        """See `Rig`. The uplink keeps the VLANs that it had."""
+        rep, wanted = self.nic.representor(self.vf), vlans(conf)
+        shown, table = switchdev.port(rep), self.vf.table()
+        assert shown["master"] == conf.get("bridge", "cni0").partition(",")[0]
+        assert shown["mtu"] == conf.get("mtu", 1500)
+        assert switchdev.vlans(rep) == (wanted or {1: NATIVE})
+        uplink = self._uplink | (set(wanted) if conf.get("setUplinkVlan") else set())
+        assert set(switchdev.vlans(self.nic.pf.name)) == uplink
+        assert table["address"] == asked_mac(conf, table["address"])
+        assert all(table[key] == (conf[key] == "on") for key in ("trust", "spoofchk") if key in conf)
 
 
-@pytest.mark.parametrize("part", BY_STATE)
-def test_message_about_the_state(part: str, nic: Nic, vf: VF, prepared: None, pod: Space) -> None:
-    """What the page lists is what comes."""
-    with BY_STATE[part](vf):
-        outcome = PAGE.answer(vf, pod, vlan=5, setUplinkVlan=True, trust="on")
-    PAGE.assert_listed(part, outcome)
+@pytest.fixture
+def rig(nic: Nic, vf: VF, prepared: None, pod: Space) -> Rig:
+    """A VF of the first PF, and the bridges."""
+    return Rig(vf, pod, nic)
+
+
+class TestPage(Described):
+    """All of it."""
+
+    rigs = Rig
 
 
 def test_a_representor_that_is_not_to_be_seen_in_a_virtual_machine(
@@ -280,9 +277,3 @@ def test_a_representor_in_a_bond(nic: Nic, vf: VF, prepared: None, pod: Space) -
         assert nic.snapshot(vf, "br1") == before
     finally:
         HOST.batch(f"link set {rep} nomaster", "link del bond7")
-
-
-def test_every_message_is_provoked() -> None:
-    """But for the few that are said not to be."""
-    others = ("has no representor: its physical function", "there is no bridge", "which is a <kind>, not a bridge")
-    PAGE.assert_all_known(*BY_CONFIGURATION, *BY_STATE, *BY_REFUSAL, *others, *NOT_PROVOKED)

@@ -6,20 +6,24 @@ import json
 import os
 import pty
 import re
+import shlex
 import shutil
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from plugins.host_device.plugin import HostDevicePlugin
 from plugins.sriov.plugin import Sriov
-from plumbline.prepare import binding, vdpa
-from tests.support import net
+from plumbline.prepare import binding, locks, vdpa
+from plumbline.prepare.places import Places
+from tests.support import disk, faults, net
 from tests.support import vdpa as simulated
-from tests.support.command import MODULE, injected, plumbline
+from tests.support.command import MODULE, Said, injected, plumbline
 from tests.support.net import HOST, Space
 from tests.support.plugin import Attachment
-from tests.support.vfs import PF, VF, VFS_PER_PF, lent, settle
+from tests.support.vfs import PF, VF, VFS_PER_PF, lent, settle, wait_for
 
 INSTALLED = ("/opt/cni/bin/plumbline",)
 PFS_FILE = "/etc/plumbline/pfs.json"
@@ -165,9 +169,7 @@ def test_lines_for_a_shell_do_the_same(pf: PF) -> None:
 def test_in_a_pod(pf: PF, pod: Space) -> None:
     """A VF in a pod keeps all VFs of its PF: refused with the pod's name; what leaves it alone is done."""
     vf = pf.vfs[1]
-    conf = {"cniVersion": "1.1.0", "name": "lab", "type": "sriov", "deviceID": vf.address}
-    args = "IgnoreUnknown=1;K8S_POD_NAMESPACE=web;K8S_POD_NAME=front-1;K8S_POD_UID=0815"
-    one = Attachment(conf, net.unique("container"), pod.path, args=args)
+    one = attachment(vf, pod)
     with lent(vf):
         one.add()
         before = (pod.json("link", "show", "dev", "net1"), drivers(pf))
@@ -184,6 +186,66 @@ def test_in_a_pod(pf: PF, pod: Space) -> None:
         assert "now has 7 VFs" in plumbline("setup", pf.name, "--vfs", "7", "--driver", "6=vfio-pci").ended(0).stdout
         assert drivers(pf)[6] == "vfio-pci"
         one.delete()
+
+
+def attachment(vf: VF, pod: Space) -> Attachment:
+    """Return a VF's attachment to the pod front-1."""
+    conf = {"cniVersion": "1.1.0", "name": "lab", "type": "sriov", "deviceID": vf.address, "vlan": 100}
+    args = "IgnoreUnknown=1;K8S_POD_NAMESPACE=web;K8S_POD_NAME=front-1;K8S_POD_UID=0815"
+    return Attachment(conf, net.unique("container"), pod.path, args=args)
+
+
+def is_locked(vf: VF) -> bool:
+    """Return whether somebody who changes PFs has a VF's locks: the file of one is there as long as it is held."""
+    return os.path.exists(f"{HostDevicePlugin.state_folder}/lock/{vf.address}")
+
+
+def test_while_a_pod_is_attached(pf: PF, pod: Space) -> None:
+    """A setup that comes while an ADD has one of the VFs waits for its end, and is refused then."""
+    one, before = attachment(pf.vfs[1], pod), state(pf)
+    changes = [call for call in faults.calls(one, "ADD") if call.changes_kernel]
+    one.delete()
+
+    def begin() -> Future[Said]:
+        begun = pool.submit(plumbline, "setup", pf.name, "--vfs", "4")
+        wait_for(lambda: is_locked(pf.vfs[0]), "the setup at the lock of the next VF", 120)
+        assert not begun.done()
+        return begun
+
+    with lent(pf.vfs[1]), ThreadPoolExecutor(1) as pool:
+        added, begun = faults.held(one, "ADD", changes[0], begin)
+        added.ok()
+        said = begun.result().ended(4)
+        assert f"{pf.vfs[1].address} is in pod web/front-1" in said.stderr
+        assert "nothing was changed" in said.stderr
+        assert pod.link("net1") is not None
+        one.delete()
+        assert state(pf) == before
+
+
+def test_pods_that_come_while_it_runs(pf: PF, make_pod: Callable[[], Space]) -> None:
+    """ADDs that come while a setup has the VFs wait for its end. One gets its VF as it is then; one whose VF is not
+    there any more fails, and leaves nothing.
+    """
+    stays, goes = (attachment(pf.vfs[index], make_pod()) for index in (1, 6))
+    program = injected(f"{pf.folder}/sriov_numvfs", "delay_enter=20000000", 1)
+    with ThreadPoolExecutor(3) as pool:
+        setting_up = pool.submit(plumbline, "setup", pf.name, "--vfs", "4", program=program)
+        wait_for(lambda: is_locked(pf.vfs[6]), "the setup", 120)
+        adding = [pool.submit(one.call, "ADD") for one in (stays, goes)]
+        assert not setting_up.done()
+        setting_up.result().ended(0)
+        added, failed = (future.result() for future in adding)
+    assert number(pf) == 4
+    added.ok()
+    assert pf.table()[1]["vlan_list"][0]["vlan"] == 100
+    stays.delete()
+    failed.error()
+    goes.delete()
+    assert not [path for path in disk.files(disk.SRIOV) if not path.startswith("pci/vf_lock/")]
+    settle()
+    assert [driver for driver, name in state(pf) if name] == ["igbvf"] * 4
+    assert pf.table()[1].get("vlan_list", [{"vlan": 0}])[0].get("vlan", 0) == 0
 
 
 def test_open_in_a_program(pf: PF) -> None:
@@ -283,6 +345,24 @@ def test_taken_back(pf: PF) -> None:
     assert state(pf) == before
 
 
+def test_a_session_that_ends(pf: PF) -> None:
+    """A terminal goes away while a setup that was begun there runs, as when SSH loses its connection: the PF is as it
+    was, though the VFs had gone by then.
+    """
+    before = state(pf)
+    words = [*injected(f"{pf.folder}/sriov_numvfs", "delay_enter=10000000", 2), "setup", pf.name, "--vfs", "4", "-y"]
+    # As a login's shell: when that dies of the terminal's end, the kernel tells all that it has begun there.
+    process, terminal = begun_on_terminal("/bin/sh", "-c", f"{shlex.join(words)}; exit")
+    said = b""
+    while b"make 4 VFs" not in said:
+        said += os.read(terminal, 4096)
+    assert number(pf) == 0
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGHUP
+    with locks.of_node(Places(), 300):  # who holds it has not ended yet
+        assert state(pf) == before
+
+
 def test_two_at_once(empty_pf: PF) -> None:
     """Two setups of one PF come one after the other, and each has what it wanted; a plugin that has a VF is waited for,
     and keeps others from it.
@@ -306,6 +386,8 @@ def test_asked_on_a_terminal(empty_pf: PF) -> None:
     assert f"{empty_pf.name} is to have 2 VFs:" in said
     assert "1. make 2 VFs" in said
     assert "nothing was changed" in said
+    interrupted, said = _on_terminal("\x03", "setup", empty_pf.name, "--vfs", "2")
+    assert (interrupted, "told to end (SIGINT); nothing was changed" in said) == (130, True), said
     assert number(empty_pf) == 0
     done, said = _on_terminal("y", "setup", empty_pf.name, "--vfs", "2")
     assert done == 0, said
@@ -313,12 +395,20 @@ def test_asked_on_a_terminal(empty_pf: PF) -> None:
     assert number(empty_pf) == 2
 
 
-def _on_terminal(answer: str, *arguments: str) -> tuple[int, str]:
-    """Run the command on a terminal of 100 columns and answer its question; return its status and what was shown."""
+def begun_on_terminal(*words: str) -> tuple[int, int]:
+    """Begin a program on a terminal of 100 columns; return its process and our end of the terminal."""
     process, terminal = pty.fork()
     if process == 0:
+        for number in (signal.SIGINT, signal.SIGHUP):  # whoever runs the tests may ignore them
+            signal.signal(number, signal.SIG_DFL)
         os.environ.update(COLUMNS="100", TERM="xterm")
-        os.execv(MODULE[0], [*MODULE, *arguments])
+        os.execv(words[0], words)
+    return process, terminal
+
+
+def _on_terminal(answer: str, *arguments: str) -> tuple[int, str]:
+    """Run the command on a terminal of 100 columns and answer its question; return its status and what was shown."""
+    process, terminal = begun_on_terminal(*MODULE, *arguments)
     said = b""
     try:
         while chunk := os.read(terminal, 4096):

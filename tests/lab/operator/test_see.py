@@ -30,7 +30,6 @@ def there(pfs: list[PF]) -> Iterator[Scene]:
     """The scene, for all tests of this module."""
     with scene.made(pfs) as made:
         yield made
-    disk.clear()
 
 
 @pytest.fixture(autouse=True)

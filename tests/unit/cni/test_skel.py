@@ -9,8 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from ipaddress import ip_interface
 
 import pytest
@@ -66,15 +64,6 @@ class Broken(io.BytesIO):
 
     def write(self, _: object) -> int:
         raise BrokenPipeError
-
-
-@pytest.fixture(autouse=True)
-def _signals() -> Iterator[None]:
-    """The dispatcher ends by ignoring signals, which is right for a process that is about to end."""
-    before = [(number, signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGINT)]
-    yield
-    for number, handler in before:
-        signal.signal(number, handler)
 
 
 def _config(**members: object) -> bytes:
@@ -448,6 +437,12 @@ def test_reader_of_stdout_is_gone() -> None:
     assert skel.run(Recorder().plugin, environ, lambda: io.BytesIO(_config()), Broken(), io.BytesIO()) == 1
 
 
+PATIENCE_S = 60
+"""How long a process may take to start and to end on a busy machine."""
+
+MORE_THAN_A_PIPE = 1 << 17
+"""What somebody has to read from, or the write does not return (pipe(7): 65,536 bytes)."""
+
 PROGRAM = """
 import os, sys, time
 sys.path.insert(0, sys.argv[1])
@@ -492,17 +487,16 @@ def test_process_is_terminated(number: signal.Signals) -> None:
     error = json.loads(process.stdout.read())
     assert (error["code"], error["msg"]) == (11, f"ADD was terminated by {number.name}")
     assert b"undone\n" in process.stderr.read()
-    assert process.wait(10) == 1
+    assert process.wait(PATIENCE_S) == 1
 
 
 def test_process_is_terminated_while_it_reads() -> None:
     process = _start("ADD")
     assert process.stdin is not None
-    process.stdin.write(b"{")
-    process.stdin.flush()
-    time.sleep(0.5)
+    process.stdin.write(b"{" + b" " * MORE_THAN_A_PIPE)
+    process.stdin.flush()  # so it has begun to read
     process.terminate()
-    stdout, stderr = process.communicate(timeout=10)
+    stdout, stderr = process.communicate(timeout=PATIENCE_S)
     assert json.loads(stdout)["code"] == 11
     assert b"Traceback" not in stderr
     assert process.returncode == 1
@@ -510,7 +504,7 @@ def test_process_is_terminated_while_it_reads() -> None:
 
 def test_process_without_command() -> None:
     process = _start(None)
-    stdout, stderr = process.communicate(timeout=10)
+    stdout, stderr = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, stdout) == (0, b"")
     assert stderr.startswith(b"CNI p plugin\n")
 
@@ -520,17 +514,14 @@ def test_process_with_closed_output() -> None:
     os.close(reader)
     process = _start("VERSION", stdout=writer)
     os.close(writer)
-    _, stderr = process.communicate(timeout=10)
+    _, stderr = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, stderr) == (1, b"")
 
 
 def test_version_does_not_wait_for_input() -> None:
     process = _start("VERSION")
-    assert process.stdout is not None
-    started = time.monotonic()
-    assert json.loads(process.stdout.read())["cniVersion"] == "1.1.0"
-    assert time.monotonic() - started < 5
-    process.communicate(timeout=10)
+    assert process.wait(PATIENCE_S) == 0
+    assert json.loads(process.communicate()[0])["cniVersion"] == "1.1.0"
 
 
 def test_process_without_streams() -> None:
@@ -541,7 +532,7 @@ def test_process_without_streams() -> None:
         ["sh", "-c", script, sys.executable, PROGRAM, repository],
         env={**ENVIRON, "CNI_COMMAND": "VERSION"},
         capture_output=True,
-        timeout=10,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")

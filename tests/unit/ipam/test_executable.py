@@ -72,10 +72,8 @@ def test_a_plugin_that_reads_nothing(script: Script) -> None:
 
 
 def test_what_the_plugin_leaves_behind_is_not_waited_for(script: Script) -> None:
-    started = time.monotonic()
     done = executable.run(script("sleep 20 & echo $!"), ENVIRON, b"")
-    os.kill(int(done.stdout), signal.SIGKILL)
-    assert time.monotonic() - started < 10
+    os.kill(int(done.stdout), signal.SIGKILL)  # it is still there
 
 
 def test_signals_are_as_a_fresh_process_has_them(script: Script) -> None:

@@ -143,6 +143,10 @@ class MadeUpKernel(Kernel):
             self._change(f"no vdpa of {address}")
             del self.state.vdpa[self._index(address)]
 
+    def has_vdpa(self, address: str) -> bool:
+        """See `Kernel`."""
+        return self._index(address) in self.state.vdpa
+
     def _bound(self, address: str, driver: str) -> None:
         self._change(f"{address} to {driver or 'none'}")
         self.state.drivers[self._index(address)] = driver
@@ -150,3 +154,15 @@ class MadeUpKernel(Kernel):
 
     def _index(self, address: str) -> int:
         return [address_of(index) for index in range(len(self.state.drivers))].index(address)
+
+
+def failing_once(at: int) -> Callable[[int], None]:
+    """Return what lets a change of a MadeUpKernel fail, and that one only. at: its number."""
+    left = [True]
+
+    def fails(number: int) -> None:
+        if number == at and left:
+            left.clear()
+            raise VerbError(Status.FAILURE, "no", "why")
+
+    return fails

@@ -13,7 +13,7 @@ from cni.linux.signals import Terminated
 from cni.protocol.errors import GENERIC, CniError
 from plumbline import cli
 from plumbline.errors import Status, VerbError
-from plumbline.prepare.carry_out import InterruptedSetupError
+from plumbline.interruption import InterruptedVerbError
 from tests.support.command import MODULE, plumbline
 
 
@@ -34,9 +34,9 @@ from tests.support.command import MODULE, plumbline
             "plumbline: [Errno 2] No such file or directory: 'a\\nb'\n",
         ),
         (
-            InterruptedSetupError("told to end; failed\nfailed\x85too"),
+            InterruptedVerbError(Terminated("SIGINT"), "failed\nfailed\x85too"),
             130,
-            "plumbline: told to end; failed\n  failed\\x85too\n",
+            "plumbline: told to end (SIGINT); failed\n  failed\\x85too\n",
         ),
         (Terminated("SIGTERM"), 130, "plumbline: told to end (SIGTERM)\n"),
         (CniError(GENERIC, "cannot list"), 1, "plumbline: cannot list\n"),

@@ -354,7 +354,7 @@ def _lines(found: list[Finding]) -> Iterator[str]:
     console = Console(width=100, no_color=True)
     with console.capture() as capture:
         console.print(findings.table(found))
-    yield from (line.rstrip() for line in capture.get().splitlines())
+    yield from capture.get().splitlines()
 
 
 def test_the_worst_comes_first() -> None:

@@ -31,6 +31,7 @@ def verbs(group: click.Group = command, path: str = "") -> Iterator[tuple[str, c
 
 
 VERBS = dict(verbs())
+VERBS_OF = {name: [*verb.commands] for name, verb in command.commands.items() if isinstance(verb, click.Group)}
 
 
 def test_the_help_lists_every_verb() -> None:
@@ -40,6 +41,11 @@ def test_the_help_lists_every_verb() -> None:
     told = plumbline("-h").ended(Status.GOOD).stdout
     assert [line[:-1] for line in told.splitlines() if line.endswith(":") and line[0] != " "][1:] == [*SECTIONS]
     assert "..." not in told.partition("See:")[2]
+    assert VERBS_OF
+    for name in VERBS_OF:
+        below = plumbline(name, "-h").ended(Status.GOOD).stdout.partition("Verbs:")[2]
+        assert "..." not in below
+        assert {line.split()[0] for line in below.splitlines() if line[:4].strip()} == set(VERBS_OF[name])
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -7,16 +7,20 @@ import os
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from cni.linux.signals import Terminated
+from cni.linux.signals import Deferred, Terminated
 from plumbline import interruption
+from plumbline.interruption import InterruptedVerbError
 from tests.support import disk
 from tests.support.command import MODULE
 from tests.support.net import Space
 from tests.support.plugin import REPOSITORY
+
+pytestmark = pytest.mark.usefixtures("told_to_end")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -97,6 +101,24 @@ def test_terminable(number: signal.Signals) -> None:
     assert [signal.getsignal(x) for x in interruption.SIGNALS] == before
 
 
+@pytest.mark.parametrize("number", interruption.SIGNALS)
+def test_the_engine_defers_it(number: signal.Signals) -> None:
+    """Each of them, not only those that plugins know, and also where another thread is there to get it."""
+    done = []
+
+    def act() -> None:
+        with Deferred():
+            os.kill(os.getpid(), number)
+            time.sleep(0.01)
+            done.append(1)
+
+    with ThreadPoolExecutor(1) as pool, interruption.terminable():
+        pool.submit(len, "").result()  # it is there from now on
+        with pytest.raises(Terminated, match=number.name):
+            act()
+    assert done == [1]
+
+
 def test_nohup() -> None:
     """Who started it wants it to go on when the terminal goes away."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -107,14 +129,44 @@ def test_nohup() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
+def test_the_second_one_says_nothing_else() -> None:
+    """What the first one has found is what is told, also where one that is terminable surrounds another."""
+
+    def act() -> None:
+        with interruption.telling("nothing was changed"):
+            try:
+                with interruption.telling("it was taken back"):
+                    signal.raise_signal(signal.SIGINT)
+            finally:
+                signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(InterruptedVerbError, match=r"\(SIGINT\); it was taken back"):
+        act()
+
+
+def test_what_stands() -> None:
+    """The state of that moment is told."""
+
+    def act() -> None:
+        with interruption.telling("nothing was changed") as state:
+            state.text = "all is done"
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(InterruptedVerbError, match=r"^told to end \(SIGTERM\); all is done$"):
+        act()
+
+
 def test_deferred() -> None:
-    """It comes when that is done which must not stop half-way."""
+    """It comes when that is done which must not stop half-way, also where another thread is there to get it."""
     done = []
 
     def act() -> None:
-        with interruption.deferred():
-            signal.raise_signal(signal.SIGHUP)
-            done.append(1)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(len, "").result()  # it is there from now on
+            with interruption.deferred():
+                os.kill(os.getpid(), signal.SIGHUP)
+                time.sleep(0.01)
+                done.append(1)
 
     with interruption.terminable(), pytest.raises(Terminated):
         act()

@@ -25,6 +25,24 @@ def test_pf(text: str) -> None:
     assert names.find_pf(node, text) is node.pfs[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nothing", 'there is no PF "nothing" on this node'),
+        ("eth0:2", '"eth0:2" is a VF of eth0, and no PF'),
+        ("altens7", '"altens7" is a link of this node, and no PF: its device can have no VFs, as it is set now'),
+    ],
+)
+def test_no_pf(text: str, said: str) -> None:
+    """What is called so is no PF: it is said what it is."""
+    node = nodes.full()
+    node.links.append(nodes.link("ens7"))
+    with pytest.raises(VerbError) as caught:
+        names.pf(node, text)
+    assert (caught.value.status, caught.value.message) == (Status.NO_DEVICE, said)
+    assert "PFs: eth0" in caught.value.hint
+
+
 @pytest.mark.parametrize("text", ["0000:03:02.2", "eth0:2", "0000:03:00.0:2", "eth0v2", "alteth0v2"])
 def test_vf(text: str) -> None:
     """By its address, its PF and index, its link, or its link's other name."""
@@ -118,13 +136,3 @@ def test_no_vf(text: str) -> None:
         names.vf(nodes.full(), text)
     assert caught.value.status is Status.NO_DEVICE
     assert f'"{text}"' in caught.value.message
-
-
-def test_no_pf() -> None:
-    """The error says which PFs there are."""
-    with pytest.raises(VerbError) as caught:
-        names.pf(nodes.full(), "eth0v2")
-    assert caught.value.hint == "PFs: eth0, eth9"
-    with pytest.raises(VerbError) as caught:
-        names.pf(Node("node", "6.12"), "eth0")
-    assert (caught.value.status, caught.value.hint) == (10, "PFs: none")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import signal
 import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,13 +13,15 @@ import click
 import pytest
 
 from cni.linux import libc
+from cni.linux.signals import Terminated
 from cni.protocol.errors import IO_FAILURE, CniError
 from plumbline.errors import Status, VerbError
+from plumbline.interruption import InterruptedVerbError
 from plumbline.node.model import Node
 from plumbline.node.roots import Roots
 from plumbline.node.wish import Wish
-from plumbline.prepare import applying, permanent, pfs_file
-from plumbline.prepare.carry_out import InterruptedSetupError, Progress
+from plumbline.prepare import applying, permanent, persistent, pfs_file
+from plumbline.prepare.carry_out import Progress
 from plumbline.prepare.change import Change, Terms
 from plumbline.prepare.plan import plan
 from plumbline.prepare.steps import Step
@@ -103,7 +106,7 @@ class Interrupted(MadeUp):
     def make(self, wish: Wish, terms: Terms, progress: Progress) -> list[Step]:
         """See `Change`."""
         if wish is WISHES[2]:
-            raise InterruptedSetupError("told to end (SIGINT); what had been done was taken back")
+            raise InterruptedVerbError(Terminated("SIGINT"), "what had been done was taken back")
         return MadeUp.make(self, wish, terms, progress)
 
 
@@ -112,14 +115,39 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: py
     change = Interrupted(Roots(run=str(tmp_path)))
     monkeypatch.setattr(verb, "Change", lambda: change)
     monkeypatch.setattr(pfs_file, "read", lambda _: WISHES)
-    with pytest.raises(InterruptedSetupError, match=f"^{ADDRESS}: told to end .*\nnot begun: 0000:0c:00.0$"):
+    with pytest.raises(
+        InterruptedVerbError, match=rf"^told to end \(SIGINT\); {ADDRESS}: .*\nnot begun: 0000:0c:00.0$"
+    ):
         verb.apply.main([], standalone_mode=False)
     assert "0000:0b:00.0: refused" in capsys.readouterr().err
-    with pytest.raises(InterruptedSetupError):
+    with pytest.raises(InterruptedVerbError):
         verb.apply.main(["--json"], standalone_mode=False)
     told = json.loads(capsys.readouterr().out)
     schemas.check(told)
     assert [pf["error"]["message"] for pf in told["pfs"]] == ["there is no such PF", "refused"]
+
+
+def test_interrupted_between_two(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """While one is told of, nothing is half done: it is said which are still to do."""
+    monkeypatch.setattr(verb, "Change", lambda: MadeUp(Roots(run=str(tmp_path))))
+    monkeypatch.setattr(pfs_file, "read", lambda _: WISHES)
+    monkeypatch.setattr(verb, "_show", lambda _: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(InterruptedVerbError) as caught:
+        verb.apply.main([], standalone_mode=False)
+    assert str(caught.value) == f"told to end (SIGTERM); not begun: 0000:0b:00.0, {ADDRESS}, 0000:0c:00.0"
+
+
+def test_forgotten(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the PF was to be is told, and which files are others now."""
+    change = Change(Roots(etc=str(tmp_path / "etc"), run=str(tmp_path)))
+    persistent.write(WISHES, change.places)
+    monkeypatch.setattr(verb, "Change", lambda: change)
+    verb.forget.main([WISHES[0].address, "--json"], standalone_mode=False)
+    told = json.loads(capsys.readouterr().out)
+    schemas.check(told)
+    assert told["wish"]["address"] == WISHES[0].address
+    assert told["written"] == [change.places.pfs, change.places.rule]
+    assert pfs_file.read(change.places.pfs) == sorted(WISHES[1:], key=lambda x: x.address)
 
 
 def test_whoever_reads_has_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -4,35 +4,88 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from cni.linux import files
 from plumbline.errors import VerbError
+from plumbline.interruption import InterruptedVerbError, telling
 from plumbline.node.roots import Roots
 from plumbline.node.wish import Wish
-from plumbline.prepare import persistent
+from plumbline.prepare import persistent, pfs_file
 from plumbline.prepare.change import Change
 from plumbline.prepare.places import Places
 from plumbline.verbs import setup
 
+PROGRAM = "/usr/local/bin/plumbline"
 WISHES = [Wish("0000:03:00.0", 4), Wish("netdevsim1", 4, bus="netdevsim")]
 
 
 def test_installed_once(tmp_path: Path) -> None:
     """The second time there is nothing to write; another PF is another rule, and the same unit."""
     places = Places(Roots(etc=str(tmp_path / "etc"), run=str(tmp_path / "run")))
-    written = persistent.install(WISHES, places, "/usr/local/bin/plumbline")
-    assert written == [places.unit, places.unit_wanted, places.rule]
+    written = persistent.write(WISHES, places, PROGRAM)
+    assert written == [places.pfs, places.unit, places.unit_wanted, places.rule]
     assert os.readlink(places.unit_wanted) == places.unit
-    assert persistent.install(WISHES, places, "/usr/local/bin/plumbline") == []
+    assert persistent.write(WISHES[::-1], places, PROGRAM) == []
     more = [*WISHES, Wish("0000:04:00.0", 4)]
-    assert persistent.install(more, places, "/usr/local/bin/plumbline") == [places.rule]
-    assert persistent.refresh_rule(WISHES, places) == [places.rule]
-    assert persistent.install(WISHES, places, "/opt/plumbline") == [places.unit]
+    assert persistent.write(more, places, PROGRAM) == [places.pfs, places.rule]
+    assert persistent.write(WISHES, places) == [places.pfs, places.rule]
+    assert persistent.write(WISHES, places, "/opt/plumbline") == [places.unit]
     assert "ExecStart=/opt/plumbline apply --boot\n" in Path(places.unit).read_text()
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    """Of a node without systemd and udev."""
+    return Places(Roots(etc=str(tmp_path / "etc"), run=str(tmp_path / "run")))
+
+
+def persist(places: Places) -> list[str]:
+    """Persist what a PF has been made."""
+    with telling("ens3 has 4 VFs") as state:
+        return setup._persist(WISHES[0], Change(places.roots), PROGRAM, state)
+
+
+def test_what_cannot_be_written(places: Places) -> None:
+    """It is said what of it is there, and what is not; another run goes on."""
+    folder = Path(places.rule).parent
+    folder.parent.mkdir(parents=True)
+    folder.write_text("no folder")
+    with pytest.raises(VerbError, match=r"^ens3 has 4 VFs, and will not after a boot: .*: File exists") as caught:
+        persist(places)
+    written = f"{places.pfs}, {places.unit}, {places.unit_wanted}"
+    assert caught.value.hint == f"written: {written}; not written: {places.rule}"
+    folder.unlink()
+    assert persist(places) == [places.rule]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_told_to_end(number: signal.Signals, places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the first file is written, none is; from then on all are, and each is whole."""
+    with monkeypatch.context() as patched:
+        patched.setattr(pfs_file, "with_wish", lambda *_: signal.raise_signal(number))
+        with pytest.raises(InterruptedVerbError) as caught:
+            persist(places)
+    told = f"told to end ({number.name}); ens3 has 4 VFs"
+    assert str(caught.value) == f"{told}, and will not after a boot: nothing was written for it"
+    assert not os.path.exists(places.roots.etc)
+
+    def write(path: str, data: bytes, mode: int, really: Callable[..., None] = files.write_atomic) -> None:
+        signal.raise_signal(number)
+        really(path, data, mode)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "write_atomic", write)
+        with pytest.raises(InterruptedVerbError) as caught:
+            persist(places)
+    assert str(caught.value) == f"{told}, also after a boot: all files for it are written"
+    assert persist(places) == []
 
 
 @pytest.mark.parametrize("name", ["plumbline", "plumb line", "plumb%line", "plumb$HOME"])
@@ -62,7 +115,7 @@ def test_a_path_that_lasts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     (tmp_path / "plumbline").symlink_to(tmp_path / "home/plumbline")
     with pytest.raises(VerbError, match="/home is no place for what has to last") as caught:
         persistent.require_lasting(str(tmp_path / "plumbline"))
-    assert caught.value.hint == f"install -m 755 {tmp_path}/home/plumbline /usr/local/bin/plumbline, then run that one"
+    assert caught.value.hint == f"{tmp_path}/home/plumbline install --command, then run /usr/local/bin/plumbline"
     (tmp_path / "dist").mkdir()
     (tmp_path / "build.spec").touch()
     with pytest.raises(VerbError, match="/dist is no place for"):

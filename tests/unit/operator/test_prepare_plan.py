@@ -8,18 +8,20 @@ import itertools
 import os
 import signal
 import sys
-from collections.abc import Callable
 from copy import deepcopy
 
 import pytest
 
 from plumbline.errors import Status, VerbError
-from plumbline.node.model import Pf
+from plumbline.interruption import InterruptedVerbError
+from plumbline.node.model import Pf, Vdpa
 from plumbline.node.wish import DriverFor, Wish
-from plumbline.prepare.carry_out import InterruptedSetupError, carry_out
+from plumbline.prepare.carry_out import carry_out
+from plumbline.prepare.kernel import Target
 from plumbline.prepare.plan import plan, touched
 from plumbline.prepare.progress import Bar
-from tests.unit.operator.made_up import ADDRESS, MadeUpKernel, Silence, pf
+from plumbline.prepare.steps import Bind, RemoveVdpa, Step
+from tests.unit.operator.made_up import ADDRESS, MadeUpKernel, Silence, address_of, failing_once, pf
 
 VFIO = (DriverFor("vfio-pci"),)
 SOME_VFIO = (DriverFor("vfio-pci", 0, 0),)
@@ -142,7 +144,7 @@ def test_every_failure_is_taken_back() -> None:
         whole = MadeUpKernel(found)
         carry_out(steps, whole, Silence())
         for number in range(len(whole.did)):
-            kernel = MadeUpKernel(found, _failing_once(number))
+            kernel = MadeUpKernel(found, failing_once(number))
             before = deepcopy(kernel.state)
             with pytest.raises(VerbError) as caught:
                 carry_out(steps, kernel, Silence())
@@ -150,17 +152,6 @@ def test_every_failure_is_taken_back() -> None:
             assert "as it was before" in caught.value.hint
             failed += 1
     assert failed > 1000
-
-
-def _failing_once(at: int) -> Callable[[int], None]:
-    left = [True]
-
-    def fails(number: int) -> None:
-        if number == at and left:
-            left.clear()
-            raise VerbError(Status.FAILURE, "no", "why")
-
-    return fails
 
 
 def test_what_cannot_be_taken_back_is_said() -> None:
@@ -173,16 +164,59 @@ def test_what_cannot_be_taken_back_is_said() -> None:
     kernel = MadeUpKernel(pf("igbvf"), fails)
     with pytest.raises(VerbError, match="cannot do it") as caught:
         carry_out(plan(pf("igbvf"), Wish(ADDRESS, 2, drivers=VFIO)), kernel, Silence())
-    assert "could not take back 'make 2 VFs': cannot do it" in caught.value.hint
-    assert "could not take back 'remove 1 VFs': cannot do it" in caught.value.hint
+    assert "could not take back 'make 2 VFs' of ens3: cannot do it" in caught.value.hint
+    assert "could not take back 'remove 1 VFs' of ens3: cannot do it" in caught.value.hint
 
 
+def of_two() -> list[Step]:
+    """Steps for a VF of one PF, and for one of another."""
+    return [Bind(Target(name, name), (index,), "vfio-pci", ("igbvf",)) for index, name in enumerate(("ens3", "ens4"))]
+
+
+def test_several_pfs() -> None:
+    """What fails at one of them is taken back of all, and that is said."""
+    kernel = MadeUpKernel(pf("igbvf", "igbvf"), failing_once(1))
+    with pytest.raises(VerbError) as caught:
+        carry_out(of_two(), kernel, Silence())
+    assert kernel.state.drivers == ["igbvf", "igbvf"]
+    assert caught.value.hint == "why\nwhat had been done was taken back, and ens3, ens4 are as they were before"
+
+
+def test_several_pfs_that_cannot_be_taken_back() -> None:
+    """It is said of which, and of which it is not so."""
+
+    def fails(number: int) -> None:
+        if number == 1 or kernel.driver(address_of(0)) == "vfio-pci":
+            raise VerbError(Status.FAILURE, "no", "")
+
+    kernel = MadeUpKernel(pf("igbvf", "igbvf"), fails)
+    with pytest.raises(VerbError) as caught:
+        carry_out(of_two(), kernel, Silence())
+    assert caught.value.hint.splitlines() == [
+        "could not take back 'bind 1 VFs to vfio-pci' of ens3: no",
+        "ens4 is as it was before",
+    ]
+
+
+def test_vdpa_devices_that_were_made_anew() -> None:
+    """What they had been given by hand is gone: which these are is said."""
+    found = pf("mlx5_core", "mlx5_core")
+    for vf in found.vfs:
+        vf.vdpa = Vdpa(f"vdpa:{vf.address}", "vhost", "")
+    kernel = MadeUpKernel(found, failing_once(1))
+    with pytest.raises(VerbError) as caught:
+        carry_out([RemoveVdpa(Target("ens3", ADDRESS), (0, 1), ("vhost", "vhost"))], kernel, Silence())
+    assert caught.value.hint.endswith("as it was before, but for the vDPA devices of ens3:0, made anew")
+    assert kernel.state.vdpa == {0: "vhost", 1: "vhost"}
+
+
+@pytest.mark.usefixtures("told_to_end")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_interrupted(number: signal.Signals) -> None:
     """Ctrl-C, or an SSH session that ends, is no success either; a second one does not disturb the way back."""
     before = signal.getsignal(number)
     kernel = MadeUpKernel(pf("igbvf"), lambda done: os.kill(os.getpid(), number) if done >= 2 else None)
-    with pytest.raises(InterruptedSetupError, match=f"{number.name}.*as it was before, but for its 1 VFs, made anew"):
+    with pytest.raises(InterruptedVerbError, match=f"{number.name}.*as it was before, but for its 1 VFs, made anew"):
         carry_out(plan(pf("igbvf"), Wish(ADDRESS, 2, drivers=VFIO)), kernel, Silence())
     assert kernel.state.drivers == ["igbvf"]
     assert signal.getsignal(number) is before

@@ -17,7 +17,7 @@ from plumbline.node.model import Node, Pf, Vf
 from plumbline.node.roots import Roots
 from plumbline.report import logs, redact, sysfs
 from plumbline.report.archive import MOST_BYTES, Archive
-from plumbline.report.contents import fill
+from plumbline.verbs.report import collected
 from tests.support import sysfstree
 from tests.support.sysfstree import folder
 
@@ -132,6 +132,7 @@ def roots(tmp_path: Path) -> Roots:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content if isinstance(content, str) else json.dumps(content))
+    sysfstree.build(tmp_path / "sys", sysfstree.pf("0000:03:00.0", {0: "0000:03:02.0", 1: "0000:03:02.1"}))
     (tmp_path / "state/sriov/link").symlink_to(tmp_path / "state/other/secret")
     names = {name: str(tmp_path / name) for name in ("proc", "etc", "state", "checkpoint")}
     return Roots(**names, sysfs=str(tmp_path / "sys"), run=str(tmp_path / "run"), results=(str(tmp_path / "results"),))
@@ -139,9 +140,7 @@ def roots(tmp_path: Path) -> Roots:
 
 def test_nothing_secret(roots: Roots) -> None:
     """Of all that was planted, nothing; of what stands beside it, everything."""
-    archive = Archive("report")
-    fill(archive, look(roots), roots)
-    members = _members(archive.packed())
+    members = _members(collected("report", look(roots), roots).packed())
     whole = "\n".join([*members, *members.values()])
     encoded = (base64.b64encode(SECRET.encode()).decode()[:-3], JWT[:20])
     assert [word for word in (SECRET, *encoded) if word in whole] == []
@@ -162,13 +161,15 @@ def test_nothing_secret(roots: Roots) -> None:
 
 def test_what_is_in_it(roots: Roots) -> None:
     """What the README in it names, and what the verbs print."""
-    archive = Archive("report")
-    fill(archive, look(roots), roots)
-    members = _members(archive.packed())
+    members = _members(collected("report", look(roots), roots).packed())
     for line in members["report/README.txt"].splitlines():
         name = line.partition(" ")[0]
         if name.endswith((".json", "/")):
             assert [x for x in members if x.startswith(f"report/{name}")], name
+    assert "stray" in members["report/tree.txt"]
+    # The PF and the VF that the kubelet gave away; not the one that nobody has.
+    assert [f"report/show/0000:03:0{x}.txt" in members for x in ("0.0", "2.0", "2.1")] == [True, True, False]
+    assert "uid-1, told by the kubelet" in members["report/show/0000:03:02.0.txt"]
     assert json.loads(members["report/node.json"])["schema"] == "plumbline/node/1"
     assert json.loads(members["report/lint.json"])["faults"][0]["level"] == "error"
     assert {x["id"] for x in json.loads(members["report/doctor.json"])["findings"]} >= {"kernel", "manager"}

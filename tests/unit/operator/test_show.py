@@ -17,7 +17,7 @@ def shown(details: Details) -> list[str]:
     """Return the lines."""
     stream = io.StringIO()
     show.draw(output.console(stream), details)
-    return [line.rstrip() for line in stream.getvalue().splitlines()]
+    return stream.getvalue().splitlines()
 
 
 def test_vf() -> None:

@@ -8,7 +8,7 @@ from operator import attrgetter
 import pytest
 
 from program.contents import STANDARD_LIBRARY
-from program.hot import FUNCTIONS, PACKAGES
+from program.hot import FUNCTIONS
 
 LINES = [line.split() for line in FUNCTIONS.splitlines()]
 OURS = [(module, name) for module, *names in LINES for name in names if module not in STANDARD_LIBRARY]
@@ -21,10 +21,7 @@ def test_functions(module: str) -> None:
         attrgetter(name)(import_module(module))
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_packages(package: str) -> None:
-    import_module(package.removesuffix("."))
-
-
-def test_what_every_request_runs() -> None:
-    assert ("cni.skel", "run") in OURS
+@pytest.mark.parametrize("module", ["cni.skel", "ipam.host_local.add", "plugins.host_device.device", "plugins.vf.pf"])
+def test_what_usual_requests_run(module: str) -> None:
+    """Those to plugins for VFs are among them."""
+    assert module in {module for module, _ in OURS}
