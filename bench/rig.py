@@ -9,13 +9,21 @@ from contextlib import contextmanager
 from typing import Any
 
 from bench.process import Command
+from tests.peers import peer, versions
 from tests.support import isolation, net
-from tests.support.plugin import DIST, REFERENCE, binary, environment
+from tests.support.plugin import DIST, binary, environment
 
-IMPLEMENTATIONS = {"plumbline": DIST, "reference": REFERENCE}
-OURS, THEIRS = IMPLEMENTATIONS
+OURS = "plumbline"
+THEIRS = tuple(f"reference-{version}" for version in versions("plugins"))
+"""The newest first."""
+IMPLEMENTATIONS = (OURS, *THEIRS)
 HOST_LOCAL = {"type": "host-local", "subnet": "10.90.0.0/16", "routes": [{"dst": "0.0.0.0/0"}]}
 STATIC = {"type": "static", "addresses": [{"address": "10.91.0.2/16", "gateway": "10.91.0.1"}]}
+
+
+def folder_of(implementation: str) -> str:
+    """Return the folder with an implementation's plugins."""
+    return DIST if implementation == OURS else peer("plugins", implementation.partition("-")[2])
 
 
 @contextmanager
@@ -39,7 +47,7 @@ class Rig:
 
     def command(self, implementation: str, plugin: str, command: str, number: int = 0) -> Command:
         """Return one command of a plugin for the attachment with this number."""
-        folder = IMPLEMENTATIONS[implementation]
+        folder = folder_of(implementation)
         variables = environment(command, f"bench{number}", self.pods[number].path, "net1", path=folder)
         return Command(
             binary(plugin, folder), variables, json.dumps(self._conf(implementation, plugin, number)).encode()
@@ -53,8 +61,8 @@ class Rig:
 
 
 def interleaved(rounds: int, run: Callable[[str], None]) -> None:
-    """Call `run` for every implementation in turn, alternating who goes first."""
-    names = list(IMPLEMENTATIONS)
+    """Call `run` for every implementation in turn, each of them going first equally often."""
     for number in range(rounds):
-        for name in names if number % 2 else reversed(names):
+        first = number % len(IMPLEMENTATIONS)
+        for name in (*IMPLEMENTATIONS[first:], *IMPLEMENTATIONS[:first]):
             run(name)

@@ -13,7 +13,7 @@ import click
 
 from bench import markdown
 from bench.process import at_once, pause
-from bench.rig import IMPLEMENTATIONS, OURS, THEIRS, Rig, interleaved, private_machine
+from bench.rig import IMPLEMENTATIONS, Rig, interleaved, private_machine
 from tests.support.net import HOST
 
 LINKS = (10, 100, 300, 1000)
@@ -90,7 +90,7 @@ def _attachments(rig: Rig, rounds: int) -> Points:
     return points
 
 
-def shown(title: str, sizes: Sequence[int], points: Points, names: Sequence[str] = (OURS, THEIRS)) -> str:
+def shown(title: str, sizes: Sequence[int], points: Points, names: Sequence[str] = IMPLEMENTATIONS) -> str:
     """Return a table and a chart, of the implementations with these names."""
     series = [(command, name) for command in ("ADD", "DEL") for name in names]
     rows = [[str(size), *(f"{points[name, command, size]:.1f}" for command, name in series)] for size in sizes]

@@ -1,6 +1,6 @@
-"""The table: each of our binaries beside the reference's, in one run, medians and ratios.
+"""The table: each of our binaries beside the reference's, newest and distribution's, in one run, medians and ratios.
 
-Machines are noisy, so a figure means something only beside the other column of the same row.
+Machines are noisy, so a figure means something only beside the other columns of the same row.
 """
 
 from __future__ import annotations
@@ -15,35 +15,33 @@ import click
 
 from bench import markdown
 from bench.process import Command, Sample, at_once, pause
-from bench.rig import IMPLEMENTATIONS, OURS, THEIRS, Rig, interleaved, private_machine
+from bench.rig import IMPLEMENTATIONS, OURS, THEIRS, Rig, folder_of, interleaved, private_machine
 from tests.support.plugin import binary, environment
 
 AT_ONCE = 50
 FIRST_RUNS = 8
 BOTH_HAVE = ("host-device", "host-local", "static")
 ONLY_OURS = ("sriov", "accelerated-bridge")
-"""Debian has no package of the plugins that these replace: they are started beside the reference host-device."""
+"""The plugins that these replace are not among the peers: they are started beside the reference host-device."""
 
 
 class Table:
     """The rows so far."""
 
     def __init__(self) -> None:
-        self.rows: list[tuple[str, float, float]] = []
+        self.rows: list[tuple[str, list[float]]] = []
 
     def add(self, title: str, figure: Callable[[str], float]) -> None:
         """Add a row. figure: gives that of an implementation."""
-        self.rows.append((title, figure(OURS), figure(THEIRS)))
+        self.rows.append((title, [figure(name) for name in IMPLEMENTATIONS]))
 
     def text(self) -> str:
         """Return the table in Markdown."""
-        return markdown.table(
-            ["", "plumbline", "reference", "difference", "ratio"],
-            [
-                [title, f"{ours:.1f}", f"{theirs:.1f}", f"{ours - theirs:+.1f}", f"{ours / theirs:.2f}"]
-                for title, ours, theirs in self.rows
-            ],
-        )
+        header = ["", *IMPLEMENTATIONS, *(f"ratio to {name.partition('-')[2]}" for name in THEIRS)]
+        return markdown.table(header, (self._row(title, *figures) for title, figures in self.rows))
+
+    def _row(self, title: str, ours: float, *theirs: float) -> list[str]:
+        return [title, *(f"{each:.1f}" for each in (ours, *theirs)), *(f"{ours / each:.2f}" for each in theirs)]
 
 
 def measure(rounds: int, crowds: int) -> str:
@@ -70,8 +68,8 @@ def _version(executable: str) -> Command:
 
 def _executable(implementation: str, plugin: str) -> str:
     """Return the binary; for one that the reference does not have, its host-device."""
-    name = "host-device" if implementation == THEIRS and plugin in ONLY_OURS else plugin
-    return binary(name, IMPLEMENTATIONS[implementation])
+    name = "host-device" if implementation != OURS and plugin in ONLY_OURS else plugin
+    return binary(name, folder_of(implementation))
 
 
 def _add_starts(table: Table, plugin: str, rounds: int) -> None:

@@ -16,7 +16,7 @@ import click
 
 from bench import markdown
 from bench.process import Command
-from bench.rig import HOST_LOCAL, IMPLEMENTATIONS, OURS, THEIRS, interleaved
+from bench.rig import HOST_LOCAL, IMPLEMENTATIONS, OURS, THEIRS, folder_of, interleaved
 from bench.scale import Points, shown
 from tests.support import net, vfs
 from tests.support.net import HOST
@@ -77,13 +77,15 @@ def _growing(title: str, plugin: str, settings: dict[str, Any], vf: VF, netns: s
 
 def _beside(vf: VF, netns: str, rounds: int) -> str:
     took: dict[str, list[tuple[float, float]]] = {}
-    plugins = {OURS: "sriov", THEIRS: "host-device"}
+    plugins = {name: "sriov" if name == OURS else "host-device" for name in IMPLEMENTATIONS}
     interleaved(rounds, lambda name: took.setdefault(name, []).append(_both(name, plugins[name], vf, netns, {})))
     rows = []
     for number, command in enumerate(("ADD", "DEL")):
-        ours, theirs = (statistics.median(one[number] for one in took[name]) for name in (OURS, THEIRS))
-        rows.append([f"{command}, ms", f"{ours:.0f}", f"{theirs:.0f}", f"{ours / theirs:.2f}"])
-    return markdown.table(["", "sriov", "reference host-device", "ratio"], rows)
+        ours, *theirs = (statistics.median(one[number] for one in took[name]) for name in IMPLEMENTATIONS)
+        ratios = [f"{ours / each:.2f}" for each in theirs]
+        rows.append([f"{command}, ms", *(f"{each:.0f}" for each in (ours, *theirs)), *ratios])
+    header = ["", "sriov", *(f"host-device of {name}" for name in THEIRS), *("ratio" for _ in THEIRS)]
+    return markdown.table(header, rows)
 
 
 def _both(implementation: str, plugin: str, vf: VF, netns: str, settings: dict[str, Any]) -> tuple[float, float]:
@@ -93,7 +95,7 @@ def _both(implementation: str, plugin: str, vf: VF, netns: str, settings: dict[s
 
 
 def _request(implementation: str, plugin: str, command: str, vf: VF, netns: str, settings: dict[str, Any]) -> Command:
-    folder = IMPLEMENTATIONS[implementation]
+    folder = folder_of(implementation)
     device = {"pciBusID": vf.address} if plugin == "host-device" else {"deviceID": vf.address}
     conf = {"cniVersion": "1.0.0", "name": "bench", "type": plugin, "ipam": HOST_LOCAL, **device, **settings}
     variables = environment(command, "bench", netns, "net1", path=folder)

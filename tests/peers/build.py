@@ -80,29 +80,8 @@ def _download(module: Module, tool: str) -> str:
 
 
 def _run(module: Module, tool: str, *arguments: str) -> str:
-    done = subprocess.run([tool, *arguments], capture_output=True, text=True, env=_environ(), cwd="/")
+    done = subprocess.run([tool, *arguments], capture_output=True, text=True, env=go.environ(), cwd="/")
     if done.returncode != 0:
         said = "\n".join(line for line in done.stderr.splitlines() if not line.startswith("go: downloading "))
         raise PeerError(f"{module.name} {module.version}: `{tool} {' '.join(arguments)}` failed: {said}{done.stdout}")
     return done.stdout
-
-
-def _environ() -> dict[str, str]:
-    """Return the environment for Go: where it downloads from is the user's affair, what it builds is not."""
-    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    ours = {
-        "GOFLAGS": "-mod=readonly -modcacherw -trimpath -buildvcs=false",
-        "GOTOOLCHAIN": "local",
-        "GOWORK": "off",
-        "GOSUMDB": "off",  # the list and each go.sum have the checksums
-        "CGO_ENABLED": "0",  # so that it runs wherever our binaries run
-        "GOOS": "linux",
-        "GOARCH": "amd64",
-        "GOPATH": os.path.join(work_folder(), "path"),
-        "GOMODCACHE": os.path.join(work_folder(), "modules"),
-        "GOCACHE": os.path.join(work_folder(), "compiled"),
-        # Go notes in the user's configuration what it is used for; the user's settings are still read.
-        "GOENV": os.environ.get("GOENV") or os.path.join(config, "go", "env"),
-        "XDG_CONFIG_HOME": os.path.join(work_folder(), "config"),
-    }
-    return {**os.environ, **ours}

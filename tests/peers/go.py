@@ -70,9 +70,7 @@ def _install(folder: str) -> None:
 
 def version_of(go: str) -> Version:
     """Return the version of a Go, () of one that does not tell or has none, such as a developer's."""
-    # Outside of every module, and without toolchains that the environment may ask for.
-    environ = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off"}
-    done = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, env=environ, cwd="/")
+    done = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, env=environ(), cwd="/")
     return parsed(done.stdout.strip().removeprefix("go"))
 
 
@@ -80,3 +78,24 @@ def parsed(version: str) -> Version:
     """Return 1.26.8 as numbers; a release candidate (1.27rc1) is what it is a candidate for."""
     found = re.match(r"\d+(\.\d+)*", version)
     return tuple(map(int, found[0].split("."))) if found else ()
+
+
+def environ() -> dict[str, str]:
+    """Return the environment for Go: where it downloads from is the user's affair, what it builds is not."""
+    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    ours = {
+        "GOFLAGS": "-mod=readonly -modcacherw -trimpath -buildvcs=false",
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+        "GOSUMDB": "off",  # the list and each go.sum have the checksums
+        "CGO_ENABLED": "0",  # so that it runs wherever our binaries run
+        "GOOS": "linux",
+        "GOARCH": "amd64",
+        "GOPATH": os.path.join(work_folder(), "path"),
+        "GOMODCACHE": os.path.join(work_folder(), "modules"),
+        "GOCACHE": os.path.join(work_folder(), "compiled"),
+        # Go notes in the user's configuration what it is used for; the user's settings are still read.
+        "GOENV": os.environ.get("GOENV") or os.path.join(config, "go", "env"),
+        "XDG_CONFIG_HOME": os.path.join(work_folder(), "config"),
+    }
+    return {**os.environ, **ours}

@@ -67,7 +67,9 @@ class Podman:
 
     def run(self, name: str, *options: str) -> str:
         """Run a container that sleeps, and return its ID. Raises AssertionError with what podman says if it cannot."""
-        return self("run", "--detach", "--name", name, *options, "--rootfs", self.rootfs, "/bin/sleep", "1000000")
+        # The first process of a container ignores SIGTERM, and `--replace` would wait 10 s for it.
+        always = ("--detach", "--stop-signal", "KILL", "--name", name)
+        return self("run", *always, *options, "--rootfs", self.rootfs, "/bin/sleep", "1000000")
 
     def remove(self, name: str) -> None:
         """Remove a container, whether it runs or not."""
