@@ -201,10 +201,14 @@ def is_locked(vf: VF) -> bool:
 
 
 def test_while_a_pod_is_attached(pf: PF, pod: Space) -> None:
-    """A setup that comes while an ADD has one of the VFs waits for its end, and is refused then."""
+    """A setup that comes while an ADD has one of the VFs, of which no record tells as yet, waits for its end, and is
+    refused then.
+    """
     one, before = attachment(pf.vfs[1], pod), state(pf)
-    changes = [call for call in faults.calls(one, "ADD") if call.changes_kernel]
+    calls = faults.calls(one, "ADD")
     one.delete()
+    recorded = next(number for number, call in enumerate(calls) if call.name.startswith("rename"))
+    locked = [call for call in calls[:recorded] if call.name == "flock"][-1]
 
     def begin() -> Future[Said]:
         begun = pool.submit(plumbline, "setup", pf.name, "--vfs", "4")
@@ -213,7 +217,7 @@ def test_while_a_pod_is_attached(pf: PF, pod: Space) -> None:
         return begun
 
     with lent(pf.vfs[1]), ThreadPoolExecutor(1) as pool:
-        added, begun = faults.held(one, "ADD", changes[0], begin)
+        added, begun = faults.held(one, "ADD", locked, begin)
         added.ok()
         said = begun.result().ended(4)
         assert f"{pf.vfs[1].address} is in pod web/front-1" in said.stderr
