@@ -118,12 +118,20 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600, durable: bool = True
             raise
     except OSError as e:
         raise io_failure("write", path, e) from e
-    if durable:  # the folder's entry, too (fsync(2), notes)
-        try:
-            with closing(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as fd:
-                os.fsync(fd)
-        except OSError as e:
-            raise io_failure("sync folder", folder, e) from e
+    if durable:
+        sync_folder(folder)
+
+
+def sync_folder(path: str) -> None:
+    """Have what was renamed, made and removed in a folder survive a power cut (fsync(2), notes).
+
+    Raises CniError (code 5).
+    """
+    try:
+        with closing(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as fd:
+            os.fsync(fd)
+    except OSError as e:
+        raise io_failure("sync folder", path, e) from e
 
 
 def create(path: str, mode: int) -> int:

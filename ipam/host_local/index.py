@@ -3,7 +3,7 @@
 The store's files alone count, and anybody may write them: the reference plugin, an operator, a restored backup. So the
 index says which state of the folder it tells of. After our last change under the store's lock, the folder gets a time
 of modification from the fine clock, which none of the kernel's own stamps equals, and the index notes it with the time
-of the change, which nobody can set (inode(7)). Whoever makes, renames or removes a file there gives the folder other
+of the change, which nobody sets (inode(7)). Whoever makes, renames or removes a file there gives the folder other
 times, and the index is believed no more: the next command that holds the lock reads the files, and makes it anew. So it
 is after a command that was killed between its first change and its end. What it tells is verified in the files.
 
@@ -19,6 +19,7 @@ so that a reader without the lock is safe, too, which reads the index and then l
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterable
@@ -120,14 +121,15 @@ class Index:
             flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             with files.closing(os.open(self._path(), flags, 0o600)) as fd:
                 if any(os.pwrite(fd, data, _HEADER_BYTES + at) != len(data) for at, data in self._changes):
-                    return  # the file system is full
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.ftruncate(fd, _HEADER_BYTES + len(self._body))  # one that was made anew may be shorter
                 stamp = time.time_ns()
                 os.utime(self._store, ns=(stamp, stamp))
-                if os.stat(self._store).st_mtime_ns != stamp:  # a file system with coarser times
+                state = self._state()
+                if state.split()[2] != b"%d" % stamp:
+                    self._log.debug(f"no index of {self._store}: it has coarser times, or somebody changes it")
                     return
-                header = self._state() + b" %d %d" % (self._made, len(self._body))
-                os.pwrite(fd, header.ljust(_HEADER_BYTES), 0)
+                os.pwrite(fd, (state + b" %d %d" % (self._made, len(self._body))).ljust(_HEADER_BYTES), 0)
         except (OSError, CniError) as e:
             self._log.debug(f"no index of {self._store}: {e}")
 

@@ -92,7 +92,7 @@ class Taken(Collection[str]):
     def __contains__(self, name: object) -> bool:
         self._asked += 1
         if self._names is None and self._asked <= LOOKED_UP:
-            return os.path.lexists(os.path.join(self._store.folder, f"{name}"))
+            return self._store.is_taken(f"{name}")
         return name in self._listed()
 
     def __iter__(self) -> Iterator[str]:
@@ -152,6 +152,16 @@ class Store:
     def taken(self) -> Taken:
         """Return which addresses are taken now. The lock may be anybody's."""
         return Taken(self, None if self._index.load() else set(self.names()))
+
+    def is_taken(self, name: str) -> bool:
+        """Return whether there is an address file of this name. What cannot be known is an error: it may be there."""
+        try:
+            os.lstat(self._path(name))
+        except FileNotFoundError:
+            return False
+        except OSError as e:
+            raise files.io_failure("look for", self._path(name), e) from e
+        return True
 
     def take_stock(self) -> Taken:
         """Return the same with the lock held, and put the folder in order first, unless it is as we left it.
@@ -220,8 +230,10 @@ class Store:
         return [(name, self._parsed(name, data)) for name, data in self._all_contents(taken)]
 
     def _all_contents(self, taken: Taken) -> list[tuple[str, bytes]]:
-        contents = self._contents(list(taken))
-        if self._makes_index:
+        names = list(taken)
+        contents = self._contents(names)
+        # What could not be read may be somebody's, and what is empty soon be: an index would lack it for good.
+        if self._makes_index and len(contents) == len(names) and all(data for _, data in contents):
             self._index.make(contents)
         return contents
 

@@ -266,6 +266,8 @@ def _keep_replaced(path: str, kept: str, done: _Done) -> str:
     if not os.path.lexists(path) or _is_ours(path):
         return ""
     place = _kept(path, kept)
+    if os.path.lexists(place) and not _is_there(path, place):
+        return f"{place} is what was there before Plumbline's first; what has come since is not kept"
     if not os.path.lexists(place):
         done.kept.append(place)
         _keep(path, place)

@@ -32,17 +32,18 @@ def carry_out(steps: Sequence[Step], kernel: Kernel, progress: Progress) -> None
     begun: list[Step] = []
     with interruption.terminable():
         try:
-            for step in steps:
-                begun.append(step)  # before it is done: one that fails in the middle is taken back, too
-                progress.begin(step.title, step.units)
-                step.do(kernel, progress.tick)
-        except Terminated as e:
+            try:
+                for step in steps:
+                    begun.append(step)  # before it is done: one that fails in the middle is taken back, too
+                    progress.begin(step.title, step.units)
+                    step.do(kernel, progress.tick)
+            except (VerbError, CniError, OSError) as e:
+                interruption.ignore()
+                told = as_verb_error(e)
+                state = _take_back(begun, steps, kernel, progress)
+                raise VerbError(told.status, told.message, "\n".join(x for x in (told.hint, state) if x)) from e
+        except Terminated as e:  # until `ignore` also where something has failed just before
             raise InterruptedVerbError(e, _take_back(begun, steps, kernel, progress)) from e
-        except (VerbError, CniError, OSError) as e:
-            interruption.ignore()
-            told = as_verb_error(e)
-            state = _take_back(begun, steps, kernel, progress)
-            raise VerbError(told.status, told.message, "\n".join(x for x in (told.hint, state) if x)) from e
 
 
 def as_verb_error(error: VerbError | CniError | OSError) -> VerbError:

@@ -25,7 +25,6 @@ from plumbline.errors import Status, VerbError
 from plumbline.node import functions, system
 from plumbline.node.wish import Wish
 from plumbline.prepare import pfs_file
-from plumbline.prepare.carry_out import as_verb_error
 from plumbline.prepare.places import Places
 
 UNIT = """# Written by `plumbline setup --persist`; what PFs are to be stands in {pfs}.
@@ -131,14 +130,17 @@ def write(wishes: list[Wish], places: Places, path: str = "") -> list[str]:
 
     path: of the command; without it the unit is left as it is. Raises VerbError, which says what is written by then.
     """
-    lacking = _lacking(wishes, places, path)
+    try:
+        lacking = _lacking(wishes, places, path)
+    except CniError as e:
+        raise VerbError(Status.FAILURE, str(e), "nothing was written") from e
     for number, (_, put) in enumerate(lacking):
         try:
             put()
         except (CniError, OSError) as e:
             told = (", ".join(name for name, _ in part) or "nothing" for part in (lacking[:number], lacking[number:]))
             state = "written: {}; not written: {}".format(*told)
-            raise VerbError(Status.FAILURE, as_verb_error(e).message, state) from e
+            raise VerbError(Status.FAILURE, str(e), state) from e
     return [name for name, _ in lacking]
 
 
@@ -186,9 +188,12 @@ def _put(path: str, text: str) -> None:
 
 
 def _link(path: str, target: str) -> None:
-    files.ensure_folder(os.path.dirname(path), 0o755)
-    files.remove(path)
-    os.symlink(target, path)
+    folder, temporary = os.path.dirname(path), files.temporary_path(path)
+    files.ensure_folder(folder, 0o755)
+    files.remove(temporary)
+    os.symlink(target, temporary)
+    os.rename(temporary, path)
+    files.sync_folder(folder)
 
 
 def _run(*command: str) -> None:

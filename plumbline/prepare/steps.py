@@ -7,11 +7,16 @@ all. What a step needs of the kernel, `plumbline.prepare.kernel` has.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
+from cni.protocol.errors import CniError
+from plumbline.errors import Status, VerbError
 from plumbline.node.wish import DEFAULT, VDPA_DRIVERS
 from plumbline.prepare.kernel import Kernel, Target
+
+T = TypeVar("T")
 
 Tick = Callable[[], None]
 """Is called for each VF that is done."""
@@ -310,12 +315,15 @@ class MakeVdpa(OfVfs):
 
     def undo(self, kernel: Kernel) -> str:
         """See `Step`."""
-        for index, use in zip(self.indices, self.before, strict=True):
+
+        def restore(index: int, use: str | None) -> None:
             address = kernel.vf(self.target, index)
             if use is None:
                 kernel.remove_vdpa(address)
             else:
                 kernel.make_vdpa(address, use)
+
+        _each(restore, zip(self.indices, self.before, strict=True))
         return ""
 
 
@@ -342,22 +350,41 @@ class RemoveVdpa(OfVfs):
 
     def undo(self, kernel: Kernel) -> str:
         """See `Step`."""
-        anew = []
-        for index, use in zip(self.indices, self.before, strict=True):
+        anew: list[str] = []
+
+        def restore(index: int, use: str) -> None:
             address = kernel.vf(self.target, index)
-            anew += [] if kernel.has_vdpa(address) else [f"{self.target.name}:{index}"]
+            lacked = not kernel.has_vdpa(address)
             kernel.make_vdpa(address, use)
+            anew.extend([f"{self.target.name}:{index}"] if lacked else [])
+
+        _each(restore, zip(self.indices, self.before, strict=True))
         return f"but for the vDPA devices of {', '.join(anew)}, made anew" if anew else ""
 
 
 def _restore(kernel: Kernel, target: Target, drivers: tuple[tuple[int, str], ...]) -> None:
     """Bind VFs to the drivers that they had, by index; an empty name means none."""
-    for index, driver in drivers:
+
+    def restore(index: int, driver: str) -> None:
         address = kernel.vf(target, index)
         if kernel.driver(address) == driver:
-            continue
+            return
         if driver:
             kernel.bind(address, driver)
             kernel.require_driver(address, driver)
         else:
             kernel.unbind(address)
+
+    _each(restore, drivers)
+
+
+def _each(restore: Callable[[int, T], None], vfs: Iterable[tuple[int, T]]) -> None:
+    """Restore VFs, given by index and what they had. One that fails keeps no other from it. Raises VerbError."""
+    failures = []
+    for index, had in vfs:
+        try:
+            restore(index, had)
+        except (VerbError, CniError, OSError) as e:
+            failures.append(str(e))
+    if failures:
+        raise VerbError(Status.FAILURE, "; ".join(failures))

@@ -86,9 +86,16 @@ def forget(pf: str, as_json: bool) -> int:
         wishes = pfs_file.read(places.pfs)
         wish = _named(wishes, pf, change)
         with deferred():
-            written = persistent.write(pfs_file.without(wishes, wish.bus, wish.address), places)
+            try:
+                written = persistent.write(pfs_file.without(wishes, wish.bus, wish.address), places)
+            except VerbError as e:
+                state.text = f"{e.message}\n{e.hint}"
+                raise
             state.text = f"{wish.address} is not in {places.pfs} any more; its VFs stay until the next boot"
-        persistent.tell(written, places)
+        try:
+            persistent.tell(written, places)
+        except VerbError as e:
+            raise VerbError(Status.FAILURE, f"{state.text}; but {e.message}", e.hint) from e
     if as_json:
         output.print_json(forgotten(wish, written))
     else:

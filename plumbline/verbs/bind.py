@@ -67,7 +67,8 @@ def bind(vfs: tuple[str, ...], driver: str, **how: bool) -> int:
         if not apart:
             return []
         indices = tuple(vf.index for vf in apart)
-        bound: list[Step] = [Bind(target_of(pf), indices, driver, tuple(vf.driver for vf in apart))]
+        # A vDPA device goes with its VF's driver: taken away by a step of its own, it comes back with that.
+        bound = [*_removal(pf, apart), Bind(target_of(pf), indices, driver, tuple(vf.driver for vf in apart))]
         awaits = not is_linkless(driver) and pf.link is not None
         return [*bound, AwaitLinks(target_of(pf), indices)] if awaits else bound
 
@@ -99,13 +100,15 @@ def vdpa_add(vfs: tuple[str, ...], use: str, **how: bool) -> int:
 def vdpa_del(vfs: tuple[str, ...], **how: bool) -> int:
     """Remove the vDPA device of each VF."""
 
-    def steps(pf: Pf, chosen: list[Vf]) -> list[Step]:
-        having = [(vf.index, vf.vdpa.driver) for vf in chosen if vf.vdpa is not None]
-        if not having:
-            return []
-        return [RemoveVdpa(target_of(pf), tuple(x for x, _ in having), tuple(use for _, use in having))]
+    return _do(vfs, _removal, "without a vDPA device", How(**how))
 
-    return _do(vfs, steps, "without a vDPA device", How(**how))
+
+def _removal(pf: Pf, vfs: list[Vf]) -> list[Step]:
+    """Return the step that removes the vDPA devices of those VFs that have one."""
+    having = [(vf.index, vf.vdpa.driver) for vf in vfs if vf.vdpa is not None]
+    if not having:
+        return []
+    return [RemoveVdpa(target_of(pf), tuple(x for x, _ in having), tuple(use for _, use in having))]
 
 
 def _do(texts: tuple[str, ...], steps_of: Steps, outcome: str, how: How) -> int:
@@ -125,6 +128,7 @@ def _do(texts: tuple[str, ...], steps_of: Steps, outcome: str, how: How) -> int:
         if steps and not how.yes:
             confirm(steps, f"{len(texts)} VFs are to be {outcome}")
         addresses = [vf.address for _, vfs in chosen for vf in vfs if vf.address]
+        texts = tuple(addresses)  # a link's name goes with its VF's driver
         with Bar() as bar, locks.of_node(change.places), locks.of_vfs(sorted(addresses), change.roots.sysfs):
             node = change.look()
             _refuse(node, texts, steps_of, change, how.force)

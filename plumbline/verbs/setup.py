@@ -134,14 +134,19 @@ def _persist(wish: Wish, change: Change, program: str, state: Standing) -> list[
     becomes that of the files, too. Raises VerbError.
     """
     places, made = change.places, state.text
-    state.text = f"{made}, and will not after a boot: nothing was written for it"
+    lost = f"{made}, and will not after a boot"
+    state.text = f"{lost}: nothing was written for it"
     try:
         wishes = pfs_file.with_wish(pfs_file.read(places.pfs), wish)
         with deferred():
-            written = persistent.write(wishes, places, program)
+            try:
+                written = persistent.write(wishes, places, program)
+            except VerbError as e:
+                state.text = f"{lost}: {e.message}\n{e.hint}"
+                raise
             state.text = f"{made}, also after a boot: all files for it are written"
     except VerbError as e:
-        raise VerbError(Status.FAILURE, f"{made}, and will not after a boot: {e.message}", e.hint) from e
+        raise VerbError(Status.FAILURE, f"{lost}: {e.message}", e.hint) from e
     try:
         persistent.tell(written, places)
     except VerbError as e:

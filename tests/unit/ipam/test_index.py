@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -127,6 +128,10 @@ def moved(network: Network) -> None:
 
 def with_its_old_time(network: Network) -> None:
     before = os.stat(network.folder)
+    probe = Path(network.folder).parent / "probe"
+    probe.touch()
+    while probe.stat().st_ctime_ns <= before.st_ctime_ns:  # before Linux 6.13, all that happens in a tick has one time
+        probe.touch()
     made(network)
     os.utime(network.folder, ns=(before.st_atime_ns, before.st_mtime_ns))
 
@@ -157,6 +162,46 @@ def test_content_changed_in_place(network: Network) -> None:
         file.write(b"thief0")
     network.delete("other0")
     assert owners(network)["10.1.8.1"] == "thief0\r\nnet1"
+
+
+def test_what_cannot_be_looked_for_is_not_free(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is wrong with the disk or with memory: somebody may have the address."""
+    lstat = os.lstat
+
+    def failing(path: str) -> os.stat_result:
+        if path.endswith("/10.1.0.3"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return lstat(path)
+
+    monkeypatch.setattr(os, "lstat", failing)
+    with pytest.raises(CniError, match=r"cannot look for .*/10\.1\.0\.3: Input/output error"):
+        network.add("c1")
+    assert len(owners(network)) == FULL
+
+
+def unreadable(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = Store._content
+    monkeypatch.setattr(Store, "_content", lambda *at: None if at[1] == "10.1.8.1" else content(*at))
+
+
+def empty(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(network.folder, "10.1.8.1").write_text("")
+
+
+@pytest.mark.parametrize("trouble", [unreadable, empty])
+def test_no_index_of_what_was_not_read(
+    network: Network, monkeypatch: pytest.MonkeyPatch, trouble: Callable[[Network, pytest.MonkeyPatch], None]
+) -> None:
+    """One that went on without it would keep the address from its pod's DEL."""
+    put(network, "10.1.0.3", "c1")
+    with monkeypatch.context() as patch:
+        trouble(network, patch)
+        network.delete("c1")
+    assert not is_believed(network)
+    with open(f"{network.folder}/10.1.8.1", "wb") as file:
+        file.write(b"other0\r\nnet1")
+    network.delete("other0")
+    assert "10.1.8.1" not in owners(network)
 
 
 def place(network: Network) -> Path:

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from plumbline.errors import Status, VerbError
-from plumbline.node.model import Node
+from plumbline.node.model import LinkState, Node, Pf
 from plumbline.node.roots import Roots
 from plumbline.prepare.change import Change
 from plumbline.verbs import bind as verbs
@@ -84,3 +84,49 @@ def test_failed(kernel: MadeUpKernel, capsys: pytest.CaptureFixture[str]) -> Non
     assert caught.value.hint == "why\nwhat had been done was taken back, and the PF is as it was before"
     assert capsys.readouterr().out == ""
     assert kernel.state.drivers == ["igbvf", "igbvf"]
+
+
+def test_all_are_taken_back_that_can_be(kernel: MadeUpKernel) -> None:
+    """One VF that cannot be bound again as before keeps no other from it, and is named."""
+    kernel.state.drivers.append("igbvf")
+    bound = []
+
+    def fails(number: int) -> None:
+        bound.append(number)
+        if len(bound) in (3, 4):  # the last VF, and the first when it is taken back
+            raise VerbError(Status.FAILURE, f"no to attempt {len(bound)}")
+
+    kernel._fails = fails
+    with pytest.raises(VerbError, match=r"^no to attempt 3$") as caught:
+        verbs.bind.main([*map(address_of, range(3)), "--driver", "vfio-pci", "--force"], standalone_mode=False)
+    assert caught.value.hint == "could not take back 'bind 3 VFs to vfio-pci' of ens3: no to attempt 4"
+    assert kernel.state.drivers == ["vfio-pci", "igbvf", "igbvf"]
+
+
+def test_a_vdpa_device_goes_with_the_driver(kernel: MadeUpKernel) -> None:
+    """It is a step of its own, and comes back with the driver."""
+    kernel.state.vdpa = {0: "vhost"}
+    kernel._fails = failing_once(2)
+    words = [*ALL, "--driver", "vfio-pci", "--force"]
+    with pytest.raises(VerbError, match=r"^no$") as caught:
+        verbs.bind.main(words, standalone_mode=False)
+    assert "but for the vDPA devices of ens3:0, made anew" in caught.value.hint
+    assert (kernel.state.drivers, kernel.state.vdpa) == (["igbvf", "igbvf"], {0: "vhost"})
+    done = printed(verbs.bind, *words[:-1])
+    assert [x["title"] for x in done["steps"]] == ["remove the vDPA devices of 1 VFs", "bind 2 VFs to vfio-pci"]
+
+
+def test_by_the_name_of_a_link(kernel: MadeUpKernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The link goes with its driver: what is printed afterwards is the VF all the same."""
+    really = kernel.as_pf
+
+    def with_links() -> Pf:
+        found = really()
+        for vf in found.vfs:
+            if vf.driver == "igbvf":
+                vf.link = LinkState(f"ens3v{vf.index}", 10 + vf.index, "", 1500, False, False)
+        return found
+
+    monkeypatch.setattr(kernel, "as_pf", with_links)
+    done = printed(verbs.bind, "ens3v1", "--driver", "vfio-pci")
+    assert [(x["address"], x["driver"]) for x in done["vfs"]] == [(ALL[1], "vfio-pci")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -62,6 +63,12 @@ def test_what_cannot_be_written(places: Places) -> None:
     written = f"{places.pfs}, {places.unit}, {places.unit_wanted}"
     assert caught.value.hint == f"written: {written}; not written: {places.rule}"
     folder.unlink()
+    folder.mkdir()
+    Path(places.rule).symlink_to("/dev/null")  # as an operator switches a rule off: nothing is known of it
+    with pytest.raises(VerbError, match=r"^ens3 has 4 VFs, and will not after a boot: .*not a regular file") as caught:
+        persist(places)
+    assert caught.value.hint == "nothing was written"
+    Path(places.rule).unlink()
     assert persist(places) == [places.rule]
 
 
@@ -79,6 +86,17 @@ def test_told_to_end(number: signal.Signals, places: Places, monkeypatch: pytest
     def write(path: str, data: bytes, mode: int, really: Callable[..., None] = files.write_atomic) -> None:
         signal.raise_signal(number)
         really(path, data, mode)
+
+    def fail(path: str, data: bytes, mode: int) -> None:
+        signal.raise_signal(number)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "write_atomic", fail)
+        with pytest.raises(InterruptedVerbError) as caught:
+            persist(places)
+    assert "and will not after a boot" in str(caught.value)
+    assert f"written: nothing; not written: {places.pfs}" in str(caught.value)
 
     with monkeypatch.context() as patched:
         patched.setattr(files, "write_atomic", write)
