@@ -451,11 +451,13 @@ def test_threads_that_come_and_go(crashing: str, tmp_path: Path) -> None:
     program.build(main=COMING_AND_GOING, used="import _thread\n")
     for _ in range(20):
         with subprocess.Popen([program.path], stdin=-1, stdout=-1, stderr=-1) as running:
+            assert running.stdout is not None
             assert running.stderr is not None
             assert running.stderr.readline() == b"ready\n"
             running.send_signal(signal.SIGSEGV)
-            stdout, stderr = running.communicate(timeout=60)
-        outcome = Outcome(running.returncode, stdout, stderr)
+            # Its standard input stays open: at the end of that the main program would end, too.
+            said = running.stdout.read(), running.stderr.read()
+        outcome = Outcome(running.returncode, *said)
         assert "segmentation fault" in outcome.error(999)["msg"]
         assert re.search(r'^  File "<__main__\.py>", line \d+ in <module>$', outcome.stderr, re.MULTILINE), (
             outcome.stderr
