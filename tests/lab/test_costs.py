@@ -46,5 +46,5 @@ def test_delete(attachment: Attachment) -> None:
     cost = costs.of(attachment, "DEL")
     assert cost.messages == {"GETLINK": 9, "SETLINK": 6, "GETNSID": 4}
     assert (cost.moves, cost.processes, cost.syncs) == (1, 1, 0)
-    assert len(cost.opened) <= 26, cost.opened
+    assert len(cost.opened) <= 27, cost.opened  # one is to see that so small a store has no index
     assert cost.written < 200

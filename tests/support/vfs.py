@@ -160,7 +160,8 @@ def reset(*vfs: VF) -> None:
     changed = [vf for vf, text in said if not text or text != vf.pf.as_reset.get(vf.index)]
     to_reset = [*changed, *(vf for vf in vfs if vf not in changed and vf.index in vf.pf.bindings.now())]
     for vf in changed:
-        if vf.driver != "igbvf":
+        # Where several links called net1 come back at once, as namespaces end, the kernel gives them names of its own.
+        if vf.driver != "igbvf" or vf.name not in ("", f"{vf.pf.name}v{vf.index}"):
             vf.bind("igbvf")
         wait_for(lambda vf=vf: bool(vf.name), f"a link of {vf.address} on the host")
     if to_reset:
