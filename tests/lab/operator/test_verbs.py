@@ -39,7 +39,7 @@ def test_every_verb(pfs: list[PF], pod: Space, tmp_path: Path) -> None:
         (1, "makes no vDPA devices", ("vdpa", "add", f"{pf.name}:1")),
         (0, "there is no PF in", ("apply",)),
         (1, "there is no PF in", ("wait", "--timeout", "0")),
-        (0, "is not in", ("forget", pf.name)),
+        (10, "is not in", ("forget", pf.name)),
         (0, "nothing is left of dead pods", ("gc",)),
         (0, "nothing is cached", ("network", "list")),
         (0, "installed", ("install", "--folder", folder, "--only", "static")),
