@@ -72,8 +72,9 @@ class Containerd:
         self._daemon.close()
 
     def ctr(self, *arguments: str, check: bool = True) -> str:
-        """Run ctr against it."""
-        return net.run(binary("ctr", self._programs), "--address", self.socket, *arguments, check=check)
+        """Run ctr against it. By itself ctr waits 10 s for an answer, in which a busy machine may not give one."""
+        reached = ("--address", self.socket, "--connect-timeout", "120s")
+        return net.run(binary("ctr", self._programs), *reached, *arguments, check=check)
 
 
 @contextmanager

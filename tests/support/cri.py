@@ -87,6 +87,10 @@ class Sandboxes:
         """Stop a sandbox, of which its network is taken down. Raises AssertionError with what CRI says."""
         self.crictl("stopp", sandbox.id)
 
+    def is_stopped(self, sandbox: Sandbox) -> bool:
+        """Stop a sandbox, and return whether that was done."""
+        return "Stopped sandbox" in self.crictl("stopp", sandbox.id, check=False)
+
     def remove(self, sandbox: Sandbox) -> None:
         """Stop and remove a sandbox."""
         self.stop(sandbox)

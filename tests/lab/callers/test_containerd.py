@@ -13,7 +13,7 @@ from tests.support import disk, net
 from tests.support.cri import Sandbox, Sandboxes
 from tests.support.given_back import given_back
 from tests.support.inprocess import document, run
-from tests.support.vfs import PF, VF
+from tests.support.vfs import PF, VF, wait_for
 
 FOLDER = "/run/plumbline-cri"
 NETWORK = "pods"
@@ -90,10 +90,14 @@ def test_containerd_restarted(vf: VF, sandboxes: Sandboxes) -> None:
 @pytest.mark.tried("containerd", "a sandbox that is killed, with its shim or without")
 @pytest.mark.parametrize("shim", [False, True], ids=["pause", "shim and pause"])
 def test_killed(vf: VF, sandboxes: Sandboxes, shim: bool) -> None:
-    """The sandbox's process dies, also with the shim that watches it. Its namespace is still there, and is emptied."""
+    """The sandbox's process dies, also with the shim that watches it. Its namespace is still there, and is emptied.
+
+    containerd may not have noticed yet; the kubelet asks until the sandbox is stopped.
+    """
     with given_back(vf):
         one = sandboxes.run("router-3")
         one.kill(shim)
+        wait_for(lambda: sandboxes.is_stopped(one), "stopped sandbox", 60)
         sandboxes.remove(one)
 
 
