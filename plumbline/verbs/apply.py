@@ -89,7 +89,7 @@ def forget(pf: str, as_json: bool) -> int:
             try:
                 written = persistent.write(pfs_file.without(wishes, wish.bus, wish.address), places)
             except VerbError as e:
-                state.text = f"{e.message}\n{e.hint}"
+                state.text = "\n".join(filter(None, (e.message, e.hint)))
                 raise
             state.text = f"{wish.address} is not in {places.pfs} any more; its VFs stay until the next boot"
         try:
